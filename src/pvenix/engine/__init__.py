@@ -1,0 +1,1 @@
+"""Runs: waves, steps, journal, locks; knows no Proxmox, no SSH and no Git."""

@@ -1,0 +1,212 @@
+"""The files of a run: the only thing that a running run and its front ends share.
+
+runs/<run>/plan.json       the plan, written once
+          /events.jsonl    one event a line
+          /journal.sqlite  intent, evidence, result
+          /log/<host>.log  sanitised output of the host
+          /requests/       what front ends ask of the run, a file each
+          /lock            held by the process that executes the run
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pvenix.model.errors import LocalResource, LockHeld, UsageError
+from pvenix.model.events import Event, RunEnded, event_from_json
+from pvenix.model.names import RunId
+from pvenix.model.plan import RunPlan
+
+_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+REQUESTS = ("cancel", "pause", "continue", "retry")
+"""What a front end may ask: stop starting steps; hold; go on; run failed hosts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request of a front end."""
+
+    kind: str
+    host: str = ""
+    """The host it is about, empty for the whole run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run as a list shows it."""
+
+    run: RunId
+    title: str
+    state: str
+    """`running`, `ended` or `interrupted` (its process died)."""
+    started_at: str
+    exit_code: int | None
+    hosts: int
+    counts: dict[str, int]
+
+
+class RunDir:
+    """One run's directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run = RunId(path.name)
+
+    def plan(self) -> RunPlan:
+        """The run's plan.
+
+        Raises: LocalResource when the file is missing or damaged.
+        """
+        try:
+            return RunPlan.from_json(json.loads((self.path / "plan.json").read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LocalResource(f"run {self.run} cannot be read", why=str(error)) from error
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the run's journal is."""
+        return self.path / "journal.sqlite"
+
+    def log_path(self, host: str) -> Path:
+        """Where the output of `host` is; `host` is a validated name."""
+        return self.path / "log" / f"{host}.log"
+
+    def events(self, offset: int = 0) -> tuple[list[Event], int]:
+        """Whole events from byte `offset` on, and the offset behind them."""
+        try:
+            with (self.path / "events.jsonl").open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            return [], offset
+        whole = data[: data.rfind(b"\n") + 1]
+        return [event_from_json(json.loads(line)) for line in whole.splitlines()], offset + len(whole)
+
+    def append_event(self, event: Event) -> None:
+        """Add one event; a line is written with one call, so that a reader never sees half of it.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        line = json.dumps(event.to_json(), separators=(",", ":")) + "\n"
+        try:
+            with (self.path / "events.jsonl").open("ab", buffering=0) as file:
+                file.write(line.encode())
+        except OSError as error:
+            raise LocalResource("the run's events cannot be written", why=str(error)) from error
+
+    def request(self, kind: str, host: str = "") -> None:
+        """Ask the run for something; it looks several times a second.
+
+        Raises: UsageError for an unknown request.
+        """
+        if kind not in REQUESTS:
+            raise UsageError(f"a run knows no request {kind!r}", hint=f"one of: {', '.join(REQUESTS)}")
+        folder = self.path / "requests"
+        name = f"{time.time_ns()}-{secrets.token_hex(2)}"
+        temporary = folder / f".{name}"
+        temporary.write_text(json.dumps({"kind": kind, "host": host}))
+        temporary.rename(folder / f"{name}.json")
+
+    def take_requests(self) -> list[Request]:
+        """The requests made since the last call, oldest first."""
+        taken = []
+        for file in sorted((self.path / "requests").glob("*.json")):
+            data: dict[str, Any] = json.loads(file.read_text())
+            taken.append(Request(kind=data["kind"], host=data["host"]))
+            file.unlink()
+        return taken
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run; the kernel frees it when this process dies.
+
+        Raises: LockHeld when another process executes the run.
+        """
+        with (self.path / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LockHeld(f"run {self.run} is being executed", hint=f"pvenix runs show {self.run}") from error
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    def alive(self) -> bool:
+        """True while a process executes the run."""
+        try:
+            with (self.path / "lock").open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+    def summary(self) -> RunSummary:
+        """The run as a list shows it."""
+        events, _ = self.events()
+        plan = self.plan()
+        ended = events[-1] if events and isinstance(events[-1], RunEnded) else None
+        return RunSummary(
+            run=self.run,
+            title=plan.title,
+            state="running" if self.alive() else "ended" if ended else "interrupted",
+            started_at=events[0].at if events else "",
+            exit_code=ended.exit_code if ended else None,
+            hosts=len(plan.hosts),
+            counts=dict(ended.counts) if ended else {},
+        )
+
+
+class RunStore:
+    """All runs of one fleet on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, plan: RunPlan) -> RunDir:
+        """A new run with its plan on disk.
+
+        Raises: LocalResource when the directory cannot be made.
+        """
+        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        path = self.root / name
+        try:
+            for folder in (path, path / "log", path / "requests"):
+                folder.mkdir(mode=0o700, parents=True)
+            (path / "plan.json").write_text(json.dumps(plan.to_json(), indent=1))
+        except OSError as error:
+            raise LocalResource("the run's directory cannot be made", why=str(error)) from error
+        return RunDir(path)
+
+    def open(self, run: str) -> RunDir:
+        """The run with this id, or the newest for `last`.
+
+        Raises: UsageError when there is none.
+        """
+        names = self._names()
+        if run == "last" and names:
+            return RunDir(self.root / names[-1])
+        if not _RUN_ID.fullmatch(run) or run not in names:
+            raise UsageError(f"there is no run {run!r}", hint="pvenix runs list")
+        return RunDir(self.root / run)
+
+    def list(self, *, limit: int = 50) -> tuple[RunSummary, ...]:
+        """The newest runs, newest first."""
+        return tuple(RunDir(self.root / name).summary() for name in reversed(self._names()[-limit:]))
+
+    def _names(self) -> list[str]:
+        if not self.root.is_dir():
+            return []
+        return sorted(path.name for path in self.root.iterdir() if _RUN_ID.fullmatch(path.name))

@@ -1,0 +1,31 @@
+"""A problem at a place in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Finding:
+    """One problem in one file of the fleet."""
+
+    file: str
+    """Path relative to the fleet's root."""
+    line: int
+    """1-based."""
+    column: int
+    """1-based."""
+    code: str
+    """Stable, such as `PVX0103`."""
+    what: str
+    hint: str = ""
+    warning: bool = False
+    """True when the finding does not make the fleet invalid."""
+
+    @override
+    def __str__(self) -> str:
+        kind = "warning" if self.warning else "error"
+        text = f"{self.file}:{self.line}:{self.column}: {kind}[{self.code}]: {self.what}"
+        return f"{text}\n  hint: {self.hint}" if self.hint else text

@@ -1,0 +1,137 @@
+"""The verbs of a host's life: what a playbook, the command line and the TUI may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Danger(StrEnum):
+    """How far a verb reaches, and so how it is confirmed."""
+
+    READ = "read"
+    """Changes nothing outside this machine."""
+    REVERSIBLE = "reversible"
+    REBOOTS = "reboots"
+    DESTROYS = "destroys"
+
+
+class Kind(StrEnum):
+    """What a verb occupies while it works; one semaphore each."""
+
+    PVE = "pve"
+    CLONE = "clone"
+    SSH = "ssh"
+    BUILD = "build"
+    GIT = "git"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg:
+    """One argument of a verb."""
+
+    type: type[bool] | type[int] | type[str]
+    help: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerbSpec:
+    """What is known of a verb without running it."""
+
+    name: str
+    help: str
+    danger: Danger
+    kind: Kind
+    timeout_s: float
+    """The most that one host may take, in seconds."""
+    args: dict[str, Arg] = field(default_factory=dict)
+
+
+VERBS: dict[str, VerbSpec] = {
+    spec.name: spec
+    for spec in (
+        VerbSpec(name="place", help="choose node, storage and VM id", danger=Danger.READ, kind=Kind.PVE, timeout_s=60),
+        VerbSpec(
+            name="clone",
+            help="clone the template and mark the VM as ours",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.CLONE,
+            timeout_s=1800,
+            args={"full": Arg(type=bool, help="copy the disks instead of linking them to the template")},
+        ),
+        VerbSpec(
+            name="cloudinit",
+            help="write user, keys, address and DNS to the cloud-init drive",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.PVE,
+            timeout_s=120,
+        ),
+        VerbSpec(
+            name="boot",
+            help="start the VM, pin its host key, wait for SSH",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.PVE,
+            timeout_s=900,
+        ),
+        VerbSpec(
+            name="hardware",
+            help="generate the hardware configuration on the guest",
+            danger=Danger.READ,
+            kind=Kind.SSH,
+            timeout_s=120,
+        ),
+        VerbSpec(
+            name="register",
+            help="commit and push the registration branch",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.GIT,
+            timeout_s=180,
+        ),
+        VerbSpec(
+            name="review",
+            help="check the registration branch and merge the approved commit",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.GIT,
+            timeout_s=300,
+            args={
+                "approve": Arg(type=bool, help="approve the commit under review when every check passes"),
+                "comment": Arg(type=str, help="kept in the merge commit"),
+            },
+        ),
+        VerbSpec(
+            name="build",
+            help="build the system on the guest and show the closure diff",
+            danger=Danger.READ,
+            kind=Kind.BUILD,
+            timeout_s=7200,
+        ),
+        VerbSpec(
+            name="rebuild",
+            help="build, activate, confirm over a new connection, or go back",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.BUILD,
+            timeout_s=7200,
+        ),
+        VerbSpec(
+            name="rollback",
+            help="activate an earlier generation",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.SSH,
+            timeout_s=1800,
+            args={"to": Arg(type=int, help="the generation's number", required=True)},
+        ),
+        VerbSpec(
+            name="retire",
+            help="stop and destroy the VM, and mark the host as absent",
+            danger=Danger.DESTROYS,
+            kind=Kind.PVE,
+            timeout_s=900,
+            args={"confirm": Arg(type=str, help="the host's name, typed", required=True)},
+        ),
+    )
+}
+
+ONBOARDING = ("place", "clone", "cloudinit", "boot", "hardware", "register", "review", "build", "rebuild")
+"""The verbs that take a line in the inventory to a running, registered host, in order."""
