@@ -1,0 +1,1 @@
+"""The faces of the site: real sockets before the state machine."""

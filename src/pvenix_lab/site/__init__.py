@@ -1,0 +1,1 @@
+"""The state machine of the site: no sockets, no threads, time from the running event loop."""

@@ -1,0 +1,1 @@
+"""The Proxmox VE side of the site: cluster state, API handlers, tasks."""

@@ -1,0 +1,42 @@
+"""Tasks: what a UPID stands for, its log and its end (proxmox.md a4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """One worker. `exitstatus` is None while it runs; times are wall-clock seconds."""
+
+    upid: str
+    node: str
+    type: str
+    id: str
+    token_id: str
+    pid: int
+    pstart: int
+    starttime: int
+    endtime: int | None = None
+    exitstatus: str | None = None
+    warnings: int = 0
+    lines: list[str] = field(default_factory=list)
+    job: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """True until the worker has ended."""
+        return self.exitstatus is None
+
+    def log(self, text: str) -> None:
+        """Append text to the log, one entry per line."""
+        self.lines.extend(text.splitlines() or [""])
+
+    def warn(self, text: str) -> None:
+        """Append a warning; the task then ends as `WARNINGS: n`."""
+        self.warnings += 1
+        self.log(f"WARN: {text}")
