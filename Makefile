@@ -1,0 +1,65 @@
+# Each target sets up what it needs in .venv from the hash-locked requirements; the second time that is one file comparison.
+# Needed: make, git, an SSH client, Python 3.11 or later (neither pip nor ensurepip). Another Python: make demo PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := src tui tests tools bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo tui test test-long check format lint types contracts card wheel-test bench lock clean python runtime dev
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+demo: runtime ## the whole path over a simulated site: onboard, review, rebuild, break, go back
+	@$(BIN)/python tools/demo.py
+
+tui: runtime ## the full-screen application on a throw-away simulated site
+	@$(BIN)/pvenix-tui --lab
+
+test: dev ## all tests but the long lanes; ARGS='-k word' narrows
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-long: dev ## the long lanes
+	@$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5
+
+check: format lint types contracts card test ## what must be green before a push
+
+format: dev
+	@$(BIN)/ruff format --check $(SOURCES)
+
+lint: dev
+	@$(BIN)/ruff check $(SOURCES)
+
+types: dev
+	@$(BIN)/mypy
+
+contracts: dev
+	@$(BIN)/lint-imports --no-cache
+
+card: dev ## figures of the style card; fails over a hard limit
+	@$(BIN)/python tools/style_card.py src tui
+
+wheel-test: dev ## the unit and packaging tests against the built wheel in an environment of its own
+	@$(BIN)/python tools/wheel_test.py
+
+bench: runtime ## start-up cost beside a bare Python
+	@$(BIN)/python bench/startup.py
+
+lock: dev ## new versions into requirements/*.lock: names, versions, markers, hashes, no addresses
+	@$(BIN)/python tools/lock.py
+
+clean: ## removes what make made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or later, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+
+runtime: python
+	@"$(PYTHON)" -I tools/bootstrap/setup.py $(VENV) requirements/runtime.lock requirements/build.lock
+
+dev: python
+	@"$(PYTHON)" -I tools/bootstrap/setup.py $(VENV) requirements/dev.lock
