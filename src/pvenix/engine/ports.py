@@ -319,7 +319,7 @@ class Repo(Protocol):
         """The file's text at `rev`, None when it is not there."""
         ...
 
-    async def list(self, rev: str, path: str = "") -> tuple[str, ...]:
+    async def files(self, rev: str, path: str = "") -> tuple[str, ...]:
         """Paths of the files below `path` at `rev`."""
         ...
 

@@ -202,7 +202,7 @@ class RunStore:
             raise UsageError(f"there is no run {run!r}", hint="pvenix runs list")
         return RunDir(self.root / run)
 
-    def list(self, *, limit: int = 50) -> tuple[RunSummary, ...]:
+    def recent(self, *, limit: int = 50) -> tuple[RunSummary, ...]:
         """The newest runs, newest first."""
         return tuple(RunDir(self.root / name).summary() for name in reversed(self._names()[-limit:]))
 
