@@ -62,4 +62,4 @@ runtime: python
 	@"$(PYTHON)" -I tools/bootstrap/setup.py $(VENV) requirements/runtime.lock requirements/build.lock
 
 dev: python
-	@"$(PYTHON)" -I tools/bootstrap/setup.py $(VENV) requirements/dev.lock
+	@"$(PYTHON)" -I tools/bootstrap/setup.py $(VENV) requirements/runtime.lock requirements/build.lock requirements/dev.lock

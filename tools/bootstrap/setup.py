@@ -23,8 +23,10 @@ PIP_WHEEL = HERE / "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 TOOLS = {"git": "git", "ssh": "openssh-client"}
 NETWORK_SETTINGS = frozenset(
-    ["cache-dir", "cert", "client-cert", "default-timeout", "extra-index-url", "find-links", "index-url"]
-    + ["keyring-provider", "no-cache-dir", "no-index", "proxy", "retries", "timeout", "trusted-host"]
+    [
+        *("cache-dir", "cert", "client-cert", "default-timeout", "extra-index-url", "find-links", "index-url"),
+        *("keyring-provider", "no-cache-dir", "no-index", "proxy", "retries", "timeout", "trusted-host"),
+    ]
 )
 
 
@@ -55,41 +57,42 @@ def check_machine() -> None:
 
 
 def fill(venv: Path, locks: list[Path], wheel: Path | None) -> None:
-    """Brings VENV to the locks unless its stamp says that it is there; the stamp is written last."""
-    stamp = venv / f".stamp-{'-'.join(lock.stem for lock in locks)}"
-    wanted = fingerprint(locks, wheel)
+    """Brings VENV to the locks unless the stamp of each says that it is there; stamps are written last."""
+    stamps = {venv / f".stamp-{lock.stem}": fingerprint(lock, wheel) for lock in locks}
     python = venv / "bin" / "python"
-    if stamp.is_file() and stamp.read_text() == wanted and python.exists():
+    if python.exists() and all(stamp.is_file() and stamp.read_text() == text for stamp, text in stamps.items()):
         return
     say(f"installing into {venv} from {', '.join(lock.name for lock in locks)} (once; a minute or two)")
     make_venv(venv, python)
     pip = [str(python), "-I", f"{checked_pip_wheel()}/pip"]
     environment = pip_environment(pip)
     requirements = [argument for lock in locks for argument in ("-r", str(lock))]
-    install = [*pip, "install", "--quiet", "--only-binary=:all:"]
+    install = [*pip, "install", "-qq", "--only-binary=:all:"]
     run([*install, "--require-hashes", *requirements], environment)
     if wheel is None:
         run([*install, "--no-build-isolation", "--no-deps", "--editable", str(CHECKOUT)], environment)
     else:
         run([*install, "--no-deps", "--force-reinstall", str(wheel)], environment)
-    stamp.write_text(wanted)
+    for stamp, text in stamps.items():
+        stamp.write_text(text)
 
 
-def fingerprint(locks: list[Path], wheel: Path | None) -> str:
-    """Changes with the locks, the metadata, this script, the Python that runs it and the place of the checkout."""
+def fingerprint(lock: Path, wheel: Path | None) -> str:
+    """Changes with the lock, the metadata, this script, the Python that runs it and the place of the checkout."""
     digest = hashlib.sha256()
-    for path in [*locks, wheel or CHECKOUT / "pyproject.toml", Path(__file__)]:
+    for path in [lock, wheel or CHECKOUT / "pyproject.toml", Path(__file__)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     digest.update(repr((sys.version_info[:2], os.fspath(CHECKOUT))).encode())
     return digest.hexdigest()
 
 
 def make_venv(venv: Path, python: Path) -> None:
-    """VENV runs this Python; one that runs and has the same version is kept with what is in it."""
-    probe = "import sys; print(*sys.version_info[:2], sys.prefix != sys.base_prefix)"
-    command = [python, "-I", "-c", probe]
+    """VENV runs this Python from this place; one that does is kept with what is in it."""
+    command = [str(python), "-I", "-c", "import sys; print(*sys.version_info[:2])"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout if python.exists() else ""
-    if answer.split() != [*map(str, sys.version_info[:2]), "True"]:
+    settings = venv / "pyvenv.cfg"
+    made_here = settings.exists() and f" {venv}\n" in settings.read_text()  # its scripts name the place
+    if answer.split() != [*map(str, sys.version_info[:2])] or not made_here:
         for old in (entry for entry in venv.iterdir() if entry.name != ".setup.lock"):
             shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
         run([sys.executable, "-I", "-m", "venv", "--without-pip", str(venv)], dict(os.environ))
