@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 REAL_REQUIRED: Final = os.environ.get("PVENIX_REAL") == "required"
 LEAKING_PREFIXES: Final = ("ANSIBLE_", "GIT_", "NIX_", "PVENIX_", "SSH_", "XDG_")
 LEAKING_NAMES: Final = ("CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
+KEPT: Final = ("NIX_SSL_CERT_FILE", "PVENIX_REAL", "PVENIX_WHEEL_TEST")
 FIXED: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
@@ -32,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     home = Path(tempfile.mkdtemp(prefix="pvenix-"))
     config.stash[HOME] = home
     for name in [name for name in os.environ if name.startswith(LEAKING_PREFIXES) or name in LEAKING_NAMES]:
-        if name not in ("NIX_SSL_CERT_FILE", "PVENIX_REAL"):
+        if name not in KEPT:
             del os.environ[name]
     os.environ.update(FIXED, HOME=str(home))
 
