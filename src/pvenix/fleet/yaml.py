@@ -1,0 +1,367 @@
+"""YAML with positions: a small tree whose every key and value knows its file, line and column.
+
+The events come from the C parser of ruamel.yaml.clib (or ruamel's own parser where it is missing); the tree is
+built here, so that limits hold while reading and nothing is executed, expanded or guessed. Scalars follow the
+core schema of YAML 1.2: `NO` is a string, `010` is ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pvenix.fleet import codes
+from pvenix.fleet.scalars import CORE_TAGS, resolve, tagged
+from pvenix.model.errors import InvalidInput
+from pvenix.model.findings import Finding
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 50
+MAX_ALIASES = 200
+MAX_EXPANDED = 100_000
+"""Nodes that aliases may stand for in one file."""
+MAX_MERGED = 10_000
+"""Entries that merge keys may copy in one file."""
+
+
+class Kind:
+    """What a node is."""
+
+    SCALAR = 0
+    MAP = 1
+    SEQ = 2
+    ALIAS = 3
+    """Only in trees read with `resolve_aliases=False`."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Node:
+    """One value of a document."""
+
+    kind: int
+    file: str
+    line: int
+    column: int
+    start: int = 0
+    """Index of its first character in the text."""
+    end: int = 0
+    """Index after its last character; of a block map or list, where the parser noticed its end."""
+    value: Any = None
+    """Of a scalar."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """Of a map, in order."""
+    items: list[Node] = field(default_factory=list)
+    """Of a list."""
+    tag: str = ""
+    """A tag that is not of the core schema, such as `!vault`; the value is then opaque."""
+    style: str = ""
+    """Of a scalar: `'`, `"`, `|`, `>` or empty; of a map or list: `flow` or empty."""
+    size: int = 1
+    """Nodes below and including this one, with aliases counted in full."""
+
+    @property
+    def is_map(self) -> bool:
+        """True for a map."""
+        return self.kind == Kind.MAP
+
+    @property
+    def is_null(self) -> bool:
+        """True for `null`, `~` and nothing at all."""
+        return self.kind == Kind.SCALAR and self.value is None and not self.tag
+
+    def get(self, *path: str) -> Node | None:
+        """The value under the keys of `path`, None when one is missing."""
+        node = self
+        for key in path:
+            entry = node.entries.get(key)
+            if entry is None:
+                return None
+            node = entry.value
+        return node
+
+    def plain(self) -> Any:
+        """The value as dicts, lists and scalars."""
+        if self.kind == Kind.MAP:
+            return {key: entry.value.plain() for key, entry in self.entries.items()}
+        if self.kind == Kind.SEQ:
+            return [item.plain() for item in self.items]
+        return self.value
+
+    def finding(self, code: str, what: str, hint: str = "", *, warning: bool = False) -> Finding:
+        """A finding at this node's place."""
+        return Finding(
+            file=self.file, line=self.line, column=self.column, code=code, what=what, hint=hint, warning=warning
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One key of a map with its value."""
+
+    key: Node
+    value: Node
+
+
+def map_node(entries: dict[str, Entry], at: Node) -> Node:
+    """A new map that stands where `at` stands."""
+    return Node(kind=Kind.MAP, file=at.file, line=at.line, column=at.column, entries=entries)
+
+
+def from_plain(value: Any, file: str) -> Node:
+    """A tree for a value that stands in no file; `file` names where it comes from, such as `built-in`."""
+    node = Node(kind=Kind.SCALAR, file=file, line=1, column=1, value=value)
+    if isinstance(value, dict):
+        node.kind, node.value = Kind.MAP, None
+        node.entries = {key: Entry(from_plain(key, file), from_plain(item, file)) for key, item in value.items()}
+    elif isinstance(value, list):
+        node.kind, node.value = Kind.SEQ, None
+        node.items = [from_plain(item, file) for item in value]
+    return node
+
+
+def read(path: Path, name: str) -> Node | None:
+    """The document in the file `path`, shown as `name` in findings; None when it holds nothing.
+
+    Raises: InvalidInput with the place of the problem.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _invalid(name, codes.FILE, f"cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise _invalid(name, codes.LIMIT, "is larger than 1 MiB", hint="split it into group_vars and host_vars files")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _invalid(name, codes.FILE, "is not UTF-8 text", line=line, hint="save the file as UTF-8") from error
+    return parse(text, name)
+
+
+def parse(text: str, name: str, *, resolve_aliases: bool = True) -> Node | None:
+    """The document in `text`, or None when it holds nothing; `name` is the file's name in findings.
+
+    With `resolve_aliases=False` aliases stay nodes of their own and `<<` stays a key, as edits need it.
+    Raises: InvalidInput with the place of the problem.
+    """
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    composer = _Composer(text, name, resolve_aliases=resolve_aliases)
+    try:
+        return composer.document()
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        why = str(error.problem or error.context or "not YAML")
+        raise _invalid(name, codes.SYNTAX, why, line=line, column=column, hint=_syntax_hint(why)) from error
+    except YAMLError as error:
+        line, column = _place(text, getattr(error, "position", 0) or 0)
+        raise _invalid(name, codes.SYNTAX, "a character that YAML does not allow", line=line, column=column) from error
+    except (RecursionError, ValueError, OverflowError) as error:
+        line, column = composer.line, composer.column
+        raise _invalid(name, codes.LIMIT, "cannot be read as YAML here", line=line, column=column) from error
+
+
+def _invalid(file: str, code: str, what: str, *, line: int = 1, column: int = 1, hint: str = "") -> InvalidInput:
+    return InvalidInput([Finding(file=file, line=line, column=column, code=code, what=what, hint=hint)])
+
+
+def _syntax_hint(why: str) -> str:
+    if "\\t" in why or "tab" in why:
+        return "indent with spaces, not with tabs"
+    if "mapping values are not allowed" in why:
+        return 'quote a value that contains ": "'
+    if "anchor" in why or "alias" in why:
+        return "quote a value that begins with & or *"
+    return "check indentation, quotes and brackets on this line and the one above"
+
+
+def _place(text: str, index: int) -> tuple[int, int]:
+    index = min(index, len(text))
+    return text.count("\n", 0, index) + 1, index - (text.rfind("\n", 0, index) + 1) + 1
+
+
+def _events(text: str) -> Iterator[Any]:
+    try:
+        from _ruamel_yaml import CParser
+    except ImportError:
+        from ruamel.yaml import YAML
+
+        yield from YAML(typ="safe", pure=True).parse(text)
+        return
+    get_event: Callable[[], Any] = CParser(text).get_event
+    while (event := get_event()) is not None:
+        yield event
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A map or list whose end has not come yet."""
+
+    node: Node
+    anchor: str
+    key: Node | None = None
+    merges: list[Node] = field(default_factory=list)
+
+
+class _Composer:
+    """Turns events into nodes with a stack of its own, so that depth is a number and not a crash."""
+
+    def __init__(self, text: str, name: str, *, resolve_aliases: bool) -> None:
+        self._text = text
+        self._name = name
+        self._resolve = resolve_aliases
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, Node] = {}
+        self._root: Node | None = None
+        self._documents = 0
+        self._aliases = 0
+        self._expanded = 0
+        self._merged = 0
+        self.line = 1
+        self.column = 1
+
+    def document(self) -> Node | None:
+        handlers = {
+            "ScalarEvent": self._scalar,
+            "MappingStartEvent": self._start_map,
+            "SequenceStartEvent": self._start_seq,
+            "MappingEndEvent": self._end,
+            "SequenceEndEvent": self._end,
+            "AliasEvent": self._alias,
+            "DocumentStartEvent": self._start_document,
+        }
+        for event in _events(self._text):
+            handler = handlers.get(type(event).__name__)
+            if handler:
+                handler(event)
+        root = self._root
+        return None if root is None or root.is_null else root
+
+    def _fail(self, node: Node, code: str, what: str, hint: str = "") -> InvalidInput:
+        return InvalidInput([node.finding(code, what, hint)])
+
+    def _node(self, event: Any, kind: int) -> Node:
+        mark = event.start_mark
+        self.line, self.column = mark.line + 1, mark.column + 1
+        return Node(
+            kind=kind,
+            file=self._name,
+            line=self.line,
+            column=self.column,
+            start=mark.index,
+            end=event.end_mark.index,
+        )
+
+    def _start_document(self, event: Any) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            raise self._fail(self._node(event, Kind.SCALAR), codes.SYNTAX, "a second document in one file")
+
+    def _scalar(self, event: Any) -> None:
+        node = self._node(event, Kind.SCALAR)
+        node.style = "" if event.style in (None, "", ":") else event.style
+        tag = event.tag
+        if tag in CORE_TAGS:
+            node.value = tagged(event.value, CORE_TAGS[tag])
+        elif tag and tag != "!":
+            node.value, node.tag = event.value, str(tag)
+        else:
+            node.value = resolve(event.value) if not node.style and not tag else event.value
+        self._add(node, event.anchor, text=event.value)
+
+    def _start_map(self, event: Any) -> None:
+        self._open(event, Kind.MAP)
+
+    def _start_seq(self, event: Any) -> None:
+        self._open(event, Kind.SEQ)
+
+    def _open(self, event: Any, kind: int) -> None:
+        node = self._node(event, kind)
+        node.style = "flow" if event.flow_style else ""
+        if event.tag and event.tag not in CORE_TAGS and event.tag != "!":
+            node.tag = str(event.tag)
+        if len(self._stack) >= MAX_DEPTH:
+            raise self._fail(node, codes.LIMIT, f"is nested deeper than {MAX_DEPTH} levels")
+        if self._stack and self._stack[-1].node.kind == Kind.MAP and self._stack[-1].key is None:
+            raise self._fail(node, codes.SYNTAX, "a key must be plain text, not a map or a list")
+        self._stack.append(_Open(node, event.anchor or ""))
+
+    def _end(self, event: Any) -> None:
+        opened = self._stack.pop()
+        node = opened.node
+        node.end = event.end_mark.index
+        for source in opened.merges:
+            self._merge(node, source)
+        self._add(node, opened.anchor)
+
+    def _alias(self, event: Any) -> None:
+        node = self._node(event, Kind.ALIAS)
+        if not self._resolve:
+            node.value = f"*{event.anchor}"
+            self._add(node, "", text=node.value)
+            return
+        target = self._anchors.get(event.anchor)
+        if target is None:
+            raise self._fail(node, codes.SYNTAX, f"alias *{event.anchor} has no anchor above it")
+        self._aliases += 1
+        self._expanded += target.size
+        if self._aliases > MAX_ALIASES or self._expanded > MAX_EXPANDED:
+            raise self._fail(node, codes.LIMIT, "too many aliases, or aliases of aliases", "write the values out")
+        self._add(target, "", text=str(target.value))
+
+    def _add(self, node: Node, anchor: str | None, *, text: str = "") -> None:
+        if anchor:
+            self._anchors[anchor] = node
+        if not self._stack:
+            self._root = node
+            return
+        parent = self._stack[-1]
+        if parent.node.kind == Kind.SEQ:
+            parent.node.items.append(node)
+            parent.node.size += node.size
+        elif parent.key is None:
+            if node.kind in (Kind.MAP, Kind.SEQ):
+                raise self._fail(node, codes.SYNTAX, "a key must be plain text, not a map or a list")
+            parent.key = self._key(parent, node, text)
+        else:
+            self._set(parent, parent.key, node)
+            parent.node.size += node.size
+            parent.key = None
+
+    def _key(self, parent: _Open, node: Node, text: str) -> Node:
+        key = Node(
+            kind=Kind.SCALAR,
+            file=node.file,
+            line=node.line,
+            column=node.column,
+            start=node.start,
+            end=node.end,
+            value=text,
+            style=node.style,
+        )
+        if text in parent.node.entries:
+            first = parent.node.entries[text].key.line
+            raise self._fail(key, codes.DUPLICATE, f"the key {text[:60]!r} stands here again", f"first on line {first}")
+        return key
+
+    def _set(self, parent: _Open, key: Node, node: Node) -> None:
+        if key.value != "<<" or key.style or not self._resolve:
+            parent.node.entries[str(key.value)] = Entry(key, node)
+            return
+        sources = node.items if node.kind == Kind.SEQ else [node]
+        if parent.merges or any(source.kind != Kind.MAP for source in sources):
+            raise self._fail(key, codes.SYNTAX, "`<<` takes one map, or one list of maps")
+        parent.merges.extend(sources)
+
+    def _merge(self, node: Node, source: Node) -> None:
+        self._merged += len(source.entries)
+        if self._merged > MAX_MERGED:
+            raise self._fail(node, codes.LIMIT, "merge keys copy too much", "write the values out")
+        for key, entry in source.entries.items():
+            if key not in node.entries:
+                node.entries[key] = entry
+                node.size += entry.value.size

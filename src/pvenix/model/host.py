@@ -1,0 +1,288 @@
+"""A host: a machine in the inventory, as all layers together say it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pvenix.model.site import HealthCheck, SecretRef
+
+
+class State(StrEnum):
+    """What the inventory wants of a host."""
+
+    PRESENT = "present"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+    """A tombstone: the name, address and VM id stay taken for one release."""
+    ARCHIVED = "archived"
+    EXTERNAL = "external"
+    """Known so that nothing clashes with it, but not managed."""
+
+    @property
+    def managed(self) -> bool:
+        """True when pvenix works on such a host without being told its name."""
+        return self in (State.PRESENT, State.STOPPED)
+
+
+class Install(StrEnum):
+    """How NixOS gets onto the machine."""
+
+    CLONE = "clone"
+    ANYWHERE = "anywhere"
+    IMAGE = "image"
+    ISO = "iso"
+    ADOPT = "adopt"
+
+
+class Strategy(StrEnum):
+    """How an update is activated."""
+
+    SWITCH = "switch"
+    TEST_THEN_SWITCH = "test-then-switch"
+    BOOT = "boot"
+
+
+class Reboot(StrEnum):
+    """Who reboots when an update needs it."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A disk beside the root disk."""
+
+    slot: str
+    size_mib: int
+    storage: str = ""
+    ssd: bool = False
+    discard: bool = False
+    backup: bool = True
+    iothread: bool = False
+    purpose: str = ""
+    fs: str = ""
+    keep_on_destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pci:
+    """A device passed through by the name of its resource mapping."""
+
+    mapping: str
+    pcie: bool = False
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ha:
+    """High availability wishes."""
+
+    failover: str = ""
+    priority: int = 0
+    max_restart: int = 1
+    replicate: str = ""
+    """A Proxmox calendar event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxmox:
+    """Where and how the VM lives."""
+
+    vmid: int = 0
+    """0 until one is allocated and written back."""
+    node: str = "auto"
+    nodes: tuple[str, ...] = ()
+    """The only nodes that may be chosen; empty is any."""
+    avoid: tuple[str, ...] = ()
+    spread: str = ""
+    """Hosts with the same key go to different nodes when possible."""
+    pin: bool = False
+    storage: str = ""
+    """Of the root disk; the cluster's default unless said otherwise."""
+    pool: str = ""
+    onboot: bool = True
+    startup: str = ""
+    protect: bool = False
+    notes: str = ""
+    disks: tuple[Disk, ...] = ()
+    pci: tuple[Pci, ...] = ()
+    full: bool = False
+    """Copy the template's disks instead of linking to them."""
+    ha: Ha | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """Virtual hardware; an empty field keeps what the template has."""
+
+    machine: str = ""
+    bios: str = ""
+    cpu: str = ""
+    scsihw: str = ""
+    display: str = ""
+    serial: bool | None = None
+    tpm: bool | None = None
+    secureboot: bool | None = None
+    numa: bool | None = None
+    hotplug: str = ""
+    ostype: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The one network card; bridge, VLAN, gateway and DNS come from the zone unless said otherwise."""
+
+    zone: str = ""
+    bridge: str = ""
+    vlan: int = 0
+    address: str = "dhcp"
+    """`dhcp` or `IP/prefix`."""
+    gateway: str = ""
+    ip6: str = "auto"
+    """`auto`, `dhcp`, `off` or `IP/prefix`."""
+    gateway6: str = ""
+    dns: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    mac: str = ""
+    """Upper case with colons; empty lets Proxmox choose."""
+    mtu: int = 0
+    firewall: bool = False
+    trunks: tuple[int, ...] = ()
+    prefer: str = "any"
+    """`v4`, `v6` or `any`: which of the guest's addresses is used."""
+
+    @property
+    def static(self) -> bool:
+        """True when the address is fixed by the inventory."""
+        return self.address != "dhcp"
+
+    @property
+    def ip(self) -> str:
+        """The fixed address without its prefix, empty for DHCP."""
+        return self.address.partition("/")[0] if self.static else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A public key, as a line or as the file that holds one; exactly one is set."""
+
+    line: str = ""
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """The first login."""
+
+    user: str = "tappaas"
+    authorized_keys: tuple[PublicKey, ...] = ()
+    agent_timeout_s: int = 300
+    ssh_timeout_s: int = 180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nix:
+    """Where the system is built and how it arrives."""
+
+    flake: str = ""
+    channel: str = ""
+    build: str = "self"
+    hardware: str = ""
+    substituters: tuple[str, ...] = ()
+    converge: str = "push"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """How a new system is activated."""
+
+    strategy: Strategy = Strategy.TEST_THEN_SWITCH
+    reboot: Reboot = Reboot.MANUAL
+    serial: str = "1"
+    canary: bool = False
+    approve: str = "risky"
+    window: str = ""
+    health: tuple[HealthCheck, ...] = ()
+    """In addition to those of the roles."""
+    confirm_timeout_s: int = 120
+    """The dead-man goes back when contact is not confirmed within this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Snapshots around updates."""
+
+    before_update: bool = True
+    keep: int = 5
+    freeze: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """Backups of the VM."""
+
+    job: str = ""
+    storage: str = ""
+    schedule: str = ""
+    keep: int = 0
+    before_destroy: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Everything under `machine:`, merged from all layers and checked."""
+
+    state: State = State.PRESENT
+    size_class: str = ""
+    """Spelt `class` in files."""
+    cores: int = 2
+    memory_mib: int = 4096
+    balloon_mib: int = 0
+    """0 switches ballooning off."""
+    disk_mib: int = 20480
+    """Of the root disk."""
+    roles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    cluster: str = ""
+    proxmox: Proxmox = field(default_factory=Proxmox)
+    hardware: Hardware = field(default_factory=Hardware)
+    template: str = "nixos"
+    install: Install = Install.CLONE
+    network: Network = field(default_factory=Network)
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    nix: Nix = field(default_factory=Nix)
+    update: Update = field(default_factory=Update)
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    backup: Backup = field(default_factory=Backup)
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    controller: bool = False
+    """Spelt `self` in files: this VM runs pvenix; it is never stopped, rebooted or destroyed from inside."""
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The `x-…` keys, which are the user's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine of the inventory."""
+
+    name: str
+    groups: tuple[str, ...]
+    """Groups of hosts.yaml, parents first, without `all`, and `role_<name>` for each role."""
+    machine: Machine
+    fqdn: str = ""
+    """`<name>.<zone>.<domain>`, without the zone when there is none."""
+    file: str = ""
+    """Where the host is listed, relative to the fleet's root."""
+    line: int = 0
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The machine's roles, in order."""
+        return self.machine.roles
