@@ -1,0 +1,46 @@
+"""Every command by name with its line in `--help`, so that the help of the whole imports no command's module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pvenix.model.verbs import VERBS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where a command is and how `pvenix --help` lists it."""
+
+    module: str
+    """Below `pvenix.cli.commands`."""
+    help: str
+    section: str = ""
+    """Heading in the help; a command without one is hidden."""
+
+
+FLEET, HOSTS, RUNS, OTHER = "The fleet's files", "The life of a host", "Runs", "Lab and shell"
+SECTIONS = (FLEET, HOSTS, RUNS, OTHER)
+
+_OWN = {
+    "init": Entry(module="init", help="start a fleet from the starter files", section=FLEET),
+    "validate": Entry(module="validate", help="check every file of the fleet and show all findings", section=FLEET),
+    "host": Entry(module="host", help="add, edit or show a host of the inventory", section=FLEET),
+    "role": Entry(module="role", help="list or show the roles of the site", section=FLEET),
+    "inventory": Entry(module="inventory", help="list hosts, explain values, draw groups, export", section=FLEET),
+    "status": Entry(module="status", help="read what every host runs, against what it should run", section=HOSTS),
+    "generations": Entry(module="generations", help="list the system generations of a host", section=HOSTS),
+    "review": Entry(module="review", help="look at, approve, reject or merge registration branches", section=HOSTS),
+    "run": Entry(module="run", help="execute a playbook", section=RUNS),
+    "resume": Entry(module="resume", help="finish a run that was interrupted", section=RUNS),
+    "runs": Entry(module="runs", help="list, show, follow and steer runs", section=RUNS),
+    "lab": Entry(module="lab", help="start, inspect, break and stop a simulated site", section=OTHER),
+    "completion": Entry(module="completion", help="print the completion script of a shell", section=OTHER),
+    "_execute": Entry(module="execute", help="execute the run of a directory"),
+}
+_VERBS = {
+    spec.name: Entry(module="verbs", help=spec.help, section=HOSTS) for spec in VERBS.values() if spec.name not in _OWN
+}
+
+COMMANDS = MappingProxyType({**_OWN, **_VERBS})
+"""`review` is a group of its own; the verb of that name is reached by playbooks."""
