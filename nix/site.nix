@@ -19,8 +19,11 @@
     "10.0.0.30" = [ "tappaas-cicd.mgmt.internal" ];
   };
 
-  # Who may ask the resolver.
-  clients = [ "10.0.0.0/8" ];
+  # Who may ask the resolver, and who knows the names of this site (the firewall, which hands out the leases).
+  dns = {
+    clients = [ "10.0.0.0/8" ];
+    upstream = [ "10.0.0.1" ];
+  };
 
   # The model is public and needs no token. The name is what litellm's users ask for.
   vllm = {
