@@ -88,7 +88,7 @@ class Sanitiser:
                     position = self._skip_escape(text, position)
                 case _State.CONTROL_SEQUENCE:
                     position = self._skip_parameters(text, position)
-                case _State.STRING:
+                case _:
                     position = self._skip_string(text, position)
         return "".join(kept)
 

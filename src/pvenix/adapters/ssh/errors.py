@@ -1,0 +1,51 @@
+"""What went wrong on the way to a guest, in the operator's words."""
+
+from __future__ import annotations
+
+import asyncssh
+
+from pvenix.adapters.text import sanitise
+from pvenix.engine.ports import Target
+from pvenix.model.errors import PvenixError, Refused, Unreachable
+
+
+def place(target: Target) -> str:
+    """`target` as messages name it."""
+    via = f" through {target.jump.host}" if target.jump else ""
+    return f"{target.host} ({target.user}@{target.address} port {target.port}{via})"
+
+
+def explained(target: Target, error: Exception) -> PvenixError:
+    """The error of a failed connection attempt; a host key or login that was not accepted is Refused."""
+    match error:
+        case asyncssh.HostKeyNotVerifiable() | asyncssh.KeyExchangeFailed():
+            return Refused(
+                f"{place(target)} did not prove to be {target.host}",
+                why=sanitise(str(error)),
+                hint="nothing was sent to it. If the machine was replaced on purpose, remove "
+                f"inventory/trust/{target.host} and run `pvenix boot {target.host}`, which pins the key anew",
+                code="PVX0611",
+            )
+        case asyncssh.PermissionDenied():
+            return Refused(
+                f"{place(target)} does not accept the key {target.key_file}",
+                why=sanitise(str(error)),
+                hint=f"add its public key to the authorised keys of {target.user}, or name another key",
+                code="PVX0612",
+            )
+        case asyncssh.ChannelOpenError(code=asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED) if target.jump:
+            return Refused(
+                f"{target.jump.host} does not forward to {target.address} port {target.port}",
+                why=sanitise(str(error)),
+                hint="allow TCP forwarding for this key on the jump host",
+                code="PVX0615",
+            )
+        case TimeoutError():
+            why = "no answer in time"
+        case _:
+            why = sanitise(str(error)) or type(error).__name__
+    return Unreachable(
+        f"{place(target)} cannot be reached",
+        why=why,
+        hint=f"is the VM running and its SSH port open? `pvenix status -l {target.host}`",
+    )

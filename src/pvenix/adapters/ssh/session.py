@@ -1,0 +1,157 @@
+"""One connection to one guest, and commands on it."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncssh
+
+from pvenix.adapters.ssh.channels import Collector, Follower
+from pvenix.adapters.ssh.errors import place
+from pvenix.adapters.ssh.login import SshSettings
+from pvenix.adapters.text import sanitise
+from pvenix.engine.ports import CommandResult, OutputSink, Target
+from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
+
+_GONE = (OSError, asyncssh.Error)
+"""What opening a channel raises on a connection that is dead."""
+
+
+def remote_command(argv: Sequence[str], *, sudo: bool = False) -> str:
+    """`argv` as the one line that SSH carries, quoted for a POSIX shell; the only place that quotes.
+
+    Raises: ValueError for what cannot be a command: nothing, a NUL character, or a program named like an option.
+    """
+    if not argv or any("\0" in part for part in argv) or argv[0].startswith("-"):
+        raise ValueError(f"not a remote command: {list(argv)!r}")
+    return shlex.join(["sudo", "-n", *argv] if sudo else argv)
+
+
+class SshSession:
+    """A GuestSession over one asyncssh connection."""
+
+    def __init__(self, target: Target, connection: asyncssh.SSHClientConnection, settings: SshSettings) -> None:
+        self._target = target
+        self._connection = connection
+        self._slots = asyncio.Semaphore(settings.channels)
+        self._active = 0
+        self._retired = False
+
+    @property
+    def alive(self) -> bool:
+        """False once the connection has ended, which a silent drop does after the keepalives."""
+        return not self._connection.is_closed()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        sudo: bool = False,
+        stdin: bytes = b"",
+        timeout_s: float = 60.0,
+        on_output: OutputSink | None = None,
+        limit: int = 1 << 20,
+    ) -> CommandResult:
+        """Run one command; of each stream the last `limit` bytes are kept.
+
+        Raises: OutcomeUnknown when `timeout_s` passes, Refused when the host runs no commands; what `on_output` raises.
+        """
+        command = remote_command(argv, sudo=sudo)
+        collector = Collector(limit, on_output)
+        async with self._channel_slot():
+            started = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._execute(command, stdin, collector)
+            except TimeoutError as error:
+                raise self._timed_out(argv, timeout_s, collector) from error
+            finally:
+                collector.drop()
+        if collector.sink_error is not None:
+            raise collector.sink_error
+        return CommandResult(
+            argv=tuple(argv),
+            end=collector.end(connection_lost=not self.alive),
+            exit_status=collector.status,
+            stdout=collector.stdout,
+            stderr=collector.stderr,
+            seconds=asyncio.get_running_loop().time() - started,
+        )
+
+    async def _execute(self, command: str, stdin: bytes, collector: Collector) -> None:
+        try:
+            await self._connection.create_session(lambda: collector, command, encoding=None)
+        except _GONE as error:
+            if self.alive and isinstance(error, asyncssh.ChannelOpenError):
+                raise self._refused(error) from error
+            return  # no status was received: the result says LOST
+        await collector.feed(stdin)
+        await collector.ended.wait()
+
+    @asynccontextmanager
+    async def stream(self, argv: Sequence[str], *, sudo: bool = False) -> AsyncIterator[AsyncIterator[str]]:
+        """Follow a command; the iteration ends with the command or with the connection (see `alive`).
+
+        Raises: Unreachable when the connection is dead already, Refused when the host runs no commands.
+        """
+        command = remote_command(argv, sudo=sudo)
+        follower = Follower()
+        async with self._channel_slot():
+            try:
+                channel, _ = await self._connection.create_session(lambda: follower, command, encoding=None)
+            except _GONE as error:
+                if self.alive and isinstance(error, asyncssh.ChannelOpenError):
+                    raise self._refused(error) from error
+                raise Unreachable(f"{place(self._target)}: the connection is gone", why=sanitise(str(error))) from error
+            try:
+                channel.write_eof()
+                yield follower.chunks()
+            finally:
+                channel.abort()
+
+    @asynccontextmanager
+    async def _channel_slot(self) -> AsyncIterator[None]:
+        self._active += 1
+        try:
+            async with self._slots:
+                yield
+        finally:
+            self._active -= 1
+            self._close_if_done()
+
+    def retire(self) -> None:
+        """Close the connection as soon as no command runs on it."""
+        self._retired = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._retired and self._active == 0:
+            self._connection.close()
+
+    async def close(self, grace_s: float = 2.0) -> None:
+        """End the connection and every command on it."""
+        self._connection.close()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._connection.wait_closed()
+        except TimeoutError:
+            self._connection.abort()
+
+    def _refused(self, error: asyncssh.ChannelOpenError) -> Refused:
+        return Refused(
+            f"{place(self._target)} does not run the command",
+            why=sanitise(str(error)),
+            hint="the key may be restricted to one command, or the host has no sessions left",
+            code="PVX0616",
+        )
+
+    def _timed_out(self, argv: Sequence[str], timeout_s: float, collector: Collector) -> OutcomeUnknown:
+        lines = (collector.stdout + collector.stderr).splitlines()[-5:]
+        return OutcomeUnknown(
+            f"{place(self._target)}: no end of `{shlex.join(argv)}` after {timeout_s:g} s",
+            why="it may still be running there",
+            evidence=tuple(sanitise(line) for line in lines),
+        )
