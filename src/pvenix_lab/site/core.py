@@ -74,6 +74,7 @@ class Timings:
     boot_s: float = 0.6
     ssh_s: float = 0.2
     cloud_init_s: float = 0.2
+    broadcast_s: float = 10.0
 
 
 def _default_guest(site: Site, vm: Vm, root: Path) -> GuestProtocol:

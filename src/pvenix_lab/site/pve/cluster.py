@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve.vm import Vm, new_mac, new_uuid
 
@@ -102,7 +102,7 @@ PROVISIONER_PRIVILEGES = AUDIT_PRIVILEGES | frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class Cluster:
-    """One cluster. `tasks` holds every task by UPID, oldest first."""
+    """One cluster. `tasks` holds every task by UPID, oldest first; `broadcast` the VM figures last sent around, and when."""
 
     name: str
     nodes: dict[str, Node]
@@ -114,6 +114,8 @@ class Cluster:
     pools: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     fingerprint: str = ""
+    broadcast: dict[int, dict[str, Any]] = field(default_factory=dict)
+    broadcast_at: float = float("-inf")
 
     @classmethod
     def standard(cls, rng: random.Random, *, now: int) -> Cluster:

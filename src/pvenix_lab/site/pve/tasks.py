@@ -1,12 +1,28 @@
-"""Tasks: what a UPID stands for, its log and its end (proxmox.md a4)."""
+"""Tasks: what a UPID stands for, its log and its end (proxmox.md a4; grammar from pve-common Tools.pm)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.pve.errors import PveError
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.pve.call import Call
+
+    Worker = Callable[["Task"], Awaitable[None]]
+
+UPID = re.compile(
+    r"UPID:(?P<node>[a-zA-Z0-9][a-zA-Z0-9-]*):(?P<pid>[0-9A-Fa-f]{8}):(?P<pstart>[0-9A-Fa-f]{8,9}):"
+    r"(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s]+):(?P<id>[^:\s]*):(?P<user>[^:\s]+):"
+)
+KILLED = "unable to read tail (got 0 bytes)"
+"""Exit status of a task that was stopped through the API, as measured on 8.4.5."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,3 +56,42 @@ class Task:
         """Append a warning; the task then ends as `WARNINGS: n`."""
         self.warnings += 1
         self.log(f"WARN: {text}")
+
+    def end(self, exitstatus: str, *, at: int) -> None:
+        """Set the result; a second end changes nothing."""
+        if self.exitstatus is None:
+            self.exitstatus, self.endtime = exitstatus, at
+
+
+def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None) -> str:
+    """Start a worker as a task on the node of the path and return its UPID at once.
+
+    `identity` is the UPID's id, by default the VM of the path (for a clone that is the source).
+    """
+    site = call.site
+    node, name = call.text("node"), str(call.vmid) if identity is None else identity
+    pid = 1000 + len(site.cluster.tasks) * 3 + site.rng.randrange(3)
+    now = int(site.wall())
+    pstart = int((site.wall() - call.node().started_at) * 100) & 0xFFFFFFFF
+    owner = call.caller.token_id
+    upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{now:08X}:{kind}:{name}:{owner}:"
+    task = Task(upid=upid, node=node, type=kind, id=name, token_id=owner, pid=pid, pstart=pstart, starttime=now)
+    site.cluster.tasks[upid] = task
+    task.job = site.spawn(_run(site, task, worker), name=upid)
+    return upid
+
+
+async def _run(site: Site, task: Task, worker: Worker) -> None:
+    try:
+        await site.sleep(site.timings.fork_s)
+        await worker(task)
+    except PveError as error:
+        text = error.message
+        task.log(f"TASK ERROR: {text}")
+        task.end(" ".join(text.split("\n")), at=int(site.wall()))
+    else:
+        result = f"WARNINGS: {task.warnings}" if task.warnings else "OK"
+        task.log(f"TASK {result}")
+        task.end(result, at=int(site.wall()))
+    finally:
+        task.end(KILLED, at=int(site.wall()))  # no effect unless the worker was cancelled or died of a defect

@@ -1,0 +1,117 @@
+"""Nodes: list, status, network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pvenix_lab.site.pve.call import Call, route
+from pvenix_lab.site.pve.cluster import GIB, REPOID, VERSION
+from pvenix_lab.site.pve.qemu import memory_bytes
+
+if TYPE_CHECKING:
+    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.pve.cluster import Node
+
+_ROOT_DISK = 94 * GIB
+_KERNEL = "6.8.12-11-pve"
+_HOST_MEMORY = 4 * GIB
+"""Memory that the node itself uses: a constant, nothing here measures."""
+
+
+def usage(site: Site, node: Node) -> dict[str, Any]:
+    """Processor, memory and disk of a node, the fields that every listing has."""
+    vms = [vm for vm in site.cluster.vms.values() if vm.node == node.name and vm.running]
+    return {
+        "maxcpu": node.cpus,
+        "cpu": round(0.01 + 0.01 * len(vms), 3),
+        "maxmem": node.memory,
+        "mem": min(node.memory, _HOST_MEMORY + sum(memory_bytes(vm) for vm in vms)),
+        "maxdisk": _ROOT_DISK,
+        "disk": _ROOT_DISK // 9,
+        "uptime": int(site.wall() - node.started_at),
+    }
+
+
+def entry(site: Site, node: Node, *, visible: bool) -> dict[str, Any]:
+    """A node as `/nodes` and `/cluster/resources` list it; usage only for a caller that may see it."""
+    result: dict[str, Any] = {
+        "node": node.name,
+        "type": "node",
+        "id": f"node/{node.name}",
+        "status": "online",
+        "level": "",
+    }
+    return result | (usage(site, node) if visible else {})
+
+
+@route("GET", "/nodes")
+async def nodes(call: Call) -> list[dict[str, Any]]:
+    """Every node, with the fingerprint of its certificate."""
+    visible = "Sys.Audit" in call.caller.privileges
+    fingerprint = {"ssl_fingerprint": call.cluster.fingerprint}
+    return [entry(call.site, node, visible=visible) | fingerprint for node in call.cluster.nodes.values()]
+
+
+@route("GET", "/nodes/{node}/status")
+async def status(call: Call) -> dict[str, Any]:
+    """State of one node; the load averages are text, as in the real answer."""
+    node = call.node()
+    now = usage(call.site, node)
+    return {
+        "uptime": now["uptime"],
+        "cpu": now["cpu"],
+        "wait": 0,
+        "idle": 0,
+        "loadavg": ["0.10", "0.12", "0.09"],
+        "cpuinfo": {
+            "cpus": node.cpus,
+            "cores": node.cpus // 2,
+            "sockets": 1,
+            "model": "AMD EPYC",
+            "user_hz": 100,
+            "hvm": "1",
+        },
+        "memory": {"total": node.memory, "used": now["mem"], "free": node.memory - now["mem"]},
+        "rootfs": {
+            "total": _ROOT_DISK,
+            "used": now["disk"],
+            "free": _ROOT_DISK - now["disk"],
+            "avail": _ROOT_DISK - now["disk"],
+        },
+        "swap": {"total": 0, "used": 0, "free": 0},
+        "ksm": {"shared": 0},
+        "boot-info": {"mode": "efi", "secureboot": 0},
+        "pveversion": f"pve-manager/{VERSION}/{REPOID}",
+        "kversion": f"Linux {_KERNEL} #1 SMP PREEMPT_DYNAMIC",
+        "current-kernel": {
+            "sysname": "Linux",
+            "release": _KERNEL,
+            "version": "#1 SMP PREEMPT_DYNAMIC",
+            "machine": "x86_64",
+        },
+    }
+
+
+@route("GET", "/nodes/{node}/network")
+async def network(call: Call) -> list[dict[str, Any]]:
+    """The node's bridges; other interface types are not modelled and give an empty list."""
+    if call.text("type", "bridge") not in {"bridge", "any_bridge", "any_local_bridge"}:
+        return []
+    node = call.node()
+    return [
+        {
+            "iface": bridge,
+            "type": "bridge",
+            "active": 1,
+            "autostart": 1,
+            "priority": number,
+            "families": ["inet"],
+            "method": "static" if number == 3 else "manual",
+            "method6": "manual",
+            "bridge_ports": "",
+            "bridge_stp": "off",
+            "bridge_fd": "0",
+            **({"address": node.ip, "netmask": "24", "cidr": f"{node.ip}/24"} if number == 3 else {}),
+        }
+        for number, bridge in enumerate(node.bridges, start=3)
+    ]
