@@ -1,0 +1,217 @@
+"""Executes a run in this process: shows its events, passes the person's answers on, and lets go when told twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvenix.cli.prompts import can_ask
+from pvenix.cli.render.base import Renderer
+from pvenix.cli.render.choose import make_renderer
+from pvenix.cli.settings import Settings, talk
+from pvenix.model.errors import ExitCode, UsageError
+from pvenix.model.events import Event, StepWaiting
+
+if TYPE_CHECKING:
+    from pvenix.engine.runfiles import RunDir
+    from pvenix.wiring import Workspace
+
+_BEAT_S = 0.1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def execute(settings: Settings, workspace: Workspace, run: RunDir, *, resume: bool = False) -> int:
+    """The exit code of the run, executed here; 130 when it was left before its end.
+
+    Raises: what the run raises before its first event, such as LockHeld.
+    """
+    plan = run.plan()
+    if plan.step and not can_ask(settings):
+        raise UsageError("--step asks before each step, and there is no terminal to ask on", hint="leave out --step")
+    renderer = make_renderer(settings, diff=plan.diff)
+    return await Driver(workspace, run, renderer, tails=settings.verbose > 1, ask=plan.step).drive(resume=resume)
+
+
+class Driver:
+    """One run while it is executed."""
+
+    def __init__(self, workspace: Workspace, run: RunDir, renderer: Renderer, *, tails: bool, ask: bool) -> None:
+        self._workspace = workspace
+        self._run = run
+        self._renderer = renderer
+        self._tails = Tails(run) if tails else None
+        self._asker = StepAsker(run, renderer) if ask else None
+        self._interrupts = 0
+        self._error: Exception | None = None
+
+    async def drive(self, *, resume: bool) -> int:
+        """The exit code; asks the run to stop at the first interrupt and leaves it at the second."""
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(self._work(resume=resume))
+            beat = group.create_task(self._beat())
+            with self._on_signals(work):
+                await asyncio.wait({work})
+            beat.cancel()
+        if self._asker:
+            self._asker.close()
+        if self._error:
+            raise self._error
+        code = ExitCode.INTERRUPTED if work.cancelled() else work.result()
+        self._show_output()
+        self._renderer.finish(code)
+        if work.cancelled():
+            self._say_left()
+        return code
+
+    async def _work(self, *, resume: bool) -> int:
+        try:
+            return await self._workspace.execute(self._run, on_event=self._on_event, resume=resume)
+        except Exception as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
+            self._error = error
+            return ExitCode.FAILED
+
+    def _on_event(self, event: Event) -> None:
+        self._renderer.event(event)
+        if self._asker and isinstance(event, StepWaiting):
+            self._asker.waiting(event)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            self._show_output()
+            if not (self._asker and self._asker.asking):
+                self._renderer.tick()
+
+    def _show_output(self) -> None:
+        if self._tails:
+            for host, line in self._tails.new_lines():
+                self._renderer.output(host, line)
+
+    @contextmanager
+    def _on_signals(self, work: asyncio.Task[int]) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._interrupted, work)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+    def _interrupted(self, work: asyncio.Task[int]) -> None:
+        self._interrupts += 1
+        self._renderer.pause()
+        if self._interrupts == 1:
+            self._run.request("cancel")
+            count = len(self._renderer.view.active)
+            talk(f"stopping: no further step starts, {count} running end first; ctrl-c again leaves them")
+        else:
+            work.cancel()
+
+    def _say_left(self) -> None:
+        active = self._renderer.view.active
+        names = ", ".join(f"{host.host} {host.active.verb}" for host in active if host.active)
+        talk(f"left before its end; at the far side may still go on: {names or 'nothing'}")
+        talk(f"\nhint: pvenix resume {self._run.run}")
+
+
+class Tails:
+    """What the hosts of a run printed since the last look."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._hosts = run.plan().hosts
+        self._run = run
+        self._offsets: dict[str, int] = {}
+
+    def new_lines(self) -> Iterator[tuple[str, str]]:
+        """Whole new lines as (host, line)."""
+        for host in self._hosts:
+            offset = self._offsets.get(host, 0)
+            data = _read_from(self._run.log_path(host), offset)
+            whole = data[: data.rfind(b"\n") + 1]
+            self._offsets[host] = offset + len(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                yield host, line
+
+
+class StepAsker:
+    """Asks before each step: yes, all, or no."""
+
+    def __init__(self, run: RunDir, renderer: Renderer) -> None:
+        self._run = run
+        self._renderer = renderer
+        self._queue: deque[StepWaiting] = deque()
+        self._all = False
+        self._reading = False
+
+    @property
+    def asking(self) -> bool:
+        """True while a question is on the screen."""
+        return bool(self._queue)
+
+    def waiting(self, event: StepWaiting) -> None:
+        """A step waits for a word."""
+        if event.reason != GATE:
+            return
+        if self._all:
+            self._run.request("continue", event.host)
+            return
+        self._queue.append(event)
+        if not self._reading:
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._answered)
+            self._reading = True
+        if len(self._queue) == 1:
+            self._ask()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._reading:
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self._reading = False
+
+    def _ask(self) -> None:
+        event = self._queue[0]
+        self._renderer.pause()
+        sys.stderr.write(f"{event.host} {event.verb}: go on? [y]es, [c]ontinue with all, [n]o ")
+        sys.stderr.flush()
+
+    def _answered(self) -> None:
+        answer = os.read(sys.stdin.fileno(), 1024).decode(errors="replace").strip().lower()[:1]
+        if not self._queue:
+            return
+        match answer:
+            case "y":
+                self._run.request("continue", self._queue.popleft().host)
+            case "c":
+                self._all = True
+                while self._queue:
+                    self._run.request("continue", self._queue.popleft().host)
+            case "n":
+                self._queue.clear()
+                self._run.request("cancel")
+            case _:
+                pass
+        if self._queue:
+            self._ask()
+
+
+GATE = "continue"
+"""The reason of a step that waits for a person under --step."""
+
+
+def _read_from(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(1 << 20)
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,117 @@
+"""Options and rules shared by everything that works on some hosts: which hosts, how many at once, in which mode."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pvenix.model.errors import PvenixError, UsageError
+
+if TYPE_CHECKING:
+    from pvenix.cli.settings import Settings
+    from pvenix.fleet.load import Fleet
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+FORKS = 32
+PATTERNS = "Hosts, groups or patterns: all, role_dns, web*, ~regex, a:b, a:&b, a:!b."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """What the options of a run say, beside what it does."""
+
+    limit: str | None
+    forks: int
+    check: bool
+    diff: bool
+    step: bool
+    list_hosts: bool
+
+    @property
+    def mode(self) -> dict[str, Any]:
+        """The keyword arguments of a workspace's `plan_…` methods."""
+        return {"check": self.check, "diff": self.diff, "step": self.step, "forks": self.forks}
+
+
+def run_options(function: Callable[..., int]) -> Callable[..., int]:
+    """The options of whatever starts a run, in Ansible's letters; they arrive as one argument `how`."""
+
+    @functools.wraps(function)
+    def gathered(*args: Any, **kwargs: Any) -> int:
+        how = How(**{field.name: kwargs.pop(field.name) for field in dataclasses.fields(How)})
+        return function(*args, how=how, **kwargs)
+
+    for option in reversed(
+        [
+            click.option("-l", "--limit", metavar="PATTERN", help=f"Only these. {PATTERNS}"),
+            click.option(
+                "-f", "--forks", type=click.IntRange(1, 1000), default=FORKS, envvar="PVENIX_FORKS", show_default=True,
+                help="The most hosts at once.  [env: PVENIX_FORKS]",
+            ),
+            click.option("-C", "--check", is_flag=True, help="Show the exact commands and change nothing."),
+            click.option("-D", "--diff", is_flag=True, help="Show what changes inside, such as the closure diff."),
+            click.option("--step", is_flag=True, help="Ask before each step."),
+            click.option("--list-hosts", is_flag=True, help="Print the hosts and do nothing."),
+        ]
+    ):  # fmt: skip
+        gathered = option(gathered)
+    return gathered
+
+
+def host_argument(*, required: bool = True, many: bool = True) -> Callable[[Decorated], Decorated]:
+    """The argument HOST, completed from the inventory."""
+    return click.argument(
+        "hosts" if many else "host",
+        nargs=-1 if many else 1,
+        required=required,
+        metavar="HOST..." if many else "HOST",
+        shell_complete=complete_hosts,
+        help=PATTERNS if many else "A host of the inventory.",
+    )
+
+
+def select(fleet: Fleet, patterns: Sequence[str], limit: str | None = None) -> tuple[str, ...]:
+    """The hosts that `patterns` together name, without those that `limit` leaves out.
+
+    Raises: UsageError when a name is unknown or nothing is left.
+    """
+    expression = ":".join(patterns) or "all"
+    hosts = fleet.select(expression)
+    if limit:
+        kept = frozenset(fleet.select(limit))
+        hosts = tuple(host for host in hosts if host in kept)
+    if not hosts:
+        shown = f"{expression} limited to {limit}" if limit else expression
+        raise UsageError(f"no host matches {shown}", hint="pvenix inventory list")
+    return hosts
+
+
+def known_host(fleet: Fleet, name: str) -> str:
+    """`name`, which is a host.
+
+    Raises: UsageError with the nearest name.
+    """
+    if name in fleet.hosts:
+        return name
+    from pvenix.model.nearest import did_you_mean
+
+    raise UsageError(f"there is no host {name!r}", hint=did_you_mean(name, fleet.hosts))
+
+
+def complete_hosts(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of hosts and groups that begin like `incomplete`; none where the fleet cannot be read."""
+    from pvenix.cli.settings import Settings
+
+    settings: Settings = ctx.find_root().ensure_object(Settings)
+    try:
+        with settings.loaded() as fleet:
+            names = [*fleet.hosts, *fleet.groups]
+    except PvenixError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,0 +1,55 @@
+"""From a plan to an exit code: the one way in which every command starts a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from pvenix.cli.driver import execute
+from pvenix.cli.settings import Output, Settings
+from pvenix.cli.text import table
+from pvenix.model.plan import RunPlan
+
+if TYPE_CHECKING:
+    from pvenix.wiring import Workspace
+
+Planner = Callable[["Workspace"], RunPlan]
+
+
+def start(settings: Settings, planner: Planner) -> int:
+    """The exit code of the run that `planner` asks for, executed in this process."""
+
+    async def action(workspace: Workspace) -> int:
+        return await execute(settings, workspace, workspace.runs.create(planner(workspace)))
+
+    return settings.run_async(action)
+
+
+def show_hosts(settings: Settings, planner: Planner) -> int:
+    """Print the hosts of the plan."""
+    with settings.workspace() as workspace:
+        hosts = planner(workspace).hosts
+    if settings.output is Output.TEXT:
+        click.echo("\n".join(hosts))
+    else:
+        click.echo(json.dumps({"schema": "pvenix/hosts/v1", "hosts": list(hosts)}))
+    return 0
+
+
+def show_tasks(settings: Settings, planner: Planner) -> int:
+    """Print the plays of the plan with their tasks."""
+    with settings.workspace() as workspace:
+        plan = planner(workspace)
+    if settings.output is not Output.TEXT:
+        click.echo(json.dumps(plan.to_json()))
+        return 0
+    for play in plan.plays:
+        count = sum(len(wave) for wave in play.waves)
+        waves = f" in {len(play.waves)} waves" if len(play.waves) > 1 else ""
+        click.echo(f"{play.name}: {count} host{'s' if count != 1 else ''}{waves}")
+        rows = [(task.name, task.verb, ",".join(task.tags)) for task in play.tasks]
+        click.echo(table(("TASK", "VERB", "TAGS"), rows))
+    return 0
