@@ -1,0 +1,297 @@
+"""What only the SSH adapter can get wrong: trust, jump hosts, silence on the wire, the user's own SSH files."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from pvenix.adapters.ssh.guest import SshGuest
+from pvenix.adapters.ssh.login import SshSettings
+from pvenix.adapters.ssh.session import remote_command
+from pvenix.engine.ports import End, Target
+from pvenix.model.errors import LocalResource, Refused, Unreachable
+from tests.contract.machine import ToyMachine
+from tests.contract.ssh_server import Cable, SshServer, key_pair, public_line, target_of
+
+QUICK = SshSettings(connect_timeout_s=2.0, login_timeout_s=2.0, keepalive_s=0.05, keepalive_count=2)
+
+
+@dataclass
+class Net:
+    """A guest, a jump host, and the keys in a directory."""
+
+    guest: SshGuest
+    server: SshServer
+    jump: SshServer
+    target: Target
+    via_jump: Target
+    keys: Path
+
+
+@pytest.fixture
+async def net(tmp_path: Path) -> AsyncIterator[Net]:
+    (tmp_path / "root").mkdir()
+    client = key_pair(tmp_path / "client")
+    (tmp_path / "authorised").write_text(public_line(client))
+    host_key = key_pair(tmp_path / "host")
+    server = SshServer(ToyMachine(tmp_path / "root", public_line(host_key)), host_key, tmp_path / "authorised")
+    jump = SshServer(None, key_pair(tmp_path / "jump"), tmp_path / "authorised")
+    await server.start()
+    await jump.start()
+    target = target_of(server, tmp_path / "client")
+    through = replace(target_of(jump, tmp_path / "client"), host="jump")
+    guest = SshGuest(QUICK)
+    yield Net(guest, server, jump, target, replace(target, jump=through), tmp_path)
+    await guest.close()
+    await server.close()
+    await jump.close()
+
+
+async def test_a_changed_host_key_is_refused_before_any_login_is_tried(net: Net) -> None:
+    other = public_line(asyncssh.generate_private_key("ssh-ed25519"))
+    with pytest.raises(Refused) as refusal:
+        await net.guest.session(replace(net.target, host_key=other))
+    assert refusal.value.code == "PVX0611"
+    assert (net.server.users, net.server.offered) == ([], [])
+
+
+async def test_a_host_key_of_another_kind_is_refused_before_any_login_is_tried(net: Net) -> None:
+    other = public_line(asyncssh.generate_private_key("ecdsa-sha2-nistp256"))
+    with pytest.raises(Refused) as refusal:
+        await net.guest.session(replace(net.target, host_key=other))
+    assert refusal.value.code == "PVX0611"
+    assert (net.server.users, net.server.offered) == ([], [])
+
+
+async def test_a_jump_host_that_is_not_itself_carries_no_byte_to_the_guest(net: Net) -> None:
+    assert net.via_jump.jump
+    other = public_line(asyncssh.generate_private_key("ssh-ed25519"))
+    wrong = replace(net.via_jump, jump=replace(net.via_jump.jump, host_key=other))
+    for attempt in (net.guest.session(wrong), net.guest.reachable(wrong, timeout_s=2)):
+        with pytest.raises(Refused, match="jump"):
+            await attempt
+    assert (net.jump.offered, net.jump.forwards, net.server.connections) == ([], {}, [])
+
+
+async def test_exactly_one_key_is_offered_and_a_wrong_one_is_refused(net: Net) -> None:
+    key_pair(net.keys / "stranger")
+    with pytest.raises(Refused) as refusal:
+        await net.guest.session(replace(net.target, key_file=str(net.keys / "stranger")))
+    assert refusal.value.code == "PVX0612"
+    assert len(set(net.server.offered)) == 1
+
+
+async def test_a_server_that_lets_anybody_in_is_refused(net: Net) -> None:
+    with pytest.raises(Refused):
+        await net.guest.session(replace(net.target, user="anybody"))
+
+
+async def test_the_users_ssh_files_and_agent_are_never_used(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path.home() / ".ssh"
+    folder.mkdir(exist_ok=True)
+    witness = net.keys / "executed"
+    (folder / "config").write_text(
+        f'Match exec "touch {witness}"\n  User somebody\nHost *\n  ProxyCommand touch {witness}\n'
+    )
+    key_pair(folder / "id_ed25519")
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(net.keys / "no-agent"))
+    try:
+        assert (await (await net.guest.session(net.target)).run(["true"])).ok
+    finally:
+        (folder / "config").unlink()
+        (folder / "id_ed25519").unlink()
+    assert not witness.exists()
+    assert net.server.users == ["tappaas"]
+    assert len(set(net.server.offered)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "mode"), [("missing", "", 0), ("noise", "not a key", 0o600), ("open", "", 0o644)]
+)
+async def test_a_key_file_that_cannot_be_used_says_what_to_do(net: Net, name: str, content: str, mode: int) -> None:
+    path = net.keys / name
+    if mode:
+        path.write_text(content or (net.keys / "client").read_text())
+        path.chmod(mode)
+    with pytest.raises(LocalResource) as problem:
+        await net.guest.session(replace(net.target, key_file=str(path)))
+    assert problem.value.hint
+    assert net.server.connections == []
+
+
+async def test_a_pin_that_is_no_key_is_refused(net: Net) -> None:
+    with pytest.raises(Refused) as refusal:
+        await net.guest.session(replace(net.target, host_key="ssh-ed25519 garbage"))
+    assert refusal.value.code == "PVX0613"
+
+
+async def test_one_connection_to_the_jump_host_carries_every_guest(net: Net) -> None:
+    targets = [replace(net.via_jump, host=f"web-{number:03}") for number in range(12)]
+    async with asyncio.TaskGroup() as group:
+        sessions = [group.create_task(net.guest.session(target)) for target in targets]
+    assert len({id(session.result()) for session in sessions}) == 12
+    assert len(net.jump.connections) == 1
+    assert sum(net.jump.forwards.values()) == 12
+
+
+async def test_a_dead_jump_host_is_opened_again(net: Net) -> None:
+    first = await net.guest.session(net.via_jump)
+    net.jump.abort()
+    assert (await first.run(["true"])).end is End.LOST
+    assert (await (await net.guest.session(net.via_jump)).run(["true"])).ok
+
+
+async def test_a_fresh_session_is_a_new_tcp_connection(net: Net) -> None:
+    cable = Cable(net.server.port)
+    await cable.start()
+    target = replace(net.target, port=cable.port)
+    await net.guest.session(target)
+    await net.guest.session(target)
+    assert cable.accepted == 1
+    await net.guest.fresh_session(target)
+    assert cable.accepted == 2
+    await cable.close()
+
+
+async def test_the_old_connection_is_closed_once_nothing_runs_on_it(net: Net) -> None:
+    old = await net.guest.session(net.target)
+    await net.guest.fresh_session(net.target)
+    for _ in range(100):
+        if not old.alive:
+            break
+        await asyncio.sleep(0.001)
+    assert not old.alive
+
+
+async def test_what_a_jump_host_forbids_is_refused_and_what_it_cannot_reach_is_unreachable(net: Net) -> None:
+    with pytest.raises(Refused) as refusal:
+        await net.guest.session(replace(net.via_jump, address="forbidden.test"))
+    assert refusal.value.code == "PVX0615"
+    with pytest.raises(Refused):
+        await net.guest.reachable(replace(net.via_jump, address="forbidden.test"), timeout_s=2)
+    await net.server.stop()
+    with pytest.raises(Unreachable, match="through jump"):
+        await net.guest.session(net.via_jump)
+    assert await net.guest.reachable(net.via_jump, timeout_s=2) is None
+    await net.jump.stop()
+    net.jump.abort()
+    assert await net.guest.reachable(net.via_jump, timeout_s=2) is None
+
+
+@pytest.mark.parametrize("ending", ["end-by-close", "end-by-reset", "end-by-status-then-reset"])
+async def test_an_end_without_status_or_with_output_cut_off_is_lost_and_never_ok(net: Net, ending: str) -> None:
+    result = await (await net.guest.session(net.target)).run([ending])
+    assert (result.end, result.ok) == (End.LOST, False)
+    assert "partial".startswith(result.stdout)
+
+
+async def test_a_signal_is_neither_success_nor_loss(net: Net) -> None:
+    result = await (await net.guest.session(net.target)).run(["end-by-signal"])
+    assert (result.end, result.ok, result.exit_status) == (End.SIGNALLED, False, -1)
+
+
+async def test_a_connection_that_goes_silent_is_lost_after_the_keepalives(net: Net) -> None:
+    cable = Cable(net.server.port)
+    await cable.start()
+    session = await net.guest.session(replace(net.target, port=cable.port))
+    async with asyncio.TaskGroup() as group:
+        command = group.create_task(session.run(["sleep", "30"]))
+        machine = net.server.machine
+        assert machine
+        await machine.busy.wait()
+        started = time.monotonic()
+        cable.go_silent()
+    assert command.result().end is End.LOST
+    assert time.monotonic() - started < 2
+    assert not session.alive
+    await cable.close()
+
+
+def test_by_default_silence_is_noticed_within_twenty_seconds() -> None:
+    default = SshSettings()
+    assert default.keepalive_s * (default.keepalive_count + 1) <= 20
+
+
+async def test_a_listener_that_says_nothing_is_unreachable_in_time(net: Net) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            pass
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    target = replace(net.target, port=silent.sockets[0].getsockname()[1])
+    guest = SshGuest(replace(QUICK, connect_timeout_s=0.1, login_timeout_s=0.1))
+    with pytest.raises(Unreachable):
+        await guest.session(target)
+    assert await guest.reachable(target, timeout_s=0.05) is None
+    await guest.close()
+    silent.close()
+
+
+async def test_something_else_than_ssh_is_not_reachable(net: Net) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\r\n")
+        await writer.drain()
+        writer.close()
+
+    mail = await asyncio.start_server(greet, "127.0.0.1", 0)
+    target = replace(net.target, port=mail.sockets[0].getsockname()[1])
+    assert await net.guest.reachable(target, timeout_s=2) is None
+    with pytest.raises(Unreachable):
+        await net.guest.session(target)
+    mail.close()
+
+
+async def test_no_more_channels_are_open_at_once_than_a_server_allows(net: Net) -> None:
+    session = await net.guest.session(net.target)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(30):
+            group.create_task(session.run(["sleep", "0.01"]))
+    assert net.server.machine
+    assert net.server.machine.most_running == QUICK.channels
+
+
+async def test_memory_does_not_grow_with_the_output(net: Net) -> None:
+    assert net.server.machine
+    (net.server.machine.root / "big").write_bytes(b"x" * 5_000_000)
+    session = await net.guest.session(net.target)
+    await session.run(["true"])
+    tracemalloc.start()
+    result = await session.run(["cat", "big"], limit=10_000)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert result.ok
+    assert len(result.stdout) == 10_000
+    assert kept < 2_000_000
+    assert peak < 25_000_000, "the server of this test holds the file too"
+
+
+async def test_a_follower_that_is_slow_holds_the_sender_back(net: Net) -> None:
+    assert net.server.machine
+    (net.server.machine.root / "big").write_bytes(b"y" * 8_000_000)
+    session = await net.guest.session(net.target)
+    total = 0
+    async with session.stream(["cat", "big"]) as chunks:
+        async for chunk in chunks:
+            total += len(chunk)
+            if total < 200_000:
+                await asyncio.sleep(0.002)
+    assert total == 8_000_000
+
+
+@pytest.mark.parametrize("argv", [[], ["-oProxyCommand=x"], ["a\0b"]])
+def test_what_is_no_command_is_not_sent(argv: list[str]) -> None:
+    with pytest.raises(ValueError, match="not a remote command"):
+        remote_command(argv)
+
+
+def test_quoting_happens_once() -> None:
+    assert remote_command(["dd", "of=a b"]) == "dd 'of=a b'"
+    assert remote_command(["id", "-u"], sudo=True) == "sudo -n id -u"
