@@ -39,7 +39,7 @@ async def _answers(site: Site, vm: Vm, guest: GuestProtocol) -> bool:
     """True once the agent answers, False after the ping's time-out; an agent that comes up meanwhile answers."""
 
     def ready() -> bool:
-        return not vm.paused and guest.agent_ready() and not site.faults.peek("agent-absent", vm.name)
+        return not vm.paused and not site.faults.peek("agent-absent", vm.name) and guest.agent_ready()
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + site.timings.agent_silence_s
@@ -94,13 +94,14 @@ async def file_read(call: Call) -> Any:
 @route("POST", _AGENT + "/file-write")
 async def file_write(call: Call) -> None:
     """Write a file; with `encode=0` the content is base64 already."""
-    content = call.text("content")
+    params: dict[str, object] = {"file": call.text("file"), "content": call.text("content"), "encode": "1"}
     if not call.flag("encode", default=True):
         try:
-            content = base64.b64decode(content, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+            base64.b64decode(call.text("content"), validate=True)
+        except binascii.Error:
             raise ParameterError({"content": "invalid base64 content"}) from None
-    await _ask(call, "file-write", {"file": call.text("file"), "content": content})
+        params["encode"] = "0"
+    await _ask(call, "file-write", params)
 
 
 @route("POST", _AGENT + "/exec")

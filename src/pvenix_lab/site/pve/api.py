@@ -85,7 +85,14 @@ def _prepare(
         )
     access.check_permissions(match.method.permissions, token, merged)
     checked = check(match.method.properties, merged)
-    call = Call(site=site, token=token, method=method, properties=match.method.properties, params=checked)
+    call = Call(
+        site=site,
+        token=token,
+        method=method,
+        protected=match.method.protected,
+        properties=match.method.properties,
+        params=checked,
+    )
     return call, handler
 
 
@@ -112,7 +119,7 @@ async def _handle(site: Site, call: Call, handler: Handler, path: str) -> Respon
     body: dict[str, Any] = {"data": result}
     if isinstance(result, Page):
         body = {"data": result.items, "total": result.total}
-    return Response(status=200, reason="OK", body=body)
+    return Response(status=200, reason="OK", body=body, protected=call.protected)
 
 
 async def _failure(site: Site, error: PveError) -> Response:

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer of the API. `body` is what JSON will carry, None for an empty body."""
+    """An answer of the API. `body` is what JSON will carry, None for an empty body; `protected` if it took the second hop."""
 
     status: int
     reason: str
     body: dict[str, Any] | None
+    protected: bool = False
 
     @property
     def data(self) -> Any:
@@ -44,6 +45,7 @@ class Call:
     site: Site
     token: Token | None
     method: str
+    protected: bool
     properties: Properties
     params: dict[str, Value] = field(default_factory=dict)
 

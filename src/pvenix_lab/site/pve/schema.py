@@ -38,13 +38,14 @@ _MAX_INDEX = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One method of one path: its parameters, its permission check, and whether a token may call it."""
+    """One method of one path: its parameters, its permission check, whether a token may call it, and whether it takes a second hop."""
 
     name: str
     pattern: str
     properties: Properties
     permissions: dict[str, Any]
     token_allowed: bool
+    protected: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def methods() -> dict[tuple[str, str], Method]:
             properties=info["parameters"],
             permissions=info["permissions"] or {},
             token_allowed=info.get("allowtoken", 1) != 0,
+            protected=info.get("protected") == 1,
         )
         for pattern, entries in _load()["paths"].items()
         for name, info in entries.items()

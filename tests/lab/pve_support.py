@@ -1,0 +1,198 @@
+"""A site under a virtual clock, with a guest that is just good enough for the API: it boots, answers and keeps files."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from typing_extensions import override
+
+from pvenix_lab.site.core import AgentError, Site, Timings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from pvenix_lab.site.pve.call import Response
+    from pvenix_lab.site.pve.vm import Vm
+
+T = TypeVar("T")
+EPOCH = 1_795_165_341
+NODE = "/nodes/tappaas1"
+TEMPLATE = f"{NODE}/qemu/8100"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIADTFS6A8gH8puGCiYx3kntVdDJIESTaTbdrAX16NQCE a+b@c"
+KEY_ENCODED = "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIADTFS6A8gH8puGCiYx3kntVdDJIESTaTbdrAX16NQCE%20a%2Bb%40c"
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """A selector that never waits: the time to wait is added to the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    @override
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("every task waits and no timer is set: a deadlock")
+        self.now += timeout
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer."""
+
+    def __init__(self) -> None:
+        self.jumping = _JumpingSelector()
+        super().__init__(self.jumping)
+
+    @override
+    def time(self) -> float:
+        return self.jumping.now
+
+
+def run_virtual(main: Callable[[], Awaitable[T]]) -> T:
+    """Run `main` under a virtual clock that starts at 0."""
+
+    async def body() -> T:
+        return await main()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(body())
+
+
+@dataclass
+class FakeGuest:
+    """A guest whose agent answers `boot_s` after power on."""
+
+    site: Site
+    vm: Vm
+    root: Path
+    files: dict[str, str] = field(default_factory=dict)
+    boots: int = 0
+    ready_at: float | None = None
+    hangs: bool = False
+
+    async def power_on(self) -> None:
+        self.boots += 1
+        self.ready_at = asyncio.get_running_loop().time() + self.site.timings.boot_s
+
+    async def power_off(self, *, graceful: bool) -> None:
+        if graceful and self.hangs:
+            await asyncio.sleep(10_000)
+        self.ready_at = None
+
+    def agent_ready(self) -> bool:
+        return self.ready_at is not None and asyncio.get_running_loop().time() >= self.ready_at
+
+    def agent(self, command: str, params: Mapping[str, object]) -> object:
+        match command:
+            case "file-read":
+                return self._read(str(params["file"]))
+            case "file-write":
+                self.files[str(params["file"])] = str(params["content"])
+                return None
+            case "exec":
+                raise AgentError(
+                    "Failed to execute child process \N{LEFT DOUBLE QUOTATION MARK}/nope\N{RIGHT DOUBLE QUOTATION MARK}"
+                )
+            case "exec-status":
+                raise AgentError("Invalid parameter 'pid'")
+            case "get-host-name":
+                return {"host-name": self.vm.name}
+            case _:
+                return {}
+
+    def _read(self, path: str) -> dict[str, object]:
+        if path not in self.files:
+            raise AgentError(f"failed to open file '{path}' (mode: 'r'): No such file or directory")
+        return {"content": self.files[path]}
+
+
+def copy_nothing(_site: Site, source: Path, target: Path) -> None:
+    """What a clone copies when guests have no disk."""
+    del source, target
+
+
+class PveLab:
+    """A site and short ways to ask it."""
+
+    def __init__(self, root: Path, *, timings: Timings | None = None, virtual: bool = True) -> None:
+        self.site = Site(
+            root=root,
+            seed=7,
+            timings=timings,
+            wall=self.wall if virtual else lambda: float(EPOCH),
+            guest_factory=FakeGuest,
+            clone_disk=copy_nothing,
+        )
+
+    def wall(self) -> float:
+        """Wall clock that follows the loop's; before the loop runs it is the epoch."""
+        try:
+            return EPOCH + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return float(EPOCH)
+
+    @property
+    def operator(self) -> str:
+        """Authorization header of the token that may do the work."""
+        token = self.site.cluster.tokens["pvenix@pve!lab"]
+        return f"PVEAPIToken={token.token_id}={token.secret}"
+
+    @property
+    def viewer(self) -> str:
+        """Authorization header of the token that may read."""
+        token = self.site.cluster.tokens["viewer@pve!lab"]
+        return f"PVEAPIToken={token.token_id}={token.secret}"
+
+    async def ask(self, method: str, path: str, auth: str | None = None, **params: str | Sequence[str]) -> Response:
+        """One call; an underscore in a parameter's name stands for a hyphen."""
+        wire = {key.replace("_", "-"): value for key, value in params.items()}
+        return await self.site.pve_request(method, path, wire, auth or self.operator)
+
+    async def get(self, path: str, **params: str) -> Any:
+        """The data of a GET that must succeed."""
+        response = await self.ask("GET", path, **params)
+        assert response.status == 200, response
+        return response.data
+
+    async def done(self, method: str, path: str, **params: str) -> str:
+        """Exit status of the task that the call starts."""
+        response = await self.ask(method, path, **params)
+        assert response.status == 200, response
+        return await self.finished(str(response.data))
+
+    async def finished(self, upid: str) -> str:
+        """Exit status of a task, waited for by polling as a client does."""
+        node = upid.split(":")[1]
+        while True:
+            status = await self.get(f"/nodes/{node}/tasks/{upid}/status")
+            if status["status"] == "stopped":
+                return str(status["exitstatus"])
+            await asyncio.sleep(0.05)
+
+    async def clone(self, newid: int = 250, name: str = "fix", **params: str) -> str:
+        """Exit status of a clone of the template."""
+        return await self.done("POST", f"{TEMPLATE}/clone", newid=str(newid), name=name, **params)
+
+    def guest(self, vmid: int) -> FakeGuest:
+        """The fake guest of a VM that was started."""
+        guest = self.site.guests[vmid]
+        assert isinstance(guest, FakeGuest)
+        return guest
+
+
+def in_lab(root: Path, story: Callable[[PveLab], Awaitable[None]], *, timings: Timings | None = None) -> PveLab:
+    """Run a story on a fresh site under the virtual clock; a defect inside the site fails the test."""
+    lab = PveLab(root, timings=timings)
+
+    async def main() -> None:
+        async with lab.site:
+            await story(lab)
+
+    run_virtual(main)
+    assert lab.site.defects == []
+    return lab
