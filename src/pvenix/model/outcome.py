@@ -52,7 +52,7 @@ _EXIT = {
     Status.CHANGED: ExitCode.OK,
     Status.PENDING: ExitCode.CHANGES,
     Status.SKIPPED: ExitCode.OK,
-    Status.WAITING: ExitCode.FAILED,
+    Status.WAITING: ExitCode.CHANGES,
     Status.FAILED: ExitCode.FAILED,
     Status.UNREACHABLE: ExitCode.UNREACHABLE,
     Status.REFUSED: ExitCode.REFUSED,

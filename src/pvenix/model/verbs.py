@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Arg:
     """One argument of a verb."""
 
-    type: type[bool] | type[int] | type[str]
+    type: type[bool | int | str]
     help: str
     required: bool = False
     choices: tuple[str, ...] = ()

@@ -1,0 +1,218 @@
+"""One host's part of a wave: its tasks in order, each looked at before it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pvenix.engine.ports import Entry
+from pvenix.engine.step import Step
+from pvenix.model.errors import (
+    LocalResource,
+    LockHeld,
+    OutcomeUnknown,
+    PvenixError,
+    Refused,
+    Unreachable,
+)
+from pvenix.model.events import Command, Progress, StepEnded, StepStarted, StepWaiting
+from pvenix.model.outcome import Need, Outcome, Probe, Status
+from pvenix.model.plan import Task
+from pvenix.model.verbs import VERBS
+
+if TYPE_CHECKING:
+    from pvenix.engine.runner import Runner
+
+_log = logging.getLogger(__name__)
+
+_STATUS_OF: tuple[tuple[type[PvenixError], Status], ...] = (
+    (Unreachable, Status.UNREACHABLE),
+    (OutcomeUnknown, Status.UNKNOWN),
+    (Refused, Status.REFUSED),
+    (LockHeld, Status.LOCKED),
+    (LocalResource, Status.LOCAL),
+)
+_RANK = (Status.CHANGED, Status.PENDING, Status.OK, Status.SKIPPED)
+"""Which status a host shows when all its steps went well: the most that happened."""
+
+
+class HostRun:
+    """Executes the tasks of one host."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        host: str,
+        tasks: Sequence[tuple[str, Task, asyncio.Semaphore]],
+        earlier: tuple[Entry, ...],
+        *,
+        fatal: bool,
+    ) -> None:
+        self._runner = runner
+        self._host = host
+        self._tasks = tasks
+        self._earlier = earlier
+        self._fatal = fatal
+        self._facts: dict[str, str] = {}
+
+    async def execute(self) -> Outcome:
+        """The host's end: its first failure, or the most that its steps did."""
+        try:
+            with self._lock():
+                return await self._steps()
+        except LockHeld as error:
+            return _outcome_of(error)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        if self._runner.plan.check:
+            yield
+            return
+        clock = self._runner.tools.clock
+        with self._runner.tools.locks.hold(self._host, owner=self._runner.run.run, since=clock.utc()):
+            yield
+
+    async def _steps(self) -> Outcome:
+        outcomes = []
+        for step_id, task, throttle in self._tasks:
+            if self._runner.gate.stops(self._host):
+                return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
+            if self._was_done(step_id):
+                continue
+            spec = VERBS[task.verb]
+            async with throttle, self._runner.slots[spec.kind]:
+                outcome = await self._step(step_id, task)
+            outcomes.append(outcome)
+            if not outcome.status.goes_on:
+                if self._fatal or outcome.status is Status.LOCAL:
+                    self._runner.gate.stopped = self._runner.gate.stopped or outcome.status.counts_as_failed
+                return outcome
+        return _best(outcomes)
+
+    def _was_done(self, step_id: str) -> bool:
+        """True when an earlier process of this run finished the step; its facts are taken over."""
+        for entry in reversed(self._earlier):
+            if entry.step == step_id and entry.what == "result":
+                if not Status(entry.data["status"]).goes_on:
+                    return False
+                self._facts |= {key[5:]: value for key, value in entry.data.items() if key.startswith("fact.")}
+                return True
+        return False
+
+    async def _step(self, step_id: str, task: Task) -> Outcome:
+        runner, host = self._runner, self._host
+        await self._wait_for_turn(step_id, task)
+        if runner.gate.stops(host):
+            return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
+        runner.narrator.emit(StepStarted, host=host, step=step_id, verb=task.verb, name=task.name or task.verb)
+        runner.narrator.log(host).line(f"--- {step_id} ---")
+        began = runner.tools.clock.monotonic()
+        step = self._make_step(step_id, task)
+        outcome = await self._attempt(step)
+        self._facts |= outcome.facts
+        runner.narrator.emit(
+            StepEnded,
+            host=host,
+            step=step_id,
+            verb=task.verb,
+            status=outcome.status.value,
+            summary=outcome.summary,
+            hint=outcome.hint,
+            evidence=outcome.evidence,
+            seconds=runner.tools.clock.monotonic() - began,
+        )
+        return outcome
+
+    async def _wait_for_turn(self, step_id: str, task: Task) -> None:
+        gate, narrator = self._runner.gate, self._runner.narrator
+        if not gate.running.is_set():
+            narrator.emit(StepWaiting, host=self._host, step=step_id, verb=task.verb, reason="the run is paused")
+            await gate.running.wait()
+        if self._runner.plan.step and not gate.stops(self._host):
+            narrator.emit(StepWaiting, host=self._host, step=step_id, verb=task.verb, reason="waiting to go on")
+            await gate.next_turn(self._host)
+
+    def _make_step(self, step_id: str, task: Task) -> Step:
+        runner, host = self._runner, self._host
+        log = runner.narrator.log(host)
+
+        def show(channel: str, text: str, writes: bool) -> None:  # noqa: FBT001 - the shape of Step.show
+            runner.narrator.emit(Command, host=host, step=step_id, channel=channel, text=text, writes=writes)
+            log.line(f"$ {text}" if channel == "ssh" else f"{channel}> {text}")
+
+        known: dict[str, str] = {}
+        for entry in self._earlier:
+            if entry.step == step_id and entry.what in ("intent", "evidence"):
+                known |= entry.data
+        return Step(
+            run=runner.run.run,
+            host=host,
+            id=step_id,
+            verb=task.verb,
+            args={**task.args},
+            check=runner.plan.check,
+            facts=self._facts,
+            known=known,
+            journal=runner.tools.journal,
+            tell=lambda text: runner.narrator.emit(Progress, host=host, step=step_id, text=text),
+            show=show,
+            output=log.write,
+        )
+
+    async def _attempt(self, step: Step) -> Outcome:
+        verb = self._runner.tools.verbs[step.verb]
+        try:
+            async with asyncio.timeout(VERBS[step.verb].timeout_s):
+                probe = await verb.probe(step)
+                step.facts |= probe.facts
+                if probe.need is not Need.NEEDED:
+                    return await self._record(step, _of_probe(probe))
+                if step.check:
+                    for channel, text in await verb.commands(step):
+                        step.sends(channel, text)
+                    return Outcome(status=Status.PENDING, summary=probe.reason, facts=probe.facts)
+                outcome = await verb.apply(step)
+        except PvenixError as error:
+            outcome = _outcome_of(error)
+        except TimeoutError:
+            outcome = Outcome(
+                status=Status.UNKNOWN,
+                summary=f"no end after {VERBS[step.verb].timeout_s:.0f} s",
+                hint=f"pvenix resume {step.run}",
+            )
+        except Exception as error:  # noqa: BLE001 - a defect of one verb must not take the other hosts down
+            _log.exception("step %s of %s", step.id, step.host)
+            outcome = Outcome(status=Status.FAILED, summary=f"defect in pvenix: {type(error).__name__}: {error}")
+        return await self._record(step, outcome)
+
+    async def _record(self, step: Step, outcome: Outcome) -> Outcome:
+        if step.check:
+            return outcome
+        facts = {f"fact.{key}": value for key, value in (step.facts | outcome.facts).items()}
+        try:
+            await step.journal.result(step.host, step.id, status=outcome.status.value, summary=outcome.summary, **facts)
+        except LocalResource as error:
+            self._runner.gate.stopped = True
+            return _outcome_of(error)
+        return outcome
+
+
+def _of_probe(probe: Probe) -> Outcome:
+    status = {Need.DONE: Status.OK, Need.SKIP: Status.SKIPPED, Need.UNKNOWN: Status.UNKNOWN}[probe.need]
+    return Outcome(status=status, summary=probe.reason, facts=probe.facts)
+
+
+def _outcome_of(error: PvenixError) -> Outcome:
+    status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), Status.FAILED)
+    return Outcome(status=status, summary=str(error), hint=error.hint, evidence=error.evidence)
+
+
+def _best(outcomes: Sequence[Outcome]) -> Outcome:
+    for status in _RANK:
+        for outcome in reversed(outcomes):
+            if outcome.status is status:
+                return outcome
+    return Outcome(status=Status.OK, summary="nothing to do")

@@ -1,0 +1,92 @@
+"""Turns what happens into events and log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from pvenix.engine.ports import Clock
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import LocalResource
+from pvenix.model.events import Event
+
+
+class Narrator:
+    """Numbers a run's events, writes them to its files and hands them to this process's listener."""
+
+    def __init__(self, run: RunDir, clock: Clock, on_event: Callable[[Event], None]) -> None:
+        self._run = run
+        self._clock = clock
+        self._on_event = on_event
+        earlier, _ = run.events()
+        self._seq = earlier[-1].seq if earlier else 0
+        self._logs: dict[str, HostLog] = {}
+
+    def emit(self, kind: type[Event], **fields: Any) -> None:
+        """Write one event and pass it on.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        self._seq += 1
+        event = kind(run=self._run.run, seq=self._seq, at=self._clock.utc(), **fields)
+        self._run.append_event(event)
+        self._on_event(event)
+
+    def log(self, host: str) -> HostLog:
+        """The log of `host`, open until the narrator is closed."""
+        if host not in self._logs:
+            self._logs[host] = HostLog(self._run.log_path(host))
+        return self._logs[host]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for log in self._logs.values():
+            log.close()
+        self._logs.clear()
+
+
+class HostLog:
+    """The whole output of one host in one run; takes sanitised text, keeps the last state of a progress line."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: TextIO = _open(path)
+        self._column_zero = True
+
+    def write(self, text: str) -> None:
+        """Append output as it came.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        if not text:
+            return
+        self._column_zero = text.endswith("\n")
+        self._put(text)
+
+    def line(self, text: str) -> None:
+        """Append one line of our own, on a line of its own."""
+        self._put(text + "\n" if self._column_zero else f"\n{text}\n")
+        self._column_zero = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _put(self, text: str) -> None:
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise LocalResource("a host's log cannot be written", why=str(error)) from error
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise LocalResource("a host's log cannot be opened", why=str(error)) from error

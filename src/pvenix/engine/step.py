@@ -1,0 +1,71 @@
+"""One verb on one host in one run, as the verb sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pvenix.engine.ports import Journal
+from pvenix.model.outcome import Outcome, Probe
+from pvenix.model.plan import ArgValue
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """What a verb is told, and how it tells what it does."""
+
+    run: str
+    host: str
+    id: str
+    verb: str
+    args: Mapping[str, ArgValue]
+    check: bool
+    facts: dict[str, str]
+    """What this host's earlier steps found; `Outcome.facts` are added to it."""
+    known: dict[str, str] = field(default_factory=dict)
+    """What a process that died had recorded of this very step: intent and evidence."""
+    journal: Journal
+    tell: Callable[[str], None]
+    """Shows a phase in words."""
+    show: Callable[[str, str, bool], None]
+    """Shows a command: channel, text, whether it writes; verbs say `sends` or `asks`."""
+    output: Callable[[str], None]
+    """Takes sanitised output of the host."""
+
+    def sends(self, channel: str, text: str) -> None:
+        """Show a command that changes something, before it is sent."""
+        self.show(channel, text, True)  # noqa: FBT003 - a callable's arguments have no names
+
+    def asks(self, channel: str, text: str) -> None:
+        """Show a command that only reads, before it is sent."""
+        self.show(channel, text, False)  # noqa: FBT003 - as above
+
+    async def intend(self, **data: str) -> None:
+        """Record what is about to happen; durable when it returns.
+
+        Raises: LocalResource when it cannot be recorded; the effect must not happen then.
+        """
+        self.known |= data
+        await self.journal.intent(self.host, self.id, **data)
+
+    def evidence(self, **data: str) -> None:
+        """Record what shows that an effect is under way, such as a UPID or a unit."""
+        self.known |= data
+        self.journal.evidence(self.host, self.id, **data)
+
+
+class Verb(Protocol):
+    """One lifecycle action, bound to a site."""
+
+    async def probe(self, step: Step) -> Probe:
+        """Look, without changing anything."""
+        ...
+
+    async def apply(self, step: Step) -> Outcome:
+        """Bring it about, and read back that it is so. Safe to call again after any interruption."""
+        ...
+
+    async def commands(self, step: Step) -> tuple[tuple[str, str], ...]:
+        """The exact commands that `apply` would send now, as (channel, text)."""
+        ...

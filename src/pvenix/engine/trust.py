@@ -1,0 +1,90 @@
+"""Pinned host keys: those of the fleet (`inventory/trust/<host>`) and those pinned here before registration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pvenix.model.errors import LocalResource, Refused
+from pvenix.model.names import host_name
+
+_KEY = re.compile(r"(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A host key and the VM it belongs to."""
+
+    key: str
+    """`ssh-ed25519 AAAA…`, no comment."""
+    uuid: str = ""
+    """The smbios uuid of the VM, empty when the file does not say."""
+
+    def line(self, host: str) -> str:
+        """The pin as its file holds it."""
+        return f"{self.key} {host}" + (f" uuid={self.uuid}" if self.uuid else "") + "\n"
+
+
+def parse_host_key(text: str) -> str:
+    """The key of a public key file, without its comment.
+
+    Raises: Refused when `text` is not an SSH public key.
+    """
+    key = " ".join(text.strip().split()[:2])
+    if not _KEY.fullmatch(key):
+        raise Refused("the guest's host key is not an SSH public key", why=repr(text[:60]), code="PVX0803")
+    return key
+
+
+def parse_pin(text: str) -> Pin:
+    """The pin in the text of a trust file.
+
+    Raises: Refused when it holds no SSH public key.
+    """
+    found = re.search(r"uuid=([0-9a-f-]{36})", text)
+    return Pin(key=parse_host_key(text), uuid=found.group(1) if found else "")
+
+
+class TrustStore:
+    """Where pins are kept."""
+
+    def __init__(self, *, fleet: Path, local: Path) -> None:
+        self._fleet = fleet / "inventory" / "trust"
+        self._local = local
+
+    def get(self, host: str) -> Pin | None:
+        """The pin in force: the local one while it is newer than the fleet knows, else the fleet's."""
+        return self._read(self._local / host_name(host)) or self._read(self._fleet / host_name(host))
+
+    def pin(self, host: str, pin: Pin) -> None:
+        """Accept `pin` for `host`.
+
+        Raises: Refused when another key is pinned for the same VM: a host key changes only with the VM.
+        """
+        known = self.get(host)
+        if known is not None and known.key != pin.key and (not known.uuid or known.uuid == pin.uuid):
+            raise Refused(
+                f"the host key of {host} changed",
+                why="the VM is still the same one, so its key must be too",
+                hint=f"look at the VM's console; if the change is yours, remove inventory/trust/{host}",
+                code="PVX0804",
+            )
+        if known == pin:
+            return
+        try:
+            self._local.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self._local / host_name(host)).write_text(pin.line(host))
+        except OSError as error:
+            raise LocalResource("the pinned host key cannot be stored", why=str(error)) from error
+
+    def forget(self, host: str) -> None:
+        """Drop the local pin, as when its VM was destroyed."""
+        (self._local / host_name(host)).unlink(missing_ok=True)
+
+    @staticmethod
+    def _read(path: Path) -> Pin | None:
+        try:
+            return parse_pin(path.read_text())
+        except FileNotFoundError:
+            return None

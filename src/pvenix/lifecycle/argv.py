@@ -1,0 +1,217 @@
+"""Every command that pvenix runs on a guest, as argv. `--check` shows these very words.
+
+Sources: nixos-rebuild-ng `services.py` for the order of nix commands, systemd-run(1), and the measurements in
+docs/decisions/0003-activation.md.
+"""
+
+from __future__ import annotations
+
+from pvenix.model.names import CommitId, StorePath
+
+Argv = tuple[str, ...]
+
+PROFILE = "/nix/var/nix/profiles/system"
+CONFIGURATION = "/etc/nixos"
+STATE = "/var/lib/pvenix"
+FENCE = "/run/pvenix/fence"
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+GIT_KEY = "/var/lib/fleet/id_ed25519.pub"
+
+SYSTEMS: Argv = ("readlink", "-f", "/run/booted-system", "/run/current-system", PROFILE)
+BOOT_ID: Argv = ("cat", "/proc/sys/kernel/random/boot_id")
+VERSION: Argv = ("nixos-version", "--json")
+CHECKOUT: Argv = ("git", "-C", CONFIGURATION, "rev-parse", "HEAD")
+EDITS: Argv = ("git", "-C", CONFIGURATION, "status", "--porcelain")
+FAILED_UNITS: Argv = ("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
+GENERATIONS: Argv = ("nix-env", "-p", PROFILE, "--list-generations")
+HARDWARE: Argv = ("nixos-generate-config", "--show-hardware-config")
+CLOUD_INIT_DONE: Argv = ("cloud-init", "status", "--wait")
+NOTHING: Argv = ("true",)
+FREE_SPACE: Argv = ("df", "--output=avail", "-B1", "/nix/store")
+
+
+def attempt_dir(attempt: str) -> str:
+    """The directory on the target that holds everything of one attempt."""
+    return f"{STATE}/{attempt}"
+
+
+def make_dir(path: str) -> Argv:
+    """Create `path` and its parents."""
+    return ("mkdir", "-p", path)
+
+
+def write_file(path: str) -> Argv:
+    """Write standard input to `path`."""
+    return ("dd", f"of={path}", "status=none")
+
+
+def fetch_bundle(attempt: str, branch: str) -> Argv:
+    """Take the commits of the attempt's bundle into /etc/nixos."""
+    return (
+        "git", "-C", CONFIGURATION, "fetch", "--quiet", f"{attempt_dir(attempt)}/fleet.bundle",
+        f"+refs/heads/{branch}:refs/remotes/origin/{branch}",
+    )  # fmt: skip
+
+
+def stash_edits(attempt: str) -> Argv:
+    """Put local edits of /etc/nixos aside, where `git stash list` finds them."""
+    return ("git", "-C", CONFIGURATION, "stash", "push", "--include-untracked", "-m", f"pvenix-{attempt}")
+
+
+def checkout(commit: CommitId) -> Argv:
+    """Move /etc/nixos to `commit`."""
+    return ("git", "-C", CONFIGURATION, "checkout", "--quiet", "--detach", commit)
+
+
+def system_of(host: str, commit: CommitId | str) -> str:
+    """The installable of a host's system at a commit of /etc/nixos."""
+    return f'git+file://{CONFIGURATION}?dir=nix&rev={commit}#nixosConfigurations."{host}".config.system.build.toplevel'
+
+
+def build(host: str, commit: CommitId | str, link: str) -> Argv:
+    """Build a host's system and root it at `link`; `--json` has the same shape in Nix 2.8 and 2.26."""
+    return ("nix", "build", "--json", "--out-link", link, system_of(host, commit))
+
+
+def dry_build(host: str, commit: CommitId | str) -> Argv:
+    """What `build` would build and fetch."""
+    return ("nix", "build", "--dry-run", system_of(host, commit))
+
+
+def root(path: StorePath, link: str) -> Argv:
+    """Keep `path` from garbage collection by a root at `link`."""
+    return ("nix", "build", "--json", "--out-link", link, path)
+
+
+def closure_diff(old: str, new: str) -> Argv:
+    """Package changes between two systems."""
+    return ("nix", "store", "diff-closures", old, new)
+
+
+def switch_to(system: str, action: str) -> Argv:
+    """switch-to-configuration of `system` with `action`: check, dry-activate, test, boot or switch."""
+    return (f"{system}/bin/switch-to-configuration", action)
+
+
+def activation_unit(attempt: str) -> str:
+    """The unit that activates the new system."""
+    return f"pvenix-activate-{attempt}.service"
+
+
+def dead_man_unit(attempt: str, phase: str) -> str:
+    """The unit that goes back when nobody confirms; one for the contact, one for the health of the new system."""
+    return f"pvenix-deadman-{attempt}-{phase}.service"
+
+
+def revert_unit(attempt: str) -> str:
+    """The unit that goes back when we ask for it."""
+    return f"pvenix-revert-{attempt}.service"
+
+
+def fence_of(attempt: str) -> str:
+    """The file whose existence lets the attempt's activation start."""
+    return f"{FENCE}/{attempt}"
+
+
+def activation_log(attempt: str) -> str:
+    """The whole output of the activation."""
+    return f"{attempt_dir(attempt)}/activate.log"
+
+
+def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: int) -> Argv:
+    """Go back to `old` in `after_s` seconds unless stopped.
+
+    A oneshot service that sleeps, not a timer: timers start anew at every daemon-reload, which an activation does.
+    """
+    return (
+        "systemd-run", f"--unit={dead_man_unit(attempt, phase)}", "--no-block", "--service-type=oneshot", "--quiet",
+        "-p", f"ExecStartPre={old}/sw/bin/sleep {after_s}",
+        "-p", f"ExecStartPre=-{old}/sw/bin/systemctl stop {activation_unit(attempt)}",
+        "-p", f"ExecStartPre=-{old}/sw/bin/nix-env -p {PROFILE} --set {profile}",
+        *_log_to(activation_log(attempt)),
+        *switch_to(old, "switch"),
+    )  # fmt: skip
+
+
+def activate(attempt: str, system: str, action: str) -> Argv:
+    """Activate `system` in a unit of its own that outlives our connection and keeps its exit status."""
+    return (
+        "systemd-run", f"--unit={activation_unit(attempt)}", "--no-block", "--service-type=exec", "--remain-after-exit",
+        "--quiet", "-p", f"ConditionPathExists={fence_of(attempt)}", *_log_to(activation_log(attempt)),
+        *switch_to(system, action),
+    )  # fmt: skip
+
+
+def revert(attempt: str, *, old: str) -> Argv:
+    """Activate `old` again, and make it the boot default."""
+    return (
+        "systemd-run", f"--unit={revert_unit(attempt)}", "--no-block", "--service-type=exec", "--remain-after-exit",
+        "--quiet", *_log_to(activation_log(attempt)), *switch_to(old, "switch"),
+    )  # fmt: skip
+
+
+def _log_to(path: str) -> Argv:
+    return ("-p", f"StandardOutput=append:{path}", "-p", f"StandardError=append:{path}")
+
+
+def unit_state(unit: str) -> Argv:
+    """What systemd knows of `unit`."""
+    return (
+        "systemctl", "show", unit, "-p",
+        "LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,ConditionResult",
+    )  # fmt: skip
+
+
+def stop_unit(*units: str) -> Argv:
+    """Stop `units`; stopping the dead-man disarms it."""
+    return ("systemctl", "stop", *units)
+
+
+def follow(path: str, offset: int) -> Argv:
+    """The bytes of `path` from `offset` on, as they are written."""
+    return ("tail", "-c", f"+{offset + 1}", "-F", path)
+
+
+def set_profile(path: str) -> Argv:
+    """Make `path` the newest generation; none is added when it already is."""
+    return ("nix-env", "-p", PROFILE, "--set", path)
+
+
+def switch_generation(number: int) -> Argv:
+    """Make generation `number` the profile's current one."""
+    return ("nix-env", "-p", PROFILE, "--switch-generation", str(number))
+
+
+def generation_link(number: int) -> str:
+    """The profile's link of a generation."""
+    return f"{PROFILE}-{number}-link"
+
+
+def resolve(*paths: str) -> Argv:
+    """What `paths` point to, a line each."""
+    return ("readlink", "-f", *paths)
+
+
+def version_of(system: str) -> Argv:
+    """The version document of a system that need not run."""
+    return (f"{system}/sw/bin/nixos-version", "--json")
+
+
+def unit_condition(unit: str) -> Argv:
+    """Whether a unit is active: its state on standard output, status 0 only for `active`."""
+    return ("systemctl", "is-active", unit)
+
+
+def port_answers(port: int) -> Argv:
+    """Whether something listens on a TCP port of the guest; netcat is part of every NixOS."""
+    return ("nc", "-z", "-w", "5", "127.0.0.1", str(port))
+
+
+def url_answers(url: str) -> Argv:
+    """Whether a URL answers with 2xx; curl is part of every NixOS."""
+    return ("curl", "--fail", "--silent", "--show-error", "--output", "/dev/null", "--max-time", "10", url)
+
+
+def name_resolves(name: str) -> Argv:
+    """Whether a name resolves on the guest."""
+    return ("getent", "ahosts", name)

@@ -1,0 +1,148 @@
+"""Start the VM, pin its host key through the guest agent, and wait until it takes commands."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pvenix.engine.ports import Target
+from pvenix.engine.step import Step
+from pvenix.engine.trust import Pin, parse_host_key
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.world import Found, World, choose_addresses
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+_START_TIMEOUT_S = 120.0
+_PROBE_TIMEOUT_S = 3.0
+_CLOUD_INIT_TIMEOUT_S = 600.0
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the VM runs, its key is pinned and a command succeeds over SSH."""
+    found = await world.find_vm(step.host)
+    if found is None:
+        return needed(f"{step.host} has no VM yet")
+    if await world.pve.status(found.node, found.vmid) != "running":
+        return needed(f"VM {found.vmid} is stopped")
+    pin = world.trust.get(step.host)
+    if pin is None or (pin.uuid and pin.uuid != found.config.uuid):
+        return needed("its host key is not pinned")
+    try:
+        remote = await world.remote(step)
+        await remote.read(argv.NOTHING, sudo=True, timeout_s=15)
+    except (Unreachable, OutcomeUnknown, RemoteFailure) as error:
+        return needed(f"it does not take commands: {error}")
+    return done(f"runs on {found.node}, key pinned, SSH and sudo work")
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Start, wait for the agent, pin, choose the address, log in, wait for cloud-init and sudo."""
+    found = await world.vm_of(step)
+    await _start(world, step, found)
+    bootstrap = world.host(step).machine.bootstrap
+    step.tell("waiting for the guest agent")
+    await _wait_for_agent(world, found, bootstrap.agent_timeout_s)
+    await _pin(world, step, found)
+    step.tell("waiting for SSH")
+    target = await until(
+        lambda: _answering(world, step, found),
+        clock=world.clock,
+        timeout_s=bootstrap.ssh_timeout_s,
+        what=f"SSH of {step.host}",
+    )
+    remote = Remote(session=await world.guest.fresh_session(target), step=step)
+    step.tell("waiting for cloud-init")
+    first_boot = await remote.try_read(argv.CLOUD_INIT_DONE, timeout_s=_CLOUD_INIT_TIMEOUT_S)
+    # 2 is "done, with recoverable errors" since cloud-init 23.4; minimal images end so and work.
+    if first_boot.exit_status not in (0, 2):
+        step.tell(f"cloud-init ended with status {first_boot.exit_status}; going on, as SSH works")
+    await remote.read(argv.NOTHING, sudo=True, timeout_s=30)
+    boot_id = (await remote.read(argv.BOOT_ID)).strip()
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"answers at {target.address}",
+        facts={"address": target.address, "boot_id": boot_id, "uuid": found.config.uuid},
+    )
+
+
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The calls and commands that `apply` would send."""
+    found = await world.find_vm(step.host)
+    path = f"/nodes/{found.node}/qemu/{found.vmid}" if found else "/nodes/<node>/qemu/<vmid>"
+    return (
+        ("pve", f"POST {path}/status/start"),
+        ("agent", f"GET {path}/agent/file-read file={argv.HOST_KEY}"),
+        ("agent", f"GET {path}/agent/network-get-interfaces"),
+        ("ssh", " ".join(argv.CLOUD_INIT_DONE)),
+        ("ssh", "sudo -n true"),
+    )
+
+
+async def _start(world: World, step: Step, found: Found) -> None:
+    if await world.pve.status(found.node, found.vmid) == "running":
+        return
+    await step.intend(vmid=str(found.vmid))
+    step.sends("pve", f"POST /nodes/{found.node}/qemu/{found.vmid}/status/start")
+    try:
+        await task_end(world, step, await world.pve.start(found.node, found.vmid), timeout_s=_START_TIMEOUT_S)
+    except (OutcomeUnknown, RemoteFailure):
+        if await world.pve.status(found.node, found.vmid) != "running":
+            raise
+
+
+async def _wait_for_agent(world: World, found: Found, timeout_s: float) -> None:
+    async def answers() -> bool | None:
+        return await world.pve.agent_ping(found.node, found.vmid) or None
+
+    try:
+        await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")
+    except OutcomeUnknown as error:
+        status = await world.pve.status(found.node, found.vmid)
+        raise RemoteFailure(
+            f"the guest agent of VM {found.vmid} did not answer within {timeout_s:.0f} s",
+            why=f"the VM is {status}",
+            hint="is the agent enabled in the template (services.qemuGuest) and in the VM's options? "
+            "Look at its console, then `pvenix boot` again",
+            code="PVX0518",
+        ) from error
+
+
+async def _pin(world: World, step: Step, found: Found) -> None:
+    """Read the host key through the agent and pin it.
+
+    Raises: Refused when the same VM shows another key than the pinned one.
+    """
+
+    async def key() -> str | None:
+        return await world.pve.agent_read_file(found.node, found.vmid, argv.HOST_KEY)
+
+    step.asks("agent", f"file-read {argv.HOST_KEY}")
+    text = await until(key, clock=world.clock, timeout_s=60, what=f"{argv.HOST_KEY} on {step.host}")
+    pin = Pin(key=parse_host_key(text), uuid=found.config.uuid)
+    world.trust.pin(step.host, pin)
+    step.tell(f"pinned {pin.key[:40]}…")
+
+
+async def _answering(world: World, step: Step, found: Found) -> Target | None:
+    """The first of the guest's addresses that takes our login: fixed by the inventory, else the agent's."""
+    fixed = world.host(step).machine.network.ip
+    addresses = (
+        (fixed,) if fixed else choose_addresses(await world.pve.agent_interfaces(found.node, found.vmid), found.config)
+    )
+    targets = [await world.target(step.host, address) for address in addresses]
+    async with asyncio.TaskGroup() as group:
+        probes = [group.create_task(world.guest.reachable(target, timeout_s=_PROBE_TIMEOUT_S)) for target in targets]
+    for target, reached in zip(targets, probes, strict=True):
+        if reached.result() is not None and await _logs_in(world, target):
+            return target
+    return None
+
+
+async def _logs_in(world: World, target: Target) -> bool:
+    try:
+        await world.guest.session(target)
+    except Unreachable:
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""Bring the commit to the guest and build the host's system there; nothing is activated."""
+
+from __future__ import annotations
+
+import json
+
+from pvenix.engine.step import Step
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.remote import Remote, as_text, must
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import RemoteFailure
+from pvenix.model.generation import HostFacts
+from pvenix.model.names import CommitId, StorePath, store_path
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
+
+_BUILD_TIMEOUT_S = 6900.0
+_LEAST_SPACE = 1 << 30
+"""Bytes that must be free for a build to start."""
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the guest runs the main branch's commit, boots it next time, and nobody edited /etc/nixos."""
+    host = world.host(step)
+    if not host.machine.state.managed:
+        return skip(f"the inventory says {host.machine.state}")
+    if not await world.registered(step.host):
+        return skip(f"not registered yet: pvenix run playbooks/onboard.yaml -l {step.host}")
+    expected = await world.expected()
+    facts = await read_facts(await world.remote(step))
+    reason = difference(facts, expected)
+    known = {"commit": expected, "old": facts.current, "profile": facts.profile}
+    return needed(reason, **known) if reason else done(f"runs {expected[:10]}", **known)
+
+
+def difference(facts: HostFacts, expected: str) -> str:
+    """Why a host does not run `expected` in every respect; empty when it does."""
+    if facts.revision != expected:
+        return f"runs {facts.revision[:10] or 'a system of no commit'}, main is at {expected[:10]}"
+    if facts.current != facts.profile:
+        return "what runs is not what it boots next time"
+    if facts.edits:
+        return f"/etc/nixos was edited: {', '.join(edit.strip() for edit in facts.edits[:3])}"
+    if facts.checkout != expected:
+        return f"/etc/nixos is at {facts.checkout[:10] or 'no commit'}, main is at {expected[:10]}"
+    return ""
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Build, root and compare; the new system's path is in the facts."""
+    remote = await world.remote(step)
+    commit = await world.expected()
+    old = (await remote.read(argv.SYSTEMS)).splitlines()[1]
+    await step.intend(commit=commit)
+    new = await build_on(world, remote, commit, attempt=step.run)
+    changes = await closure_changes(remote, old, new)
+    same = "the running system" if new == old else new.removeprefix("/nix/store/")[:44]
+    return Outcome(
+        status=Status.OK if new == old else Status.CHANGED,
+        summary=f"built {same}, {len(changes)} package changes",
+        evidence=changes[:20],
+        facts={"new": new, "old": old, "built": commit},
+    )
+
+
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The commands that `apply` would send, with the dry build that shows what would be built."""
+    commit, attempt = await world.expected(), step.run
+    texts = [
+        as_text(argv.make_dir(argv.attempt_dir(attempt)), sudo=True),
+        as_text(argv.write_file(f"{argv.attempt_dir(attempt)}/fleet.bundle"), sudo=True),
+        as_text(argv.fetch_bundle(attempt, world.branch), sudo=True),
+        as_text(argv.checkout(commit), sudo=True),
+        as_text(argv.dry_build(step.host, commit), sudo=True),
+        as_text(argv.build(step.host, commit, f"{argv.attempt_dir(attempt)}/new"), sudo=True),
+    ]
+    return tuple(("ssh", text) for text in texts)
+
+
+async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: str) -> StorePath:
+    """The host's system at `commit`, built on the guest and rooted under the attempt's directory."""
+    step = remote.step
+    await preflight(remote)
+    await deliver(world, remote, commit, attempt=attempt)
+    step.tell("building")
+    link = f"{argv.attempt_dir(attempt)}/new"
+    output = await remote.write(argv.build(step.host, commit, link), timeout_s=_BUILD_TIMEOUT_S)
+    return out_path(output)
+
+
+async def preflight(remote: Remote) -> None:
+    """Look at what a build needs before anything is written.
+
+    Raises: RemoteFailure when sudo or free space is missing.
+    """
+    await remote.read(argv.NOTHING, sudo=True, timeout_s=30)
+    free = (await remote.read(argv.FREE_SPACE)).split()
+    if free and free[-1].isdigit() and int(free[-1]) < _LEAST_SPACE:
+        raise RemoteFailure(
+            "too little space is free in /nix/store",
+            why=f"{int(free[-1]) // 2**20} MiB",
+            hint="delete old generations: nix-collect-garbage --delete-older-than 30d on the host",
+            code="PVX0610",
+        )
+
+
+async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: str) -> None:
+    """Move the guest's /etc/nixos to `commit`, which travels over our connection; local edits are put aside first."""
+    present = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
+    edits = (await remote.read(argv.EDITS, sudo=True)).strip()
+    if edits:
+        remote.step.tell("putting local edits of /etc/nixos aside (git stash)")
+        await remote.write(argv.stash_edits(attempt))
+    if present == commit:
+        return
+    await remote.write(argv.make_dir(argv.attempt_dir(attempt)))
+    have = CommitId(present) if present and await world.repo.contains(commit, present) else None
+    bundle = await world.repo.bundle(commit, have=have)
+    target = f"{argv.attempt_dir(attempt)}/fleet.bundle"
+    await remote.write(argv.write_file(target), stdin=bundle, timeout_s=300)
+    await remote.write(argv.fetch_bundle(attempt, world.branch))
+    await remote.write(argv.checkout(commit))
+
+
+async def closure_changes(remote: Remote, old: str, new: str) -> tuple[str, ...]:
+    """Package changes between two systems, a line each."""
+    if old == new:
+        return ()
+    result = await remote.try_read(argv.closure_diff(old, new), timeout_s=120)
+    return tuple(line.strip() for line in must(result).splitlines() if line.strip())
+
+
+def out_path(output: str) -> StorePath:
+    """The path in the output of `nix build --json`, whose shape is the same in Nix 2.8 and 2.26.
+
+    Raises: RemoteFailure when there is none.
+    """
+    try:
+        return store_path(json.loads(output)[0]["outputs"]["out"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise RemoteFailure("nix build named no result", why=repr(output[:120]), code="PVX0611") from error

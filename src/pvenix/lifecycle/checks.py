@@ -1,0 +1,141 @@
+"""What is looked at in a registration branch before a person approves it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+
+from pvenix.engine.ports import FileChange
+from pvenix.fleet.load import Fleet
+from pvenix.lifecycle import hardware
+from pvenix.lifecycle.world import hardware_file, host_file
+from pvenix.model.review import Check, FileDiff, Verdict
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SECRETS = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"), "a private key"),
+    (re.compile(r"AGE-SECRET-KEY-1[0-9A-Z]{20,}"), "an age identity"),
+    (re.compile(r"[\w.-]+@\w+![\w.-]+=[0-9a-f]{8}-[0-9a-f-]{27}"), "a Proxmox API token"),
+)
+_FILE_LIMIT = 256 * 1024
+
+Rule = Callable[[Fleet, str, Sequence[FileChange]], Check]
+
+
+def run_checks(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> tuple[Check, ...]:
+    """Every check of the branch of `host`, in the order in which a reviewer reads them."""
+    rules: tuple[Rule, ...] = (_scope, _plain_files, _visible, _secrets, _nix_syntax, _hardware, _clashes)
+    return tuple(rule(fleet, host, changes) for rule in rules)
+
+
+def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
+    allowed = {
+        host_file(host),
+        hardware_file(host),
+        f"inventory/host_vars/{host}.yaml",
+        f"inventory/trust/{host}",
+        "inventory/hosts.yaml",
+    }
+    outside = [change.path for change in changes if change.path not in allowed]
+    if outside:
+        return _fail("only the host's own files", f"also changes {', '.join(outside[:5])}")
+    return _pass("only the host's own files")
+
+
+def _plain_files(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    odd = [
+        change.path
+        for change in changes
+        if change.binary or change.mode not in ("100644", "000000") or len(change.new or "") > _FILE_LIMIT
+    ]
+    if odd:
+        return _fail("plain text files", f"symlink, submodule, executable, binary or huge: {', '.join(odd)}")
+    return _pass("plain text files")
+
+
+def _visible(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    hits = [change.path for change in changes if _INVISIBLE.search(change.new or "")]
+    if hits:
+        return _fail("no invisible characters", f"in {', '.join(hits)}")
+    return _pass("no invisible characters")
+
+
+def _secrets(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    hits = [
+        f"{what} in {change.path}"
+        for change in changes
+        for pattern, what in _SECRETS
+        if pattern.search(change.new or "")
+    ]
+    return _fail("no secrets", "; ".join(hits)) if hits else _pass("no secrets")
+
+
+def _nix_syntax(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    from pvenix.lifecycle import nixsyntax
+
+    wrong = []
+    for change in changes:
+        if change.path.endswith(".nix") and change.new is not None:
+            root = nixsyntax.parse(change.new)
+            if root.has_error:
+                wrong.append(f"{change.path}:{nixsyntax.first_error(root)}")
+    return _fail("Nix syntax", f"not valid: {', '.join(wrong)}") if wrong else _pass("Nix syntax")
+
+
+def _hardware(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
+    text = next((change.new for change in changes if change.path == hardware_file(host)), None)
+    oddities = hardware.inspect(text) if text is not None else ()
+    if oddities:
+        return Check(name="hardware file is the generator's", verdict=Verdict.WARN, detail="; ".join(oddities[:4]))
+    return _pass("hardware file is the generator's")
+
+
+def _clashes(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
+    text = next((change.new for change in changes if change.path == f"inventory/host_vars/{host}.yaml"), None) or ""
+    found = re.search(r"vmid:\s*([0-9]+)", text)
+    if found is None:
+        return _pass("no clash of VM ids")
+    owners = [
+        name
+        for name, other in fleet.hosts.items()
+        if name != host and other.machine.proxmox.vmid == int(found.group(1))
+    ]
+    if owners:
+        return _fail("no clash of VM ids", f"{found.group(1)} belongs to {owners[0]}")
+    return _pass("no clash of VM ids")
+
+
+def _pass(name: str) -> Check:
+    return Check(name=name, verdict=Verdict.PASS)
+
+
+def _fail(name: str, detail: str) -> Check:
+    return Check(name=name, verdict=Verdict.FAIL, detail=detail)
+
+
+def file_diff(host: str, change: FileChange) -> FileDiff:
+    """One changed file as a reviewer reads it, invisible characters written out."""
+    old, new = (_reveal(text or "").splitlines(keepends=True) for text in (change.old, change.new))
+    lines = list(difflib.unified_diff(old, new, f"a/{change.path}", f"b/{change.path}"))
+    return FileDiff(
+        path=change.path,
+        kind=_kind(host, change.path),
+        added=sum(line.startswith("+") and not line.startswith("+++") for line in lines),
+        removed=sum(line.startswith("-") and not line.startswith("---") for line in lines),
+        unified="(binary)" if change.binary else "".join(lines),
+    )
+
+
+def _reveal(text: str) -> str:
+    return _INVISIBLE.sub(lambda found: f"<U+{ord(found.group()):04X}>", text)
+
+
+def _kind(host: str, path: str) -> str:
+    if path == host_file(host):
+        return "host"
+    if path == hardware_file(host):
+        return "hardware"
+    if path.startswith("inventory/trust/"):
+        return "trust"
+    return "inventory" if path.startswith("inventory/") else "other"

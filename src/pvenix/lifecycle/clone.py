@@ -1,0 +1,210 @@
+"""Clone the template into the host's VM, mark it as ours and give it its size. Never adopts a stranger's VM."""
+
+from __future__ import annotations
+
+from pvenix.engine.ports import VmConfig
+from pvenix.engine.step import Step
+from pvenix.lifecycle import place
+from pvenix.lifecycle.settings import differing, hardware_settings
+from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.world import MARKER_TAG, Found, World
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure
+from pvenix.model.host import Host
+from pvenix.model.names import NodeName, Vmid, node_name, vmid
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.site import Template, Zone
+
+TAKEN = "PVX0511"
+_TRIES = 5
+_TASK_TIMEOUT_S = 1500.0
+_ROOT_DISK = "scsi0"
+
+
+def marker(host: str, run: str) -> str:
+    """The notes of a VM that pvenix made: they say whose it is before its tags do."""
+    return f"pvenix-host: {host}\npvenix-run: {run}"
+
+
+def is_ours(config: VmConfig, host: str) -> bool:
+    """True when the VM's notes name `host`; a clone inherits the tags of its template, so tags alone do not count."""
+    return f"pvenix-host: {host}" in config.values.get("description", "").split("\n")
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the host's VM exists unlocked, with the size and the tags that the inventory wants."""
+    found = await world.find_vm(step.host)
+    if found is None:
+        return needed(f"{step.host} has no VM")
+    facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
+    if found.config.values.get("lock") == "clone":
+        return needed(f"VM {found.vmid} is still being cloned", **facts)
+    if MARKER_TAG in found.config.values.get("tags", "").split(";"):
+        return done(f"VM {found.vmid} on {found.node}", **facts)
+    return needed(f"VM {found.vmid} is not set up yet", **facts)
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Clone unless an earlier attempt did, then set what the host wants."""
+    found = await _earlier(world, step) or await _clone(world, step)
+    world.survey.outdated()
+    await _settle(world, step, found)
+    config = await _config(world, found.node, found.vmid)
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"VM {found.vmid} on {found.node}",
+        facts={"node": found.node, "vmid": str(found.vmid), "uuid": config.uuid},
+    )
+
+
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The calls that `apply` would send."""
+    host, template = world.host(step), _template(world, step)
+    at = step.facts.get("node", "<node>"), step.facts.get("vmid", "<vmid>")
+    settings = hardware_settings(host, _zone(world, host), VmConfig(values={}, digest=""))
+    return (
+        ("pve", _clone_text("<template node>", template, at[1], step, full=_full(step, host))),
+        ("pve", f"PUT /nodes/{at[0]}/qemu/{at[1]}/config {_pairs(settings)}"),
+        ("pve", f"PUT /nodes/{at[0]}/qemu/{at[1]}/resize disk={_ROOT_DISK} size={_disk_gib(host)}G"),
+    )
+
+
+async def _earlier(world: World, step: Step) -> Found | None:
+    """The VM that a killed attempt of this run left behind, once its task has ended."""
+    if "upid" in step.known:
+        step.tell("an earlier process started the clone; waiting for its task")
+        await task_end(world, step, step.known["upid"], timeout_s=_TASK_TIMEOUT_S)
+    if "vmid" not in step.known:
+        return await world.find_vm(step.host)
+    return await _appeared(world, step, node_name(step.known["node"]), vmid(step.known["vmid"]))
+
+
+async def _appeared(world: World, step: Step, node: NodeName, new: Vmid) -> Found | None:
+    """The VM `new` if it is ours and whole, None when it does not exist or belongs to somebody else."""
+
+    async def unlocked() -> Found | bool | None:
+        config = await world.pve.config(node, new)
+        if config is None:
+            return False
+        if config.values.get("lock") == "clone":
+            return None
+        return Found(node=node, vmid=new, config=config) if is_ours(config, step.host) else False
+
+    found = await until(
+        unlocked, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what=f"the end of the clone of VM {new}"
+    )
+    return found if isinstance(found, Found) else None
+
+
+async def _clone(world: World, step: Step) -> Found:
+    host = world.host(step)
+    for _ in range(_TRIES):
+        if not {"node", "vmid"} <= step.facts.keys():
+            step.facts |= (await place.apply(world, step)).facts
+        target, new = node_name(step.facts["node"]), vmid(step.facts["vmid"])
+        try:
+            return await _clone_to(world, step, target, new)
+        except RemoteFailure as error:
+            if error.code != TAKEN or host.machine.proxmox.vmid:
+                raise
+            step.tell(f"VM id {new} was taken meanwhile; choosing another")
+            world.survey.outdated()
+            del step.facts["vmid"]
+    raise RemoteFailure(f"no free VM id for {step.host} after {_TRIES} tries", code="PVX0522")
+
+
+async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Found:
+    host, template = world.host(step), _template(world, step)
+    source = await _template_node(world, template)
+    full = _full(step, host)
+    await step.intend(node=target, vmid=str(new))
+    step.sends("pve", _clone_text(source, template, str(new), step, full=full))
+    try:
+        upid = await world.pve.clone(
+            source,
+            Vmid(template.vmid),
+            new,
+            name=step.host,
+            target=target if target != source else None,
+            full=full,
+            storage=step.facts.get("storage") if full else None,
+            pool=host.machine.proxmox.pool or None,
+            description=marker(step.host, step.run),
+        )
+        await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
+    except OutcomeUnknown:
+        step.tell("the answer was lost; looking whether the clone exists")
+        found = await _appeared(world, step, target, new)
+        if found is None:
+            raise
+        return found
+    except RemoteFailure as error:
+        if "already exists" in error.why:
+            raise RemoteFailure(error.what, why=error.why, evidence=error.evidence, code=TAKEN) from error
+        raise
+    return Found(node=target, vmid=new, config=await _config(world, target, new))
+
+
+async def _settle(world: World, step: Step, found: Found) -> None:
+    """Write what differs from the inventory, and grow the root disk."""
+    host = world.host(step)
+    config = await _config(world, found.node, found.vmid)
+    changes = differing(hardware_settings(host, _zone(world, host), config), config)
+    if changes:
+        step.sends("pve", f"PUT /nodes/{found.node}/qemu/{found.vmid}/config {_pairs(changes)}")
+        await world.pve.set_config(found.node, found.vmid, changes, digest=config.digest)
+    size = _disk_gib(host)
+    if _present_gib(config) < size:
+        step.sends("pve", f"PUT /nodes/{found.node}/qemu/{found.vmid}/resize disk={_ROOT_DISK} size={size}G")
+        upid = await world.pve.resize(found.node, found.vmid, _ROOT_DISK, size)
+        if upid:
+            await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
+
+
+async def _config(world: World, node: NodeName, new: Vmid) -> VmConfig:
+    config = await world.pve.config(node, new)
+    if config is None:
+        raise RemoteFailure(f"VM {new} is not on {node} although its task ended well", code="PVX0515")
+    return config
+
+
+async def _template_node(world: World, template: Template) -> NodeName:
+    for vm in await world.survey.vms():
+        if vm.vmid == template.vmid and vm.template:
+            return vm.node
+    raise RemoteFailure(
+        f"template {template.vmid} does not exist",
+        hint=f"make it, or correct templates.{template.name}.vmid in inventory/site.yaml",
+        code="PVX0516",
+    )
+
+
+def _template(world: World, step: Step) -> Template:
+    return world.fleet.site.templates[world.host(step).machine.template]
+
+
+def _zone(world: World, host: Host) -> Zone | None:
+    return world.fleet.site.zones.get(host.machine.network.zone)
+
+
+def _full(step: Step, host: Host) -> bool:
+    return bool(step.args.get("full", host.machine.proxmox.full))
+
+
+def _disk_gib(host: Host) -> int:
+    return -(-host.machine.disk_mib // 1024)
+
+
+def _present_gib(config: VmConfig) -> float:
+    for part in config.values.get(_ROOT_DISK, "").split(","):
+        if part.startswith("size="):
+            unit = {"K": 2**-20, "M": 2**-10, "G": 1, "T": 2**10}[part[-1]]
+            return float(part[5:-1]) * unit
+    return 0.0
+
+
+def _clone_text(node: str, template: Template, new: str, step: Step, *, full: bool) -> str:
+    return f"POST /nodes/{node}/qemu/{template.vmid}/clone newid={new} name={step.host} full={int(full)}"
+
+
+def _pairs(values: dict[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in values.items())

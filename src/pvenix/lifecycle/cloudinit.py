@@ -1,0 +1,60 @@
+"""Write user, keys, address and DNS to the cloud-init drive: only the fields that we author, never a masked value."""
+
+from __future__ import annotations
+
+from pvenix.engine.step import Step
+from pvenix.lifecycle.settings import cloudinit_settings, differing
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import RemoteFailure
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when Proxmox holds the values, or when the fleet has taken over from cloud-init."""
+    if await world.registered(step.host):
+        return done("registered: the fleet owns its configuration now")
+    found = await world.find_vm(step.host)
+    if found is None:
+        return needed(f"{step.host} has no VM yet")
+    missing = differing(_wanted(world, step), found.config)
+    return needed(f"to write: {', '.join(sorted(missing))}") if missing else done("the drive holds these values")
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Write what differs, read it back, regenerate the drive of a running VM."""
+    found = await world.vm_of(step)
+    wanted = _wanted(world, step)
+    changes = differing(wanted, found.config)
+    await step.intend(fields=" ".join(sorted(changes)))
+    path = f"/nodes/{found.node}/qemu/{found.vmid}"
+    step.sends("pve", f"PUT {path}/config {_shown(changes)}")
+    await world.pve.set_config(found.node, found.vmid, changes, digest=found.config.digest)
+    if await world.pve.status(found.node, found.vmid) == "running":
+        step.sends("pve", f"PUT {path}/cloudinit")
+        await world.pve.regenerate_cloudinit(found.node, found.vmid)
+    again = await world.vm_of(step)
+    left = differing(wanted, again.config)
+    if left:
+        raise RemoteFailure(
+            f"Proxmox did not keep {', '.join(sorted(left))}", hint=f"GET {path}/pending shows why", code="PVX0517"
+        )
+    return Outcome(status=Status.CHANGED, summary=f"wrote {', '.join(sorted(changes))}")
+
+
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The calls that `apply` would send."""
+    found = await world.find_vm(step.host)
+    node = found.node if found else step.facts.get("node", "<node>")
+    vmid = str(found.vmid) if found else step.facts.get("vmid", "<vmid>")
+    wanted = _wanted(world, step)
+    changes = differing(wanted, found.config) if found else wanted
+    return (("pve", f"PUT /nodes/{node}/qemu/{vmid}/config {_shown(changes)}"),)
+
+
+def _wanted(world: World, step: Step) -> dict[str, str]:
+    host, site = world.host(step), world.fleet.site
+    return cloudinit_settings(host, site.zones.get(host.machine.network.zone), site.domain)
+
+
+def _shown(values: dict[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(values.items()))

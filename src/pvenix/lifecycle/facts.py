@@ -1,0 +1,81 @@
+"""Read what a guest runs: everything that is needed together goes out together on parallel channels."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.remote import Remote
+from pvenix.model.generation import Generation, HostFacts
+
+_GENERATION = re.compile(r"\s*([0-9]+)\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})\s*(\(current\))?")
+
+
+async def read_facts(remote: Remote) -> HostFacts:
+    """The guest's facts.
+
+    Raises: RemoteFailure, OutcomeUnknown.
+    """
+    async with asyncio.TaskGroup() as group:
+        systems = group.create_task(remote.read(argv.SYSTEMS))
+        boot_id = group.create_task(remote.read(argv.BOOT_ID))
+        version = group.create_task(remote.try_read(argv.VERSION))
+        checkout = group.create_task(remote.try_read(argv.CHECKOUT, sudo=True))
+        edits = group.create_task(remote.try_read(argv.EDITS, sudo=True))
+        failed = group.create_task(remote.try_read(argv.FAILED_UNITS))
+    booted, current, profile = (*systems.result().splitlines(), "", "", "")[:3]
+    return HostFacts(
+        booted=booted,
+        current=current,
+        profile=profile,
+        revision=revision_in(version.result().stdout),
+        boot_id=boot_id.result().strip(),
+        checkout=checkout.result().stdout.strip(),
+        edits=tuple(edits.result().stdout.splitlines()),
+        failed_units=units_in(failed.result().stdout),
+    )
+
+
+def revision_in(text: str) -> str:
+    """The commit in the output of `nixos-version --json`; empty when the system names none."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return ""
+    revision = document.get("configurationRevision") if isinstance(document, dict) else None
+    return revision if isinstance(revision, str) else ""
+
+
+def units_in(text: str) -> tuple[str, ...]:
+    """Unit names in the output of `systemctl list-units --plain --no-legend`."""
+    return tuple(line.split()[0] for line in text.splitlines() if line.strip())
+
+
+def generations_in(text: str) -> tuple[Generation, ...]:
+    """The list that `nix-env --list-generations` prints (format measured with Nix 2.8), oldest first."""
+    found = (_GENERATION.fullmatch(line.rstrip()) for line in text.splitlines())
+    return tuple(
+        Generation(number=int(match[1]), date=match[2], current=match[3] is not None) for match in found if match
+    )
+
+
+async def read_generations(remote: Remote) -> tuple[Generation, ...]:
+    """The guest's generations with their paths and commits, oldest first."""
+    listed = generations_in(await remote.read(argv.GENERATIONS, sudo=True))
+    if not listed:
+        return ()
+    paths = (await remote.read(argv.resolve(*(argv.generation_link(one.number) for one in listed)))).splitlines()
+    async with asyncio.TaskGroup() as group:
+        versions = [group.create_task(remote.try_read(argv.version_of(path))) for path in paths]
+    return tuple(
+        Generation(
+            number=one.number,
+            date=one.date,
+            current=one.current,
+            path=path,
+            revision=revision_in(version.result().stdout),
+        )
+        for one, path, version in zip(listed, paths, versions, strict=True)
+    )

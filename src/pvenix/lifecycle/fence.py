@@ -1,0 +1,37 @@
+"""One activation at a time on a target, whoever started it: the target itself issues the fence.
+
+The fence is a directory that is moved into place (`mv -T -n`, atomic: the second mover does not replace the first) and
+holds a file named after the attempt. The activation unit starts only while that file exists, so systemd skips the unit
+of an owner whose fence was taken over.
+"""
+
+from __future__ import annotations
+
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.remote import Remote
+from pvenix.model.errors import LockHeld
+
+
+async def take(remote: Remote, attempt: str) -> None:
+    """Hold the fence for `attempt`.
+
+    Raises: LockHeld naming the attempt that holds it.
+    """
+    folder = f"{argv.attempt_dir(attempt)}/fence"
+    await remote.write(argv.make_dir(folder))
+    await remote.write(argv.make_dir("/run/pvenix"))
+    await remote.write(argv.write_file(f"{folder}/{attempt}"), stdin=attempt.encode())
+    # Newer versions of mv exit 1 where older ones exit 0 without moving, so only the listing counts.
+    await remote.try_write(("mv", "-T", "-n", folder, argv.FENCE))
+    owners = (await remote.read(("ls", "-1", argv.FENCE), sudo=True)).split()
+    if owners != [attempt]:
+        raise LockHeld(
+            f"{remote.step.host} is being activated by attempt {' '.join(owners) or 'unknown'}",
+            hint=f"when nobody is at work there: sudo rm -r {argv.FENCE} on {remote.step.host}",
+            code="PVX0701",
+        )
+
+
+async def release(remote: Remote, attempt: str) -> None:
+    """Give the fence back; keeps it out of the way in the attempt's directory."""
+    await remote.try_write(("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released"), show_output=False)

@@ -1,0 +1,128 @@
+"""Follow an activation unit to its end, through cut connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from enum import StrEnum
+from typing import Self
+
+from pvenix.engine.ports import End
+from pvenix.engine.step import Step
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import LockHeld, OutcomeUnknown, PvenixError, Unreachable
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 1.0
+
+
+class UnitEnd(StrEnum):
+    """How an activation unit ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    GONE = "gone"
+    """Stopped or unknown to systemd: no evidence of anything; what runs must be read."""
+
+
+def judge(properties: dict[str, str]) -> UnitEnd | None:
+    """The end that systemd's properties of the unit show; None while it runs.
+
+    A unit that is not loaded reports success for everything, which proves nothing (measured with systemd 252).
+    """
+    if properties.get("LoadState") != "loaded":
+        return UnitEnd.GONE
+    active = properties.get("ActiveState")
+    if active in ("activating", "deactivating", "reloading"):
+        return None
+    if active == "active":
+        return UnitEnd.OK if properties.get("SubState") == "exited" else None
+    return UnitEnd.FAILED if active == "failed" else UnitEnd.GONE
+
+
+def properties_in(text: str) -> dict[str, str]:
+    """`systemctl show` output as a mapping."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+async def watch_unit(world: World, step: Step, attempt: str, *, deadline: float) -> UnitEnd:
+    """The end of the attempt's activation unit, its log in the host's output; re-attaches after a cut.
+
+    Raises: LockHeld when systemd skipped the unit because of its fence, Unreachable when there is no contact until
+    `deadline` (on the clock's monotonic time).
+    """
+    offset = 0
+    while True:
+        try:
+            remote = await world.remote(step)
+            async with contextlib.AsyncExitStack() as stack:
+                tail = await stack.enter_async_context(_Tail(remote, attempt, offset))
+                try:
+                    return await _poll(world, remote, attempt)
+                finally:
+                    offset = tail.offset
+        except (Unreachable, OutcomeUnknown) as error:
+            if world.clock.monotonic() > deadline:
+                raise Unreachable(f"no contact with {step.host} since its activation began", why=str(error)) from error
+            step.tell(f"unknown: {error}; the activation goes on in {argv.activation_unit(attempt)}; re-attaching")
+            await world.clock.sleep(0.5)
+
+
+async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
+    pause = _FIRST_PAUSE_S
+    unit = argv.activation_unit(attempt)
+    while True:
+        result = await remote.session.run(argv.unit_state(unit), timeout_s=20)
+        if result.end is End.LOST:
+            raise OutcomeUnknown("the connection was lost while the activation ran")
+        properties = properties_in(result.stdout)
+        if properties.get("LoadState") == "loaded" and properties.get("ConditionResult") == "no":
+            raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0702")
+        end = judge(properties)
+        if end is not None:
+            return end
+        await world.clock.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+
+
+class _Tail:
+    """Copies the attempt's log to the host's output while the context is open; `offset` counts the bytes seen."""
+
+    def __init__(self, remote: Remote, attempt: str, offset: int) -> None:
+        self._remote = remote
+        self._path = argv.activation_log(attempt)
+        self.offset = offset
+        self._group = asyncio.TaskGroup()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._task = self._group.create_task(self._copy())
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        await self._group.__aexit__(None, None, None)
+        with contextlib.suppress(PvenixError):
+            await self._rest()
+
+    async def _copy(self) -> None:
+        with contextlib.suppress(PvenixError):
+            async with self._remote.session.stream(argv.follow(self._path, self.offset), sudo=True) as chunks:
+                async for chunk in chunks:
+                    self._take(chunk)
+
+    async def _rest(self) -> None:
+        """What was written after the last chunk arrived."""
+        if self._remote.session.alive:
+            result = await self._remote.session.run(
+                ("tail", "-c", f"+{self.offset + 1}", self._path), sudo=True, timeout_s=10
+            )
+            self._take(result.stdout)
+
+    def _take(self, chunk: str) -> None:
+        self.offset += len(chunk.encode())
+        self._remote.step.output(chunk)

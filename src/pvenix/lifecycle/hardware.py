@@ -1,0 +1,115 @@
+"""Generate the hardware configuration on the guest and check that it is nothing but one.
+
+The text comes from a machine that may be hostile and will be code that builds as root, so only what
+nixos-generate-config writes is let through; everything else is for a person's eyes.
+"""
+
+from __future__ import annotations
+
+from pvenix.engine.step import Step
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.remote import as_text
+from pvenix.lifecycle.world import World, hardware_file
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+_OPTIONS = (
+    "imports",
+    "boot.initrd.availableKernelModules",
+    "boot.initrd.kernelModules",
+    "boot.initrd.luks.devices",
+    "boot.kernelModules",
+    "boot.extraModulePackages",
+    "boot.swraid",
+    "fileSystems",
+    "swapDevices",
+    "networking.useDHCP",
+    "networking.interfaces",
+    "nixpkgs.hostPlatform",
+    "hardware.cpu.amd.updateMicrocode",
+    "hardware.cpu.intel.updateMicrocode",
+)
+_SYNTAX = frozenset(
+    {
+        *("source_code", "comment", "function_expression", "formals", "formal", "identifier", "ellipses"),
+        *("attrset_expression", "binding_set", "binding", "attrpath", "list_expression", "parenthesized_expression"),
+        *("binary_expression", "variable_expression", "string_expression", "string_fragment", "escape_sequence"),
+        *("integer_expression", "apply_expression", "select_expression"),
+    }
+)
+_NAMES = frozenset({"lib.mkDefault", "modulesPath", "true", "false", "config.hardware.enableRedistributableFirmware"})
+_SIZE_LIMIT = 64 * 1024
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the main branch holds what the guest prints."""
+    if await world.find_vm(step.host) is None:
+        return needed(f"{step.host} has no VM yet")
+    if step.check and world.trust.get(step.host) is None:
+        return needed("not booted yet")
+    text = await read(world, step)
+    if await world.repo.read(await world.expected(), hardware_file(step.host)) == text:
+        return done(f"{hardware_file(step.host)} is what the guest prints", hardware=text)
+    return needed("the main branch does not hold what the guest prints", hardware=text)
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Check the text that `probe` read; `register` commits it."""
+    text = step.facts.get("hardware") or await read(world, step)
+    oddities = inspect(text)
+    verdict = f"{len(oddities)} for a person to look at" if oddities else "all of the generator's making"
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"{len(text.splitlines())} lines, {verdict}",
+        evidence=oddities,
+        facts={"hardware": text},
+    )
+
+
+async def commands(_world: World, _step: Step) -> tuple[tuple[str, str], ...]:
+    """The command that `probe` sends."""
+    return (("ssh", as_text(argv.HARDWARE, sudo=True)),)
+
+
+async def read(world: World, step: Step) -> str:
+    """What nixos-generate-config prints on the guest."""
+    remote = await world.remote(step)
+    return await remote.read(argv.HARDWARE, sudo=True, timeout_s=90)
+
+
+def inspect(text: str) -> tuple[str, ...]:
+    """What in a hardware configuration is not of the generator's making, a line each; empty when all is expected."""
+    if len(text) > _SIZE_LIMIT:
+        return (f"{len(text)} characters: far more than the generator writes",)
+    from pvenix.lifecycle import nixsyntax
+
+    root = nixsyntax.parse(text)
+    if root.has_error:
+        return (f"line {nixsyntax.first_error(root)}: not valid Nix",)
+    found = []
+    for node in nixsyntax.walk(root):
+        where, words = f"line {nixsyntax.line(node)}", " ".join(nixsyntax.source(node).split())[:60]
+        parent = node.parent
+        if node.is_named and node.type not in _SYNTAX:
+            found.append(f"{where}: {node.type.replace('_', ' ')} `{words}`")
+        elif node.type == "select_expression" and words not in _NAMES:
+            found.append(f"{where}: uses {words}")
+        elif node.type == "variable_expression" and words not in _NAMES:
+            if parent is None or parent.type != "select_expression":
+                found.append(f"{where}: uses {words}")
+        elif node.type == "attrpath" and _is_option(node.parent) and not _expected(words):
+            found.append(f"{where}: sets {words}")
+    return tuple(found)
+
+
+def _is_option(binding: object) -> bool:
+    """True for a binding of the module itself, not of an attribute set inside it."""
+    depth = 0
+    node = binding
+    while node is not None and getattr(node, "type", "") != "source_code":
+        depth += getattr(node, "type", "") == "attrset_expression"
+        node = getattr(node, "parent", None)
+    return getattr(binding, "type", "") == "binding" and depth == 1
+
+
+def _expected(name: str) -> bool:
+    return any(name == option or name.startswith(f"{option}.") for option in _OPTIONS)

@@ -1,0 +1,56 @@
+"""The role's health checks, run on the guest with programs that every NixOS has."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.world import World
+from pvenix.model.site import HealthCheck, HealthKind
+
+
+def checks_of(world: World, name: str) -> tuple[HealthCheck, ...]:
+    """The checks of the host's roles and its own."""
+    host = world.fleet.hosts[name]
+    of_roles = (check for role in host.roles for check in world.fleet.site.roles[role].health)
+    return (*of_roles, *host.machine.update.health)
+
+
+async def first_problem(world: World, remote: Remote, checks: tuple[HealthCheck, ...]) -> str:
+    """The first check that does not hold within its time, empty when all hold; they run side by side."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_holds(world, remote, check)) for check in checks]
+    return next(
+        (f"{check.title}: {task.result()}" for check, task in zip(checks, tasks, strict=True) if task.result()), ""
+    )
+
+
+async def _holds(world: World, remote: Remote, check: HealthCheck) -> str:
+    """Why the check does not hold, empty when it does."""
+    deadline = world.clock.monotonic() + check.within_s
+    pause = 0.2
+    while True:
+        result = await remote.try_read(_command(check), timeout_s=30)
+        if result.ok:
+            remote.step.tell(f"healthy: {check.title}")
+            return ""
+        if world.clock.monotonic() + pause > deadline:
+            words = (result.stderr or result.stdout).strip().splitlines()
+            return words[-1] if words else f"exit status {result.exit_status}"
+        await world.clock.sleep(pause)
+        pause = min(pause * 1.5, 5.0)
+
+
+def _command(check: HealthCheck) -> argv.Argv:
+    match check.kind:
+        case HealthKind.SYSTEMD:
+            return argv.unit_condition(check.unit)
+        case HealthKind.TCP:
+            return argv.port_answers(check.port)
+        case HealthKind.HTTP:
+            return argv.url_answers(check.url.replace("{address}", "127.0.0.1"))
+        case HealthKind.DNS:
+            return argv.name_resolves(check.name)
+        case HealthKind.COMMAND:
+            return check.argv

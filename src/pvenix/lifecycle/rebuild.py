@@ -1,0 +1,61 @@
+"""Build the main branch's system and activate it by the transaction."""
+
+from __future__ import annotations
+
+from pvenix.engine.step import Step
+from pvenix.lifecycle import argv, build
+from pvenix.lifecycle.remote import Remote, as_text
+from pvenix.lifecycle.transaction import CONTACT, Attempt, MakeDefault, activate
+from pvenix.lifecycle.world import World
+from pvenix.model.outcome import Outcome, Probe, Status
+
+_NEW, _OLD = "<new system>", "<present system>"
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """As for `build`: done when the guest runs, boots and holds the main branch's commit."""
+    return await build.probe(world, step)
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Build unless this run has, activate, confirm, make it the boot default; or be back on the old system."""
+    commit = await world.expected()
+    if Attempt.from_known(step.known) is not None:
+        return await activate(world, step, step.known["new"], _make_default(step.known["new"]))
+    remote = await world.remote(step)
+    new = step.facts.get("new", "") if step.facts.get("built") == commit else ""
+    if not new:
+        new = await build.build_on(world, remote, commit, attempt=step.run)
+    systems = (await remote.read(argv.SYSTEMS)).splitlines()
+    if systems[1] == new == systems[2]:
+        await build.deliver(world, remote, commit, attempt=step.run)
+        return Outcome(status=Status.CHANGED, summary=f"{commit[:10]} is the running system; /etc/nixos put right")
+    return await activate(world, step, new, _make_default(new))
+
+
+def _make_default(new: str) -> MakeDefault:
+    async def make_default(remote: Remote) -> None:
+        await remote.write(argv.set_profile(new))
+        await remote.write(argv.switch_to(new, "boot"), timeout_s=300)
+
+    return make_default
+
+
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The commands that `apply` would send, in order; paths that only the build tells are in angle brackets."""
+    confirm_s = world.host(step).machine.update.confirm_timeout_s
+    old = step.facts.get("old", _OLD)
+    texts = [
+        as_text(argv.switch_to(_NEW, "dry-activate"), sudo=True),
+        as_text(
+            argv.arm_dead_man(step.run, CONTACT, old=old, profile=step.facts.get("profile", old), after_s=confirm_s),
+            sudo=True,
+        ),
+        as_text(argv.activate(step.run, _NEW, "test"), sudo=True),
+        as_text(argv.SYSTEMS),
+        as_text(argv.stop_unit(argv.dead_man_unit(step.run, CONTACT)), sudo=True),
+        as_text(argv.set_profile(_NEW), sudo=True),
+        as_text(argv.switch_to(_NEW, "boot"), sudo=True),
+    ]
+    building = () if step.facts.get("built") else await build.commands(world, step)
+    return (*building, *(("ssh", text) for text in texts))

@@ -1,0 +1,122 @@
+"""Write a host's files and push them as `registration/<host>`; authorise the guest's own Git key."""
+
+from __future__ import annotations
+
+import re
+
+from pvenix.engine.step import Step
+from pvenix.fleet.edit import add_host, set_machine
+from pvenix.lifecycle import argv, hardware
+from pvenix.lifecycle.hostfile import host_file_text
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.world import Found, World, hardware_file, host_file
+from pvenix.model.errors import RemoteFailure
+from pvenix.model.names import registration_branch
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+_PUBLIC_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{60,80}={0,2}")
+_AUTHORIZED_KEYS = "/srv/git/.ssh/authorized_keys"
+_SERVE = "/run/current-system/sw/bin/fleet-git-serve"
+"""The forced command that tells the `update` hook who pushes (nix/files/fleet-git-serve)."""
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the main branch or the registration branch holds exactly these files."""
+    found = await world.find_vm(step.host)
+    if found is None or (step.check and world.trust.get(step.host) is None):
+        return needed(f"{step.host} is not booted yet")
+    main = await world.repo.fetch()
+    files = await _files(world, step, found, main)
+    if await _holds(world, main, files):
+        return done("the main branch holds its files", commit=main)
+    tip = await world.repo.tip(registration_branch(step.host))
+    if tip is not None and await _holds(world, tip, files):
+        return done(f"{registration_branch(step.host)} is at {tip[:10]}", commit=tip)
+    return needed("its files are not in the fleet")
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Commit on top of main, push, and let the guest push to its own branch from now on."""
+    found = await world.vm_of(step)
+    branch, main = registration_branch(step.host), await world.repo.fetch()
+    files = await _files(world, step, found, main)
+    base = await world.repo.tip(branch) or main
+    changed = {path: text for path, text in files.items() if await world.repo.read(base, path) != text}
+    await step.intend(branch=branch, base=base)
+    step.sends("git", f"push origin {branch}: {', '.join(sorted(changed))}")
+    commit = await world.repo.commit(branch, base, changed, message=_message(world, step, found))
+    step.evidence(commit=commit)
+    authorised = await _authorise(world, step, found)
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"{branch} is at {commit[:10]}" + ("" if authorised else "; its own Git key is not authorised"),
+        facts={"commit": commit},
+    )
+
+
+async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """What `apply` would push."""
+    files = f"{host_file(step.host)} {hardware_file(step.host)} inventory/host_vars/{step.host}.yaml"
+    return (
+        ("git", f"commit {files} inventory/trust/{step.host}"),
+        ("git", f"push origin {registration_branch(step.host)}"),
+    )
+
+
+async def _files(world: World, step: Step, found: Found, main: str) -> dict[str, str]:
+    """Path to text of everything that registration puts into the fleet."""
+    host = world.host(step)
+    vars_path = f"inventory/host_vars/{step.host}.yaml"
+    pin = world.trust.get(step.host)
+    if pin is None:
+        raise RemoteFailure(f"{step.host} has no pinned host key", hint=f"pvenix boot {step.host}", code="PVX0519")
+    variables = set_machine(await world.repo.read(main, vars_path) or "", ("proxmox", "vmid"), int(found.vmid))
+    files = {
+        hardware_file(step.host): step.facts.get("hardware") or await hardware.read(world, step),
+        vars_path: variables,
+        f"inventory/trust/{step.host}": pin.line(step.host),
+    }
+    if await world.repo.read(main, host_file(step.host)) is None:
+        files[host_file(step.host)] = host_file_text(host, world.fleet.site)
+    hosts = await world.repo.read(main, "inventory/hosts.yaml") or ""
+    if not re.search(rf"^\s+{re.escape(step.host)}:", hosts, re.MULTILINE):
+        files["inventory/hosts.yaml"] = add_host(
+            hosts, world.fleet.group_of(step.host), step.host, world.fleet.authored(step.host)
+        )
+    return files
+
+
+async def _holds(world: World, rev: str, files: dict[str, str]) -> bool:
+    for path, text in files.items():
+        present = await world.repo.read(rev, path)
+        if path.startswith("inventory/trust/") and present is not None:
+            if present.split()[:2] != text.split()[:2]:
+                return False
+        elif present != text:
+            return False
+    return True
+
+
+def _message(world: World, step: Step, found: Found) -> str:
+    roles = ", ".join(world.host(step).roles) or "none"
+    return f"Register {step.host}\n\nVM {found.vmid} on {found.node}, roles: {roles}.\nRun: {step.run}\n"
+
+
+async def _authorise(world: World, step: Step, found: Found) -> bool:
+    """Let the guest's own key push its own registration branch; False when the site offers no place for it."""
+    server = next((name for name, host in world.fleet.hosts.items() if host.machine.controller), None)
+    text = await world.pve.agent_read_file(found.node, found.vmid, argv.GIT_KEY)
+    key = _PUBLIC_KEY.match(text or "")
+    if server is None or key is None or world.trust.get(server) is None:
+        return False
+    step.asks("agent", f"file-read {argv.GIT_KEY}")
+    remote = Remote(session=await world.guest.session(await world.target(server)), step=step)
+    present = (await remote.try_read(("cat", _AUTHORIZED_KEYS), sudo=True)).stdout
+    line = f'restrict,command="{_SERVE} guest:{step.host}" {key.group()} {step.host}'
+    kept = [known for known in present.splitlines() if not known.endswith(f" {step.host}")]
+    wanted = "\n".join([*kept, line]) + "\n"
+    if wanted == present:
+        return True
+    await remote.write(argv.write_file(f"{_AUTHORIZED_KEYS}.new"), stdin=wanted.encode())
+    await remote.write(("mv", "-T", f"{_AUTHORIZED_KEYS}.new", _AUTHORIZED_KEYS))
+    return True

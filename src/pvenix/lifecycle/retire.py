@@ -1,0 +1,111 @@
+"""Stop and destroy a host's VM, and propose its tombstone in the inventory."""
+
+from __future__ import annotations
+
+from pvenix.engine.step import Step
+from pvenix.fleet.edit import set_machine
+from pvenix.lifecycle.clone import is_ours
+from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.world import MARKER_TAG, Found, World
+from pvenix.model.errors import OutcomeUnknown, Refused, UsageError
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+_TASK_TIMEOUT_S = 300.0
+
+
+def branch_of(host: str) -> str:
+    """The topic branch that carries the tombstone."""
+    return f"retire/{host}"
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when there is no VM and the inventory, or a branch, says that the host is absent."""
+    if step.args.get("confirm") != step.host:
+        raise UsageError(
+            f"retiring {step.host} destroys its disks",
+            hint=f"type its name: pvenix retire {step.host} --confirm {step.host}",
+        )
+    host = world.host(step)
+    if host.machine.controller:
+        raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0530")
+    if host.machine.proxmox.protect:
+        raise Refused(f"{step.host} is protected", hint="set machine.proxmox.protect: false first", code="PVX0531")
+    found = await world.find_vm(step.host)
+    if found is not None:
+        return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
+    return done("no VM, and the tombstone is proposed") if await _entombed(world, step) else needed("no tombstone yet")
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Stop, destroy, see that it is gone, forget its key, push the tombstone."""
+    found = await world.find_vm(step.host)
+    if found is not None:
+        await _destroy(world, step, found)
+    world.trust.forget(step.host)
+    commit = "" if await _entombed(world, step) else await _entomb(world, step)
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"VM {found.vmid if found else step.known.get('vmid', '')} is gone; tombstone on {branch_of(step.host)}",
+        facts={"commit": commit} if commit else {},
+    )
+
+
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The calls that `apply` would send."""
+    path = f"/nodes/{step.facts.get('node', '<node>')}/qemu/{step.facts.get('vmid', '<vmid>')}"
+    del world
+    return (
+        ("pve", f"POST {path}/status/stop"),
+        ("pve", f"DELETE {path} purge=1 destroy-unreferenced-disks=1"),
+        ("git", f"push origin {branch_of(step.host)}: machine.state: absent"),
+    )
+
+
+async def _destroy(world: World, step: Step, found: Found) -> None:
+    if not is_ours(found.config, step.host) or MARKER_TAG not in found.config.values.get("tags", "").split(";"):
+        raise Refused(
+            f"VM {found.vmid} does not carry pvenix's marker for {step.host}",
+            hint="pvenix destroys only what it made; remove the VM in Proxmox if that is what you want",
+            code="PVX0532",
+        )
+    path = f"/nodes/{found.node}/qemu/{found.vmid}"
+    await step.intend(vmid=str(found.vmid), node=found.node, uuid=found.config.uuid)
+    if await world.pve.status(found.node, found.vmid) == "running":
+        step.sends("pve", f"POST {path}/status/stop")
+        await task_end(world, step, await world.pve.stop(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
+    step.sends("pve", f"DELETE {path} purge=1 destroy-unreferenced-disks=1")
+    try:
+        await task_end(world, step, await world.pve.destroy(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
+    except OutcomeUnknown:
+        step.tell("the answer was lost; looking whether the VM is gone")
+
+    async def gone() -> bool | None:
+        return True if await world.pve.config(found.node, found.vmid) is None else None
+
+    await until(gone, clock=world.clock, timeout_s=60, what=f"the end of VM {found.vmid}")
+    world.survey.outdated()
+
+
+async def _entombed(world: World, step: Step) -> bool:
+    main = await world.repo.fetch()
+    tip = await world.repo.tip(branch_of(step.host))
+    path = f"inventory/host_vars/{step.host}.yaml"
+    texts = [await world.repo.read(rev, path) or "" for rev in (main, tip) if rev is not None]
+    return any(text == _tombstone(text) for text in texts if text)
+
+
+async def _entomb(world: World, step: Step) -> str:
+    main = await world.repo.fetch()
+    path = f"inventory/host_vars/{step.host}.yaml"
+    text = _tombstone(await world.repo.read(main, path) or "")
+    step.sends("git", f"push origin {branch_of(step.host)}: {path} machine.state: absent")
+    return await world.repo.commit(
+        branch_of(step.host),
+        await world.repo.tip(branch_of(step.host)) or main,
+        {path: text},
+        message=f"Retire {step.host}\n\nIts VM was destroyed.\nRun: {step.run}\n",
+    )
+
+
+def _tombstone(text: str) -> str:
+    return set_machine(text, ("state",), "absent")

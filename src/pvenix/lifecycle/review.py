@@ -1,0 +1,179 @@
+"""Check a registration branch; merge exactly the commit that somebody approved.
+
+Approval and rejection are notes on a commit (`refs/notes/reviews`), so they say what was looked at, and a branch that
+moves afterwards is not approved any more.
+"""
+
+from __future__ import annotations
+
+from pvenix.engine.ports import Branch
+from pvenix.engine.step import Step
+from pvenix.lifecycle.checks import file_diff, run_checks
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import RemoteFailure, UsageError
+from pvenix.model.names import CommitId, commit_id, registration_branch
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
+from pvenix.model.review import Review
+
+PREFIX = "registration/"
+NOTES = "reviews"
+_MOVED = "PVX0703"
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the main branch contains the registration branch."""
+    main = await world.repo.fetch()
+    tip = await world.repo.tip(registration_branch(step.host))
+    if tip is None:
+        if await world.registered(step.host):
+            return done("registered on the main branch", commit=main)
+        return needed("nothing is registered yet") if step.check else skip("there is no registration branch to review")
+    if await world.repo.contains(main, tip):
+        return done(f"{tip[:10]} is merged", commit=main)
+    return needed(f"{registration_branch(step.host)} is at {tip[:10]}", reviewed=tip)
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Merge the branch's tip if it is the approved commit, or approve it when the step says so; else wait."""
+    review = await read(world, step.host)
+    for check in review.checks:
+        step.tell(f"{check.verdict}: {check.name}" + (f": {check.detail}" if check.detail else ""))
+    if review.state == "rejected":
+        return Outcome(status=Status.FAILED, summary=f"{review.commit[:10]} was rejected", evidence=review.comments)
+    if review.state == "open" and not step.args.get("approve"):
+        return Outcome(
+            status=Status.WAITING,
+            summary=f"{review.branch} at {review.commit[:10]} waits for review",
+            hint=f"pvenix review approve {step.host} {review.commit[:10]}",
+            evidence=review.comments,
+        )
+    await step.intend(commit=review.commit)
+    if review.state == "open":
+        await approve(world, step.host, review.commit, comment=str(step.args.get("comment", "")), by=f"run {step.run}")
+    step.sends("git", f"push origin {review.commit[:10]}:main (merge of {review.branch})")
+    tip = await merge(world, step.host, review.commit)
+    return Outcome(status=Status.CHANGED, summary=f"merged {review.commit[:10]}", facts={"commit": tip})
+
+
+async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """What `apply` would push."""
+    branch = registration_branch(step.host)
+    return (("git", f"merge the approved commit of {branch}"), ("git", "push origin main"))
+
+
+async def open_reviews(world: World) -> tuple[Review, ...]:
+    """Every registration branch that is not merged, without files and checks."""
+    await world.repo.fetch()
+    notes = await world.repo.notes(NOTES)
+    main = await world.repo.main()
+    return tuple(
+        _listed(branch, main, notes.get(branch.tip.id, ""))
+        for branch in await world.repo.branches(PREFIX)
+        if branch.ahead
+    )
+
+
+async def read(world: World, host: str) -> Review:
+    """The branch of `host` with its files and checks.
+
+    Raises: UsageError when there is no such branch.
+    """
+    main = await world.repo.fetch()
+    name = registration_branch(host)
+    branch = next((branch for branch in await world.repo.branches(PREFIX) if branch.name == name), None)
+    if branch is None:
+        raise UsageError(f"there is no branch {name}", hint="pvenix review list")
+    changes = await world.repo.diff(main, branch.tip.id)
+    listed = _listed(branch, main, (await world.repo.notes(NOTES)).get(branch.tip.id, ""))
+    return Review(
+        host=host,
+        branch=name,
+        commit=listed.commit,
+        base=main,
+        author=listed.author,
+        at=listed.at,
+        subject=listed.subject,
+        files=tuple(file_diff(host, change) for change in changes),
+        checks=run_checks(world.fleet, host, changes),
+        state="merged" if await world.repo.contains(main, branch.tip.id) else listed.state,
+        comments=listed.comments,
+    )
+
+
+async def approve(world: World, host: str, commit: str, *, comment: str, by: str) -> Review:
+    """Approve exactly `commit`, which must be the branch's tip and pass every check.
+
+    Raises: RemoteFailure when the branch is elsewhere or a check failed.
+    """
+    review = await _at(world, host, commit)
+    failed = [check for check in review.checks if check.verdict == "fail"]
+    if failed:
+        raise RemoteFailure(
+            f"{review.branch} cannot be approved",
+            why="; ".join(f"{check.name}: {check.detail}" for check in failed),
+            hint=f"pvenix review show {host}",
+            code="PVX0704",
+        )
+    await world.repo.add_note(NOTES, commit_id(review.commit), _note("approved", world, by, comment))
+    return review
+
+
+async def reject(world: World, host: str, commit: str, *, comment: str, by: str) -> Review:
+    """Reject exactly `commit`.
+
+    Raises: RemoteFailure when the branch is elsewhere.
+    """
+    review = await _at(world, host, commit)
+    await world.repo.add_note(NOTES, commit_id(review.commit), _note("rejected", world, by, comment))
+    return review
+
+
+async def merge(world: World, host: str, commit: str) -> CommitId:
+    """Merge exactly the approved `commit` into main; returns the new tip.
+
+    Raises: RemoteFailure when the branch has moved since, or the commit is not approved.
+    """
+    review = await _at(world, host, commit)
+    if review.state != "approved":
+        raise RemoteFailure(
+            f"{review.commit[:10]} is {review.state}, not approved",
+            hint=f"pvenix review approve {host}",
+            code="PVX0705",
+        )
+    message = f"Merge {review.branch}\n\n" + "\n".join(review.comments) + "\n"
+    return await world.repo.merge(commit_id(review.commit), into=world.branch, message=message)
+
+
+async def _at(world: World, host: str, commit: str) -> Review:
+    review = await read(world, host)
+    if len(commit) < 7 or not review.commit.startswith(commit):
+        raise RemoteFailure(
+            f"{review.branch} is at {review.commit[:10]}, not at {commit[:10]}",
+            why="a new commit arrived after it was looked at",
+            hint=f"pvenix review show {host}, then decide on {review.commit[:10]}",
+            code=_MOVED,
+        )
+    return review
+
+
+def _note(decision: str, world: World, by: str, comment: str) -> str:
+    words = " ".join(comment.split())
+    return f"{decision} by {by} at {world.clock.utc()}" + (f": {words}" if words else "")
+
+
+def _listed(branch: Branch, main: str, note: str) -> Review:
+    lines = tuple(line for line in note.splitlines() if line.strip())
+    decisions = [line.split(" ", 1)[0] for line in lines if line.startswith(("approved by ", "rejected by "))]
+    return Review(
+        host=branch.name.removeprefix(PREFIX),
+        branch=branch.name,
+        commit=branch.tip.id,
+        base=main,
+        author=branch.tip.author,
+        at=branch.tip.at,
+        subject=branch.tip.subject,
+        files=(),
+        checks=(),
+        state=decisions[-1] if decisions else "open",
+        comments=lines,
+    )

@@ -1,0 +1,65 @@
+"""Activate an earlier generation by its number, with the same net under it as a rebuild."""
+
+from __future__ import annotations
+
+from pvenix.engine.step import Step
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.facts import generations_in
+from pvenix.lifecycle.remote import Remote, as_text
+from pvenix.lifecycle.transaction import activate
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import UsageError
+from pvenix.model.outcome import Outcome, Probe, done, needed
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done when the generation runs and is the boot default.
+
+    Raises: UsageError when the host has no such generation.
+    """
+    number = _number(step)
+    remote = await world.remote(step)
+    listed = {one.number: one for one in generations_in(await remote.read(argv.GENERATIONS, sudo=True))}
+    if number not in listed:
+        raise UsageError(
+            f"{step.host} has no generation {number}",
+            why=f"it has {', '.join(str(one) for one in sorted(listed))}",
+            hint=f"pvenix generations {step.host}",
+        )
+    target = (await remote.read(argv.resolve(argv.generation_link(number)))).strip()
+    running = (await remote.read(argv.SYSTEMS)).splitlines()[1]
+    if listed[number].current and running == target:
+        return done(f"runs generation {number}")
+    return needed(f"generation {number} is {target.removeprefix('/nix/store/')[:44]}", target=target)
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Activate the generation and make it the profile's current one; files outside the store stay as they are."""
+    number = _number(step)
+
+    async def make_default(remote: Remote) -> None:
+        await remote.write(argv.switch_generation(number))
+        await remote.write(argv.switch_to(step.facts["target"], "boot"), timeout_s=300)
+
+    return await activate(world, step, step.facts["target"], make_default)
+
+
+async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
+    """The commands that `apply` would send."""
+    target = step.facts.get("target", "<generation>")
+    texts = (
+        as_text(argv.switch_to(target, "dry-activate"), sudo=True),
+        as_text(argv.activate(step.run, target, "test"), sudo=True),
+        as_text(argv.switch_generation(_number(step)), sudo=True),
+        as_text(argv.switch_to(target, "boot"), sudo=True),
+    )
+    return tuple(("ssh", text) for text in texts)
+
+
+def _number(step: Step) -> int:
+    number = step.args.get("to")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise UsageError(
+            "rollback needs the number of a generation", hint=f"--to N (or -e to=N); pvenix generations {step.host}"
+        )
+    return number

@@ -1,0 +1,299 @@
+"""Activate a system so that nobody is locked out: test, confirm over a new connection, then make it the boot default.
+
+The target undoes an unconfirmed activation by itself (the dead-man), and its boot default stays the old one until then.
+Every phase leaves evidence in the journal, so that another process can take over: see `Attempt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pvenix.engine.ports import GuestSession
+from pvenix.engine.step import Step
+from pvenix.lifecycle import argv, fence, health
+from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.generation import HostFacts
+from pvenix.model.outcome import Outcome, Status
+
+_GRACE_S = 60.0
+"""How long after the dead-man's hour a host may take to answer again."""
+_TAIL = 8
+CONTACT, HEALTH = "contact", "health"
+MakeDefault = Callable[[Remote], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One activation, as the journal keeps it."""
+
+    id: str
+    new: str
+    old: str
+    """What ran before: where the way back leads."""
+    profile: str
+    """The boot default before."""
+    boot_id: str
+    failed_before: tuple[str, ...]
+    confirm_s: int
+
+    @classmethod
+    def from_known(cls, known: dict[str, str]) -> Attempt | None:
+        """The attempt that a killed process left unfinished; None when there is none."""
+        if "attempt" not in known or known.get("ended") == known["attempt"]:
+            return None
+        return cls(
+            id=known["attempt"],
+            new=known["new"],
+            old=known["old"],
+            profile=known["profile"],
+            boot_id=known["boot_id"],
+            failed_before=tuple(known["failed_before"].split()),
+            confirm_s=int(known["confirm_s"]),
+        )
+
+    def to_known(self) -> dict[str, str]:
+        """What the journal keeps of it."""
+        return {
+            "attempt": self.id,
+            "new": self.new,
+            "old": self.old,
+            "profile": self.profile,
+            "boot_id": self.boot_id,
+            "failed_before": " ".join(self.failed_before),
+            "confirm_s": str(self.confirm_s),
+        }
+
+
+async def activate(world: World, step: Step, new: str, make_default: MakeDefault) -> Outcome:
+    """Activate `new`, or go on with the activation that an earlier process began."""
+    attempt = Attempt.from_known(step.known)
+    if attempt is not None:
+        step.tell(f"going on with attempt {attempt.id}")
+    if attempt is None or await _came_to_nothing(world, step, attempt):
+        remote = await world.remote(step)
+        attempt = await _prepare(world, remote, new)
+        await _launch(remote, attempt)
+    try:
+        outcome = await _see_through(world, step, attempt, make_default)
+    except (Unreachable, OutcomeUnknown) as error:
+        return _unknown(step, attempt, error)
+    step.evidence(ended=attempt.id)
+    return outcome
+
+
+async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
+    """True when the attempt of a dead process left the host as it was: never started, or undone unconfirmed."""
+    remote = await world.remote(step)
+    properties = properties_in(await remote.read(argv.unit_state(argv.activation_unit(attempt.id))))
+    if judge(properties) is not UnitEnd.GONE or (await read_facts(remote)).current != attempt.old:
+        return False
+    step.tell("the earlier attempt left the host as it was; starting anew")
+    await _disarm(remote, attempt)
+    await _clean_up(remote, attempt)
+    return attempt.old != attempt.new
+
+
+async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
+    """Record where the way back leads, root both systems, take the fence and look at what would change."""
+    step, facts = remote.step, await read_facts(remote)
+    attempt = Attempt(
+        id=_next_id(step),
+        new=new,
+        old=facts.current,
+        profile=facts.profile,
+        boot_id=facts.boot_id,
+        failed_before=facts.failed_units,
+        confirm_s=world.host(step).machine.update.confirm_timeout_s,
+    )
+    folder = argv.attempt_dir(attempt.id)
+    await remote.write(argv.make_dir(folder))
+    for link, path in (("old", attempt.old), ("profile", attempt.profile), ("new", attempt.new)):
+        await remote.write(argv.root(path, f"{folder}/{link}"), show_output=False)
+    await fence.take(remote, attempt.id)
+    check = await remote.try_read(argv.switch_to(new, "check"), sudo=True, timeout_s=120)
+    if check.exit_status not in (0, 1) or "inhibitor" in check.stderr.lower():
+        raise RemoteFailure("the new system refuses to be activated", why=check.stderr.strip()[-200:], code="PVX0620")
+    dry = await remote.try_read(argv.switch_to(new, "dry-activate"), sudo=True, timeout_s=120)
+    step.output(dry.stderr)
+    return attempt
+
+
+def _next_id(step: Step) -> str:
+    """A name that no earlier attempt of this step had: run, step and a count."""
+    play, number, _ = step.id.split(".")
+    count = int(step.known["attempt"].rsplit("-", 1)[1]) + 1 if "attempt" in step.known else 1
+    return f"{step.run}-{play}{number}-{count}"
+
+
+async def _launch(remote: Remote, attempt: Attempt) -> None:
+    """Arm the dead-man, then start the activation in its own unit. Intent is on disk before either."""
+    step = remote.step
+    await step.intend(**attempt.to_known())
+    step.tell(f"armed: without confirmation it goes back in {attempt.confirm_s} s")
+    await remote.write(
+        argv.arm_dead_man(attempt.id, CONTACT, old=attempt.old, profile=attempt.profile, after_s=attempt.confirm_s)
+    )
+    step.evidence(armed=CONTACT)
+    step.tell("activating")
+    started = await remote.try_write(argv.activate(attempt.id, attempt.new, "test"))
+    if not started.ok:
+        step.tell("the start of the activation was not confirmed; looking at its unit")
+
+
+async def _see_through(world: World, step: Step, attempt: Attempt, make_default: MakeDefault) -> Outcome:
+    """Follow the unit to its end, confirm or go back, and read back what came of it."""
+    deadline = world.clock.monotonic() + attempt.confirm_s + _GRACE_S
+    end = await watch_unit(world, step, attempt.id, deadline=deadline)
+    remote = Remote(session=await _contact(world, step, deadline), step=step)
+    facts = await read_facts(remote)
+    if facts.boot_id != attempt.boot_id:
+        return await _after_reboot(remote, attempt, facts)
+    if facts.current != attempt.new and end is not UnitEnd.FAILED:
+        return await _went_back(world, remote, attempt, "the activation was not confirmed in time")
+    if end is UnitEnd.FAILED:
+        return await _revert(world, remote, attempt, "the activation failed")
+    new_failures = sorted(set(facts.failed_units) - set(attempt.failed_before))
+    if new_failures:
+        return await _revert(world, remote, attempt, f"units failed: {', '.join(new_failures)}")
+    sick = await _health(world, remote, attempt)
+    if sick:
+        return await _revert(world, remote, attempt, f"not healthy: {sick}")
+    return await _confirm(remote, attempt, make_default)
+
+
+async def _contact(world: World, step: Step, deadline: float) -> GuestSession:
+    """A session over a new connection: the proof that the new system can be reached.
+
+    Raises: Unreachable when there is none until `deadline`, by when the dead-man must have gone back.
+    """
+    target = await world.target(step.host)
+    told = False
+    while True:
+        try:
+            return await world.guest.fresh_session(target)
+        except Unreachable:
+            if world.clock.monotonic() > deadline:
+                raise
+        if not told:
+            step.tell("no contact over a new connection; the target goes back by itself unless it comes")
+            told = True
+        await world.clock.sleep(0.5)
+
+
+async def _health(world: World, remote: Remote, attempt: Attempt) -> str:
+    """What is not healthy, empty when all is; a second dead-man covers the time that this takes."""
+    checks = health.checks_of(world, remote.step.host)
+    if not checks:
+        return ""
+    budget = max(check.within_s for check in checks)
+    await remote.write(
+        argv.arm_dead_man(
+            attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=budget + attempt.confirm_s
+        )
+    )
+    remote.step.evidence(armed=HEALTH)
+    await remote.write(argv.stop_unit(argv.dead_man_unit(attempt.id, CONTACT)))
+    return await health.first_problem(world, remote, checks)
+
+
+async def _confirm(remote: Remote, attempt: Attempt, make_default: MakeDefault) -> Outcome:
+    """Disarm, then make the new system the boot default, and read everything back."""
+    step = remote.step
+    step.tell("confirmed; disarming")
+    await _disarm(remote, attempt)
+    if (await remote.read(argv.SYSTEMS)).splitlines()[1] != attempt.new:
+        return Outcome(
+            status=Status.ROLLED_BACK,
+            summary="the target had just gone back when the confirmation arrived",
+            facts={"current": attempt.old},
+        )
+    step.evidence(confirmed=attempt.id)
+    await make_default(remote)
+    facts = await read_facts(remote)
+    if facts.current != attempt.new or facts.profile != attempt.new:
+        raise RemoteFailure(
+            "the boot default is not what was activated",
+            why=f"current {facts.current}, boot default {facts.profile}",
+            hint=f"pvenix resume {step.run}",
+            code="PVX0621",
+        )
+    await _clean_up(remote, attempt)
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"runs {facts.revision[:10] or attempt.new[11:43]}, confirmed, and boots it next time",
+        facts={"current": facts.current, "revision": facts.revision},
+    )
+
+
+async def _disarm(remote: Remote, attempt: Attempt) -> None:
+    for phase in (CONTACT, HEALTH):
+        if phase == CONTACT or remote.step.known.get("armed") == HEALTH:
+            await remote.try_write(argv.stop_unit(argv.dead_man_unit(attempt.id, phase)))
+
+
+async def _revert(world: World, remote: Remote, attempt: Attempt, reason: str) -> Outcome:
+    """Go back to what ran before, ourselves; the dead-man stays armed until that is seen."""
+    step = remote.step
+    step.tell(f"{reason}; going back to what ran before")
+    step.evidence(reverting=reason)
+    await remote.try_write(argv.stop_unit(argv.activation_unit(attempt.id)))
+    await remote.write(argv.revert(attempt.id, old=attempt.old))
+    return await _went_back(world, remote, attempt, reason)
+
+
+async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str) -> Outcome:
+    """Read that the old system runs and boots again."""
+    deadline = world.clock.monotonic() + _GRACE_S
+    while True:
+        facts = await read_facts(remote)
+        if facts.current == attempt.old and facts.profile == attempt.profile:
+            break
+        if world.clock.monotonic() > deadline:
+            raise OutcomeUnknown(
+                f"{remote.step.host} neither runs the new system nor the one before",
+                why=f"it runs {facts.current}",
+                hint="look at its console",
+                code="PVX0622",
+            )
+        await world.clock.sleep(0.5)
+    lines = (await remote.try_read(("cat", argv.activation_log(attempt.id)), sudo=True)).stdout.splitlines()
+    await _disarm(remote, attempt)
+    await _clean_up(remote, attempt)
+    return Outcome(
+        status=Status.ROLLED_BACK,
+        summary=reason,
+        hint=f"the log is {argv.activation_log(attempt.id)} on the host",
+        evidence=tuple(lines[-_TAIL:]),
+        facts={"current": attempt.old},
+    )
+
+
+async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> Outcome:
+    """The host rebooted meanwhile: it runs its boot default, which was never changed."""
+    if facts.current == attempt.profile:
+        return Outcome(status=Status.ROLLED_BACK, summary="the host rebooted into its boot default before confirmation")
+    raise OutcomeUnknown(
+        f"{remote.step.host} rebooted", why=f"it runs {facts.current}", hint="look at its console", code="PVX0623"
+    )
+
+
+async def _clean_up(remote: Remote, attempt: Attempt) -> None:
+    await remote.try_write(
+        argv.stop_unit(argv.activation_unit(attempt.id), argv.revert_unit(attempt.id)), show_output=False
+    )
+    await fence.release(remote, attempt.id)
+
+
+def _unknown(step: Step, attempt: Attempt, error: Unreachable | OutcomeUnknown) -> Outcome:
+    return Outcome(
+        status=Status.UNKNOWN,
+        summary=f"no contact since the activation began: {error}",
+        hint=f"units {argv.activation_unit(attempt.id)} and {argv.dead_man_unit(attempt.id, CONTACT)} "
+        f"decide on the host; `pvenix resume {step.run}` reads what came of it",
+        evidence=error.evidence,
+    )

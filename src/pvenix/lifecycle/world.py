@@ -1,0 +1,236 @@
+"""What the verbs work on: the fleet, the ports, and one shared look at the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass, field
+
+from pvenix.engine.ports import Clock, Guest, Interface, Pve, Repo, Target, VmConfig, VmState
+from pvenix.engine.step import Step
+from pvenix.engine.trust import TrustStore
+from pvenix.fleet.load import Fleet
+from pvenix.lifecycle.remote import Remote
+from pvenix.model.errors import Refused, RemoteFailure, Unreachable, UsageError
+from pvenix.model.host import Host
+from pvenix.model.names import CommitId, NodeName, Vmid
+from pvenix.model.site import Cluster
+
+MARKER_TAG = "pvenix"
+"""The tag of every VM that pvenix made."""
+_SURVEY_AGE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A host's VM, read from its node."""
+
+    node: NodeName
+    vmid: Vmid
+    config: VmConfig
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """VM ids and memory promised to hosts of this run whose VMs do not exist yet."""
+
+    vmids: dict[str, Vmid] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+    """Bytes by node."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Survey:
+    """The cluster's VMs, read once for all hosts that ask within a second."""
+
+    def __init__(self, pve: Pve, clock: Clock) -> None:
+        self._pve = pve
+        self._clock = clock
+        self._vms: tuple[VmState, ...] = ()
+        self._read_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def vms(self) -> tuple[VmState, ...]:
+        """Every VM of the cluster, at most a second old."""
+        async with self._lock:
+            if self._clock.monotonic() - self._read_at > _SURVEY_AGE_S:
+                self._vms = await self._pve.vms()
+                self._read_at = self._clock.monotonic()
+            return self._vms
+
+    def outdated(self) -> None:
+        """Forget what was read, as after a VM was made or destroyed."""
+        self._read_at = float("-inf")
+
+
+class World:
+    """The site as one run sees it."""
+
+    def __init__(self, *, fleet: Fleet, pve: Pve, guest: Guest, repo: Repo, clock: Clock, trust: TrustStore) -> None:
+        self.fleet = fleet
+        self.pve = pve
+        self.guest = guest
+        self.repo = repo
+        self.clock = clock
+        self.trust = trust
+        self.survey = Survey(pve, clock)
+        self.ledger = Ledger()
+        self._fetching = asyncio.Lock()
+        self._fetched = False
+
+    def cluster(self, host: Host) -> Cluster:
+        """The cluster that the host lives in: the one it names, or the only one."""
+        clusters = self.fleet.site.clusters
+        return clusters[host.machine.cluster] if host.machine.cluster else next(iter(clusters.values()))
+
+    def host(self, step: Step) -> Host:
+        """The inventory's entry of the step's host."""
+        return self.fleet.hosts[step.host]
+
+    async def find_vm(self, name: str) -> Found | None:
+        """The host's own VM: by the inventory's VM id, else by name and marker.
+
+        Raises: Refused when a VM of that id exists but is another machine's.
+        """
+        host = self.fleet.hosts[name]
+        for vm in await self.survey.vms():
+            by_id = vm.vmid == host.machine.proxmox.vmid
+            if vm.template or not (by_id or (vm.name == name and MARKER_TAG in vm.tags)):
+                continue
+            config = await self.pve.config(vm.node, vm.vmid)
+            if config is None:
+                continue
+            if by_id and config.values.get("name", "") not in (name, ""):
+                raise Refused(
+                    f"VM {vm.vmid} is {config.values.get('name')!r}, not {name}",
+                    why=f"the inventory gives {vm.vmid} to {name}",
+                    hint=f"choose another machine.proxmox.vmid for {name}; pvenix never takes over a stranger's VM",
+                    code="PVX0512",
+                )
+            return Found(node=vm.node, vmid=vm.vmid, config=config)
+        return None
+
+    async def vm_of(self, step: Step) -> Found:
+        """The host's VM.
+
+        Raises: RemoteFailure when there is none.
+        """
+        found = await self.find_vm(step.host)
+        if found is None:
+            raise RemoteFailure(
+                f"{step.host} has no VM", hint=f"pvenix run playbooks/onboard.yaml -l {step.host}", code="PVX0513"
+            )
+        return found
+
+    async def address_of(self, name: str) -> str:
+        """Where the host answers: the inventory's address, else what the guest agent reports.
+
+        Raises: Unreachable when neither is known.
+        """
+        fixed = self.fleet.hosts[name].machine.network.ip
+        if fixed:
+            return fixed
+        found = await self.find_vm(name)
+        if found is None:
+            raise Unreachable(f"{name} has no VM, so no address", code="PVX0403")
+        candidates = choose_addresses(await self.pve.agent_interfaces(found.node, found.vmid), found.config)
+        if not candidates:
+            raise Unreachable(f"the guest agent of {name} reports no usable address", code="PVX0404")
+        return candidates[0]
+
+    async def target(self, name: str, address: str = "") -> Target:
+        """How to reach the host, at `address` or wherever it is, with the key that it must show.
+
+        Raises: Refused when no key is pinned, Unreachable when there is no address.
+        """
+        pin = self.trust.get(name)
+        if pin is None:
+            raise Refused(
+                f"no host key is pinned for {name}",
+                why="the first connection would trust whoever answers",
+                hint=f"pvenix boot {name} reads the key through the guest agent",
+                code="PVX0805",
+            )
+        access = self.fleet.site.access
+        return Target(
+            host=name,
+            address=address or await self.address_of(name),
+            port=access.port,
+            user=access.user,
+            host_key=pin.key,
+            key_file=self._key_file(),
+            jump=self._jump(),
+        )
+
+    def _jump(self) -> Target | None:
+        access = self.fleet.site.access
+        if access.jump is None:
+            return None
+        return Target(
+            host="jump",
+            address=access.jump.host,
+            port=access.jump.port,
+            user=access.jump.user,
+            host_key=access.jump.host_key,
+            key_file=self._key_file(),
+        )
+
+    def _key_file(self) -> str:
+        key = self.fleet.site.access.key
+        if key is None:
+            raise UsageError(
+                "the site names no SSH key",
+                hint="set access.key in inventory/site.yaml: key: {file: ~/.ssh/id_ed25519}",
+            )
+        return str(key)
+
+    async def remote(self, step: Step) -> Remote:
+        """The run's session to the step's host.
+
+        Raises: Refused, Unreachable.
+        """
+        return Remote(session=await self.guest.session(await self.target(step.host)), step=step)
+
+    @property
+    def branch(self) -> str:
+        """The branch that hosts are built from."""
+        repository = self.fleet.site.repository
+        return repository.branch if repository else "main"
+
+    async def expected(self) -> CommitId:
+        """The commit that every host should run; the remote is asked once a run."""
+        async with self._fetching:
+            if not self._fetched:
+                self._fetched = True
+                return await self.repo.fetch()
+        return await self.repo.main()
+
+    async def registered(self, name: str) -> bool:
+        """True when the main branch holds the host's NixOS configuration."""
+        return await self.repo.read(await self.expected(), host_file(name)) is not None
+
+
+def host_file(name: str) -> str:
+    """Path of a host's NixOS configuration in the fleet."""
+    return f"nix/hosts/{name}.nix"
+
+
+def hardware_file(name: str) -> str:
+    """Path of a host's hardware configuration in the fleet."""
+    return f"nix/hardware/{name}-hw.nix"
+
+
+def choose_addresses(interfaces: tuple[Interface, ...], config: VmConfig) -> tuple[str, ...]:
+    """Addresses of the VM's own first NIC, IPv4 first, without loopback and link-local ones.
+
+    The agent also lists bridges and containers of the guest, so an interface counts only by the MAC of `net0`.
+    """
+    mac = config.values.get("net0", "").partition(",")[0].partition("=")[2].lower()
+    found = [
+        ipaddress.ip_interface(address).ip
+        for interface in interfaces
+        if interface.mac == mac
+        for address in interface.addresses
+    ]
+    usable = [ip for ip in found if not (ip.is_loopback or ip.is_link_local)]
+    return tuple(str(ip) for ip in sorted(usable, key=lambda ip: ip.version))
