@@ -7,6 +7,7 @@ core schema of YAML 1.2: `NO` is a string, `010` is ten.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,8 @@ class Node:
     """Of a scalar: `'`, `"`, `|`, `>` or empty; of a map or list: `flow` or empty."""
     size: int = 1
     """Nodes below and including this one, with aliases counted in full."""
+    height: int = 1
+    """Levels below and including this one, through aliases."""
 
     @property
     def is_map(self) -> bool:
@@ -88,6 +91,11 @@ class Node:
         if self.kind == Kind.SEQ:
             return [item.plain() for item in self.items]
         return self.value
+
+    def grow(self, child: Node) -> None:
+        """Counts a child that was added."""
+        self.size += child.size
+        self.height = max(self.height, child.height + 1)
 
     def finding(self, code: str, what: str, hint: str = "", *, warning: bool = False) -> Finding:
         """A finding at this node's place."""
@@ -186,13 +194,13 @@ def _place(text: str, index: int) -> tuple[int, int]:
 
 def _events(text: str) -> Iterator[Any]:
     try:
-        from _ruamel_yaml import CParser
+        clib = importlib.import_module("_ruamel_yaml")
     except ImportError:
         from ruamel.yaml import YAML
 
         yield from YAML(typ="safe", pure=True).parse(text)
         return
-    get_event: Callable[[], Any] = CParser(text).get_event
+    get_event: Callable[[], Any] = clib.CParser(text).get_event
     while (event := get_event()) is not None:
         yield event
 
@@ -266,7 +274,10 @@ class _Composer:
         node.style = "" if event.style in (None, "", ":") else event.style
         tag = event.tag
         if tag in CORE_TAGS:
-            node.value = tagged(event.value, CORE_TAGS[tag])
+            try:
+                node.value = tagged(event.value, CORE_TAGS[tag])
+            except ValueError as error:
+                raise self._fail(node, codes.VALUE, f"is {error}") from error
         elif tag and tag != "!":
             node.value, node.tag = event.value, str(tag)
         else:
@@ -309,7 +320,8 @@ class _Composer:
             raise self._fail(node, codes.SYNTAX, f"alias *{event.anchor} has no anchor above it")
         self._aliases += 1
         self._expanded += target.size
-        if self._aliases > MAX_ALIASES or self._expanded > MAX_EXPANDED:
+        too_deep = len(self._stack) + target.height > MAX_DEPTH
+        if too_deep or self._aliases > MAX_ALIASES or self._expanded > MAX_EXPANDED:
             raise self._fail(node, codes.LIMIT, "too many aliases, or aliases of aliases", "write the values out")
         self._add(target, "", text=str(target.value))
 
@@ -322,14 +334,14 @@ class _Composer:
         parent = self._stack[-1]
         if parent.node.kind == Kind.SEQ:
             parent.node.items.append(node)
-            parent.node.size += node.size
+            parent.node.grow(node)
         elif parent.key is None:
             if node.kind in (Kind.MAP, Kind.SEQ):
                 raise self._fail(node, codes.SYNTAX, "a key must be plain text, not a map or a list")
             parent.key = self._key(parent, node, text)
         else:
             self._set(parent, parent.key, node)
-            parent.node.size += node.size
+            parent.node.grow(node)
             parent.key = None
 
     def _key(self, parent: _Open, node: Node, text: str) -> Node:
@@ -364,4 +376,4 @@ class _Composer:
         for key, entry in source.entries.items():
             if key not in node.entries:
                 node.entries[key] = entry
-                node.size += entry.value.size
+                node.grow(entry.value)

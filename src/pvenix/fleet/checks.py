@@ -1,0 +1,250 @@
+"""What a schema cannot see: references, cycles, addresses and claims, across the site and all hosts."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from pvenix.fleet import codes
+from pvenix.fleet.yaml import Kind, Node
+from pvenix.model.findings import Finding
+from pvenix.model.nearest import did_you_mean
+from pvenix.model.units import mib
+
+_CLAIM_WORDS = {"vmid": "VM id", "address": "address", "mac": "MAC address"}
+
+
+def site_findings(tree: Node) -> list[Finding]:
+    """References, role order and zone addresses inside site.yaml."""
+    return [*_template_findings(tree), *_role_findings(tree), *_zone_findings(tree)]
+
+
+def _names(tree: Node, section: str) -> list[str]:
+    node = tree.get(section)
+    return list(node.entries) if node is not None else []
+
+
+def _entries(tree: Node, section: str) -> Iterator[tuple[str, Node]]:
+    node = tree.get(section)
+    for name, entry in node.entries.items() if node is not None else ():
+        yield name, entry.value
+
+
+def _reference(tree: Node, section: str, word: str, node: Node | None) -> Iterator[Finding]:
+    if node is None or not isinstance(node.value, str):
+        return
+    known = _names(tree, section)
+    if node.value not in known:
+        yield node.finding(
+            codes.REFERENCE, f"there is no {word} `{node.value[:60]}` in site.yaml", did_you_mean(node.value, known)
+        )
+
+
+def _template_findings(tree: Node) -> Iterator[Finding]:
+    for _, template in _entries(tree, "templates"):
+        yield from _reference(tree, "clusters", "cluster", template.get("cluster"))
+
+
+def _role_findings(tree: Node) -> Iterator[Finding]:
+    after: dict[str, list[Node]] = {}
+    for name, role in _entries(tree, "roles"):
+        node = role.get("after")
+        after[name] = node.items if node is not None else []
+        for item in after[name]:
+            yield from _reference(tree, "roles", "role", item)
+    done: set[str] = set()
+    for name in after:
+        yield from _cycle(name, after, done)
+
+
+def _cycle(start: str, after: dict[str, list[Node]], done: set[str]) -> Iterator[Finding]:
+    """Walks without recursion, so that a long chain is no problem."""
+    way: list[str] = []
+    stack: list[tuple[str, Node | None, bool]] = [(start, None, False)]
+    while stack:
+        name, node, leaving = stack.pop()
+        if leaving:
+            way.pop()
+            done.add(name)
+        elif name in way:
+            if node is not None:
+                loop = " -> ".join([*way[way.index(name) :], name])
+                yield node.finding(codes.CYCLE, f"roles wait for each other: {loop}", "take one `after` out")
+        elif name not in done and name in after:
+            way.append(name)
+            stack.append((name, None, True))
+            stack.extend((str(item.value), item, False) for item in after[name])
+
+
+def _zone_findings(tree: Node) -> Iterator[Finding]:
+    for name, zone in _entries(tree, "zones"):
+        cidr, gateway = zone.get("cidr"), zone.get("gateway")
+        network, address = _network(cidr), _ip(gateway)
+        if gateway is not None and network is not None and address is not None and address not in network:
+            yield gateway.finding(codes.ADDRESS, f"the gateway {address} is outside zone `{name}` ({network})")
+
+
+class Claims:
+    """What hosts have claimed so far; each host is asked once, in order."""
+
+    def __init__(self, tree: Node) -> None:
+        self._tree = tree
+        self._claims: dict[tuple[str, ...], tuple[str, Node]] = {}
+        self._controller: tuple[str, Node] | None = None
+        self._sections: dict[str, list[str]] = {}
+        for name, template in _entries(tree, "templates"):
+            vmid, cluster = template.get("vmid"), template.get("cluster")
+            if vmid is not None and cluster is not None:
+                self._claims["vmid", str(cluster.value), str(vmid.value)] = (f"template {name}", vmid)
+
+    def host_findings(self, name: str, key: Node, machine: Node) -> list[Finding]:
+        """Everything that is wrong between this host, the site and the hosts before it."""
+        return [
+            *self._references(key, machine),
+            *self._vmid(name, machine),
+            *self._address(name, machine),
+            *self._mac(name, machine),
+            *self._self(name, machine),
+            *self._needs(machine),
+        ]
+
+    def _references(self, key: Node, machine: Node) -> Iterator[Finding]:
+        for section, word, path in (
+            ("classes", "class", ("class",)),
+            ("clusters", "cluster", ("cluster",)),
+            ("templates", "template", ("template",)),
+            ("zones", "zone", ("network", "zone")),
+        ):
+            yield from _reference(self._tree, section, word, machine.get(*path))
+        roles = machine.get("roles")
+        for item in roles.items if roles is not None else ():
+            yield from _reference(self._tree, "roles", "role", item)
+        if machine.get("cluster") is None:
+            hint = did_you_mean("", _names(self._tree, "clusters")) or "name a cluster in site.yaml"
+            yield key.finding(codes.MISSING, "`machine.cluster` is missing", hint)
+
+    def _claim(self, kind: str, scope: str, value: str, name: str, node: Node) -> Iterator[Finding]:
+        holder, first = self._claims.setdefault((kind, scope, value), (name, node))
+        if holder != name:
+            where = f"`{holder}` has it at {first.file}:{first.line}"
+            yield node.finding(codes.CLASH, f"{_CLAIM_WORDS[kind]} {value} is taken", where)
+
+    def _vmid(self, name: str, machine: Node) -> Iterator[Finding]:
+        node, cluster = machine.get("proxmox", "vmid"), machine.get("cluster")
+        if node is None or cluster is None or type(node.value) is not int:
+            return
+        scope = str(cluster.value)
+        yield from self._claim("vmid", scope, str(node.value), name, node)
+        policy = self._tree.get("clusters", scope, "vmid")
+        first, last, reserve = _vmid_policy(policy)
+        if policy is not None and not first <= node.value <= last and node.value not in reserve:
+            what = f"VM id {node.value} is outside the range {first} to {last} of cluster `{scope}`"
+            yield node.finding(codes.VALUE, what, "take one of the range, or add it to `reserve` in site.yaml")
+
+    def _address(self, name: str, machine: Node) -> Iterator[Finding]:
+        node = machine.get("network", "address")
+        interface = _interface(node)
+        if node is None or interface is None:
+            return
+        yield from self._claim("address", "", str(interface.ip), name, node)
+        zone = machine.get("network", "zone")
+        network = _network(self._tree.get("zones", str(zone.value), "cidr")) if zone is not None else None
+        gateway = _ip(machine.get("network", "gateway"))
+        if network is not None and zone is not None:
+            yield from _fits(node, interface, network, str(zone.value))
+        if gateway is not None and gateway == interface.ip:
+            yield node.finding(codes.ADDRESS, f"{gateway} is the gateway's address", "choose another address")
+        elif gateway is not None and gateway not in interface.network:
+            at = machine.get("network", "gateway") or node
+            what = f"the gateway {gateway} cannot be reached from {interface}"
+            yield at.finding(codes.ADDRESS, what, "the gateway lies inside the address's network")
+
+    def _mac(self, name: str, machine: Node) -> Iterator[Finding]:
+        node = machine.get("network", "mac")
+        if node is not None and isinstance(node.value, str):
+            yield from self._claim("mac", "", node.value.upper().replace("-", ":"), name, node)
+
+    def _self(self, name: str, machine: Node) -> Iterator[Finding]:
+        node = machine.get("self")
+        if node is None or node.value is not True:
+            return
+        if self._controller is not None:
+            holder, first = self._controller
+            where = f"`{holder}` is, at {first.file}:{first.line}"
+            yield node.finding(codes.CLASH, "only one host can be the controller (`self: true`)", where)
+        else:
+            self._controller = (name, node)
+
+    def _needs(self, machine: Node) -> Iterator[Finding]:
+        roles = machine.get("roles")
+        devices = machine.get("proxmox", "pci")
+        have = len(devices.items) if devices is not None else 0
+        for item in roles.items if roles is not None else ():
+            role = self._tree.get("roles", str(item.value))
+            pci = role.get("needs", "pci") if role is not None else None
+            if pci is not None and type(pci.value) is int and pci.value > have:
+                what = f"role `{item.value}` needs {pci.value} mapped PCI device(s), the host has {have}"
+                hint = "add `proxmox.pci: [{mapping: NAME}]`"
+                yield item.finding(codes.NEEDS, what, hint, warning=True)
+            memory = _size(role.get("needs", "memory") if role is not None else None)
+            if memory > (_size(machine.get("memory")) or memory):
+                what = f"role `{item.value}` needs {memory} MiB of memory, the host has less"
+                yield item.finding(codes.NEEDS, what, "give it more `memory`, or a larger class", warning=True)
+
+
+def _vmid_policy(node: Node | None) -> tuple[int, int, set[Any]]:
+    plain = node.plain() if node is not None and node.kind == Kind.MAP else {}
+    match plain.get("range"):
+        case [int(first), int(last)]:
+            pass
+        case _:
+            first, last = 100, 999_999_999
+    reserve = plain.get("reserve")
+    return first, last, set(reserve) if isinstance(reserve, list) else set()
+
+
+def _fits(
+    node: Node,
+    interface: ipaddress.IPv4Interface | ipaddress.IPv6Interface,
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network,
+    zone: str,
+) -> Iterator[Finding]:
+    if interface.ip not in network:
+        yield node.finding(codes.ADDRESS, f"{interface.ip} is outside zone `{zone}` ({network})")
+    elif interface.network != network:
+        what = f"the prefix /{interface.network.prefixlen} differs from zone `{zone}` ({network})"
+        yield node.finding(codes.ADDRESS, what, f"write {interface.ip}/{network.prefixlen}")
+    elif network.prefixlen < network.max_prefixlen - 1 and interface.ip == network.network_address:
+        yield node.finding(codes.ADDRESS, f"{interface.ip} is the network's own address", "choose another address")
+    elif network.version == 4 and network.prefixlen < 31 and interface.ip == network.broadcast_address:
+        yield node.finding(codes.ADDRESS, f"{interface.ip} is the broadcast address", "choose another address")
+
+
+def _size(node: Node | None) -> int:
+    try:
+        return mib(node.value) if node is not None else 0
+    except ValueError:
+        return 0
+
+
+def _interface(node: Node | None) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+    try:
+        text = node.value if node is not None else None
+        return ipaddress.ip_interface(text) if isinstance(text, str) and "/" in text else None
+    except ValueError:
+        return None
+
+
+def _network(node: Node | None) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(node.value) if node is not None and isinstance(node.value, str) else None
+    except ValueError:
+        return None
+
+
+def _ip(node: Node | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(node.value) if node is not None and isinstance(node.value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,282 @@
+"""What may stand under `machine:`; a checked map becomes the values of `pvenix.model.host`.
+
+Each map lists its keys by the model's field names, with the spelling in files as alias; absent keys are left to
+the model's defaults. Imported only when a fleet is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from pvenix.fleet import fields as f
+from pvenix.model import host, site
+
+
+class DnsMap(TypedDict, total=False):
+    """`{dns: {name, server}}` of a health check."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    name: Required[f.Domain]
+    server: f.Ip
+    within: f.Duration
+
+
+class HealthMap(TypedDict, total=False):
+    """One health check."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    systemd: f.Unit
+    tcp: f.Port
+    command: Annotated[tuple[str, ...], f.many(f.Text)]
+    http: f.HttpUrl
+    dns: DnsMap
+    within: f.Duration
+
+
+def _health(value: dict[str, Any]) -> site.HealthCheck:
+    within = value.pop("within", None)
+    if len(value) != 1:
+        raise ValueError(f"a health check is exactly one of {', '.join(site.HealthKind)}, with an optional `within`")
+    ((kind, what),) = value.items()
+    check: dict[str, Any] = {"kind": site.HealthKind(kind)}
+    if kind == "dns":
+        within = what.pop("within", within)
+        check.update(what)
+    else:
+        check[{"systemd": "unit", "tcp": "port", "command": "argv", "http": "url"}[kind]] = what
+    if within is not None:
+        check["within_s"] = within
+    return site.HealthCheck(**check)
+
+
+Health = Annotated[HealthMap, AfterValidator(_health)]
+
+
+class DiskMap(TypedDict, total=False):
+    """One of `proxmox.disks`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    slot: Required[f.Slot]
+    size_mib: Required[Annotated[f.Size, Field(alias="size")]]
+    storage: f.Storage
+    ssd: bool
+    discard: bool
+    backup: bool
+    iothread: bool
+    purpose: f.Text
+    fs: f.Text
+    keep_on_destroy: bool
+
+
+def _mapped(value: Any) -> Any:
+    if isinstance(value, str) or (isinstance(value, dict) and "host" in value):
+        raise f.refused("raw PCI addresses are refused; define a resource mapping and write {mapping: NAME}")
+    return value
+
+
+class PciMap(TypedDict, total=False):
+    """One of `proxmox.pci`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    mapping: Required[f.Mapping]
+    pcie: bool
+    primary: bool
+
+
+class HaMap(TypedDict, total=False):
+    """`proxmox.ha`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    failover: f.NodeName
+    priority: int
+    max_restart: Annotated[int, Field(ge=0, le=10)]
+    replicate: f.Text
+
+
+Disk = Annotated[DiskMap, f.build(host.Disk)]
+Pci = Annotated[PciMap, BeforeValidator(_mapped), f.build(host.Pci)]
+
+
+class ProxmoxMap(TypedDict, total=False):
+    """`proxmox`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    vmid: f.Vmid
+    node: f.NodeName
+    nodes: f.many(f.NodeName, unique=True)  # type: ignore[valid-type]
+    avoid: f.many(f.NodeName, unique=True)  # type: ignore[valid-type]
+    spread: f.Text
+    pin: bool
+    storage: f.Storage
+    pool: f.Pool
+    onboot: bool
+    startup: f.Startup
+    protect: bool
+    notes: f.Notes
+    disks: f.many(Disk)  # type: ignore[valid-type]
+    pci: f.many(Pci)  # type: ignore[valid-type]
+    full: bool
+    ha: Annotated[HaMap, f.build(host.Ha)]
+
+
+class HardwareMap(TypedDict, total=False):
+    """`hardware`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    machine: f.Text
+    bios: Literal["ovmf", "seabios"]
+    cpu: f.Text
+    scsihw: f.Text
+    display: f.Text
+    serial: bool
+    tpm: bool
+    secureboot: bool
+    numa: bool
+    hotplug: f.Text
+    ostype: f.Text
+
+
+def _one_card(value: Any) -> Any:
+    if isinstance(value, list):
+        raise f.planned("more than one network card")
+    return value
+
+
+class NetworkMap(TypedDict, total=False):
+    """`network`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    zone: f.Key
+    bridge: f.Bridge
+    vlan: f.Vlan
+    address: f.Address
+    gateway: f.Ip
+    ip6: f.Ip6
+    gateway6: f.Ip
+    dns: f.many(f.Ip, unique=True)  # type: ignore[valid-type]
+    search: f.many(f.Domain, unique=True)  # type: ignore[valid-type]
+    mac: f.Mac
+    mtu: Annotated[int, Field(ge=576, le=65520)]
+    firewall: bool
+    trunks: f.many(f.Vlan)  # type: ignore[valid-type]
+    prefer: Literal["v4", "v6", "any"]
+
+
+class BootstrapMap(TypedDict, total=False):
+    """`bootstrap`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    user: f.User
+    authorized_keys: f.many(f.PublicKeyField)  # type: ignore[valid-type]
+    agent_timeout_s: Annotated[f.Duration, Field(alias="agent_timeout")]
+    ssh_timeout_s: Annotated[f.Duration, Field(alias="ssh_timeout")]
+
+
+def _built_here(value: str) -> str:
+    if value != "self":
+        raise f.planned(f"building on {value[:40]!r} instead of `self`")
+    return value
+
+
+class NixMap(TypedDict, total=False):
+    """`nix`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    flake: f.Text
+    channel: f.Text
+    build: Annotated[f.Text, AfterValidator(_built_here)]
+    hardware: f.Text
+    substituters: f.many(f.Text)  # type: ignore[valid-type]
+    converge: Literal["push", "pull"]
+
+
+def _share(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Share = Annotated[str, BeforeValidator(_share), Field(pattern=r"^[1-9][0-9]{0,4}%?$")]
+
+
+class UpdateMap(TypedDict, total=False):
+    """`update`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    strategy: Annotated[host.Strategy, Field(strict=False)]
+    reboot: Annotated[host.Reboot, Field(strict=False)]
+    serial: Share
+    canary: bool
+    approve: Literal["always", "risky", "never"]
+    window: f.Text
+    health: f.many(Health)  # type: ignore[valid-type]
+    confirm_timeout_s: Annotated[f.Duration, Field(alias="confirm_timeout", ge=10)]
+
+
+class SnapshotMap(TypedDict, total=False):
+    """`snapshot`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    before_update: bool
+    keep: Annotated[int, Field(ge=0, le=100)]
+    freeze: bool
+
+
+class BackupMap(TypedDict, total=False):
+    """`backup`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    job: f.Text
+    storage: f.Storage
+    schedule: f.Text
+    keep: Annotated[int, Field(ge=0)]
+    before_destroy: bool
+
+
+def _only_clone(value: host.Install) -> host.Install:
+    if value is not host.Install.CLONE:
+        raise f.planned(f"install: {value}")
+    return value
+
+
+class MachineMap(TypedDict, total=False):
+    """`machine`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    state: Annotated[host.State, Field(strict=False)]
+    size_class: Annotated[f.Key, Field(alias="class")]
+    cores: Annotated[int, Field(ge=1, le=512)]
+    memory_mib: Annotated[f.Size, Field(alias="memory", ge=512)]
+    balloon_mib: Annotated[f.Size, Field(alias="balloon")]
+    disk_mib: Annotated[f.Size, Field(alias="disk")]
+    roles: f.many(f.Key, unique=True)  # type: ignore[valid-type]
+    tags: f.many(f.Tag, unique=True)  # type: ignore[valid-type]
+    cluster: f.Key
+    proxmox: Annotated[ProxmoxMap, f.build(host.Proxmox)]
+    hardware: Annotated[HardwareMap, f.build(host.Hardware)]
+    template: f.Key
+    install: Annotated[host.Install, Field(strict=False), AfterValidator(_only_clone)]
+    network: Annotated[NetworkMap, BeforeValidator(_one_card), f.build(host.Network)]
+    bootstrap: Annotated[BootstrapMap, f.build(host.Bootstrap)]
+    nix: Annotated[NixMap, f.build(host.Nix)]
+    update: Annotated[UpdateMap, f.build(host.Update)]
+    snapshot: Annotated[SnapshotMap, f.build(host.Snapshot)]
+    backup: Annotated[BackupMap, f.build(host.Backup)]
+    secrets: dict[f.Key, f.Secret]
+    controller: Annotated[bool, Field(alias="self")]
+    vars: dict[str, Any]
+    extra: Annotated[dict[str, Any], Field(alias="x-*")]
+
+
+def _users_own(value: Any) -> Any:
+    if isinstance(value, dict) and any(key.startswith("x-") for key in value):
+        known = {key: item for key, item in value.items() if not key.startswith("x-")}
+        return {**known, "x-*": {key: item for key, item in value.items() if key.startswith("x-")}}
+    return value
+
+
+MACHINE = cast(
+    "TypeAdapter[host.Machine]", TypeAdapter(Annotated[MachineMap, BeforeValidator(_users_own), f.build(host.Machine)])
+)
+"""Checks a merged `machine:` map and makes it a `Machine`."""

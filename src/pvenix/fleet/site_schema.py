@@ -1,0 +1,236 @@
+"""What may stand in inventory/site.yaml; a checked document becomes a `pvenix.model.site.Site`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Required, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from pvenix.fleet import fields as f
+from pvenix.fleet.schema import Health
+from pvenix.model import site
+
+
+class NameMap(TypedDict, total=False):
+    """`site`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    name: Required[f.Key]
+    domain: f.Domain
+    timezone: f.Text
+
+
+def _no_switch_off(value: Any) -> Any:
+    if isinstance(value, dict) and {"insecure", "verify"} & set(value):
+        raise f.refused("certificates are always verified; write one of ca, fingerprint or system: true")
+    return value
+
+
+class TlsMap(TypedDict, total=False):
+    """`clusters.<name>.tls`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    ca: f.PathField
+    fingerprint: f.Fingerprint
+    system: Literal[True]
+
+
+def _one_trust(value: dict[str, Any]) -> site.Tls:
+    if len(value) != 1:
+        raise ValueError("takes exactly one of ca, fingerprint or system: true")
+    return site.Tls(**value)
+
+
+class AuthMap(TypedDict, total=False):
+    """`clusters.<name>.auth`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    token_id: Required[f.TokenId]
+    token_secret: Required[f.Secret]
+
+
+class VmidMap(TypedDict, total=False):
+    """`clusters.<name>.vmid`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    range: Annotated[list[f.Vmid], Field(min_length=2, max_length=2)]
+    step: Annotated[int, Field(ge=1, le=1000)]
+    reserve: f.many(f.Vmid)  # type: ignore[valid-type]
+
+
+def _vmid_policy(value: dict[str, Any]) -> site.VmidPolicy:
+    first, last = value.pop("range", (200, 999))
+    if first > last:
+        raise ValueError(f"the range [{first}, {last}] is empty; write [first, last]")
+    return site.VmidPolicy(first=first, last=last, **value)
+
+
+class ReserveMap(TypedDict, total=False):
+    """`clusters.<name>.capacity.host_reserve`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    memory: Required[f.Size]
+
+
+def _percent(value: Any) -> int:
+    text = str(value).removesuffix("%")
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) > 100:
+        raise ValueError("is not a percentage; write 15%")
+    return int(text)
+
+
+class CapacityMap(TypedDict, total=False):
+    """`clusters.<name>.capacity`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    memory_ratio: Annotated[float, Field(gt=0, le=10)]
+    cpu_ratio: Annotated[float, Field(gt=0, le=100)]
+    host_reserve_mib: Annotated[ReserveMap, AfterValidator(lambda value: value["memory"]), Field(alias="host_reserve")]
+    storage_headroom_percent: Annotated[int, BeforeValidator(_percent), Field(alias="storage_headroom")]
+
+
+class LimitsMap(TypedDict, total=False):
+    """`clusters.<name>.limits`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    tasks_per_node: Annotated[int, Field(ge=1)]
+    clones_per_storage: Annotated[int, Field(ge=1)]
+    transfers_per_node: Annotated[int, Field(ge=1)]
+
+
+class ClusterMap(TypedDict, total=False):
+    """`clusters.<name>`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    endpoints: Required[Annotated[f.many(f.Endpoint, unique=True), Field(min_length=1)]]  # type: ignore[valid-type]
+    tls: Required[Annotated[TlsMap, BeforeValidator(_no_switch_off), AfterValidator(_one_trust)]]
+    auth: Required[Annotated[AuthMap, f.build(site.Auth)]]
+    vmid: Annotated[VmidMap, AfterValidator(_vmid_policy)]
+    storage: dict[f.Key, f.Storage]
+    capacity: Annotated[CapacityMap, f.build(site.Capacity)]
+    limits: Annotated[LimitsMap, f.build(site.Limits)]
+
+
+class TemplateMap(TypedDict, total=False):
+    """`templates.<name>`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    cluster: Required[f.Key]
+    vmid: Required[f.Vmid]
+    storage: f.Storage
+    bios: Literal["ovmf", "seabios"]
+    machine: f.Text
+    agent: bool
+    cloudinit: bool
+
+
+class ZoneMap(TypedDict, total=False):
+    """`zones.<name>`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    bridge: Required[f.Bridge]
+    vlan: f.Vlan
+    cidr: f.Cidr
+    gateway: f.Ip
+    dns: f.many(f.Ip, unique=True)  # type: ignore[valid-type]
+    state: f.Text
+
+
+class ClassMap(TypedDict, total=False):
+    """`classes.<name>`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    cores: Required[Annotated[int, Field(ge=1, le=512)]]
+    memory_mib: Required[Annotated[f.Size, Field(alias="memory", ge=512)]]
+    disk_mib: Required[Annotated[f.Size, Field(alias="disk")]]
+    display: f.Text
+
+
+class PortsMap(TypedDict, total=False):
+    """`roles.<name>.ports`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    tcp: f.many(f.Port, unique=True)  # type: ignore[valid-type]
+    udp: f.many(f.Port, unique=True)  # type: ignore[valid-type]
+
+
+class NeedsMap(TypedDict, total=False):
+    """`roles.<name>.needs`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    pci: Annotated[int, Field(ge=0, le=16)]
+    memory_mib: Annotated[f.Size, Field(alias="memory")]
+
+
+class RoleMap(TypedDict, total=False):
+    """`roles.<name>`; `machine` is the role's layer of machine fields."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    modules: f.many(f.Module, unique=True)  # type: ignore[valid-type]
+    ports: PortsMap
+    needs: Annotated[NeedsMap, f.build(site.Needs)]
+    after: f.many(f.Key, unique=True)  # type: ignore[valid-type]
+    health: f.many(Health)  # type: ignore[valid-type]
+    machine: dict[str, Any]
+
+
+def _role(*, name: str, ports: dict[str, Any] | None = None, machine: object = None, **rest: Any) -> site.Role:
+    del machine  # a layer, merged with its positions elsewhere
+    return site.Role(name=name, **(ports or {}), **rest)
+
+
+class JumpMap(TypedDict, total=False):
+    """`access.jump`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    host: Required[f.Domain]
+    user: Required[f.User]
+    port: f.Port
+    host_key: f.HostKey
+
+
+class AccessMap(TypedDict, total=False):
+    """`access`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    user: f.User
+    port: f.Port
+    key: f.FileRef
+    jump: Annotated[JumpMap, f.build(site.Jump)]
+
+
+class RepositoryMap(TypedDict, total=False):
+    """`repository`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    url: Required[f.GitUrl]
+    branch: Annotated[f.Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+    key: f.FileRef
+    host_key: f.HostKey
+
+
+class SiteMap(TypedDict, total=False):
+    """The document."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    apiVersion: Required[Literal["pvenix/v1"]]
+    kind: Required[Literal["Site"]]
+    site: Required[NameMap]
+    clusters: Annotated[dict[f.Key, ClusterMap], f.named(site.Cluster)]
+    templates: Annotated[dict[f.Key, TemplateMap], f.named(site.Template)]
+    zones: Annotated[dict[f.Key, ZoneMap], f.named(site.Zone)]
+    classes: Annotated[dict[f.Key, ClassMap], f.named(site.SizeClass)]
+    roles: Annotated[dict[f.Key, RoleMap], f.named(_role)]
+    access: Annotated[AccessMap, f.build(site.Access)]
+    repository: Annotated[RepositoryMap, f.build(site.Repository)]
+    defaults: dict[str, Any]
+
+
+def _site(value: dict[str, Any]) -> site.Site:
+    rest = {key: item for key, item in value.items() if key not in ("apiVersion", "kind", "site", "defaults")}
+    return site.Site(**value["site"], **rest)
+
+
+SITE = cast("TypeAdapter[site.Site]", TypeAdapter(Annotated[SiteMap, AfterValidator(_site)]))
+"""Checks site.yaml's document and makes it a `Site`."""
