@@ -1,0 +1,136 @@
+"""The real git, run on a guest's tree: fixed environment, no configuration, hooks or transport from outside the tree."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pvenix_lab.site.guest.streams import BytesReader, BytesWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
+    from pvenix_lab.site.guest.vfs import VirtualRoot
+
+_CHUNK = 64 * 1024
+_CONFIG = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "core.pager": "cat",
+    "credential.helper": "",
+    "diff.external": "",
+    "gc.auto": "0",
+    "init.defaultBranch": "main",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+    "protocol.file.allow": "always",
+    "safe.directory": "*",
+}
+
+
+def environment(home: Path, *, hooks: bool = False) -> dict[str, str]:
+    """The whole environment of a git process. `hooks` lets a repository's own hooks run (the bare repository's)."""
+    config = {key: value for key, value in _CONFIG.items() if not (hooks and key == "core.hooksPath")}
+    env = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "LC_ALL": "C",
+        "TZ": "UTC",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": str(len(config)),
+    }
+    for index, (key, value) in enumerate(sorted(config.items())):
+        env |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+    return env
+
+
+def empty_home(tree: VirtualRoot) -> Path:
+    """A directory of the guest without any git configuration."""
+    tree.mkdir("/var/empty")
+    return tree.real("/var/empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a git process printed and how it ended."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+async def capture(tree: VirtualRoot, *arguments: str, stdin: bytes = b"", cwd: str = "/etc/nixos") -> Output:
+    """Run git in a directory of the guest and keep its output."""
+    out, err = BytesWriter(), BytesWriter()
+    status = await stream(tree, arguments, (BytesReader(stdin), out, err), cwd=cwd)
+    return Output(status=status, stdout=bytes(out.data), stderr=bytes(err.data))
+
+
+async def stream(
+    tree: VirtualRoot,
+    arguments: tuple[str, ...],
+    streams: tuple[ByteReader, ByteWriter, ByteWriter],
+    *,
+    cwd: str = "/etc/nixos",
+    extra: Mapping[str, str] | None = None,
+    hooks: bool = False,
+) -> int:
+    """Run git in a directory of the guest, its streams joined to ours, and return its exit status.
+
+    The process is killed when the caller is cancelled. Paths of the lab's own directory are taken out of what git prints.
+    """
+    stdin, stdout, stderr = streams
+    git = shutil.which("git")
+    if git is None:
+        stderr.write(b"git: command not found\n")
+        return 127
+    process = await asyncio.create_subprocess_exec(
+        git,
+        *arguments,
+        cwd=tree.real(cwd),
+        env=environment(empty_home(tree), hooks=hooks) | dict(extra or {}),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    prefix = b"" if hooks else str(tree.root).encode()  # packs are no text: nothing is replaced in them
+    try:
+        async with asyncio.TaskGroup() as pumps:
+            feeder = pumps.create_task(_feed(stdin, process.stdin))
+            pumps.create_task(_copy(process.stderr, stderr, str(tree.root).encode()))
+            copied = pumps.create_task(_copy(process.stdout, stdout, prefix))
+            await process.wait()
+            await asyncio.wait((copied,))
+            feeder.cancel()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0
+
+
+async def _feed(source: ByteReader, target: asyncio.StreamWriter | None) -> None:
+    if target is None:
+        return
+    try:
+        while data := await source.read(_CHUNK):
+            target.write(data)
+            await target.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # git ended before it read everything: its exit status says why
+    finally:
+        target.close()
+
+
+async def _copy(source: asyncio.StreamReader | None, target: ByteWriter, prefix: bytes) -> None:
+    while source is not None and (data := await source.read(_CHUNK)):
+        target.write(data.replace(prefix, b"") if prefix else data)
+        await target.drain()

@@ -1,0 +1,294 @@
+"""One guest: power, boot, identity, running programs. Its disk is a directory, its memory this object."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pvenix_lab.site.guest import agent, firstboot, generations, network, shell
+from pvenix_lab.site.guest.call import Call
+from pvenix_lab.site.guest.fabric import fabric_of
+from pvenix_lab.site.guest.store import System, read_system
+from pvenix_lab.site.guest.units import Units
+from pvenix_lab.site.guest.vfs import VirtualRoot, clear
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.guest.fabric import Fabric
+    from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
+    from pvenix_lab.site.pve.vm import Vm
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", sshd=False)
+"""What runs on a guest that is off."""
+_GIB = 1024**3
+_UNITS = {"M": 1024**2, "G": _GIB, "T": 1024 * _GIB}
+_SHUTDOWN_S = 0.1
+_NOT_ON_DISK = frozenset({"proc", "run"})
+
+
+class Guest:
+    """The guest of one VM, from its first start until the VM is destroyed."""
+
+    def __init__(self, site: Site, vm: Vm, root: Path) -> None:
+        self.site = site
+        self.vm = vm
+        self.tree = VirtualRoot(root)
+        self.fabric: Fabric = fabric_of(site)
+        self.units = Units(self)
+        self.boot_id = ""
+        self.booted_at = 0.0
+        self.hostname = ""
+        self.current = OFF
+        self.current_path = ""
+        self.booted = OFF
+        self.port_closed_by: set[str] = set()
+        self.interfaces: list[network.Interface] = []
+        self.cloud_init_done = asyncio.Event()
+        self.activation_lock = asyncio.Lock()
+        self.sshd_started = False
+        self._agent = agent.Agent(self)
+        self._agent_up = False
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._channels: set[asyncio.Task[None]] = set()
+
+    @property
+    def root(self) -> Path:
+        """The directory that is the guest's disk."""
+        return self.tree.root
+
+    @property
+    def name(self) -> str:
+        """The VM's name: what a fault is armed for."""
+        return self.vm.name
+
+    @property
+    def running(self) -> bool:
+        """True from the kernel's start until power off."""
+        return bool(self.boot_id)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every global address as `IP/prefix`."""
+        return [a for i in self.interfaces for a in i.addresses if not a.startswith("fe80:")]
+
+    @property
+    def ssh_ready(self) -> bool:
+        """True while a new SSH connection would be accepted."""
+        return self.sshd_started and self.current.ssh_reachable and self.current_path not in self.port_closed_by
+
+    @property
+    def disk_bytes(self) -> int:
+        """The size of the root disk in the VM's configuration."""
+        size = self.vm.disks().get("scsi0", {}).get("size", "32G")
+        match = re.fullmatch(r"(\d+)([MGT])", size)
+        return int(match[1]) * _UNITS[match[2]] if match else 32 * _GIB
+
+    def agent_interfaces(self) -> list[dict[str, object]]:
+        """The guest agent's list of network interfaces."""
+        return agent.interfaces(self)
+
+    def spawn(self, job: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        """Run `job` until it ends or the guest goes off."""
+        task = self.site.spawn(job, f"{self.name}: {name}")
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+        return task
+
+    async def power_on(self) -> None:
+        """Begin to boot and return; the agent answers after `boot_s`, SSH after `ssh_s` more, cloud-init ends later."""
+        if not self.running and not self._jobs:
+            self.spawn(self._boot(), "boot")
+
+    async def _boot(self) -> None:
+        times = self.site.timings
+        await self.site.sleep(times.boot_s)
+        if not self._start_kernel():
+            return
+        self._agent_up = True
+        await self.site.sleep(times.ssh_s / 2)
+        self._start_user_space()
+        await self.site.sleep(times.ssh_s / 2)
+        self._start_sshd()
+        await self.site.sleep(times.cloud_init_s)
+        self.cloud_init_done.set()
+
+    def boot_now(self) -> None:
+        """Boot without the passing of time: how the guests of a site that is just being built come up."""
+        if not self.running and self._start_kernel():
+            self._agent_up = True
+            self._start_user_space()
+            self._start_sshd()
+            self.cloud_init_done.set()
+
+    def _start_kernel(self) -> bool:
+        """Start what the boot loader names; False when the disk does not boot."""
+        system = generations.boot_default(self.tree)
+        found = read_system(self.tree, system)
+        if found is None:
+            return False
+        clear(self.tree, ("/run",))
+        self.tree.symlink(system, "/run/booted-system")
+        self.tree.symlink(system, "/run/current-system")
+        self.tree.mkdir("/run/systemd/system")
+        self.boot_id = str(uuid.UUID(int=self.site.rng.getrandbits(128), version=4))
+        self.tree.put(BOOT_ID, self.boot_id + "\n", mode=0o444)
+        self.booted_at = self.site.wall()
+        self.booted = self.current = found
+        self.current_path = system
+        firstboot.apply_identity(self)
+        self.interfaces = network.interfaces(self, self._network_config())
+        self._set_hostname()
+        return True
+
+    def _network_config(self) -> Mapping[str, Any]:
+        return firstboot.load_yaml(self.vm.cloudinit_files().get("network-config", ""))
+
+    def _start_user_space(self) -> None:
+        firstboot.apply_cloud_init(self)
+        self._set_hostname()
+        firstboot.make_keys(self)
+        self.units.load(self.current.units)
+
+    def _start_sshd(self) -> None:
+        self.sshd_started = True
+        self.fabric.notify(self, "ssh")
+
+    def _set_hostname(self) -> None:
+        """The configuration's name; without one cloud-init's (`networking.hostName = ""`)."""
+        given = self.tree.read_text(firstboot.HOSTNAME).strip()
+        self.hostname = self.current.host_name or given or "localhost"
+
+    def become(self, system: str) -> None:
+        """Run the system at this store path from now on: what the activation script does to the running machine."""
+        self.tree.symlink(system, "/run/current-system")
+        self.current = read_system(self.tree, system) or self.current
+        self.current_path = system
+        self._set_hostname()
+        self.fabric.notify(self, "ssh")
+
+    async def power_off(self, *, graceful: bool) -> None:
+        """Stop everything; returns when the guest is off. `graceful` takes the time of a shutdown."""
+        if graceful and self.running:
+            await self.site.sleep(_SHUTDOWN_S)
+        self._go_down()
+        jobs = {job for job in self._jobs if job is not asyncio.current_task()}
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            await asyncio.wait(jobs)
+
+    def _go_down(self) -> None:
+        self.boot_id = ""
+        self.current = self.booted = OFF
+        self.current_path = ""
+        self.interfaces = []
+        self._agent_up = self.sshd_started = False
+        self.cloud_init_done.clear()
+        self.activation_lock = asyncio.Lock()
+        self._agent.forget()
+        self.units.reset()
+        self.cut_connections()
+        self.fabric.notify(self, "off")
+
+    def reboot(self) -> None:
+        """Go down and boot again, as a job of its own; the caller's connection will not see the end."""
+        self.site.spawn(self._reboot(), f"{self.name}: reboot")
+
+    async def _reboot(self) -> None:
+        await self.power_off(graceful=True)
+        if self.vm.running:
+            await self.power_on()
+
+    def agent_ready(self) -> bool:
+        """True once the guest agent answers, and no fault keeps it silent."""
+        return self._agent_up and self.site.faults.take("agent-absent", self.name) is None
+
+    def agent(self, command: str, params: Mapping[str, object]) -> object:
+        """Run an agent command. Raises AgentError with the agent's own text."""
+        return self._agent.run(command, params)
+
+    def may_sudo(self, user: str) -> bool:
+        """True for root, and for the administrator once cloud-init has ended (it makes the rule on a new instance)."""
+        return user == "root" or (user == "tappaas" and self.cloud_init_done.is_set())
+
+    def cut_connections(self) -> None:
+        """Let every SSH connection of this guest die at once; programs in units go on."""
+        for channel in list(self._channels):
+            channel.cancel()
+        self.fabric.notify(self, "cut")
+
+    async def run(
+        self,
+        argv: tuple[str, ...] | list[str],
+        stdin: ByteReader,
+        stdout: ByteWriter,
+        stderr: ByteWriter,
+        *,
+        user: str,
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        """Run one exec channel and return the exit status.
+
+        Raises:
+            ConnectionResetError: the connection was cut or the guest went off: nothing is known about the program.
+        """
+        if not self.running:
+            raise ConnectionResetError(f"{self.name} is off")
+        self.site.counters.guest_commands += 1
+        call = Call(
+            guest=self,
+            argv=tuple(argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            user=user,
+            uid=shell.uid_of(user),
+            cwd="/root" if user == "root" else f"/home/{user}",
+            env=dict(env or {}),
+        )
+        return await self._run_channel(call)
+
+    async def _run_channel(self, call: Call) -> int:
+        status: list[int] = []
+
+        async def job() -> None:
+            status.append(await shell.execute(call))
+
+        channel = self.spawn(job(), f"channel {call.argv[0] if call.argv else ''}")
+        self._channels.add(channel)
+        try:
+            await asyncio.wait((channel,))
+        finally:
+            self._channels.discard(channel)
+            channel.cancel()
+        if not status:
+            raise ConnectionResetError(f"the connection to {self.name} was lost")
+        return status[0]
+
+
+def clone_disk(site: Site, source_root: Path, target_root: Path) -> None:
+    """Copy a disk as Proxmox VE does: everything, host keys and machine id too (a proper template has none).
+
+    What is no disk (/proc, /run) stays behind. Store paths and Git objects are immutable, so they are shared by hard links.
+    """
+    del site
+    target_root.mkdir(parents=True, exist_ok=True)
+    top = str(source_root)
+
+    def ignore(directory: str, names: list[str]) -> set[str]:
+        return set(names) & _NOT_ON_DISK if directory == top else set()
+
+    def place(source: str, target: str) -> str:
+        if "/nix/store/" in source or "/.git/objects/" in source:
+            Path(target).hardlink_to(source)
+            return target
+        return shutil.copy2(source, target)
+
+    shutil.copytree(source_root, target_root, symlinks=True, ignore=ignore, copy_function=place, dirs_exist_ok=True)

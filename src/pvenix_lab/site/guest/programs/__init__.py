@@ -1,0 +1,57 @@
+"""Every program that a guest has, by name. What is not in this table does not exist on a guest (exit status 127)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvenix_lab.site.guest import activation, shell
+from pvenix_lab.site.guest.programs import cloud, data, files, gitprogs, nix, profile, services, system
+
+if TYPE_CHECKING:
+    from pvenix_lab.site.guest.call import Program
+
+PROGRAMS: dict[str, Program] = {
+    "true": files.true,
+    "false": files.false,
+    "echo": files.echo,
+    "cat": files.cat,
+    "chmod": files.chmod,
+    "dd": data.dd,
+    "df": files.df,
+    "ls": files.ls,
+    "mkdir": files.mkdir,
+    "mv": files.mv,
+    "readlink": files.readlink,
+    "rm": files.rm,
+    "sleep": files.sleep,
+    "tail": data.tail,
+    "test": files.test,
+    "date": system.date,
+    "hostname": system.hostname,
+    "id": system.identity,
+    "systemd-detect-virt": system.detect_virt,
+    "uname": system.uname,
+    "uptime": system.uptime,
+    "whoami": system.whoami,
+    "journalctl": services.journalctl,
+    "reboot": services.reboot,
+    "systemctl": services.systemctl,
+    "systemd-run": services.systemd_run,
+    "cloud-init": cloud.cloud_init,
+    "nixos-generate-config": cloud.nixos_generate_config,
+    "git": gitprogs.run_git,
+    "git-receive-pack": gitprogs.serve,
+    "git-shell": gitprogs.git_shell,
+    "git-upload-pack": gitprogs.serve,
+    "fleet-git-serve": gitprogs.fleet_git_serve,
+    "nix": nix.nix,
+    "nix-env": profile.nix_env,
+    "nixos-rebuild": profile.nixos_rebuild,
+    "nixos-version": profile.nixos_version,
+    "switch-to-configuration": activation.switch_to_configuration,
+    "env": shell.env,
+    "sudo": shell.sudo,
+}
+
+IN_SYSTEM_PATH = tuple(sorted(PROGRAMS.keys() - {"switch-to-configuration"}))
+"""The programs found by name alone; switch-to-configuration is part of each system instead."""

@@ -1,0 +1,77 @@
+"""Bytes into and out of files: dd and a tail that follows, with the texts of GNU coreutils 9."""
+
+from __future__ import annotations
+
+import re
+
+from pvenix_lab.site.guest.call import Call, ProgramError, parse_options, reason
+
+_CHUNK = 64 * 1024
+
+
+async def dd(call: Call) -> int:
+    """`dd of=P [status=none] [bs=N] [conv=fsync]`: standard input into the file."""
+    call.mutates()
+    given = dict(arg.partition("=")[::2] for arg in call.args)
+    unknown = next(
+        (arg for arg in call.args if arg.partition("=")[0] not in ("of", "bs", "status", "conv", "oflag")), None
+    )
+    if unknown is not None:
+        raise ProgramError(f"dd: unrecognized operand '{unknown}'\nTry 'dd --help' for more information.")
+    path = given.get("of", "")
+    full = call.full(path)
+    try:
+        call.tree.check_write(full, call.uid)
+        call.tree.write(full, b"")
+        total = 0
+        while data := await call.stdin.read(_CHUNK):
+            call.tree.write(full, data, append=True)
+            total += len(data)
+    except OSError as exc:
+        raise ProgramError(f"dd: failed to open '{path}': {reason(exc)}") from exc
+    if given.get("status") != "none":
+        blocks = f"{total // 512}+{int(total % 512 > 0)}"
+        call.err(f"{blocks} records in\n{blocks} records out\n{total} bytes copied, 0.001 s, {total / 1e3:.1f} MB/s")
+    return 0
+
+
+async def tail(call: Call) -> int:
+    """`tail -c +N [-F] F`: from byte N on; with -F it waits for the file and for more, until the channel ends."""
+    options = parse_options(call, flags=("-F", "-f"), values=("-c", "--bytes"))
+    where = options.value("-c") or options.value("--bytes")
+    if not re.fullmatch(r"\+?\d+", where) or len(options.rest) != 1:
+        raise ProgramError(f"tail: invalid number of bytes: '{where}'")
+    path = options.rest[0]
+    offset = max(int(where) - 1, 0) if where.startswith("+") else None
+    missing = False
+    while True:
+        try:
+            offset = await _print_from(call, path, offset, int(where))
+        except OSError as exc:
+            if not missing:
+                call.err(f"tail: cannot open '{path}' for reading: {reason(exc)}")
+            if not options.has("-F"):
+                return 1
+            missing = True
+        else:
+            if missing:
+                call.err(f"tail: '{path}' has appeared;  following new file")
+            missing = False
+            if not options.has("-F", "-f"):
+                return 0
+        await call.tree.changed()
+
+
+async def _print_from(call: Call, path: str, offset: int | None, last: int) -> int:
+    """Print the file from `offset` (None: its `last` bytes) and return the offset behind what was printed."""
+    full = call.full(path)
+    call.tree.check_read(full, call.uid)
+    size = call.tree.stat(full).st_size
+    start = max(size - last, 0) if offset is None else offset
+    with call.tree.real(full).open("rb") as file:
+        file.seek(start)
+        while data := file.read(_CHUNK):
+            call.stdout.write(data)
+            start += len(data)
+            await call.stdout.drain()
+    return start

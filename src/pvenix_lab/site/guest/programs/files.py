@@ -1,0 +1,253 @@
+"""Files: the coreutils that a guest has, with the texts and exit codes of GNU coreutils 9."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from pvenix_lab.site.guest.call import Call, ProgramError, parse_options, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHUNK = 64 * 1024
+_REMOVABLE = ("/var/lib/pvenix", "/run/pvenix", "/tmp", "/var/tmp", "/home/tappaas")  # noqa: S108 - in the guest's tree
+GIB = 1024**3
+
+
+def _operands(call: Call, rest: tuple[str, ...], least: int = 1) -> tuple[str, ...]:
+    if len(rest) < least:
+        raise ProgramError(f"{call.name}: missing operand\nTry '{call.name} --help' for more information.")
+    return rest
+
+
+def _each(call: Call, paths: tuple[str, ...], action: Callable[[str], None], what: str) -> int:
+    status = 0
+    for path in paths:
+        try:
+            action(path)
+        except OSError as exc:
+            call.err(f"{call.name}: {what.format(path=path)}: {reason(exc)}")
+            status = 1
+    return status
+
+
+def _readable(call: Call, path: str) -> bytes:
+    call.tree.check_read(call.full(path), call.uid)
+    return call.tree.read(call.full(path))
+
+
+async def true(call: Call) -> int:
+    """Nothing, successfully."""
+    del call
+    return 0
+
+
+async def false(call: Call) -> int:
+    """Nothing, unsuccessfully."""
+    del call
+    return 1
+
+
+async def echo(call: Call) -> int:
+    """The arguments on one line."""
+    call.out(" ".join(call.args) + "\n")
+    return 0
+
+
+async def cat(call: Call) -> int:
+    """The files one after the other; standard input without arguments."""
+    options = parse_options(call)
+    if not options.rest:
+        while data := await call.stdin.read(_CHUNK):
+            call.stdout.write(data)
+        return 0
+    status = 0
+    for path in options.rest:
+        try:
+            data = _readable(call, path)
+        except OSError as exc:
+            call.err(f"cat: {path}: {reason(exc)}")
+            status = 1
+            continue
+        for start in range(0, len(data), _CHUNK):
+            call.stdout.write(data[start : start + _CHUNK])
+            await call.stdout.drain()
+    return status
+
+
+async def readlink(call: Call) -> int:
+    """`readlink [-f] P…`: the target; with -f the whole path resolved, silent failure when a directory is missing."""
+    options = parse_options(call, flags=("-f", "-n", "--canonicalize"))
+    status = 0
+    for path in _operands(call, options.rest):
+        full = call.full(path)
+        if options.has("-f", "--canonicalize"):
+            answer = call.tree.resolve(full)
+            parent = answer.rpartition("/")[0] or "/"
+            answer = answer if call.tree.is_dir(parent) else ""
+        else:
+            answer = call.tree.readlink(full)
+        if answer:
+            call.out(answer + "\n")
+        else:
+            status = 1
+    return status
+
+
+async def ls(call: Call) -> int:
+    """`ls -1 [-A] D`: names one per line, without hidden ones unless -A or -a."""
+    options = parse_options(call, flags=("-1", "-A", "-a"), usage=2)
+    status = 0
+    for path in options.rest or (".",):
+        full = call.full(path)
+        try:
+            call.tree.check_read(full, call.uid)
+            call.tree.stat(full)
+            names = call.tree.listdir(full) if call.tree.is_dir(full) else [path]
+        except OSError as exc:
+            what = f"cannot open directory '{path}'" if call.tree.is_dir(full) else f"cannot access '{path}'"
+            call.err(f"ls: {what}: {reason(exc)}")
+            status = 2
+            continue
+        shown = names if options.has("-A", "-a") else [name for name in names if not name.startswith(".")]
+        call.out("".join(f"{name}\n" for name in shown))
+    return status
+
+
+async def mkdir(call: Call) -> int:
+    """`mkdir [-p] [-m MODE] D…`."""
+    call.mutates()
+    options = parse_options(call, flags=("-p", "--parents"), values=("-m", "--mode"))
+    mode = options.value("-m") or options.value("--mode")
+
+    def make(path: str) -> None:
+        full = call.full(path)
+        if options.has("-p", "--parents") and call.tree.is_dir(full):
+            return
+        call.tree.check_write(full, call.uid)
+        if call.tree.exists(full, follow_last=False):
+            raise FileExistsError(17, "File exists", path)
+        if not options.has("-p", "--parents") and not call.tree.is_dir(full.rpartition("/")[0] or "/"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        call.tree.mkdir(full, mode=int(mode, 8) if mode else None)
+
+    return _each(call, _operands(call, options.rest), make, "cannot create directory '{path}'")
+
+
+async def mv(call: Call) -> int:
+    """`mv [-T] [-n] [-f] A B`: rename. With -n an existing target stays; the source stays too, and the status is 1 (coreutils 9.2+)."""
+    call.mutates()
+    options = parse_options(call, flags=("-T", "-n", "-f", "--no-target-directory", "--no-clobber"))
+    if len(_operands(call, options.rest, 2)) > 2:
+        raise ProgramError(f"mv: extra operand '{options.rest[2]}'\nTry 'mv --help' for more information.")
+    source, target = (call.full(path) for path in options.rest)
+    shown_source, shown = options.rest
+    if not options.has("-T", "--no-target-directory") and call.tree.is_dir(target):
+        target = f"{target}/{source.rstrip('/').rpartition('/')[2]}"
+    if not call.tree.exists(source, follow_last=False):
+        raise ProgramError(f"mv: cannot stat '{shown_source}': No such file or directory")
+    if options.has("-n", "--no-clobber") and call.tree.exists(target, follow_last=False):
+        raise ProgramError(f"mv: not replacing '{shown}'")
+    try:
+        call.tree.check_write(source, call.uid)
+        call.tree.check_write(target, call.uid)
+        call.tree.rename(source, target)
+    except OSError as exc:
+        text = f"cannot overwrite '{shown}'" if exc.errno == 39 else f"cannot move '{shown_source}' to '{shown}'"
+        raise ProgramError(f"mv: {text}: {reason(exc)}") from exc
+    return 0
+
+
+async def rm(call: Call) -> int:
+    """`rm [-r] [-f] P…`. Recursively only below pvenix's own and temporary directories: the lab refuses the rest."""
+    call.mutates()
+    options = parse_options(call, flags=("-r", "-R", "-f", "--recursive", "--force", "-d"))
+    recursive = options.has("-r", "-R", "--recursive")
+
+    def drop(path: str) -> None:
+        full = call.full(path)
+        if not call.tree.exists(full, follow_last=False):
+            if options.has("-f", "--force"):
+                return
+            raise FileNotFoundError(2, "No such file or directory", path)
+        call.tree.check_write(full, call.uid)
+        if stat.S_ISDIR(call.tree.stat(full, follow_last=False).st_mode):
+            _check_removable(call.tree.resolve(full, follow_last=False), recursive=recursive, path=path)
+        call.tree.remove(full)
+
+    paths = options.rest if options.has("-f", "--force") else _operands(call, options.rest)
+    return _each(call, paths, drop, "cannot remove '{path}'")
+
+
+def _check_removable(resolved: str, *, recursive: bool, path: str) -> None:
+    if not recursive:
+        raise IsADirectoryError(21, "Is a directory", path)
+    if not any(resolved.startswith(top + "/") for top in _REMOVABLE):
+        raise PermissionError(1, "Operation not permitted", path)
+
+
+async def test(call: Call) -> int:
+    """`test -e|-f|-d|-L|-s P`, with `!` before it."""
+    words = list(call.args)
+    negate = bool(words) and words[0] == "!"
+    if negate:
+        words.pop(0)
+    if len(words) != 2 or words[0] not in ("-e", "-f", "-d", "-L", "-s"):
+        raise ProgramError(f"test: {words[0] if words else ''}: unary operator expected", 2)
+    full = call.full(words[1])
+    link = words[0] == "-L"
+    holds = call.tree.exists(full, follow_last=not link)
+    if holds and words[0] != "-e":
+        status = call.tree.stat(full, follow_last=not link)
+        kind = {"-f": stat.S_ISREG, "-d": stat.S_ISDIR, "-L": stat.S_ISLNK}.get(words[0])
+        holds = kind(status.st_mode) if kind else status.st_size > 0
+    return int(holds == negate)
+
+
+async def chmod(call: Call) -> int:
+    """`chmod OCTAL P…`."""
+    call.mutates()
+    options = parse_options(call)
+    mode, *paths = _operands(call, options.rest, 2)
+    if not re.fullmatch(r"[0-7]{3,4}", mode):
+        raise ProgramError(f"chmod: invalid mode: '{mode}'\nTry 'chmod --help' for more information.")
+
+    def change(path: str) -> None:
+        call.tree.check_write(call.full(path), call.uid)
+        call.tree.stat(call.full(path))
+        os.chmod(call.tree.real(call.full(path)), int(mode, 8))  # noqa: PTH101 - the path is already resolved
+
+    return _each(call, tuple(paths), change, "cannot access '{path}'")
+
+
+async def df(call: Call) -> int:
+    """`df --output=avail -B1 P`: the free bytes of the guest's root disk, from the size in the VM's configuration."""
+    options = parse_options(call, flags=("-B1", "-P", "-k"), values=("--output", "--block-size"))
+    if options.value("--output") not in ("avail", "size", "used"):
+        raise ProgramError("df: the lab's df knows --output=avail|size|used only")
+    path = options.rest[0] if options.rest else "/"
+    if not call.tree.exists(call.full(path)):
+        raise ProgramError(f"df: {path}: No such file or directory")
+    size = call.guest.disk_bytes
+    used = 3 * GIB
+    numbers = {"avail": size - used, "size": size, "used": used}
+    headings = {"avail": "Avail", "size": "1B-blocks", "used": "Used"}
+    column = options.value("--output")
+    unit = 1024 if options.has("-k") else 1
+    number = str(numbers[column] // unit)
+    call.out(f"{headings[column].rjust(len(number))}\n{number}\n")
+    return 0
+
+
+async def sleep(call: Call) -> int:
+    """`sleep N`: really waits on the loop's clock; a time unit s, m or h may follow."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", call.args[0]) if len(call.args) == 1 else None
+    if match is None:
+        shown = call.args[0] if call.args else ""
+        raise ProgramError(f"sleep: invalid time interval '{shown}'\nTry 'sleep --help' for more information.")
+    await asyncio.sleep(float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]])
+    return 0

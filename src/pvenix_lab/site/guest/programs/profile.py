@@ -1,0 +1,142 @@
+"""nix-env on the system profile, nixos-version, nixos-rebuild list-generations (formats: facts/nixos.md 1.4)."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING
+
+from pvenix_lab.site.guest import generations
+from pvenix_lab.site.guest.call import Call, ProgramError, parse_options
+from pvenix_lab.site.guest.store import STORE, read_system
+
+if TYPE_CHECKING:
+    from pvenix_lab.site.guest.call import Options
+    from pvenix_lab.site.guest.store import System
+
+_SYSTEM = f"{generations.PROFILES}/system"
+_ACTIONS = ("--list-generations", "--rollback", "--set")
+
+
+async def nix_env(call: Call) -> int:
+    """`nix-env -p …/system` with one of --set, --rollback, --switch-generation, --list-generations, --delete-generations."""
+    flags = ("--list-generations", "--rollback", "--set", "--delete-generations")
+    options = parse_options(call, flags=flags, values=("-p", "--profile", "--switch-generation", "-G"))
+    profile = options.value("-p") or options.value("--profile")
+    if profile != _SYSTEM:
+        raise ProgramError(f"error: the lab knows the profile {_SYSTEM} only, not '{profile}'")
+    if call.uid != 0:
+        raise ProgramError(f"error: opening lock file '{_SYSTEM}.lock': Permission denied")
+    if options.has("--list-generations"):
+        _list(call)
+        return 0
+    call.mutates()
+    try:
+        _change(call, options)
+    except generations.NoGeneration as exc:
+        raise ProgramError(f"error: {exc}") from exc
+    return 0
+
+
+def _change(call: Call, options: Options) -> None:
+    tree = call.tree
+    number = options.value("--switch-generation") or options.value("-G")
+    if options.has("--set"):
+        path = tree.resolve(call.full(options.rest[0])) if options.rest else ""
+        if not path.startswith(f"{STORE}/") or not tree.is_dir(path):
+            raise ProgramError(f"error: path '{path}' is not valid")
+        generations.set_profile(tree, path, now=call.guest.site.wall())
+    elif options.has("--rollback"):
+        _switch(call, generations.older_number(tree))
+    elif number.isdigit():
+        _switch(call, int(number))
+    elif options.has("--delete-generations"):
+        for gone in generations.delete_generations(tree, _numbers(call, options.rest)):
+            call.err(f"removing profile version {gone}")
+    else:
+        raise ProgramError("error: no operation specified")
+
+
+def _switch(call: Call, number: int) -> None:
+    before = generations.current_number(call.tree)
+    generations.switch_profile(call.tree, number)
+    call.err(f"switching profile from version {before} to {number}")
+
+
+def _numbers(call: Call, words: tuple[str, ...]) -> set[int]:
+    known = [generation.number for generation in generations.generations(call.tree)]
+    current = generations.current_number(call.tree)
+    if words == ("old",):
+        return {number for number in known if number != current}
+    if len(words) == 1 and re.fullmatch(r"\+\d+", words[0]):
+        kept = [number for number in known if number <= current][-int(words[0]) :]
+        return {number for number in known if number < (kept or [current])[0]}
+    if not all(word.isdigit() for word in words):
+        raise ProgramError(f"error: invalid generation number '{next(w for w in words if not w.isdigit())}'")
+    return {int(word) for word in words}
+
+
+def _list(call: Call) -> None:
+    for generation in generations.generations(call.tree):
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(generation.made_at))
+        call.out(f"{generation.number:>4}   {at}   {'(current)' if generation.current else ''}\n")
+
+
+async def nixos_version(call: Call) -> int:
+    """`nixos-version [--json | --configuration-revision | --revision]` of the system whose `sw` it was called through."""
+    options = parse_options(call, flags=("--json", "--configuration-revision", "--revision", "--hash"))
+    system = _asked_system(call)
+    if options.has("--json"):
+        values = {
+            "configurationRevision": system.revision,
+            "nixosVersion": system.nixos_version,
+            "nixpkgsRevision": system.nixpkgs_revision,
+        }
+        call.out(json.dumps({key: value for key, value in values.items() if value}, separators=(",", ":")) + "\n")
+    elif options.has("--configuration-revision"):
+        if not system.revision:
+            raise ProgramError("nixos-version: configuration revision is unknown")
+        call.out(system.revision + "\n")
+    elif options.has("--revision", "--hash"):
+        call.out(system.nixpkgs_revision + "\n")
+    else:
+        call.out(f"{system.nixos_version} (Xantusia)\n")
+    return 0
+
+
+def _asked_system(call: Call) -> System:
+    head, found, _ = call.argv[0].rpartition("/sw/bin/")
+    system = read_system(call.tree, call.full(head)) if found else None
+    return system or call.guest.current
+
+
+async def nixos_rebuild(call: Call) -> int:
+    """`nixos-rebuild list-generations [--json]`, newest first. Everything else pvenix does with its parts; so does the lab."""
+    options = parse_options(call, flags=("--json",))
+    if options.rest != ("list-generations",):
+        raise ProgramError("nixos-rebuild: the lab knows list-generations only", 2)
+    rows: list[dict[str, object]] = []
+    for generation in reversed(generations.generations(call.tree)):
+        system = read_system(call.tree, generation.path)
+        if system is not None:
+            rows.append(
+                {
+                    "generation": generation.number,
+                    "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(generation.made_at)),
+                    "nixosVersion": system.nixos_version,
+                    "kernelVersion": system.kernel,
+                    "configurationRevision": system.revision,
+                    "specialisations": [],
+                    "current": generation.current,
+                }
+            )
+    if options.has("--json"):
+        call.out(json.dumps(rows, indent=2) + "\n")
+        return 0
+    call.out(
+        "Generation  Build-date           NixOS version  Kernel  Configuration Revision  Specialisation  Current\n"
+    )
+    for row in rows:
+        call.out("  ".join(str(row[key]) for key in ("generation", "date", "nixosVersion", "kernelVersion")) + "\n")
+    return 0
