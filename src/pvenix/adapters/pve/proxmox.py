@@ -1,0 +1,234 @@
+"""Requests to a cluster with proxmoxer, held to what it does not do itself.
+
+proxmoxer 2.3.0 follows redirects, takes a page for data, has a timeout of 5 s, reads proxies and .netrc from the
+environment, and its logger prints passwords at INFO. Only API tokens are used: ticket logins are sent before a
+fingerprint can be mounted, and die overnight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from proxmoxer.backends.https import Backend
+from proxmoxer.core import ProxmoxResource, ResourceException
+from requests.adapters import HTTPAdapter
+from typing_extensions import override
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent, Params
+from pvenix.model.errors import UsageError
+
+_TIMEOUTS_S: Final = (5.0, 30.0)
+"""To connect, and for each read: every 401 takes Proxmox 3 s, a proxied call up to 30 s."""
+_PORT: Final = 8006
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Access:
+    token_id: str
+    token_secret: str = field(repr=False)
+    verify: bool | str
+    fingerprint: str
+    timeouts_s: tuple[float, float]
+
+
+class ProxmoxerTransport:
+    """A Transport over HTTPS: `workers` threads with one client each, so that no session is shared.
+
+    `endpoints` are `https://host[:port]`, tried in this order; `token_id` is `user@realm!name`; `ca` is a file of CA
+    certificates (None: the system's), `fingerprint` the SHA-256 of the one certificate that is accepted instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Sequence[str],
+        token_id: str,
+        token_secret: str,
+        ca: Path | None = None,
+        fingerprint: str = "",
+        workers: int = 4,
+        timeouts_s: tuple[float, float] = _TIMEOUTS_S,
+    ) -> None:
+        for name in ("proxmoxer.core", "proxmoxer.backends.https"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        if not endpoints:
+            raise UsageError("the cluster has no endpoint", hint="name one under `clusters:` in inventory/site.yaml")
+        access = _Access(
+            token_id=token_id,
+            token_secret=token_secret,
+            verify=False if fingerprint else str(ca) if ca else True,
+            fingerprint=fingerprint,
+            timeouts_s=timeouts_s,
+        )
+        self._idle = [[_Client(access, endpoint) for _ in range(workers)] for endpoint in endpoints]
+        self._clients = [client for clients in self._idle for client in clients]
+        self._preferred = 0
+        self._workers = asyncio.Semaphore(workers)
+        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="proxmox")
+
+    async def request(self, method: str, path: ApiPath, params: Params) -> object:
+        """The `data` of a successful answer; the next endpoint is asked only when one took no connection.
+
+        Raises: ApiStatus, NotSent, AnswerLost, BadAnswer.
+        """
+        problem = NotSent("no endpoint")
+        count = len(self._idle)
+        for offset in range(count):
+            index = (self._preferred + offset) % count
+            try:
+                answer = await self._ask(index, method, path, params)
+            except NotSent as error:
+                problem = error
+                if error.refused:
+                    break
+                continue
+            self._preferred = index
+            return answer
+        raise problem
+
+    async def _ask(self, index: int, method: str, path: ApiPath, params: Params) -> object:
+        async with self._workers:
+            client = self._idle[index].pop()
+            job = asyncio.get_running_loop().run_in_executor(self._threads, client.request, method, path, params)
+            # A cancelled caller leaves its thread at work: the client is idle when the thread is, not before.
+            job.add_done_callback(lambda _: self._idle[index].append(client))
+            return await asyncio.shield(job)
+
+    async def close(self) -> None:
+        """End the connections; a request that is still under way is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for client in self._clients:
+            client.close()
+
+
+class _Client:
+    """One proxmoxer session to one endpoint, used by one thread at a time."""
+
+    def __init__(self, access: _Access, endpoint: str) -> None:
+        self.endpoint = endpoint
+        user, _, token_name = access.token_id.partition("!")
+        backend = Backend(
+            _host(endpoint),
+            port=urlsplit(endpoint).port or _PORT,
+            user=user,
+            token_name=token_name,
+            token_value=access.token_secret,
+            verify_ssl=access.verify,
+            timeout=access.timeouts_s,
+        )
+        self._session: requests.Session = backend.get_session()
+        self._session.trust_env = False
+        self._session.hooks["response"].append(_only_final_answers)
+        self._session.mount("http://", _Forbidden())
+        if access.fingerprint:
+            self._session.mount("https://", _PinnedAdapter(access.fingerprint))
+        self._root = ProxmoxResource(
+            base_url=backend.get_base_url(), session=self._session, serializer=_StrictSerializer()
+        )
+
+    def request(self, method: str, path: ApiPath, params: Params) -> object:
+        """Blocking; called in a worker thread.
+
+        Raises: ApiStatus, NotSent, AnswerLost, BadAnswer.
+        """
+        resource = self._root(path)
+        form = {key: value if isinstance(value, str) else list(value) for key, value in params.items()}
+        call = {"GET": resource.get, "POST": resource.post, "PUT": resource.put, "DELETE": resource.delete}[method]
+        try:
+            return call(**form)
+        except ResourceException as error:
+            errors = error.errors if isinstance(error.errors, dict) else {}
+            raise ApiStatus(
+                error.status_code, str(error.content or ""), {str(k): str(v) for k, v in errors.items()}
+            ) from error
+        except requests.exceptions.SSLError as error:
+            raise NotSent(_innermost(error), refused=True) from error
+        except requests.exceptions.RequestException as error:
+            if _never_connected(error):
+                raise NotSent(f"{self.endpoint}: {_innermost(error)}") from error
+            raise AnswerLost(f"{self.endpoint}: {_innermost(error)}") from error
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class _StrictSerializer:
+    """Only JSON with `data` is an answer; proxmoxer's own returns a page as if it were one."""
+
+    def loads(self, response: requests.Response) -> object:
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise BadAnswer(f"not JSON: {response.text[:80]!r}") from error
+        if not isinstance(body, dict) or "data" not in body:
+            raise BadAnswer("JSON without `data`")
+        return body["data"]
+
+    def loads_errors(self, response: requests.Response) -> dict[str, str]:
+        try:
+            body = response.json()
+        except ValueError:
+            return {}  # 401 and 59x have no body
+        errors = body.get("errors") if isinstance(body, dict) else None
+        return errors if isinstance(errors, dict) else {}
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """Accepts exactly one certificate; urllib3 compares it before the first byte of a request."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__()
+
+    @override
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, assert_fingerprint=self._fingerprint)
+
+
+class _Forbidden(HTTPAdapter):
+    """Refuses plain HTTP: a token never leaves unencrypted."""
+
+    @override
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        raise BadAnswer("plain HTTP is refused")
+
+
+def _only_final_answers(response: requests.Response, **_: object) -> requests.Response:
+    """Refuse a redirect before requests follows it, which would turn a POST into a GET."""
+    if 300 <= response.status_code < 400:
+        raise BadAnswer(f"redirected to {response.headers.get('location', 'nowhere')[:120]!r}")
+    return response
+
+
+def _host(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    if parts.scheme != "https" or not parts.hostname:
+        raise UsageError(f"{endpoint!r} is not an endpoint", hint="write https://host:8006")
+    return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+
+
+def _never_connected(error: requests.exceptions.RequestException) -> bool:
+    """True when the failure came before the request could be sent."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _innermost(error: BaseException) -> str:
+    """The words of the first cause: the outer ones repeat URLs and object addresses."""
+    cause: BaseException = error
+    while True:
+        inner = getattr(cause, "reason", None) or next((a for a in cause.args if isinstance(a, BaseException)), None)
+        if not isinstance(inner, BaseException):
+            return str(cause) or type(cause).__name__
+        cause = inner
