@@ -53,7 +53,8 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
 
 def _wanted(world: World, step: Step) -> dict[str, str]:
     host, site = world.host(step), world.fleet.site
-    return cloudinit_settings(host, site.zones.get(host.machine.network.zone), site.domain)
+    zone = site.zones.get(host.machine.network.zone)
+    return cloudinit_settings(host, zone, domain=site.domain, keys=world.fleet.authorized_keys(step.host))
 
 
 def _shown(values: dict[str, str]) -> str:

@@ -10,13 +10,6 @@ from pvenix.lifecycle.world import World
 from pvenix.model.site import HealthCheck, HealthKind
 
 
-def checks_of(world: World, name: str) -> tuple[HealthCheck, ...]:
-    """The checks of the host's roles and its own."""
-    host = world.fleet.hosts[name]
-    of_roles = (check for role in host.roles for check in world.fleet.site.roles[role].health)
-    return (*of_roles, *host.machine.update.health)
-
-
 async def first_problem(world: World, remote: Remote, checks: tuple[HealthCheck, ...]) -> str:
     """The first check that does not hold within its time, empty when all hold; they run side by side."""
     async with asyncio.TaskGroup() as group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from pvenix.engine.step import Step
 from pvenix.fleet.edit import add_host, set_machine
@@ -80,10 +81,14 @@ async def _files(world: World, step: Step, found: Found, main: str) -> dict[str,
         files[host_file(step.host)] = host_file_text(host, world.fleet.site)
     hosts = await world.repo.read(main, "inventory/hosts.yaml") or ""
     if not re.search(rf"^\s+{re.escape(step.host)}:", hosts, re.MULTILINE):
-        files["inventory/hosts.yaml"] = add_host(
-            hosts, world.fleet.group_of(step.host), step.host, world.fleet.authored(step.host)
-        )
+        group = next((name for name in reversed(host.groups) if not name.startswith("role_")), "ungrouped")
+        files["inventory/hosts.yaml"] = add_host(hosts, group, step.host, _authored(world, step.host))
     return files
+
+
+def _authored(world: World, name: str) -> dict[str, Any]:
+    """What hosts.yaml says of the host itself, here."""
+    return next((layer.node.plain() for layer in world.fleet.layers(name) if layer.name == "host"), {})
 
 
 async def _holds(world: World, rev: str, files: dict[str, str]) -> bool:

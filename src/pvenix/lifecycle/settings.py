@@ -6,13 +6,11 @@ Formats: Proxmox VE 8.4 API, `PUT /nodes/{node}/qemu/{vmid}/config`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from pvenix.engine.ports import VmConfig
 from pvenix.lifecycle.world import MARKER_TAG
-from pvenix.model.errors import UsageError
 from pvenix.model.host import Host
 from pvenix.model.site import Zone
 
@@ -52,16 +50,13 @@ def nic(host: Host, zone: Zone | None, present: str) -> str:
     return ",".join(parts)
 
 
-def cloudinit_settings(host: Host, zone: Zone | None, domain: str) -> dict[str, str]:
-    """User, keys, address and DNS for the cloud-init drive; keys percent-encoded as the API wants them.
-
-    Raises: UsageError when a public key file cannot be read.
-    """
+def cloudinit_settings(host: Host, zone: Zone | None, *, domain: str, keys: Sequence[str]) -> dict[str, str]:
+    """User, public keys, address and DNS for the cloud-init drive; the keys percent-encoded as the API wants them."""
     network = host.machine.network
     values = {
         "ciuser": host.machine.bootstrap.user,
         "ciupgrade": "0",
-        "sshkeys": quote("\n".join(public_keys(host)), safe=""),
+        "sshkeys": quote("\n".join(keys), safe=""),
         "ipconfig0": _ipconfig(host, zone),
         "searchdomain": " ".join(network.search) or (f"{zone.name}.{domain}" if zone else domain),
     }
@@ -82,26 +77,6 @@ def _ipconfig(host: Host, zone: Zone | None) -> str:
     if network.gateway6:
         parts.append(f"gw6={network.gateway6}")
     return ",".join(parts)
-
-
-def public_keys(host: Host) -> tuple[str, ...]:
-    """The public keys that may log in first, a line each.
-
-    Raises: UsageError when a key file cannot be read.
-    """
-    keys = []
-    for key in host.machine.bootstrap.authorized_keys:
-        if key.file is None:
-            keys.append(key.line.strip())
-            continue
-        try:
-            keys += [line.strip() for line in Path(key.file).read_text().splitlines() if line.strip()]
-        except OSError as error:
-            raise UsageError(
-                f"the public key file {key.file} cannot be read", why=str(error),
-                hint="machine.bootstrap.authorized_keys names it",
-            ) from error  # fmt: skip
-    return tuple(keys)
 
 
 def differing(wanted: Mapping[str, str], config: VmConfig) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
+from pvenix.model.names import store_path
 from pvenix.model.outcome import Outcome, Status
 
 _GRACE_S = 60.0
@@ -113,7 +114,7 @@ async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
     folder = argv.attempt_dir(attempt.id)
     await remote.write(argv.make_dir(folder))
     for link, path in (("old", attempt.old), ("profile", attempt.profile), ("new", attempt.new)):
-        await remote.write(argv.root(path, f"{folder}/{link}"), show_output=False)
+        await remote.write(argv.root(store_path(path), f"{folder}/{link}"), show_output=False)
     await fence.take(remote, attempt.id)
     check = await remote.try_read(argv.switch_to(new, "check"), sudo=True, timeout_s=120)
     if check.exit_status not in (0, 1) or "inhibitor" in check.stderr.lower():
@@ -187,7 +188,7 @@ async def _contact(world: World, step: Step, deadline: float) -> GuestSession:
 
 async def _health(world: World, remote: Remote, attempt: Attempt) -> str:
     """What is not healthy, empty when all is; a second dead-man covers the time that this takes."""
-    checks = health.checks_of(world, remote.step.host)
+    checks = world.fleet.health(remote.step.host)
     if not checks:
         return ""
     budget = max(check.within_s for check in checks)

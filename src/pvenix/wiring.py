@@ -1,0 +1,313 @@
+"""From a fleet's directory to a working engine: the one place that knows every layer.
+
+The front ends call `Workspace`; it loads adapters only when something outside is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.trust import TrustStore
+from pvenix.model.errors import LocalResource, UsageError
+from pvenix.model.events import Event
+from pvenix.model.generation import Generation
+from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
+from pvenix.model.review import Review
+from pvenix.model.status import HostStatus
+
+if TYPE_CHECKING:
+    from pvenix.engine.ports import Commit
+    from pvenix.fleet.load import Fleet
+    from pvenix.lifecycle.world import World
+
+_STATUS_AT_ONCE = 64
+
+
+class Workspace:
+    """A fleet on this machine, and the site that it describes."""
+
+    def __init__(self, root: Path, *, inventory: Path | None, extra: Mapping[str, ArgValue]) -> None:
+        self.root = root
+        self._inventory = inventory
+        self._extra = dict(extra)
+        self._fleet: Fleet | None = None
+        self._fleet_seen: tuple[object, ...] = ()
+        self._world: World | None = None
+
+    @classmethod
+    def open(
+        cls, start: Path, *, inventory: Path | None = None, extra: Mapping[str, ArgValue] | None = None
+    ) -> Workspace:
+        """The fleet that `start` is in.
+
+        Raises: UsageError when there is none.
+        """
+        from pvenix.fleet.load import find_root
+
+        root = find_root(start)
+        if root is not None:
+            return cls(root, inventory=inventory, extra=extra or {})
+        raise UsageError(
+            f"there is no fleet in {start} or above",
+            why="a fleet has inventory/site.yaml",
+            hint="start one with `pvenix init DIR`, or try everything on a simulated site with --lab",
+        )
+
+    def fleet(self) -> Fleet:
+        """What the fleet's files say, read again when one of them changed.
+
+        Raises: InvalidInput with every finding.
+        """
+        from pvenix.fleet.load import load_fleet, stamp
+
+        seen = stamp(self.root, self._inventory)
+        if self._fleet is None or seen != self._fleet_seen:
+            self._fleet = load_fleet(self.root, inventory=self._inventory, overrides=self._extra)
+            self._fleet_seen = seen
+        return self._fleet
+
+    @property
+    def state_dir(self) -> Path:
+        """Where runs, locks and pins of this fleet are kept.
+
+        Two clones of one fleet share it; another site at the same path does not.
+        """
+        from platformdirs import user_state_path
+
+        return user_state_path("pvenix") / self._identity()
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where the mirror of this fleet's repository is kept; may be deleted at any time."""
+        from platformdirs import user_cache_path
+
+        return user_cache_path("pvenix") / self._identity()
+
+    def _identity(self) -> str:
+        site = self.fleet().site
+        repository = site.repository
+        words = (site.name, repository.url, repository.host_key) if repository else (site.name, str(self.root))
+        digest = hashlib.sha256("\0".join(words).encode()).hexdigest()[:12]
+        return f"{re.sub(r'[^A-Za-z0-9-]', '-', site.name)[:40]}-{digest}"
+
+    @property
+    def runs(self) -> RunStore:
+        """Every run of this fleet on this machine."""
+        return RunStore(self.state_dir / "runs")
+
+    # --- plans -------------------------------------------------------------------------------------------------------
+
+    def plan_verb(
+        self, verb: str, hosts: Sequence[str], *, args: Mapping[str, ArgValue] | None = None, **mode: bool | int
+    ) -> RunPlan:
+        """One verb on some hosts; `mode` takes check, diff, step and forks."""
+        return self._plan(f"{verb} {_some(hosts)}", (Task(verb=verb, args=dict(args or {})),), hosts, mode)
+
+    def plan_verbs(self, verbs: Sequence[str], hosts: Sequence[str], **mode: bool | int) -> RunPlan:
+        """Several verbs in order on some hosts, such as the whole onboarding."""
+        tasks = tuple(Task(verb=verb) for verb in verbs)
+        return self._plan(f"{verbs[0]} … {verbs[-1]} {_some(hosts)}", tasks, hosts, mode)
+
+    def _plan(
+        self, title: str, tasks: tuple[Task, ...], hosts: Sequence[str], mode: Mapping[str, bool | int]
+    ) -> RunPlan:
+        play = PlayPlan(name=title, waves=(tuple(hosts),), tasks=tasks)
+        return self._run_plan(title, (play,), mode)
+
+    def _run_plan(self, title: str, plays: tuple[PlayPlan, ...], mode: Mapping[str, bool | int]) -> RunPlan:
+        return RunPlan(
+            title=title,
+            plays=plays,
+            fleet=str(self.root),
+            check=bool(mode.get("check", False)),
+            diff=bool(mode.get("diff", False)),
+            step=bool(mode.get("step", False)),
+            forks=int(mode.get("forks", 32)),
+            extra=self._extra,
+            operator=operator(),
+        )
+
+    def plan_playbook(
+        self,
+        path: Path,
+        *,
+        limit: str = "all",
+        tags: Sequence[str] = (),
+        skip_tags: Sequence[str] = (),
+        start_at: str = "",
+        extra: Mapping[str, ArgValue] | None = None,
+        **mode: bool | int,
+    ) -> RunPlan:
+        """A playbook on the hosts that it and `limit` name.
+
+        Raises: InvalidInput with every finding, UsageError for an unknown host.
+        """
+        from pvenix.fleet.playbook import expand, load_playbook
+
+        fleet = self.fleet()
+        limited = set(fleet.select(limit))
+        plays = []
+        for play in load_playbook(path, self.root):
+            hosts = tuple(host for host in fleet.select(play.hosts.text) if host in limited)
+            plays.append(
+                expand(play, hosts, tags=tags, skip_tags=skip_tags, start_at=start_at, extra=dict(extra or {}))
+            )
+        return self._run_plan(path.stem, tuple(plays), mode)
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False) -> int:
+        """Execute a run in this process; returns its exit code.
+
+        Raises: LockHeld when another process executes it, InvalidInput, LocalResource.
+        """
+        from pvenix.engine.journal import SqliteJournal
+        from pvenix.engine.locks import HostLocks
+        from pvenix.engine.narrator import Narrator
+        from pvenix.engine.runner import Runner, Tools
+        from pvenix.lifecycle.table import verbs
+
+        plan = run.plan()
+        world = self._open_world()
+        with run.locked(), SqliteJournal(run.journal_path) as journal, Narrator(run, world.clock, on_event) as narrator:
+            tools = Tools(
+                verbs=verbs(world),
+                journal=journal,
+                clock=world.clock,
+                locks=HostLocks(self.state_dir / "locks"),
+            )
+            return int(await Runner(plan, run, tools, narrator).execute(resume=resume))
+
+    def start_detached(self, plan: RunPlan) -> RunDir:
+        """Start a run in a process of its own, which outlives this one.
+
+        Raises: LocalResource when the process cannot be started.
+        """
+        run = self.runs.create(plan)
+        self._spawn(run, "_execute", str(run.path))
+        return run
+
+    def resume_detached(self, run: RunDir) -> None:
+        """Go on with an interrupted or failed run in a process of its own.
+
+        Raises: LocalResource when the process cannot be started.
+        """
+        self._spawn(run, "_execute", "--resume", str(run.path))
+
+    def _spawn(self, run: RunDir, *words: str) -> None:
+        try:
+            with (run.path / "process.log").open("ab") as log:
+                subprocess.Popen(
+                    [sys.executable, "-m", "pvenix", *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    cwd=self.root,
+                )
+        except OSError as error:
+            raise LocalResource("the run's process cannot be started", why=str(error)) from error
+
+    # --- the site ----------------------------------------------------------------------------------------------------
+
+    async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
+        """The state of each host, in the order in which they answer."""
+        from pvenix.lifecycle.state import host_status
+
+        world = self._open_world(fresh=True)
+        slots = asyncio.Semaphore(_STATUS_AT_ONCE)
+        answers: asyncio.Queue[HostStatus] = asyncio.Queue()
+
+        async def one(name: str) -> None:
+            async with slots:
+                await answers.put(await host_status(world, name))
+
+        async with asyncio.TaskGroup() as group:
+            for name in hosts:
+                group.create_task(one(name))
+            for _ in hosts:
+                yield await answers.get()
+
+    async def generations(self, host: str) -> tuple[Generation, ...]:
+        """The host's generations, oldest first."""
+        from pvenix.lifecycle.state import host_generations
+
+        return await host_generations(self._open_world(), host)
+
+    async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
+        """The main branch's commits, newest first."""
+        repo = self._open_world().repo
+        return await repo.log(await repo.fetch(), limit=limit)
+
+    async def reviews(self) -> tuple[Review, ...]:
+        """Registration branches that are not merged, without files and checks."""
+        from pvenix.lifecycle.review import open_reviews
+
+        return await open_reviews(self._open_world())
+
+    async def review(self, host: str) -> Review:
+        """The registration branch of `host` with its files and checks."""
+        from pvenix.lifecycle.review import read
+
+        return await read(self._open_world(), host)
+
+    async def approve(self, host: str, commit: str, comment: str = "") -> None:
+        """Approve exactly `commit`."""
+        from pvenix.lifecycle.review import approve
+
+        await approve(self._open_world(), host, commit, comment=comment, by=operator())
+
+    async def reject(self, host: str, commit: str, comment: str) -> None:
+        """Reject exactly `commit`."""
+        from pvenix.lifecycle.review import reject
+
+        await reject(self._open_world(), host, commit, comment=comment, by=operator())
+
+    async def merge(self, host: str, commit: str) -> str:
+        """Merge exactly the approved `commit` into main; returns the new tip."""
+        from pvenix.lifecycle.review import merge
+
+        return await merge(self._open_world(), host, commit)
+
+    async def close(self) -> None:
+        """End every connection."""
+        if self._world is not None:
+            await self._world.guest.close()
+            self._world = None
+
+    def _open_world(self, *, fresh: bool = False) -> World:
+        """The site's ports, opened once; `fresh` forgets what was read of it."""
+        from pvenix.adapters.site import open_ports
+        from pvenix.lifecycle.world import World
+
+        fleet = self.fleet()
+        if self._world is None:
+            ports = open_ports(fleet.site, cache=self.cache_dir, author=operator())
+            trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
+            self._world = World(fleet=fleet, trust=trust, **ports)
+        elif fresh or self._world.fleet is not fleet:
+            old = self._world
+            self._world = World(
+                fleet=fleet, trust=old.trust, pve=old.pve, guest=old.guest, repo=old.repo, clock=old.clock
+            )
+        return self._world
+
+
+def operator() -> str:
+    """Who is at work, for approvals, commits and the run's record."""
+    return os.environ.get("PVENIX_OPERATOR") or getpass.getuser()
+
+
+def _some(hosts: Sequence[str]) -> str:
+    shown = ", ".join(hosts[:3])
+    return f"{shown} and {len(hosts) - 3} more" if len(hosts) > 3 else shown
