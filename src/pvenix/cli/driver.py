@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,7 +148,7 @@ class StepAsker:
     def __init__(self, run: RunDir, renderer: Renderer) -> None:
         self._run = run
         self._renderer = renderer
-        self._queue: deque[StepWaiting] = deque()
+        self._queue: list[StepWaiting] = []
         self._all = False
         self._reading = False
 
@@ -159,18 +158,17 @@ class StepAsker:
         return bool(self._queue)
 
     def waiting(self, event: StepWaiting) -> None:
-        """A step waits for a word."""
+        """A step waits for a word; a `continue` lets every step go on that waits at that moment."""
         if event.reason != GATE:
             return
         if self._all:
-            self._run.request("continue", event.host)
+            self._run.request("continue")
             return
         self._queue.append(event)
         if not self._reading:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._answered)
             self._reading = True
-        if len(self._queue) == 1:
-            self._ask()
+        self._ask()
 
     def close(self) -> None:
         """Stop listening."""
@@ -179,33 +177,25 @@ class StepAsker:
             self._reading = False
 
     def _ask(self) -> None:
-        event = self._queue[0]
         self._renderer.pause()
-        sys.stderr.write(f"{event.host} {event.verb}: go on? [y]es, [c]ontinue with all, [n]o ")
+        steps = ", ".join(f"{event.host} {event.verb}" for event in self._queue)
+        sys.stderr.write(f"next: {steps}; go on? [y]es, [c]ontinue to the end, [n]o ")
         sys.stderr.flush()
 
     def _answered(self) -> None:
         answer = os.read(sys.stdin.fileno(), 1024).decode(errors="replace").strip().lower()[:1]
         if not self._queue:
             return
-        match answer:
-            case "y":
-                self._run.request("continue", self._queue.popleft().host)
-            case "c":
-                self._all = True
-                while self._queue:
-                    self._run.request("continue", self._queue.popleft().host)
-            case "n":
-                self._queue.clear()
-                self._run.request("cancel")
-            case _:
-                pass
-        if self._queue:
+        if answer not in ("y", "c", "n"):
             self._ask()
+            return
+        self._all = answer == "c"
+        self._queue.clear()
+        self._run.request("cancel" if answer == "n" else "continue")
 
 
-GATE = "continue"
-"""The reason of a step that waits for a person under --step."""
+GATE = "waiting to go on"
+"""The reason that the runner gives for a step that waits for a person under --step."""
 
 
 def _read_from(path: Path, offset: int) -> bytes:

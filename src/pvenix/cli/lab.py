@@ -162,12 +162,14 @@ def throwaway_lab(start: Path, *, say: Callable[[str], None], wish: Wish | None 
 
 def fleet_source(start: Path) -> Path:
     """What a lab is made from: the fleet at or above `start`, else the starter fleet."""
-    for folder in (start, *start.parents):
-        if (folder / "inventory" / "site.yaml").is_file():
-            return folder
-    from pvenix.fleet.starter import starter_root
+    from pvenix.fleet.load import find_root
 
-    return starter_root()
+    found = find_root(start)
+    if found is not None:
+        return found
+    from pvenix.fleet.starter import starter
+
+    return starter()
 
 
 def is_lab_process(pid: int) -> bool:

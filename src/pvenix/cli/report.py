@@ -48,7 +48,8 @@ def tell(error: PvenixError, settings: Settings) -> None:
     if settings.debug:
         talk("".join(traceback.format_exception(error)))
     if isinstance(error, InvalidInput):
-        tell_findings(error.findings)
+        for finding in sorted(error.findings):
+            talk("\n".join(finding_lines(finding)))
     for line in error_lines(error):
         talk(line)
     if settings.output is not Output.TEXT:
@@ -79,14 +80,12 @@ def error_document(error: PvenixError) -> dict[str, object]:
     }
 
 
-def tell_findings(findings: tuple[Finding, ...]) -> None:
-    """Print every finding as file:line:col on stderr, in the order of the files."""
-    for finding in sorted(findings):
-        kind = style("warning", "waiting") if finding.warning else style("error", "failed")
-        place = f"{clean(finding.file)}:{finding.line}:{finding.column}"
-        talk(f"{style(place, 'strong')}: {kind}[{finding.code}]: {clean(finding.what)}")
-        if finding.hint:
-            talk(f"  {style('hint', 'hint')}: {clean(finding.hint)}")
+def finding_lines(finding: Finding) -> list[str]:
+    """The finding as file:line:col, what is wrong, and a hint if there is one."""
+    kind = style("warning", "waiting") if finding.warning else style("error", "failed")
+    place = f"{clean(finding.file)}:{finding.line}:{finding.column}"
+    lines = [f"{style(place, 'strong')}: {kind}[{finding.code}]: {clean(finding.what)}"]
+    return [*lines, f"  {style('hint', 'hint')}: {clean(finding.hint)}"] if finding.hint else lines
 
 
 def finding_document(finding: Finding) -> dict[str, object]:

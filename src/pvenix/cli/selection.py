@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pvenix.model.errors import PvenixError, UsageError
+from pvenix.model.selector import Facts, parse_selector
 
 if TYPE_CHECKING:
     from pvenix.cli.settings import Settings
     from pvenix.fleet.load import Fleet
+    from pvenix.wiring import Workspace
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 FORKS = 32
-PATTERNS = "Hosts, groups or patterns: all, role_dns, web*, ~regex, a:b, a:&b, a:!b."
+PATTERNS = "Hosts, groups or patterns: all, role_dns, web*, a:b, a:&b, a:!b, state=drifted."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,32 +78,54 @@ def host_argument(*, required: bool = True, many: bool = True) -> Callable[[Deco
     )
 
 
-def select(fleet: Fleet, patterns: Sequence[str], limit: str | None = None) -> tuple[str, ...]:
+class NothingToDo(Exception):
+    """A pattern over facts, such as `state=drifted`, matches no host at the moment."""
+
+
+def select(
+    fleet: Fleet, patterns: Sequence[str], limit: str | None = None, facts: Facts | None = None
+) -> tuple[str, ...]:
     """The hosts that `patterns` together name, without those that `limit` leaves out.
 
     Raises: UsageError when a name is unknown or nothing is left.
     """
     expression = ":".join(patterns) or "all"
-    hosts = fleet.select(expression)
+    hosts = fleet.select(expression, facts)
     if limit:
-        kept = frozenset(fleet.select(limit))
+        kept = frozenset(fleet.select(limit, facts))
         hosts = tuple(host for host in hosts if host in kept)
     if not hosts:
         shown = f"{expression} limited to {limit}" if limit else expression
+        if facts is not None:
+            raise NothingToDo(f"no host matches {shown} now")
         raise UsageError(f"no host matches {shown}", hint="pvenix inventory list")
     return hosts
 
 
-def known_host(fleet: Fleet, name: str) -> str:
-    """`name`, which is a host.
+async def names_now(workspace: Workspace, pattern: str) -> str:
+    """`pattern` itself, or the names it stands for at the moment when it asks for a fact.
 
-    Raises: UsageError with the nearest name.
+    Raises: NothingToDo when the facts hold for no host.
     """
-    if name in fleet.hosts:
-        return name
-    from pvenix.model.nearest import did_you_mean
+    if not parse_selector(pattern).needs_facts:
+        return pattern
+    return ":".join(await select_now(workspace, [pattern]))
 
-    raise UsageError(f"there is no host {name!r}", hint=did_you_mean(name, fleet.hosts))
+
+async def select_now(workspace: Workspace, patterns: Sequence[str], limit: str | None = None) -> tuple[str, ...]:
+    """As `select`; where a pattern asks for a fact (`state=drifted`), the hosts are read first.
+
+    Raises: NothingToDo when the facts hold for no host.
+    """
+    fleet = workspace.fleet()
+    asked = [":".join(patterns) or "all", *([limit] if limit else [])]
+    if not any(parse_selector(expression).needs_facts for expression in asked):
+        return select(fleet, patterns, limit)
+    facts = {
+        status.host: {"state": status.sync.value, "node": status.node, "power": status.power}
+        async for status in workspace.status(fleet.select("all"))
+    }
+    return select(fleet, patterns, limit, facts)
 
 
 def complete_hosts(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -111,7 +135,7 @@ def complete_hosts(ctx: click.Context, _param: click.Parameter, incomplete: str)
     settings: Settings = ctx.find_root().ensure_object(Settings)
     try:
         with settings.loaded() as fleet:
-            names = [*fleet.hosts, *fleet.groups]
+            names = ["all", *fleet.hosts, *fleet.groups]
     except PvenixError:
         return []
     return [name for name in names if name.startswith(incomplete)]

@@ -129,7 +129,7 @@ def global_options(*, environment: bool = False) -> list[click.Parameter]:
     def option(*names: str, env: str = "", help: str, **more: Any) -> GlobalOption:  # noqa: A002 - click's word
         return GlobalOption(
             names,
-            help=f"{help}  [env: {env}]" if env else help,
+            help=f"{help} [env: {env}]" if env else help,
             envvar=env if env and environment else None,
             expose_value=False,
             callback=_remember,
@@ -138,20 +138,20 @@ def global_options(*, environment: bool = False) -> list[click.Parameter]:
 
     path = click.Path(path_type=Path)
     return [
-        option("--fleet", env="PVENIX_FLEET", type=path, metavar="DIR", help="The fleet's directory or one below it."),
-        option("-i", "--inventory", env="PVENIX_INVENTORY", type=path, help="Another inventory file or directory."),
+        option("--fleet", env="PVENIX_FLEET", type=path, metavar="DIR", help="The fleet's directory."),
+        option("-i", "--inventory", env="PVENIX_INVENTORY", type=path, help="Another inventory."),
         option("--set", "set_", multiple=True, metavar="FIELD=VALUE", help="Overrule a machine field for every host."),
-        option("--lab", is_flag=True, help="Use a simulated site that exists for this command only."),
+        option("--lab", is_flag=True, help="Use a simulated site for this command only."),
         option(
             "-o", "--output", env="PVENIX_OUTPUT", type=click.Choice([each.value for each in Output]), metavar="FORMAT",
-            help="text, json (one document) or jsonl (one object a line).",
+            help="text, json or jsonl.",
         ),
         option(
             "--color", env="PVENIX_COLOR", type=click.Choice(["auto", "always", "never"]), metavar="WHEN",
-            help="auto, always or never; NO_COLOR is honoured.",
+            help="auto, always or never.",
         ),
-        option("--no-input", env="PVENIX_NO_INPUT", is_flag=True, help="Never ask; a question becomes an error."),
+        option("--no-input", env="PVENIX_NO_INPUT", is_flag=True, help="Never ask."),
         option("--yes", is_flag=True, help="Answer yes to yes-or-no questions."),
-        option("-v", "--verbose", count=True, help="Show commands; twice: the output of the hosts too."),
+        option("-v", "--verbose", count=True, help="Show commands; twice: the hosts' output."),
         option("--debug", env="PVENIX_DEBUG", is_flag=True, help="Show a traceback with an error."),
     ]  # fmt: skip

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from pvenix.cli.driver import execute
-from pvenix.cli.settings import Output, Settings
+from pvenix.cli.selection import NothingToDo
+from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import table
+from pvenix.model.errors import ExitCode
 from pvenix.model.plan import RunPlan
 
 if TYPE_CHECKING:
     from pvenix.wiring import Workspace
 
-Planner = Callable[["Workspace"], RunPlan]
+Planner = Callable[["Workspace"], Awaitable[RunPlan]]
 
 
 def start(settings: Settings, planner: Planner) -> int:
     """The exit code of the run that `planner` asks for, executed in this process."""
 
     async def action(workspace: Workspace) -> int:
-        return await execute(settings, workspace, workspace.runs.create(planner(workspace)))
+        try:
+            plan = await planner(workspace)
+        except NothingToDo as reason:
+            talk(str(reason))
+            return ExitCode.OK
+        return await execute(settings, workspace, workspace.runs.create(plan))
 
     return settings.run_async(action)
 
 
 def show_hosts(settings: Settings, planner: Planner) -> int:
     """Print the hosts of the plan."""
-    with settings.workspace() as workspace:
-        hosts = planner(workspace).hosts
+    try:
+        hosts = settings.run_async(planner).hosts
+    except NothingToDo as reason:
+        talk(str(reason))
+        hosts = ()
     if settings.output is Output.TEXT:
-        click.echo("\n".join(hosts))
+        click.echo("".join(f"{host}\n" for host in hosts), nl=False)
     else:
         click.echo(json.dumps({"schema": "pvenix/hosts/v1", "hosts": list(hosts)}))
     return 0
@@ -41,8 +51,11 @@ def show_hosts(settings: Settings, planner: Planner) -> int:
 
 def show_tasks(settings: Settings, planner: Planner) -> int:
     """Print the plays of the plan with their tasks."""
-    with settings.workspace() as workspace:
-        plan = planner(workspace)
+    try:
+        plan = settings.run_async(planner)
+    except NothingToDo as reason:
+        talk(str(reason))
+        return ExitCode.OK
     if settings.output is not Output.TEXT:
         click.echo(json.dumps(plan.to_json()))
         return 0

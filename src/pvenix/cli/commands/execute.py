@@ -29,7 +29,8 @@ def command(settings: Settings, rundir: Path, *, resume: bool) -> int:
     if os.getpgid(0) != os.getpid():  # a group leader has its own group already and may not call setsid
         os.setsid()
     run = RunDir(rundir.resolve())
-    settings.fleet = Path(run.plan().fleet)
+    plan = run.plan()
+    settings.fleet, settings.overrides = Path(plan.fleet), dict(plan.extra)
 
     async def action(workspace: Workspace) -> int:
         return await workspace.execute(run, on_event=_nobody, resume=resume)

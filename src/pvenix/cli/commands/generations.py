@@ -9,7 +9,7 @@ import click
 
 from pvenix.cli.documents import show_rows
 from pvenix.cli.lazy import Command
-from pvenix.cli.selection import host_argument, known_host
+from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def command(settings: Settings, host: str) -> None:
     """List the system generations of a host, newest first, with the commits they were built from."""
 
     async def action(workspace: Workspace) -> tuple[Generation, ...]:
-        return await workspace.generations(known_host(workspace.fleet(), host))
+        return await workspace.generations(workspace.fleet().host(host).name)
 
     generations = sorted(settings.run_async(action), key=lambda each: each.number, reverse=True)
     show_rows(

@@ -21,6 +21,15 @@ def command(settings: Settings, run: str) -> int:
     """Finish a run that was interrupted: what was begun is looked at, what is missing is done."""
 
     async def action(workspace: Workspace) -> int:
-        return await execute(settings, workspace, workspace.runs.open(run), resume=True)
+        found = workspace.runs.open(run)
+        overrides = found.plan().extra
+        if overrides == settings.overrides:
+            return await execute(settings, workspace, found, resume=True)
+        settings.overrides = dict(overrides)  # the run's own `--set` values, not those of today
+        again = settings.open(workspace.root)
+        try:
+            return await execute(settings, again, found, resume=True)
+        finally:
+            await again.close()
 
     return settings.run_async(action)

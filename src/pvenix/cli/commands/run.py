@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pvenix.cli.lazy import Command
-from pvenix.cli.selection import How, run_options
+from pvenix.cli.selection import How, NothingToDo, names_now, run_options
 from pvenix.cli.settings import Settings
 from pvenix.cli.starting import show_hosts, show_tasks, start
 from pvenix.cli.values import pairs
@@ -53,16 +53,19 @@ def command(
     """Execute a playbook on the hosts that it names."""
     extra = pairs(extra_vars, "--extra-vars")
 
-    def planner(workspace: Workspace) -> RunPlan:
-        return workspace.plan_playbook(
+    async def planner(workspace: Workspace) -> RunPlan:
+        plan = workspace.plan_playbook(
             playbook_path(settings, workspace.root, playbook),
-            limit=how.limit or "all",
+            limit=await names_now(workspace, how.limit or "all"),
             tags=_words(tags),
             skip_tags=_words(skip_tags),
             start_at=start_at_task,
             extra=extra,
             **how.mode,
         )
+        if not plan.hosts:
+            raise NothingToDo(f"{playbook} and {how.limit or 'all'} have no host in common")
+        return plan
 
     if list_tasks:
         return show_tasks(settings, planner)

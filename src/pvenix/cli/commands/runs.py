@@ -60,13 +60,14 @@ def list_runs(settings: Settings, /, *, limit: int) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Stay until the run ends.")
 @click.pass_obj
 def show(settings: Settings, /, *, run: str, log_of: str | None, follow: bool) -> int:
-    """Show the steps of a run and how they ended; exit code is the run's when it has ended."""
+    """Show the steps of a run and how they ended; with -f the exit code is the run's."""
     with settings.workspace() as workspace:
         directory = workspace.runs.open(run)
         if log_of:
             _show_log(directory, log_of)
             return ExitCode.OK
-        return _watch(directory, make_renderer(settings, diff=directory.plan().diff), follow=follow)
+        code = _watch(directory, make_renderer(settings, diff=directory.plan().diff), follow=follow)
+        return code if follow else ExitCode.OK
 
 
 @command.command("ask", examples=("pvenix runs ask last cancel", "pvenix runs ask last retry --host dns01"))

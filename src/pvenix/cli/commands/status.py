@@ -10,7 +10,7 @@ import click
 
 from pvenix.cli.documents import show_rows
 from pvenix.cli.lazy import Command
-from pvenix.cli.selection import PATTERNS, host_argument, select
+from pvenix.cli.selection import PATTERNS, host_argument, select_now
 from pvenix.cli.settings import Output, Settings
 from pvenix.model.errors import ExitCode
 from pvenix.model.generation import Sync
@@ -38,7 +38,7 @@ def command(settings: Settings, /, *, hosts: tuple[str, ...], limit: str | None)
 
     async def action(workspace: Workspace) -> list[HostStatus]:
         found = []
-        async for status in workspace.status(select(workspace.fleet(), hosts, limit)):
+        async for status in workspace.status(await select_now(workspace, hosts, limit)):
             if settings.output is Output.JSONL:
                 click.echo(json.dumps(_item(status)))
             found.append(status)

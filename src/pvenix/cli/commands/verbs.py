@@ -8,7 +8,7 @@ import click
 
 from pvenix.cli.lazy import Command
 from pvenix.cli.prompts import typed
-from pvenix.cli.selection import How, host_argument, run_options, select
+from pvenix.cli.selection import How, host_argument, run_options, select_now
 from pvenix.cli.settings import Settings
 from pvenix.cli.starting import show_hosts, start
 from pvenix.model.errors import UsageError
@@ -38,8 +38,8 @@ def verb_command(name: str) -> click.Command:
         if not hosts and not how.limit:
             raise UsageError(f"{spec.name} which hosts?", hint=f"pvenix {spec.name} HOST, or: pvenix {spec.name} all")
 
-        def planner(workspace: Workspace) -> RunPlan:
-            names = select(workspace.fleet(), hosts, how.limit)
+        async def planner(workspace: Workspace) -> RunPlan:
+            names = await select_now(workspace, hosts, how.limit)
             given = {key: value for key, value in args.items() if value is not None and value is not False}
             if spec.danger is Danger.DESTROYS and not how.list_hosts:
                 given[_CONFIRM] = _confirmed(settings, spec, names, given, check=how.check)
