@@ -153,6 +153,7 @@ class Site:
         task = self._jobs.create_task(self._guarded(job, name), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: job.close())  # a task cancelled before its first step never awaits the job
         return task
 
     async def _guarded(self, job: Coroutine[object, object, None], name: str) -> None:

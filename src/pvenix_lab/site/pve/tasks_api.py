@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pvenix_lab.site.pve.access import check_permissions
 from pvenix_lab.site.pve.call import Call, Page, route
 from pvenix_lab.site.pve.errors import ParameterError
-from pvenix_lab.site.pve.tasks import UPID, Task
+from pvenix_lab.site.pve.tasks import KILLED, UPID, Task
 
 _LIST = "/nodes/{node}/tasks"
 _ONE = _LIST + "/{upid}"
-_KILL_POLL_S = 0.01
-_FAILED = ("error", "unknown")
 
 
 def shown_user(token_id: str) -> dict[str, str]:
@@ -106,5 +105,5 @@ async def stop(call: Call) -> None:
     task = _task(call, "Sys.Modify")
     if task.running and task.job is not None:
         task.job.cancel()
-        while task.running:
-            await call.site.sleep(_KILL_POLL_S)
+        await asyncio.wait([task.job])
+        task.end(KILLED, at=int(call.site.wall()))
