@@ -81,7 +81,7 @@ async def _files(world: World, step: Step, found: Found, main: str) -> dict[str,
         files[host_file(step.host)] = host_file_text(host, world.fleet.site)
     hosts = await world.repo.read(main, "inventory/hosts.yaml") or ""
     if not re.search(rf"^\s+{re.escape(step.host)}:", hosts, re.MULTILINE):
-        group = next((name for name in reversed(host.groups) if not name.startswith("role_")), "ungrouped")
+        group = next((name for name in reversed(host.groups) if not name.startswith("role_")), "all")
         files["inventory/hosts.yaml"] = add_host(hosts, group, step.host, _authored(world, step.host))
     return files
 
