@@ -1,0 +1,296 @@
+"""A backend in memory: six hosts, one review, and runs whose process is the test itself.
+
+It has the shape of `pvenix_tui.backend.Backend`; runs are real run directories, so the TUI reads real files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pvenix.engine.ports import Commit
+from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.model.errors import Unreachable, UsageError
+from pvenix.model.events import Event, HostEnded, RunEnded, RunStarted, StepEnded, StepStarted, StepWaiting
+from pvenix.model.generation import Generation, HostFacts, Sync
+from pvenix.model.names import CommitId
+from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
+from pvenix.model.review import Check, FileDiff, Review, Verdict
+from pvenix.model.selector import Universe, parse_selector
+from pvenix.model.status import HostStatus
+
+NOW: Final = 1_795_170_000.0
+"""2026-11-20 10:20:00 UTC, the tests' time."""
+STAMP: Final = "2026-11-20T10:19:48.000Z"
+MAIN: Final = "3f2c1a9b77d04c55a1e2f3049586776655443322"
+OLD: Final = "9be0142aa77d04c55a1e2f304958677665544332"
+TIP: Final = "b771e02c9d04c55a1e2f30495867766554433221"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeHost:
+    name: str
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeOrigin:
+    layer: str
+    file: str
+    line: int
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeField:
+    field: str
+    value: object
+    origins: tuple[FakeOrigin, ...]
+    beaten: tuple[FakeOrigin, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeFleet:
+    hosts: dict[str, FakeHost]
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        names = dict.fromkeys(group for host in self.hosts.values() for group in host.groups)
+        return {name: tuple(host.name for host in self.hosts.values() if name in host.groups) for name in names}
+
+    def select(self, expr: str, facts: Mapping[str, Mapping[str, str]] | None = None) -> tuple[str, ...]:
+        return parse_selector(expr).match(Universe(hosts=tuple(self.hosts), groups=self.groups), facts)
+
+    def explain(self, host: str, field: str | None = None) -> Sequence[FakeField]:
+        return (
+            FakeField(
+                field="network.zone",
+                value="srvHome",
+                origins=(FakeOrigin(layer="host", file="inventory/hosts.yaml", line=41, value="srvHome"),),
+                beaten=(FakeOrigin(layer="group ai", file="inventory/group_vars/ai.yaml", line=3, value="srvWork"),),
+            ),
+            FakeField(
+                field="cores",
+                value=2,
+                origins=(FakeOrigin(layer="class small", file="inventory/site.yaml", line=44, value=2),),
+            ),
+        )
+
+
+def fake_host(name: str, group: str, *roles: str) -> FakeHost:
+    return FakeHost(name=name, roles=("base", *roles), groups=(group, *(f"role_{role}" for role in ("base", *roles))))
+
+
+HOSTS: Final = (
+    fake_host("tappaas-cicd", "core", "cicd"),
+    fake_host("dns01", "core", "dns"),
+    fake_host("nix-cache01", "core", "nix-cache"),
+    fake_host("tappaas-vllm", "ai", "vllm"),
+    fake_host("tappaas-litellm", "ai", "litellm"),
+    fake_host("docker01", "apps", "docker"),
+)
+_SYNC: Final = (Sync.IN_SYNC, Sync.IN_SYNC, Sync.BEHIND, Sync.DRIFTED, Sync.ABSENT, Sync.UNREACHABLE)
+
+
+def fake_status(name: str, index: int, sync: Sync) -> HostStatus:
+    if sync is Sync.ABSENT:
+        return HostStatus(host=name, sync=sync, seen_at=STAMP, expected=MAIN)
+    if sync is Sync.UNREACHABLE:
+        return HostStatus(
+            host=name, sync=sync, seen_at=STAMP, expected=MAIN, vmid=200 + 10 * index, node="tappaas1",
+            power="stopped", problem="no answer from 10.2.10.23 on port 22",
+        )  # fmt: skip
+    revision = OLD if sync is Sync.BEHIND else MAIN
+    path = f"/nix/store/{'0' * 31}{index}-nixos-system-{name}-25.05"
+    return HostStatus(
+        host=name, sync=sync, seen_at=STAMP, expected=MAIN, vmid=200 + 10 * index, node=f"tappaas{1 + index % 2}",
+        power="running", generation=40 + index, address=f"10.69.13.{5 + index}",
+        facts=HostFacts(
+            booted=path, current=path, profile=path, revision=revision, boot_id="b", checkout=revision,
+            edits=(" M configuration.nix",) if sync is Sync.DRIFTED else (),
+            failed_units=("vllm.service",) if sync is Sync.DRIFTED else (),
+        ),
+    )  # fmt: skip
+
+
+def fake_diff(path: str, kind: str, lines: int) -> FileDiff:
+    body = "\n".join(f'+  line {number} = "value";' for number in range(1, lines))
+    unified = f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{lines} @@\n+{{ modulesPath, ... }}: {{\n{body}\n+}}"
+    return FileDiff(path=path, kind=kind, added=lines + 1, removed=0, unified=unified)
+
+
+def fake_review(host: str = "tappaas-litellm") -> Review:
+    return Review(
+        host=host, branch=f"registration/{host}", commit=TIP, base=MAIN, author=host, at=STAMP,
+        subject=f"Register {host}", state="open",
+        files=(
+            fake_diff(f"nix/hosts/{host}.nix", "host", 6),
+            fake_diff(f"nix/hardware/{host}-hw.nix", "hardware", 24),
+        ),
+        checks=(
+            Check(name="scope of files", verdict=Verdict.PASS),
+            Check(name="Nix syntax", verdict=Verdict.PASS, detail="2 of 2 files parse"),
+            Check(name="open ports", verdict=Verdict.WARN, detail="the firewall opens 4000 (role litellm)"),
+        ),
+    )  # fmt: skip
+
+
+def fake_generations() -> tuple[Generation, ...]:
+    return tuple(
+        Generation(
+            number=number, date=f"2026-11-{number - 28:02} 08:00:00", current=number == 43,
+            path=f"/nix/store/{'1' * 32}-nixos-system-{number}", revision=MAIN if number == 43 else OLD,
+        )
+        for number in (41, 42, 43)
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class FakeBackend:
+    """The engine's side, with a record of what was asked of it."""
+
+    root: Path
+    fleet_now: FakeFleet = field(default_factory=lambda: FakeFleet(hosts={host.name: host for host in HOSTS}))
+    reviews_now: dict[str, Review] = field(default_factory=lambda: {"tappaas-litellm": fake_review()})
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    unreachable: str = ""
+    """When set, why the far side does not answer."""
+    live: ExitStack = field(default_factory=ExitStack)
+    """Holds the locks of runs that are `running`."""
+    seq: int = 0
+
+    @property
+    def state_dir(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def runs(self) -> RunStore:
+        return RunStore(self.state_dir / "runs")
+
+    def fleet(self) -> FakeFleet:
+        return self.fleet_now
+
+    def plan_verb(
+        self,
+        verb: str,
+        hosts: Sequence[str],
+        *,
+        args: Mapping[str, ArgValue] | None = None,
+        check: bool = False,
+        step: bool = False,
+    ) -> RunPlan:
+        return self._plan(f"{verb} {', '.join(hosts)}", (Task(verb=verb, args=dict(args or {})),), hosts, check, step)
+
+    def plan_verbs(
+        self, verbs: Sequence[str], hosts: Sequence[str], *, check: bool = False, step: bool = False
+    ) -> RunPlan:
+        return self._plan(
+            f"{verbs[0]} … {verbs[-1]} {', '.join(hosts)}", tuple(Task(verb=verb) for verb in verbs), hosts, check, step
+        )
+
+    def _plan(self, title: str, tasks: tuple[Task, ...], hosts: Sequence[str], check: bool, step: bool) -> RunPlan:
+        for host in hosts:
+            if host not in self.fleet_now.hosts:
+                raise UsageError(f"no host is called {host}")
+        play = PlayPlan(name=title, waves=(tuple(hosts),), tasks=tasks)
+        return RunPlan(title=title, plays=(play,), fleet=str(self.root), check=check, step=step)
+
+    def start_detached(self, plan: RunPlan) -> RunDir:
+        self._reach()
+        run = self.runs.create(plan)
+        self.calls.append(("start", plan))
+        self.live.enter_context(run.locked())
+        self.emit(run, RunStarted, title=plan.title, hosts=plan.hosts, steps=(), pid=1)
+        return run
+
+    def resume_detached(self, run: RunDir) -> None:
+        self.calls.append(("resume", run.run))
+
+    async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
+        self._reach()
+        for index, name in enumerate(hosts):
+            yield fake_status(name, index, _SYNC[index % len(_SYNC)])
+
+    async def generations(self, host: str) -> tuple[Generation, ...]:
+        self._reach()
+        return fake_generations()
+
+    async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
+        self._reach()
+        return (
+            Commit(id=CommitId(MAIN), author="ana", at=STAMP, subject="Open port 8000 for vllm"),
+            Commit(id=CommitId(OLD), author="bo", at="2026-11-17T08:00:00Z", subject="Bump nixpkgs"),
+        )
+
+    async def reviews(self) -> tuple[Review, ...]:
+        self._reach()
+        return tuple(
+            replace(review, files=(), checks=()) for review in self.reviews_now.values() if review.state != "merged"
+        )
+
+    async def review(self, host: str) -> Review:
+        self._reach()
+        if host not in self.reviews_now:
+            raise UsageError(f"{host} has no registration branch", hint=f"pvenix register {host}")
+        return self.reviews_now[host]
+
+    async def approve(self, host: str, commit: str, comment: str = "") -> None:
+        self._judge("approve", host, commit, comment, "approved")
+
+    async def reject(self, host: str, commit: str, comment: str) -> None:
+        self._judge("reject", host, commit, comment, "rejected")
+
+    async def merge(self, host: str, commit: str) -> str:
+        self._judge("merge", host, commit, "", "merged")
+        return commit
+
+    async def close(self) -> None:
+        self.live.close()
+
+    # --- what a test makes happen ---
+
+    def _reach(self) -> None:
+        if self.unreachable:
+            raise Unreachable(self.unreachable, hint="is the site up?")
+
+    def _judge(self, word: str, host: str, commit: str, comment: str, state: str) -> None:
+        self.calls.append((word, host, commit, comment))
+        review = self.reviews_now[host]
+        if review.commit != commit:
+            raise UsageError(f"{host}'s branch is at another commit now", hint="read it again")
+        comments = (*review.comments, comment) if comment else review.comments
+        self.reviews_now[host] = replace(review, state=state, comments=comments)
+
+    def emit(self, run: RunDir, kind: type[Event], *, host: str = "", step: str = "", **values: Any) -> None:
+        """Write one event of a run."""
+        self.seq += 1
+        run.append_event(kind(run=run.run, seq=self.seq, at=STAMP, host=host, step=step, **values))
+
+    def output(self, run: RunDir, host: str, text: str) -> None:
+        """Let a host of a run print something."""
+        with run.log_path(host).open("a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+
+    def step(self, run: RunDir, host: str, verb: str, status: str = "", *, summary: str = "", hint: str = "") -> None:
+        """Start a step, and end it when a status is given; `waiting for a person` pauses it."""
+        name = f"0.{verb}"
+        if status == "gate":
+            self.emit(run, StepWaiting, host=host, step=name, verb=verb, reason=f"continue before {verb}")
+            return
+        self.emit(run, StepStarted, host=host, step=name, verb=verb, name=verb)
+        self.output(run, host, f"--- {verb} ---\n")
+        if status:
+            self.emit(run, StepEnded, host=host, step=name, verb=verb, status=status, summary=summary, hint=hint)
+
+    def end_host(self, run: RunDir, host: str, status: str, summary: str = "") -> None:
+        """End a host's part."""
+        self.emit(run, HostEnded, host=host, status=status, summary=summary)
+
+    def end_run(self, run: RunDir, exit_code: int, **counts: int) -> None:
+        """End the run and its process."""
+        self.emit(run, RunEnded, exit_code=exit_code, counts=counts, seconds=1.0)
+        self.live.close()

@@ -1,0 +1,22 @@
+"""Every action of the TUI, once: footer, help, palette, key bindings and docs/tui.md are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pvenix_tui.actions.base import Action, Context
+from pvenix_tui.actions.everywhere import APP, LISTS
+from pvenix_tui.actions.fleet import FLEET, HOST, VERB_ACTIONS
+from pvenix_tui.actions.review import PLAN, REVIEWS
+from pvenix_tui.actions.run import RUN, RUNS
+
+__all__ = ["ACTIONS", "BY_ID", "Action", "Context", "in_scope"]
+
+ACTIONS: Final = (*APP, *LISTS, *FLEET, *HOST, *VERB_ACTIONS, *RUNS, *RUN, *REVIEWS, *PLAN)
+BY_ID: Final = {action.id: action for action in ACTIONS}
+
+
+def in_scope(scope: str) -> Iterator[Action]:
+    """The actions of a scope, in the table's order."""
+    return (action for action in ACTIONS if scope in action.scopes)

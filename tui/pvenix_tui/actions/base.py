@@ -1,0 +1,95 @@
+"""What an action is, and what it may depend on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pvenix.model.verbs import Danger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where a person is, as far as actions depend on it."""
+
+    scope: str
+    hosts: tuple[str, ...] = ()
+    """What a verb would act on: the marked hosts, or the one at the cursor."""
+    generation: int = 0
+    """The generation at the cursor of a host's list, 0 when there is none."""
+    run: str = ""
+    run_state: str = ""
+    """`running`, `ended` or `interrupted`."""
+    run_paused: bool = False
+    host_gate: bool = False
+    """The host at the cursor of a run waits for a `continue`."""
+    gates: int = 0
+    host_retry: str = ""
+    """Why the host at the cursor cannot be retried, empty when it can."""
+    retries: int = 0
+    """Hosts of the run that can be retried."""
+    review: str = ""
+    """Host of the open review."""
+    review_commit: str = ""
+    review_state: str = ""
+    approval: str = "no review is open"
+    """Why the review cannot be approved, empty when it can."""
+    blocked: str = ""
+    """What a plan still waits for before it can be started."""
+    toggles: frozenset[str] = frozenset()
+    """What can be switched on the plan screen."""
+
+
+Reason = Callable[[Context], str]
+CommandLine = Callable[[Context], str]
+
+
+def _always(_: Context) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that a person can do."""
+
+    id: str
+    key: str
+    """Characters or Textual key names, separated by commas; empty when it is in menus only."""
+    label: str
+    """One or two words for the footer."""
+    help: str
+    scopes: tuple[str, ...]
+    danger: Danger = Danger.READ
+    disabled_reason: Reason = _always
+    """Why it cannot be done in this context; empty when it can."""
+    command: CommandLine = _always
+    """The equivalent command line; empty when there is none."""
+    footer: bool = False
+
+    @property
+    def key_label(self) -> str:
+        """The key as a person reads it."""
+        return " ".join(_KEY_WORDS.get(key, key) for key in self.key.split(",")) if self.key else ""
+
+
+_KEY_WORDS: Final = {
+    "escape": "esc",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "shift+tab": "shift+tab",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "ctrl+m": "enter",
+}
+
+
+def pvenix_line(*words: str) -> str:
+    """A `pvenix` command line as a shell takes it."""
+    return shlex.join(("pvenix", *words))
+
+
+def no_hosts(context: Context) -> str:
+    """The reason when nothing is at hand to act on."""
+    return "" if context.hosts else "no host is marked or at the cursor"

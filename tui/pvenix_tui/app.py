@@ -1,0 +1,234 @@
+"""The application: three areas, what every screen can do, and the readings that the screens share."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from typing import ClassVar, Final
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.screen import Screen
+from typing_extensions import override
+
+from pvenix_tui.actions import BY_ID, Action, in_scope
+from pvenix_tui.models.lines import Column, Line, Tone
+from pvenix_tui.screens.base import PvenixScreen, bindings
+from pvenix_tui.screens.dialogs import Choice, Confirm, Picker
+from pvenix_tui.screens.fleet import FleetScreen
+from pvenix_tui.screens.reviews import ReviewsScreen
+from pvenix_tui.screens.run import RunScreen
+from pvenix_tui.screens.runs import RunsScreen
+from pvenix_tui.screens.verbs import DANGER_TONES, HostVerbs
+from pvenix_tui.session import Session
+from pvenix_tui.text import safe
+from pvenix_tui.ticker import RATE_HZ
+from pvenix_tui.widgets.logview import LogView
+from pvenix_tui.widgets.rows import Rows
+
+READ_EVERY_S: Final = 30.0
+RUNS_EVERY_S: Final = 5.0
+ACTION_COLUMNS: Final = (
+    Column(title="KEY", width=12),
+    Column(title="ACTION", width=14),
+    Column(title="REACH", width=10, keep=1),
+    Column(title="WHAT IT DOES", width=30, grow=1),
+)
+
+
+class PvenixApp(App[int]):
+    """pvenix at a terminal."""
+
+    TITLE = "pvenix"
+    CSS_PATH = "styles/app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 Textual declares it without ClassVar for mypy
+        (0, "-narrow"),
+        (120, "-wide"),
+        (160, "-xwide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+
+    def __init__(self, session: Session, *, ticking: bool = True) -> None:
+        super().__init__()
+        self.session = session
+        self.session.say = self._say
+        self.session.run_ended = self.read_everything
+        self._ticking = ticking
+        self._changed = False
+        self.add_mode("fleet", lambda: FleetScreen(session))
+        self.add_mode("runs", lambda: RunsScreen(session))
+        self.add_mode("reviews", lambda: ReviewsScreen(session))
+
+    async def on_mount(self) -> None:
+        """Show the inventory at once; everything remote comes after the first paint."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if self._ticking:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        self.session.load_fleet()
+        self.session.ticker.add(self)
+        await self.switch_mode("fleet")
+        self.call_after_refresh(self._after_first_paint)
+
+    def _after_first_paint(self) -> None:
+        self.read_everything()
+        if self._ticking:
+            gc.freeze()
+            gc.set_threshold(20_000, 50, 1000)
+            self.set_interval(1 / RATE_HZ, self.session.ticker.tick)
+            self.set_interval(READ_EVERY_S, self._read_again)
+            self.set_interval(RUNS_EVERY_S, self._read_runs)
+
+    # --- readings ---
+
+    def ticking(self) -> bool:
+        """True when a reading came in that no screen has drawn."""
+        return self._changed
+
+    def tick(self) -> None:
+        """Let the screen in front draw the readings."""
+        self._changed = False
+        if isinstance(self.screen, PvenixScreen):
+            self.screen.redraw()
+
+    def _mark_changed(self) -> None:
+        self._changed = True
+
+    def read_everything(self) -> None:
+        """Read the inventory, then hosts, revision, runs and reviews, all at once."""
+        self.session.load_fleet()
+        self._mark_changed()
+        for group in ("status", "history", "runs", "reviews"):
+            self._start_reading(group)
+
+    def _read_again(self) -> None:
+        if isinstance(self.screen, FleetScreen):
+            self._start_reading("status")
+            self._start_reading("history")
+        elif isinstance(self.screen, ReviewsScreen):
+            self._start_reading("reviews")
+
+    def _read_runs(self) -> None:
+        if not isinstance(self.screen, RunScreen):
+            self._start_reading("runs")
+
+    def _start_reading(self, group: str) -> None:
+        self.run_worker(self._read(group), group=group, exclusive=True, exit_on_error=False)
+
+    async def _read(self, group: str) -> None:
+        match group:
+            case "status":
+                await self.session.read_status(tuple(self.session.fleet.hosts), self._mark_changed)
+            case "history":
+                await self.session.read_history()
+            case "runs":
+                await self.session.read_runs()
+            case _:
+                await self.session.read_reviews()
+        self._mark_changed()
+
+    # --- actions ---
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        self.notify(safe(text), severity="warning" if bad else "information", timeout=5, markup=False)
+
+    async def action_do(self, action_id: str) -> None:
+        """Do one of the actions that every screen has."""
+        match action_id:
+            case "app.fleet" | "app.runs" | "app.reviews":
+                await self._go(action_id.removeprefix("app."))
+            case "app.help":
+                self._choose_action("Keys and actions of this screen")
+            case "app.palette":
+                self._choose_action("Run an action")
+            case "app.refresh":
+                self.read_everything()
+                if isinstance(self.screen, PvenixScreen):
+                    self.screen.reread()
+            case "app.back":
+                self._back()
+            case _:
+                self.run_worker(self._quit(), group="quit", exclusive=True, exit_on_error=False)
+
+    async def _go(self, area: str) -> None:
+        if self.current_mode == area:
+            while len(self.screen_stack) > 1:
+                await self.pop_screen()
+        else:
+            await self.switch_mode(area)
+        if area == "reviews":
+            self._start_reading("reviews")
+        elif area == "runs":
+            self._start_reading("runs")
+
+    def _back(self) -> None:
+        back = getattr(self.screen, "back", None)
+        if back is not None and back():
+            return
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    async def _quit(self) -> None:
+        await self.session.read_runs()
+        live = self.session.live_runs
+        if not live:
+            self.exit(0)
+            return
+        lines: list[Line] = [
+            ((f"{live} run{'s are' if live > 1 else ' is'} at work and will go on without this window.", Tone.PLAIN),),
+            (("Come back with pvenix-tui, or watch with pvenix runs show last.", Tone.DIM),),
+        ]
+        self.push_screen(Confirm("Leave?", lines, clock=self.session.clock, yes="leave"), self._left)
+
+    def _left(self, yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
+        if yes:
+            self.exit(0)
+
+    # --- help and palette ---
+
+    def _choose_action(self, title: str) -> None:
+        screen = self.screen
+        if not isinstance(screen, PvenixScreen):
+            return
+        context = screen.context()
+        choices = [
+            Choice(
+                key=action.id,
+                cells=(
+                    (action.key_label, Tone.ACCENT),
+                    (action.label, Tone.STRONG),
+                    (action.danger.value, DANGER_TONES[action.danger]),
+                    (action.help, Tone.PLAIN),
+                ),
+                note=action.command(context) or action.help,
+                disabled=action.disabled_reason(context),
+            )
+            for action in self._actions(screen)
+        ]
+
+        async def chosen(action_id: str | None) -> None:
+            if action_id is not None:
+                await self._do_chosen(screen, BY_ID[action_id])
+
+        self.push_screen(Picker(title, ACTION_COLUMNS, choices), chosen)
+
+    @staticmethod
+    def _actions(screen: PvenixScreen[object]) -> list[Action]:
+        scopes = [screen.scope, *(["verbs"] if isinstance(screen, HostVerbs) else []), "list", "app"]
+        return [action for scope in scopes for action in in_scope(scope)]
+
+    async def _do_chosen(self, screen: PvenixScreen[object], action: Action) -> None:
+        if "app" in action.scopes:
+            await self.action_do(action.id)
+        elif "list" in action.scopes:
+            if isinstance(screen.focused, Rows | LogView):
+                screen.focused.action_do(action.id)
+        elif "verbs" in action.scopes and isinstance(screen, HostVerbs):
+            screen.start_verb(action.label)
+        else:
+            screen.action_do(action.id)
+
+    @override
+    def get_default_screen(self) -> Screen[object]:
+        return Screen(id="_default")

@@ -1,0 +1,96 @@
+"""The console script `pvenix-tui`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pvenix.wiring import Workspace
+
+WAYS = """Two ways to go on:
+  pvenix-tui --lab               a throw-away simulated site, nothing to set up
+  pvenix init DIR                a fleet of your own; then: pvenix-tui --fleet DIR"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="pvenix-tui", description="pvenix at a terminal: watch and drive a fleet.")
+    parser.add_argument("--lab", action="store_true", help="bring up a throw-away simulated site for this session")
+    parser.add_argument(
+        "--fleet", metavar="DIR", type=Path, help="the fleet's checkout (default: found upwards from here)"
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The process's exit code: 2 when there is no fleet or its files are wrong."""
+    options = parser().parse_args(argv)
+    if options.version:
+        from pvenix import __version__
+
+        sys.stdout.write(f"pvenix-tui {__version__}\n")
+        return 0
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # read when textual is imported; halves the time from key to paint
+    from pvenix.model.errors import InvalidInput, PvenixError
+
+    try:
+        with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
+            workspace.fleet()
+            return _run(workspace)
+    except InvalidInput as error:
+        _complain(error.what, *(str(finding) for finding in error.findings))
+        return int(error.exit_code)
+    except PvenixError as error:
+        _complain(str(error), *([f"hint: {error.hint}"] if error.hint else []), *([] if options.lab else [WAYS]))
+        return int(error.exit_code)
+
+
+@contextmanager
+def _workspace(*, lab: bool, fleet: Path | None) -> Iterator[Workspace]:
+    from pvenix.wiring import Workspace
+
+    if not lab:
+        yield Workspace.open(fleet or Path.cwd())
+        return
+    from pvenix.cli.lab import throwaway_lab
+
+    say("bringing up a simulated site; it goes away with this window")
+    with throwaway_lab(fleet or Path.cwd(), say=say) as root:
+        yield Workspace.open(root)
+
+
+def say(text: str) -> None:
+    """Talk beside the screen, on stderr, before and after it."""
+    sys.stderr.write(f"pvenix-tui: {text}\n")
+    sys.stderr.flush()
+
+
+def _run(workspace: Workspace) -> int:
+    from pvenix_tui.app import PvenixApp
+    from pvenix_tui.session import Session
+
+    workspace.state_dir.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=workspace.state_dir / "tui.log", level=logging.WARNING, force=True)
+    app = PvenixApp(Session(workspace))
+    code = app.run()
+    return code if isinstance(code, int) else (app.return_code or 0)
+
+
+def _complain(*lines: str) -> None:
+    from pvenix_tui.text import safe
+
+    for line in lines:
+        for part in line.splitlines():
+            sys.stderr.write(f"{safe(part)}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,101 @@
+"""Reads the files of a run as they grow: events into the model, output into rings. Holds no engine and no widget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import PvenixError
+from pvenix_tui.models.ring import LineRing
+from pvenix_tui.models.run import RunModel
+
+RING_TOTAL: Final = 64 * 1024 * 1024
+"""Bytes for all rings of one run together."""
+RING_MOST: Final = 2 * 1024 * 1024
+RING_LEAST: Final = 64 * 1024
+READ_MOST: Final = 256 * 1024
+"""Bytes that are read of one log at a time, so that no host can hold the screen up."""
+ROUND: Final = 10
+"""Ticks in which the logs of all hosts have their turn; the focused host is read at every tick."""
+
+
+class LogTail:
+    """One host's log file, from near its end when it is long already."""
+
+    def __init__(self, path: Path, ring: LineRing) -> None:
+        self.path = path
+        self.ring = ring
+        self._offset = -1
+        self._rest = b""
+
+    def poll(self) -> bool:
+        """Read what came since the last call, up to READ_MOST; True when there were lines."""
+        try:
+            with self.path.open("rb") as file:
+                if self._offset < 0:
+                    self._offset = self.ring.skipped_bytes = max(0, file.seek(0, 2) - self.ring.budget)
+                file.seek(self._offset)
+                data = file.read(READ_MOST)
+        except FileNotFoundError:
+            return False
+        if not data:
+            return False
+        self._offset += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > READ_MOST:
+            lines, self._rest = [*lines, self._rest], b""
+        self.ring.extend(line.decode("utf-8", "replace") for line in lines)
+        return bool(lines)
+
+
+class RunFollower:
+    """A run as its files tell it; `poll` is called by the ticker while the run's screen shows."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        self.model = RunModel(run.plan())
+        self.alive = run.alive()
+        budget = max(RING_LEAST, min(RING_MOST, RING_TOTAL // max(1, len(self.model.hosts))))
+        self._budget = budget
+        self._tails: dict[str, LogTail] = {}
+        self._offset = 0
+        self._tick = 0
+
+    @property
+    def state(self) -> str:
+        """`running`, `ended` or `interrupted`."""
+        if self.alive:
+            return "running"
+        return "ended" if self.model.ended_at else "interrupted"
+
+    def ring(self, host: str) -> LineRing:
+        """The output of a host; empty when the run does not know the host."""
+        return self._tail(host).ring
+
+    def poll(self, focus: str) -> bool:
+        """Read what is new; True when anything that shows may have changed."""
+        changed = self._poll_events()
+        if self._tick % ROUND == 0:
+            alive = self.run.alive()
+            changed, self.alive = changed or alive != self.alive, alive
+        for index, host in enumerate(self.model.hosts):
+            if host == focus or index % ROUND == self._tick % ROUND:
+                changed = self._tail(host).poll() or changed
+        self._tick += 1
+        return changed
+
+    def _poll_events(self) -> bool:
+        try:
+            events, self._offset = self.run.events(self._offset)
+        except (PvenixError, ValueError, KeyError, TypeError) as error:
+            self.model.problem = f"the run's events cannot be read: {error}"
+            return True
+        self.model.apply(events)
+        return bool(events)
+
+    def _tail(self, host: str) -> LogTail:
+        tail = self._tails.get(host)
+        if tail is None:
+            tail = self._tails[host] = LogTail(self.run.log_path(host), LineRing(self._budget))
+        return tail

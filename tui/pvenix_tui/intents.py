@@ -1,0 +1,145 @@
+"""What a person wants to do, from its plan to its start: the plan screen shows one of these and starts nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import UsageError
+from pvenix.model.plan import ArgValue, RunPlan
+from pvenix.model.review import Review
+from pvenix.model.verbs import ONBOARDING
+from pvenix_tui.backend import Backend
+from pvenix_tui.models.commandline import review_command
+from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
+from pvenix_tui.models.plan import PlanView, Tier, plan_view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What can be switched on the plan screen."""
+
+    check: bool = False
+    step: bool = False
+    comment: str = ""
+
+
+class Intent(Protocol):
+    """Something that has to be confirmed before it is done."""
+
+    toggles: frozenset[str]
+    """Which of `check`, `step` and `comment` it has."""
+    initial: Options
+
+    def view(self, options: Options) -> PlanView:
+        """What would be done. Raises: PvenixError when it cannot be planned."""
+
+    async def start(self) -> object:
+        """Do exactly what was last viewed; for runs the run's directory. Raises: PvenixError."""
+
+
+class RunIntent:
+    """A run of verbs on hosts."""
+
+    toggles = frozenset({"check", "step"})
+
+    def __init__(self, backend: Backend, plan: Callable[[Options], RunPlan], initial: Options) -> None:
+        self.initial = initial
+        self._backend = backend
+        self._plan = plan
+        self._viewed: RunPlan | None = None
+
+    def view(self, options: Options) -> PlanView:
+        """The plan for these options, kept for `start`."""
+        self._viewed = self._plan(options)
+        return plan_view(self._viewed)
+
+    async def start(self) -> RunDir:
+        """The run, started as a process of its own."""
+        if self._viewed is None:
+            raise UsageError("nothing was planned")
+        return await asyncio.to_thread(self._backend.start_detached, self._viewed)
+
+
+def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> RunIntent:
+    """One verb on hosts."""
+
+    def plan(options: Options) -> RunPlan:
+        return backend.plan_verb(verb, hosts, args=args, check=options.check, step=options.step)
+
+    return RunIntent(backend, plan, Options())
+
+
+def onboarding_intent(backend: Backend, hosts: Sequence[str]) -> RunIntent:
+    """The whole way from a line in the inventory to a running host, waiting before every step."""
+
+    def plan(options: Options) -> RunPlan:
+        return backend.plan_verbs(ONBOARDING, hosts, check=options.check, step=options.step)
+
+    return RunIntent(backend, plan, Options(step=True))
+
+
+class ReviewIntent:
+    """Approve, reject or merge the very commit that was shown."""
+
+    initial = Options()
+
+    def __init__(self, word: str, review: Review, act: Callable[[str], Awaitable[str]]) -> None:
+        self.toggles = frozenset() if word == "merge" else frozenset({"comment"})
+        self._word = word
+        self._review = review
+        self._act = act
+        self._comment = ""
+
+    def view(self, options: Options) -> PlanView:
+        """What is approved, rejected or merged, by its commit."""
+        review = self._review
+        self._comment = options.comment
+        lines: list[Line] = [
+            (("Branch   ", Tone.TITLE), *text_line(review.branch, Tone.STRONG)),
+            (("Commit   ", Tone.TITLE), *text_line(review.commit, Tone.STRONG)),
+            (("Subject  ", Tone.TITLE), *text_line(review.subject)),
+            (("Files    ", Tone.TITLE), (f"{len(review.files)}", Tone.STRONG)),
+            *(text_line(f"  {file.path}  +{file.added} -{file.removed}") for file in review.files),
+            EMPTY,
+        ]
+        if "comment" in self.toggles:
+            lines.append((("Comment  ", Tone.TITLE), *text_line(options.comment or "none (e writes one)")))
+        lines += [EMPTY, text_line(_REVIEW_EFFECT[self._word], Tone.DIM)]
+        command = review_command(self._word, review.host, review.commit, options.comment)
+        lines += [EMPTY, (("Command  ", Tone.TITLE), *text_line(command, Tone.ACCENT))]
+        return PlanView(title=f"{self._word} {review.branch}", tier=Tier.KEY, lines=tuple(lines), command=command)
+
+    async def start(self) -> str:
+        """What was done, in words. Raises: UsageError when a rejection says no reason."""
+        if self._word == "reject" and not self._comment:
+            raise UsageError("a rejection says why", hint="press e and write the comment")
+        return await self._act(self._comment)
+
+
+_REVIEW_EFFECT = {
+    "approve": "The approval names this commit: a newer one on the branch is not covered by it.",
+    "reject": "The rejection and its comment are kept with this commit; the branch stays.",
+    "merge": "main moves to contain exactly this commit. Nothing is rebuilt by it.",
+}
+
+
+def review_intent(backend: Backend, word: str, review: Review) -> ReviewIntent:
+    """Approve, reject or merge a review."""
+
+    async def act(comment: str) -> str:
+        match word:
+            case "approve":
+                await backend.approve(review.host, review.commit, comment)
+                return f"approved {review.commit[:12]} of {review.branch}"
+            case "reject":
+                await backend.reject(review.host, review.commit, comment)
+                return f"rejected {review.commit[:12]} of {review.branch}"
+            case _:
+                tip = await backend.merge(review.host, review.commit)
+                return f"merged {review.commit[:12]}: main is at {tip[:12]}"
+
+    return ReviewIntent(word, review, act)

@@ -1,0 +1,40 @@
+"""The command line that does the same as a plan."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from pvenix.model.plan import RunPlan, Task
+from pvenix.model.verbs import ONBOARDING
+
+ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
+
+
+def equivalent(plan: RunPlan) -> str:
+    """The shell's way to the same run: what the plan itself names, else the verb's command or the onboarding playbook."""
+    if plan.command:
+        return shlex.join(plan.command)
+    tasks = [task for play in plan.plays for task in play.tasks]
+    flags = (*(("--check",) if plan.check else ()), *(("--step",) if plan.step else ()))
+    if len(tasks) == 1:
+        return shlex.join(("pvenix", tasks[0].verb, *plan.hosts, *_options(tasks[0]), *flags))
+    if tuple(task.verb for task in tasks) == ONBOARDING:
+        return shlex.join(("pvenix", "run", ONBOARD_PLAYBOOK, "-l", ":".join(plan.hosts), *flags))
+    return " && ".join(shlex.join(("pvenix", task.verb, *plan.hosts, *_options(task), *flags)) for task in tasks)
+
+
+def _options(task: Task) -> tuple[str, ...]:
+    words: list[str] = []
+    for key, value in task.args.items():
+        option = f"--{key.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif value is not False:
+            words += [option, str(value)]
+    return tuple(words)
+
+
+def review_command(word: str, host: str, commit: str, comment: str) -> str:
+    """Approve, reject or merge from a shell."""
+    return shlex.join(("pvenix", "review", word, host, commit, *(("-m", comment) if comment else ())))

@@ -1,0 +1,132 @@
+"""Lines of toned text and tables of them: what every list, document and bar is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+from pvenix_tui.text import safe
+
+
+class Tone(StrEnum):
+    """How a piece of text is meant; the style sheet gives it a colour, the words say it without one."""
+
+    PLAIN = "plain"
+    DIM = "dim"
+    STRONG = "strong"
+    TITLE = "title"
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+    BUSY = "busy"
+    ACCENT = "accent"
+    HUNK = "hunk"
+
+
+Span = tuple[str, Tone]
+Line = tuple[Span, ...]
+
+EMPTY: Final[Line] = ()
+ELLIPSIS: Final = "…"
+
+
+def text_line(text: str, tone: Tone = Tone.PLAIN) -> Line:
+    """One span of foreign or own text."""
+    return ((safe(text), tone),)
+
+
+def plain(line: Line) -> str:
+    """The text of a line without its tones."""
+    return "".join(text for text, _ in line)
+
+
+def cells(line: Sequence[Span]) -> int:
+    """The width of a line."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def fit(text: str, width: int) -> str:
+    """`text`, sanitised, in exactly `width` cells: padded, or cut with an ellipsis."""
+    text = safe(text)
+    length = cell_len(text)
+    if length <= width:
+        return text + " " * (width - length)
+    if width <= 0:
+        return ""
+    return set_cell_size(text, width - 1) + ELLIPSIS
+
+
+def wrap(line: Line, width: int, *, indent: int = 0) -> list[Line]:
+    """`line` in pieces of at most `width` cells, so that nothing of it is off the screen; later ones indented."""
+    if width <= indent + 1 or cells(line) <= width:
+        return [line]
+    pieces: list[Line] = []
+    current: list[Span] = []
+    room = width
+    for text, tone in line:
+        rest = text
+        while rest:
+            part = chop_cells(rest, room)[0] if room > 0 else ""
+            if not part or (cell_len(part) > room):
+                pieces.append(tuple(current))
+                current, room = [(" " * indent, Tone.PLAIN)], width - indent
+                continue
+            current.append((part, tone))
+            room -= cell_len(part)
+            rest = rest[len(part) :]
+    return [*pieces, tuple(current)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    width: int
+    """Cells; the least width when `grow` is set."""
+    grow: int = 0
+    """Share of the width that is left over."""
+    keep: int = 0
+    """Columns with the highest number go first when the width does not suffice."""
+
+
+def column_widths(columns: Sequence[Column], width: int) -> tuple[int, ...]:
+    """The width of each column in a table of `width` cells with one cell between columns; 0 for one left out."""
+    shown = list(range(len(columns)))
+
+    def needed() -> int:
+        return sum(columns[index].width for index in shown) + max(0, len(shown) - 1)
+
+    while len(shown) > 1 and needed() > width:
+        shown.remove(max(shown, key=lambda index: (columns[index].keep, index)))
+    left = max(0, width - needed())
+    shares = sum(columns[index].grow for index in shown)
+    widths = [columns[index].width if index in shown else 0 for index in range(len(columns))]
+    for index in shown:
+        if shares and columns[index].grow:
+            extra = left * columns[index].grow // shares
+            widths[index] += extra
+            left -= extra
+            shares -= columns[index].grow
+    return tuple(widths)
+
+
+def table_line(widths: Sequence[int], cells: Sequence[Span]) -> Line:
+    """One row of a table."""
+    spans: list[Span] = []
+    for width, (text, tone) in zip(widths, cells, strict=True):
+        if not width:
+            continue
+        if spans:
+            spans.append((" ", Tone.PLAIN))
+        spans.append((fit(text, width), tone))
+    return tuple(spans)
+
+
+def header_line(widths: Sequence[int], columns: Sequence[Column]) -> Line:
+    """The titles of a table's columns."""
+    return table_line(widths, [(column.title, Tone.TITLE) for column in columns])

@@ -1,0 +1,124 @@
+"""How a plan is confirmed: the tier follows from what it reaches, and the keys from the tier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from pvenix.model.plan import RunPlan, Task
+from pvenix.model.verbs import VERBS, Danger
+from pvenix_tui.models.commandline import equivalent
+from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
+
+GUARD_S: Final = 0.5
+"""Seconds after a dialog opened, or after a key came too early, in which its confirming key is ignored."""
+
+
+class Tier(IntEnum):
+    """How much a person has to do to start a plan."""
+
+    FREE = 0
+    """Changes nothing: Enter or y."""
+    KEY = 1
+    """One host, reversible: y; Enter is no."""
+    READ = 2
+    """Several hosts, or a reboot: y, after the plan was read to its end."""
+    TYPED = 3
+    """Destroys: the host's name typed, then y."""
+
+
+TIER_WORDS: Final = {
+    Tier.FREE: "changes nothing outside this machine",
+    Tier.KEY: "reversible, one host",
+    Tier.READ: "several hosts or a reboot",
+    Tier.TYPED: "destroys",
+}
+
+
+def tier_of(plan: RunPlan) -> Tier:
+    """The tier of a run."""
+    dangers = {VERBS[task.verb].danger for play in plan.plays for task in play.tasks if task.verb in VERBS}
+    if plan.check or dangers <= {Danger.READ}:
+        return Tier.FREE
+    if Danger.DESTROYS in dangers:
+        return Tier.TYPED
+    if Danger.REBOOTS in dangers or len(plan.hosts) > 1:
+        return Tier.READ
+    return Tier.KEY
+
+
+class ConfirmGate:
+    """Ignores a confirming key that was held down, or meant for the screen before."""
+
+    def __init__(self, opened_at: float) -> None:
+        self._last = opened_at
+
+    def press(self, now: float) -> bool:
+        """True when the key counts; each one that comes too early starts the wait again."""
+        early = now - self._last < GUARD_S
+        self._last = now
+        return not early
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """A plan as its screen shows it."""
+
+    title: str
+    tier: Tier
+    lines: tuple[Line, ...]
+    command: str
+    """The equivalent command line."""
+    typed_name: str = ""
+    """What has to be typed for tier TYPED."""
+
+
+def plan_view(plan: RunPlan) -> PlanView:
+    """The screen's view of a run's plan."""
+    tier = tier_of(plan)
+    hosts = plan.hosts
+    lines: list[Line] = [
+        (("Danger   ", Tone.TITLE), (f"tier {tier.value}: {TIER_WORDS[tier]}", _tier_tone(tier))),
+        (("Check    ", Tone.TITLE), ("on: looks and says what it would do", Tone.OK))
+        if plan.check
+        else (("Check    ", Tone.TITLE), ("off: changes are made", Tone.PLAIN)),
+        (("Pauses   ", Tone.TITLE), ("before every step" if plan.step else "none", Tone.PLAIN)),
+        EMPTY,
+    ]
+    for play in plan.plays:
+        lines += _play_lines(play.name, len(play.waves), play.tasks)
+    lines += [EMPTY, (("Hosts    ", Tone.TITLE), (f"{len(hosts)}", Tone.STRONG))]
+    lines += [text_line(f"  {host}") for host in hosts]
+    lines += [EMPTY, (("Command  ", Tone.TITLE), ("does the same from a shell", Tone.DIM))]
+    command = equivalent(plan)
+    lines.append(text_line(f"  {command}", Tone.ACCENT))
+    return PlanView(
+        title=plan.title,
+        tier=tier,
+        lines=tuple(lines),
+        command=command,
+        typed_name=hosts[0] if tier is Tier.TYPED and hosts else "",
+    )
+
+
+def _play_lines(name: str, waves: int, tasks: Sequence[Task]) -> list[Line]:
+    title: list[Line] = [
+        (("Steps    ", Tone.TITLE), (f"{len(tasks)}", Tone.STRONG), (f"  {name}, {waves} wave(s)", Tone.DIM))
+    ]
+    for number, task in enumerate(tasks, 1):
+        spec = VERBS.get(task.verb)
+        args = "".join(f" {key}={value}" for key, value in task.args.items())
+        title.append(
+            (
+                (f"  {number:>2} ", Tone.DIM),
+                *text_line(f"{task.verb:<10}", Tone.STRONG),
+                *text_line(f"{args.strip() + '  ' if args else ''}{spec.help if spec else task.name}"),
+            )
+        )
+    return title
+
+
+def _tier_tone(tier: Tier) -> Tone:
+    return (Tone.OK, Tone.PLAIN, Tone.WARN, Tone.BAD)[tier]

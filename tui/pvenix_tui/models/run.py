@@ -1,0 +1,161 @@
+"""A run as its events tell it: the same model shows a live run and replays a finished one."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pvenix.model import events as ev
+from pvenix.model.outcome import Status
+from pvenix.model.plan import RunPlan
+from pvenix_tui.models.states import QUEUED, RUNNING
+
+COMMANDS_KEPT: Final = 2000
+_RETRIED: Final = frozenset(status.value for status in Status if not status.goes_on)
+
+
+@dataclass(slots=True, kw_only=True)
+class HostRun:
+    """One host's part in a run."""
+
+    host: str
+    steps: int
+    """Steps that the plan has for it."""
+    state: str = QUEUED
+    """`queued`, `running`, `waiting`, or the status it ended with."""
+    number: int = 0
+    """The step it is at, from 1."""
+    verb: str = ""
+    step: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    said: str = ""
+    """The last thing an event said: a phase, a reason to wait, or how it ended."""
+    hint: str = ""
+    evidence: tuple[str, ...] = ()
+    seen_steps: list[str] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing more happens to it unless it is retried."""
+        return bool(self.ended_at)
+
+    @property
+    def can_retry(self) -> bool:
+        """True when it ended, or its last step did, in a way that another attempt may change."""
+        return self.state in _RETRIED and (self.ended or self.state != "waiting")
+
+    @property
+    def gate(self) -> bool:
+        """True while it waits for a `continue`."""
+        return self.state == "waiting" and not self.ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCommand:
+    """A command as it was sent."""
+
+    at: str
+    host: str
+    channel: str
+    text: str
+    writes: bool
+
+
+class RunModel:
+    """The state of a run after the events so far."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self.plan = plan
+        totals: Counter[str] = Counter()
+        for play in plan.plays:
+            for wave in play.waves:
+                for host in wave:
+                    totals[host] += len(play.tasks)
+        self.hosts = {host: HostRun(host=host, steps=totals[host]) for host in plan.hosts}
+        self.commands: deque[SentCommand] = deque(maxlen=COMMANDS_KEPT)
+        self.commands_total = 0
+        self.started_at = ""
+        self.ended_at = ""
+        self.exit_code: int | None = None
+        self.paused = False
+        self.last_seq = -1
+        self.problem = ""
+        """Why the run's files cannot be read, empty while they can."""
+
+    def apply(self, events: Iterable[ev.Event]) -> None:
+        """Take in events in their order."""
+        for event in events:
+            self.last_seq = event.seq
+            self._apply(event)
+
+    def _apply(self, event: ev.Event) -> None:
+        match event:
+            case ev.RunStarted():
+                self._started(event)
+            case ev.RunEnded():
+                self.ended_at, self.exit_code = event.at, event.exit_code
+            case ev.Command():
+                self.commands_total += 1
+                self.commands.append(
+                    SentCommand(
+                        at=event.at, host=event.host, channel=event.channel, text=event.text, writes=event.writes
+                    )
+                )
+            case _ if event.host:
+                self._apply_to_host(event)
+            case _:
+                pass
+
+    def _started(self, event: ev.RunStarted) -> None:
+        self.started_at = self.started_at or event.at
+        self.ended_at, self.exit_code = "", None
+        for host in self.hosts.values():
+            if event.resumed and (host.can_retry or host.state in (RUNNING, "waiting")):
+                host.state, host.ended_at, host.said = QUEUED, "", ""
+
+    def _apply_to_host(self, event: ev.Event) -> None:
+        host = self.hosts.setdefault(event.host, HostRun(host=event.host, steps=0))
+        match event:
+            case ev.StepStarted():
+                if event.step not in host.seen_steps:
+                    host.seen_steps.append(event.step)
+                host.number = host.seen_steps.index(event.step) + 1
+                host.steps = max(host.steps, len(host.seen_steps))
+                host.state, host.verb, host.step = RUNNING, event.verb, event.step
+                host.started_at = host.started_at or event.at
+                host.ended_at, host.said, host.hint, host.evidence = "", "", "", ()
+            case ev.StepWaiting():
+                host.state, host.verb, host.step, host.said = "waiting", event.verb, event.step, event.reason
+            case ev.Progress():
+                host.said = event.text
+                if host.state == "waiting" and not host.ended:
+                    host.state = RUNNING
+            case ev.StepEnded():
+                host.state, host.verb, host.said = event.status, event.verb, event.summary
+                host.hint, host.evidence = event.hint, event.evidence
+            case ev.HostEnded():
+                host.state, host.ended_at = event.status, event.at
+                host.said = event.summary or host.said
+            case _:
+                pass
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Hosts by state."""
+        return Counter(host.state for host in self.hosts.values())
+
+    @property
+    def done_share(self) -> float:
+        """Share of the run's steps that are behind it, 0 to 1."""
+        total = sum(max(1, host.steps) for host in self.hosts.values())
+        done = sum(max(1, host.steps) if host.ended else max(0, host.number - 1) for host in self.hosts.values())
+        return done / total if total else 1.0
+
+    def ordered(self, *, failed_only: bool = False) -> list[HostRun]:
+        """The hosts in the plan's order, or only those that need a person."""
+        if not failed_only:
+            return list(self.hosts.values())
+        return [host for host in self.hosts.values() if host.can_retry or host.gate]

@@ -1,0 +1,134 @@
+"""A run as lines: its status, a row for each host, and the title of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from pvenix_tui.models.lines import Column, Line, Span, Tone, column_widths, header_line, table_line, text_line
+from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.models.ring import LineRing
+from pvenix_tui.models.run import HostRun, RunModel
+from pvenix_tui.models.states import clock_word, epoch, status_span
+from pvenix_tui.text import safe_output
+
+COLUMNS: Final = (
+    Column(title="STATE", width=13),
+    Column(title="HOST", width=15, grow=1),
+    Column(title="STEP", width=13),
+    Column(title="TIME", width=5, keep=1),
+    Column(title="LAST LINE", width=16, grow=6),
+)
+BAR_CELLS: Final = 16
+
+
+class Followed(Protocol):
+    """What is shown of a `RunFollower`."""
+
+    model: RunModel
+
+    @property
+    def state(self) -> str:
+        """`running`, `ended` or `interrupted`."""
+
+
+class HostRunTable:
+    """The source of the list of a run's hosts."""
+
+    def __init__(self, model: RunModel, ring: Callable[[str], LineRing], clock: Callable[[], float]) -> None:
+        self._model, self._ring, self._clock = model, ring, clock
+        self.failed_only = False
+        self._hosts: list[HostRun] = model.ordered()
+        self._widths: tuple[int, ...] = ()
+
+    def refresh(self) -> None:
+        """Take the hosts that show from the model again."""
+        self._hosts = self._model.ordered(failed_only=self.failed_only)
+
+    def layout(self, width: int) -> Line | None:
+        """The columns that fit."""
+        self._widths = column_widths(COLUMNS, width)
+        return header_line(self._widths, COLUMNS)
+
+    def count(self) -> int:
+        """Hosts that show."""
+        return len(self._hosts)
+
+    def line(self, index: int) -> Line:
+        """A host: what an event said last, or else the last line that it printed."""
+        host = self._hosts[index]
+        said = host.said or safe_output(self._ring(host.host).last)
+        return table_line(
+            self._widths,
+            (
+                status_span(host.state),
+                (host.host, Tone.STRONG),
+                (f"{host.number}/{host.steps} {host.verb}", Tone.PLAIN),
+                (
+                    clock_word(elapsed(host.started_at, host.ended_at, self._clock())) if host.started_at else "",
+                    Tone.DIM,
+                ),
+                (said, Tone.BAD if host.can_retry else Tone.WARN if host.gate else Tone.DIM),
+            ),
+        )
+
+    def key(self, index: int) -> str:
+        """The host's name."""
+        return self._hosts[index].host
+
+
+def elapsed(started_at: str, ended_at: str, now: float) -> float:
+    """Seconds from a start to an end, or to now."""
+    start = epoch(started_at)
+    end = epoch(ended_at) if ended_at else now
+    return 0.0 if start is None or end is None else max(0.0, end - start)
+
+
+def run_summary(followed: Followed, now: float) -> Line:
+    """The run in one line: what, its state, hosts by state, how far, how long."""
+    model = followed.model
+    spans: list[Span] = [(" ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG), ("  ", Tone.PLAIN)]
+    spans.append(("paused", Tone.WARN) if model.paused and followed.state == "running" else status_span(followed.state))
+    if model.exit_code is not None:
+        spans.append((f" exit {model.exit_code}", Tone.OK if model.exit_code == 0 else Tone.BAD))
+    if model.plan.check:
+        spans.append((" check", Tone.ACCENT))
+    filled = round(BAR_CELLS * model.done_share)
+    spans += [
+        ("  " + "#" * filled, Tone.BUSY),
+        ("." * (BAR_CELLS - filled), Tone.DIM),
+        (f" {model.done_share:.0%}  {clock_word(elapsed(model.started_at, model.ended_at, now))}  ", Tone.DIM),
+    ]
+    for state, count in model.counts.items():
+        word, tone = status_span(state)
+        spans.append((f"{word} {count}  ", tone))
+    if model.problem:
+        spans.append((model.problem, Tone.BAD))
+    return tuple(spans)
+
+
+def log_title(host: HostRun | None, pane: LogPane) -> Line:
+    """Whose log shows, whether it is followed, and what a person should know of the host."""
+    if host is None:
+        return (("-- no host ", Tone.TITLE),)
+    spans: list[Span] = [("-- ", Tone.DIM), *text_line(host.host, Tone.TITLE), (" ", Tone.PLAIN)]
+    if pane.following:
+        spans.append(("following", Tone.OK))
+    else:
+        spans.append((f"paused +{pane.new_lines} new", Tone.WARN))
+    if pane.ring.skipped_bytes:
+        spans.append((f"  {pane.ring.skipped_bytes // 1024} KiB older in the log file", Tone.DIM))
+    elif pane.ring.base:
+        spans.append((f"  {pane.ring.base} older lines in the log file", Tone.DIM))
+    if pane.query:
+        spans.append((f"  find {pane.query}", Tone.ACCENT))
+    if host.hint:
+        spans += [("  hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)]
+    return tuple(spans)
+
+
+def retry_reason(host: HostRun | None) -> str:
+    """Why the host cannot be retried, empty when it can."""
+    if host is None:
+        return "no host is at the cursor"
+    return "" if host.can_retry else f"{host.host} is {host.state}"

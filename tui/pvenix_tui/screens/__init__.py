@@ -1,0 +1,1 @@
+"""Screens: each maps one view model to widgets and hands actions on; none holds state that outlives it."""

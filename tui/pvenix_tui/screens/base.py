@@ -1,0 +1,159 @@
+"""What every screen has: the bar above, the body, problems, and a footer made from the action registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+from typing_extensions import override
+
+from pvenix_tui.actions import BY_ID, Action, Context, in_scope
+from pvenix_tui.models.lines import Line, Span, Tone, cells, text_line
+from pvenix_tui.session import Session
+from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.rows import Rows
+
+Result = TypeVar("Result")
+
+
+def bindings(*scopes: str) -> list[BindingType]:
+    """Key bindings of the actions in these scopes."""
+    return [
+        Binding(action.key, f"do('{action.id}')", action.label, show=False, id=action.id)
+        for scope in scopes
+        for action in in_scope(scope)
+        if action.key
+    ]
+
+
+class PvenixScreen(Screen[Result], Generic[Result]):
+    """A full screen."""
+
+    scope: ClassVar[str] = ""
+    area: ClassVar[str] = ""
+    """Which of the three areas is marked in the bar."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+    @override
+    def compose(self) -> ComposeResult:
+        yield Bar(id="bar")
+        yield from self.body()
+        yield Bar(id="problem")
+        yield Bar(id="footer")
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between bar and footer."""
+        return ()
+
+    def context(self) -> Context:
+        """Where the person is, for the registry."""
+        return Context(scope=self.scope)
+
+    def where(self) -> str:
+        """What the screen is about, in the bar."""
+        return ""
+
+    def on_mount(self) -> None:
+        """Draw what is known."""
+        self.redraw()
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while another screen was in front."""
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw everything from the models."""
+        self.refresh_bars()
+
+    def reread(self) -> None:
+        """Read what the screen shows again; the readings of the whole app are read by the app."""
+
+    def on_rows_moved(self, _: Rows.Moved) -> None:
+        """What is at the cursor decides what can be done."""
+        self.refresh_bars()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """A second click is the key Enter."""
+        event.stop()
+        action = next((action for action in in_scope(self.scope) if "enter" in action.key.split(",")), None)
+        if action is not None:
+            self.action_do(action.id)
+
+    def action_do(self, action_id: str) -> None:
+        """Do an action, or say why not."""
+        action = BY_ID[action_id]
+        reason = action.disabled_reason(self.context())
+        if reason:
+            self.session.say(f"{action.label}: {reason}", bad=True)
+            return
+        self.perform(action)
+        self.refresh_bars()
+
+    def perform(self, action: Action) -> None:
+        """Do an action that is possible."""
+        handler = getattr(self, "do_" + action.id.replace(".", "_"), None)
+        if handler is None:
+            raise NotImplementedError(f"{type(self).__name__} has no do_{action.id.replace('.', '_')}")
+        handler()
+
+    def refresh_bars(self) -> None:
+        """Draw bar, problem line and footer."""
+        if not self.is_mounted:
+            return
+        width = self.size.width
+        self.query_one("#bar", Bar).show(top_line(self.session, self.area, self.where(), width))
+        problem = self.query_one("#problem", Bar)
+        text = next((f"{source}: {what}" for source, what in self.session.problems.items()), "")
+        problem.display = bool(text)
+        problem.show(((" ! ", Tone.BAD), *text_line(text, Tone.WARN)))
+        self.query_one("#footer", Bar).show(footer_line(self.context(), width))
+
+
+AREAS = (("fleet", "1 Fleet"), ("runs", "2 Runs"), ("reviews", "3 Reviews"))
+
+
+def top_line(session: Session, area: str, where: str, width: int) -> Line:
+    """Areas on the left, where one is; on the right the revision, live runs and the time."""
+    spans: list[Span] = [(" pvenix ", Tone.TITLE)]
+    for name, label in AREAS:
+        spans.append((f"[{label}]" if name == area else f" {label} ", Tone.STRONG if name == area else Tone.DIM))
+    if where:
+        spans += [("  ", Tone.PLAIN), *text_line(where, Tone.ACCENT)]
+    right: list[Span] = []
+    if session.commits:
+        right.append((f"main {session.commits[0].id[:7]}  ", Tone.DIM))
+    if session.live_runs:
+        right.append((f"{session.live_runs} live  ", Tone.BUSY))
+    right.append((time.strftime("%H:%M", time.localtime(session.clock())) + " ", Tone.DIM))
+    room = width - cells(spans) - cells(right)
+    if room < 1:
+        right, room = [], width - cells(spans)
+    return (*spans, (" " * max(1, room), Tone.PLAIN), *right)
+
+
+def footer_line(context: Context, width: int) -> Line:
+    """The keys that matter here, help always among them; what cannot be done now is dim, and its key says why."""
+    spans: list[Span] = []
+    help_item = _footer_item(BY_ID["app.help"], context)
+    for action in (*in_scope(context.scope), BY_ID["app.back"]):
+        item = _footer_item(action, context) if action.footer else []
+        if cells(spans) + cells(item) + cells(help_item) > width:
+            break
+        spans += item
+    return (*spans, *help_item)
+
+
+def _footer_item(action: Action, context: Context) -> list[Span]:
+    dim = bool(action.disabled_reason(context))
+    return [
+        (f" {action.key_label.split(' ')[0]}", Tone.DIM if dim else Tone.ACCENT),
+        (f" {action.label} ", Tone.DIM if dim else Tone.PLAIN),
+    ]

@@ -1,0 +1,214 @@
+"""Small screens in front of the others: the list of actions, a choice, a line of text, a yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Input
+from typing_extensions import override
+
+from pvenix_tui.models.lines import Column, Line, Span, Tone, column_widths, header_line, table_line, text_line
+from pvenix_tui.models.plan import ConfirmGate
+from pvenix_tui.text import foreign
+from pvenix_tui.ticker import Clock
+from pvenix_tui.widgets.field import Field
+from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.rows import Document, Rows
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One line to choose."""
+
+    key: str
+    cells: tuple[Span, ...]
+    note: str = ""
+    """Shown below the list while the cursor is on it."""
+    disabled: str = ""
+    """Why it cannot be chosen, empty when it can."""
+
+    def matches(self, needle: str) -> bool:
+        """True when the filter leaves it in."""
+        return needle in " ".join(text for text, _ in self.cells).casefold() or needle in self.note.casefold()
+
+
+class Choices:
+    """The source of a list of choices."""
+
+    def __init__(self, columns: Sequence[Column], choices: Sequence[Choice]) -> None:
+        self._columns = columns
+        self._all = tuple(choices)
+        self.visible = self._all
+        self._widths: tuple[int, ...] = ()
+
+    def filter(self, text: str) -> None:
+        """Keep the choices that contain every word of `text`."""
+        words = text.casefold().split()
+        self.visible = tuple(choice for choice in self._all if all(choice.matches(word) for word in words))
+
+    def layout(self, width: int) -> Line | None:
+        """The titles, when there are any."""
+        self._widths = column_widths(self._columns, width)
+        return header_line(self._widths, self._columns) if any(column.title for column in self._columns) else None
+
+    def count(self) -> int:
+        """Choices that show."""
+        return len(self.visible)
+
+    def line(self, index: int) -> Line:
+        """A choice; a disabled one is dim."""
+        choice = self.visible[index]
+        spans = [(text, Tone.DIM) for text, _ in choice.cells] if choice.disabled else choice.cells
+        return table_line(self._widths, spans)
+
+    def key(self, index: int) -> str:
+        """The choice's key."""
+        return self.visible[index].key
+
+
+class Dialog(ModalScreen[Result | None], Generic[Result]):
+    """A box in front of a screen; esc closes it with None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "back")]
+
+    def action_close(self) -> None:
+        """Leave without a result."""
+        self.dismiss(None)
+
+
+class Picker(Dialog[str]):
+    """A list to choose from, with a filter; the result is the choice's key."""
+
+    def __init__(self, title: str, columns: Sequence[Column], choices: Sequence[Choice], *, cursor: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._choices = Choices(columns, choices)
+        self._cursor = cursor
+
+    @override
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box") as box:
+            box.border_title = foreign(self._title)
+            yield Field(hint="type to filter; enter chooses, esc goes back", id="pick-filter")
+            yield Rows(self._choices, id="choices")
+            yield Bar(id="note")
+
+    def on_mount(self) -> None:
+        """Put the cursor where it is asked to be."""
+        keys = [choice.key for choice in self._choices.visible]
+        if self._cursor in keys:
+            self.call_after_refresh(self.query_one("#choices", Rows).move_to, keys.index(self._cursor))
+
+    def on_key(self, event: Key) -> None:
+        """Arrows and pages move in the list while the filter has the keys."""
+        moves = {
+            "down": "list.down",
+            "up": "list.up",
+            "pagedown": "list.page_down",
+            "pageup": "list.page_up",
+            "ctrl+n": "list.down",
+            "ctrl+j": "list.down",
+            "ctrl+k": "list.up",
+        }
+        if event.key in moves and isinstance(self.focused, Field):
+            event.stop()
+            event.prevent_default()
+            self.query_one("#choices", Rows).action_do(moves[event.key])
+        elif event.key == "enter":
+            event.stop()
+            self._choose()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter as the person types."""
+        self._choices.filter(event.value)
+        rows = self.query_one("#choices", Rows)
+        rows.cursor = 0
+        rows.show(self._choices)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Choose what is at the cursor."""
+        event.stop()
+        self._choose()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """A second click chooses."""
+        event.stop()
+        self._choose()
+
+    def on_rows_moved(self, _: Rows.Moved) -> None:
+        """Explain the choice at the cursor."""
+        choice = self._at_cursor()
+        note = self.query_one("#note", Bar)
+        if choice is None:
+            note.show(text_line("nothing matches", Tone.DIM))
+        elif choice.disabled:
+            note.show((("not now: ", Tone.WARN), *text_line(choice.disabled, Tone.WARN)))
+        else:
+            note.show(text_line(choice.note, Tone.DIM))
+
+    def _at_cursor(self) -> Choice | None:
+        key = self.query_one("#choices", Rows).key
+        return next((choice for choice in self._choices.visible if choice.key == key), None)
+
+    def _choose(self) -> None:
+        choice = self._at_cursor()
+        if choice is not None and not choice.disabled:
+            self.dismiss(choice.key)
+
+
+class Prompt(Dialog[str]):
+    """One line of text."""
+
+    def __init__(self, title: str, *, value: str = "", hint: str = "") -> None:
+        super().__init__()
+        self._title, self._value, self._hint = title, value, hint
+
+    @override
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box", classes="small") as box:
+            box.border_title = foreign(self._title)
+            yield Field(self._value, hint=self._hint, id="line")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The text is the result."""
+        event.stop()
+        self.dismiss(event.value.strip())
+
+
+class Confirm(Dialog[bool]):
+    """A question; only y is yes, and not within half a second."""
+
+    def __init__(self, title: str, lines: Sequence[Line], *, clock: Clock, yes: str = "yes") -> None:
+        super().__init__()
+        self._title, self._lines, self._yes = title, tuple(lines), yes
+        self._clock = clock
+        self._gate = ConfirmGate(clock())
+
+    @override
+    def compose(self) -> ComposeResult:
+        make: Callable[[int], Sequence[Line]] = lambda _width: self._lines  # noqa: E731 a name for the reader
+        with Vertical(id="box", classes="small") as box:
+            box.border_title = foreign(self._title)
+            yield Rows(Document(make), cursor=False, id="question")
+            bar = Bar(id="note")
+            bar.show(((" y ", Tone.ACCENT), (f"{self._yes}   ", Tone.PLAIN), ("esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
+            yield bar
+
+    def on_key(self, event: Key) -> None:
+        """Only y is yes; n is no."""
+        if event.key == "y":
+            event.stop()
+            if self._gate.press(self._clock()):
+                self.dismiss(True)  # noqa: FBT003 the dialog's result
+        elif event.key == "n":
+            event.stop()
+            self.dismiss(None)

@@ -1,0 +1,188 @@
+"""The plan: the only screen from which something is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.events import Key
+from textual.widget import Widget
+from textual.widgets import Input
+from typing_extensions import override
+
+from pvenix.model.errors import PvenixError
+from pvenix_tui.actions import Context
+from pvenix_tui.intents import Intent, Options
+from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.plan import ConfirmGate, PlanView, Tier
+from pvenix_tui.screens.base import PvenixScreen, bindings
+from pvenix_tui.screens.dialogs import Prompt
+from pvenix_tui.session import Session, describe
+from pvenix_tui.text import foreign
+from pvenix_tui.widgets.field import Field
+from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.rows import Document, Rows
+
+
+class PlanScreen(PvenixScreen[object]):
+    """Shows what would be done and starts exactly that; its result is what the intent's `start` returned."""
+
+    scope = "plan"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("plan")
+
+    def __init__(self, session: Session, intent: Intent, *, area: str) -> None:
+        super().__init__(session)
+        self.area = area  # type: ignore[misc] # a plan belongs to the area that it was opened from
+        self.intent = intent
+        self.options = intent.initial
+        self.view: PlanView | None = None
+        self.problem = ""
+        self._gate = ConfirmGate(session.clock())
+        self._read = False
+        self._typed = False
+        self._starting = False
+
+    @override
+    def body(self) -> Iterable[Widget]:
+        plan = Rows(Document(self._lines), cursor=False, id="plan")
+        yield plan
+        yield Field(hint="the name of what is destroyed", id="typed")
+        yield Bar(id="confirm")
+
+    @override
+    def on_mount(self) -> None:
+        self._replan(self.options)
+        super().on_mount()
+
+    def _lines(self, width: int) -> list[Line]:
+        if self.view is None:
+            return wrap(text_line(self.problem, Tone.BAD), width)
+        return [piece for line in self.view.lines for piece in wrap(line, width, indent=2)]
+
+    def _replan(self, options: Options) -> None:
+        try:
+            self.view = self.intent.view(options)
+        except PvenixError as error:
+            self.view, self.problem = None, describe(error)
+        self.options = options
+        self._read = self._typed = False
+        rows = self.query_one("#plan", Rows)
+        rows.border_title = foreign(self.view.title if self.view else "cannot be planned")
+        rows.reload()
+        field = self.query_one("#typed", Field)
+        field.display = self._asks_name
+        field.value = ""
+        if self._asks_name:
+            field.focus()
+        else:
+            rows.focus()
+        self._show_confirm()
+
+    @property
+    def _asks_name(self) -> bool:
+        return self.view is not None and self.view.tier is Tier.TYPED
+
+    def waits_for(self) -> str:
+        """What is missing before y starts it, empty when nothing is."""
+        if self.view is None:
+            return "there is no plan"
+        if self._starting:
+            return "it is being started"
+        match self.view.tier:
+            case Tier.READ if not self._read:
+                return "read the plan to its end first (G)"
+            case Tier.TYPED if not self._typed:
+                return f"type {self.view.typed_name} first"
+            case _:
+                return ""
+
+    @override
+    def context(self) -> Context:
+        return Context(
+            scope=self.scope, blocked=self.waits_for(), toggles=self.intent.toggles if self.view else frozenset()
+        )
+
+    @override
+    def where(self) -> str:
+        return "plan"
+
+    @override
+    def on_rows_moved(self, _: Rows.Moved) -> None:
+        rows = self.query_one("#plan", Rows)
+        if rows.size.height and rows.at_end:
+            self._read = True
+        self._show_confirm()
+        self.refresh_bars()
+
+    def _show_confirm(self) -> None:
+        missing = self.waits_for()
+        bar = self.query_one("#confirm", Bar)
+        if missing:
+            bar.show(((" ", Tone.PLAIN), *text_line(missing, Tone.WARN), ("   esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
+            return
+        key = " enter or y " if self.view is not None and self.view.tier is Tier.FREE else " y "
+        word = "start" if self.view is None else f"start: {self.view.title}"
+        bar.show(((key, Tone.ACCENT), *text_line(word, Tone.STRONG), ("   esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
+
+    def on_key(self, event: Key) -> None:
+        """Enter starts only what changes nothing."""
+        if event.key != "enter" or isinstance(self.focused, Field):
+            return
+        event.stop()
+        if self.view is not None and self.view.tier is Tier.FREE:
+            self.do_plan_start()
+        else:
+            self.session.say("Enter is never yes here; y is", bad=True)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """The whole name, typed, is what lets y through."""
+        event.stop()
+        if self.view is None or not self._asks_name:
+            return
+        if event.value == self.view.typed_name and not self._typed:
+            self._typed = True
+            self._gate = ConfirmGate(self.session.clock())
+            self.query_one("#plan", Rows).focus()
+        self._show_confirm()
+        self.refresh_bars()
+
+    def do_plan_start(self) -> None:
+        """Start what the plan shows, unless the key was held down."""
+        if not self._gate.press(self.session.clock()) or self.waits_for():
+            return
+        self._starting = True
+        self._show_confirm()
+        self.run_worker(self._start(), group="start", exit_on_error=False)
+
+    async def _start(self) -> None:
+        result: list[object] = []
+
+        async def work() -> None:
+            result.append(await self.intent.start())
+
+        done = await self.session.guarded("start", work)
+        self._starting = False
+        if done:
+            self.dismiss(result[0])
+        else:
+            self.session.say(self.session.problems.pop("start"), bad=True)
+            self._show_confirm()
+            self.refresh_bars()
+
+    def do_plan_check(self) -> None:
+        """Plan again with or without --check."""
+        self._replan(replace(self.options, check=not self.options.check))
+
+    def do_plan_step(self) -> None:
+        """Plan again with or without a pause before each step."""
+        self._replan(replace(self.options, step=not self.options.step))
+
+    def do_plan_comment(self) -> None:
+        """Write the comment."""
+        self.app.push_screen(Prompt("Comment", value=self.options.comment), self._commented)
+
+    def _commented(self, text: str | None) -> None:
+        if text is not None:
+            self._replan(replace(self.options, comment=text))

@@ -1,0 +1,268 @@
+"""A run: every host with its step and last line, the log of one of them, and the requests a person may make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+from typing_extensions import override
+
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import PvenixError
+from pvenix_tui.actions import Context
+from pvenix_tui.follower import RunFollower
+from pvenix_tui.models.lines import Line, Tone
+from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.models.ring import LineRing
+from pvenix_tui.models.run import HostRun
+from pvenix_tui.models.runrows import HostRunTable, log_title, retry_reason, run_summary
+from pvenix_tui.screens.base import PvenixScreen, bindings
+from pvenix_tui.screens.commands import CommandsScreen
+from pvenix_tui.screens.dialogs import Confirm, Prompt
+from pvenix_tui.screens.review import ReviewScreen
+from pvenix_tui.session import Session, describe
+from pvenix_tui.widgets.logview import LogView
+from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.rows import Rows
+
+
+class RunScreen(PvenixScreen[None]):
+    """Follows the files of a run, live or finished; what it wants of the run it asks by request."""
+
+    scope = "run"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")
+
+    def __init__(self, session: Session, run: RunDir, *, area: str) -> None:
+        super().__init__(session)
+        self.area = area  # type: ignore[misc] # a run belongs to the area that it was opened from
+        self.run = run
+        self.follower = RunFollower(run)
+        self._table = HostRunTable(self.follower.model, self.follower.ring, session.clock)
+        self._pane = LogPane(LineRing(1))
+        self._second = -1
+
+    @override
+    def body(self) -> Iterable[Widget]:
+        yield Bar(id="status")
+        yield Rows(self._table, id="tiles")
+        yield Bar(id="logtitle")
+        yield LogView(self._pane, id="log")
+
+    @override
+    def on_mount(self) -> None:
+        super().on_mount()
+        tiles = self.query_one("#tiles", Rows)
+        tiles.styles.max_height = max(3, min(len(self.follower.model.hosts) + 1, 9))
+        self.follower.poll("")
+        self.tick()
+        tiles.focus()
+        self.session.ticker.add(self)
+
+    def on_unmount(self) -> None:
+        """Stop following; the run itself goes on."""
+        self.session.ticker.remove(self)
+
+    # --- the ticker's view ---
+
+    def ticking(self) -> bool:
+        """True while it is in front."""
+        return self.is_current
+
+    def tick(self) -> None:
+        """Read the run's files and draw what changed; running times once a second."""
+        was_alive = self.follower.alive
+        changed = self.follower.poll(self._focus_host)
+        if was_alive and not self.follower.alive:
+            self.session.run_ended()
+        second = int(self.session.clock())
+        if changed or (self.follower.alive and second != self._second):
+            self._second = second
+            self.redraw()
+        self.query_one("#log", LogView).flush()
+
+    @property
+    def _focus_host(self) -> str:
+        return self.query_one("#tiles", Rows).key if self.is_mounted else ""
+
+    @property
+    def _host(self) -> HostRun | None:
+        return self.follower.model.hosts.get(self._focus_host)
+
+    @override
+    def redraw(self) -> None:
+        self._table.refresh()
+        self.query_one("#tiles", Rows).reload()
+        self.refresh_bars()
+
+    @override
+    def on_rows_moved(self, _: Rows.Moved) -> None:
+        if self._focus_host:
+            self._pane.show(self.follower.ring(self._focus_host))
+        self.query_one("#log", LogView).flush()
+        self.refresh_bars()
+
+    @override
+    def refresh_bars(self) -> None:
+        super().refresh_bars()
+        if not self.is_mounted:
+            return
+        self.query_one("#status", Bar).show(run_summary(self.follower, self.session.clock()))
+        title: Line = log_title(self._host, self._pane)
+        self.query_one("#logtitle", Bar).show(title)
+
+    @override
+    def where(self) -> str:
+        return self.run.run
+
+    @override
+    def context(self) -> Context:
+        host = self._host
+        model = self.follower.model
+        return Context(
+            scope=self.scope,
+            hosts=(host.host,) if host else (),
+            run=self.run.run,
+            run_state=self.follower.state,
+            run_paused=model.paused,
+            host_gate=bool(host and host.gate),
+            gates=sum(1 for one in model.hosts.values() if one.gate),
+            host_retry=retry_reason(host),
+            retries=sum(1 for one in model.hosts.values() if one.can_retry),
+        )
+
+    # --- requests ---
+
+    def _request(self, kind: str, host: str, said: str) -> None:
+        try:
+            self.run.request(kind, host)
+        except (PvenixError, OSError) as error:
+            self.session.say(describe(error) if isinstance(error, PvenixError) else str(error), bad=True)
+            return
+        self.session.say(said)
+
+    def do_run_continue(self) -> None:
+        """Let the host at the cursor go on, or a paused run."""
+        self.follower.model.paused = False
+        self._request("continue", self._focus_host, f"asked {self._focus_host} to go on")
+
+    def do_run_continue_all(self) -> None:
+        """Let all go on."""
+        self.follower.model.paused = False
+        self._request("continue", "", "asked every waiting host to go on")
+
+    def do_run_pause(self) -> None:
+        """Hold before the next steps."""
+        self.follower.model.paused = True
+        self._request("pause", "", "asked the run to pause before its next steps; c goes on")
+
+    def do_run_retry(self) -> None:
+        """Another attempt for the host at the cursor."""
+        self._retry(self._focus_host)
+
+    def do_run_retry_all(self) -> None:
+        """Another attempt for all that did not succeed."""
+        self._retry("")
+
+    def _retry(self, host: str) -> None:
+        if self.follower.state == "running":
+            self._request("retry", host, f"asked for another attempt of {host or 'every failed host'}")
+            return
+        self.run_worker(self._resume(), group="resume", exclusive=True, exit_on_error=False)
+
+    async def _resume(self) -> None:
+        async def work() -> None:
+            self.session.backend.resume_detached(self.run)
+
+        if await self.session.guarded("resume", work):
+            self.session.say("the run goes on where it stopped")
+        else:
+            self.session.say(self.session.problems.pop("resume"), bad=True)
+
+    def do_run_cancel(self) -> None:
+        """Ask, then cancel."""
+        lines: list[Line] = [
+            (("No further step starts; steps at work are let finish.", Tone.PLAIN),),
+            (("What is done stays done; R or pvenix resume goes on later.", Tone.DIM),),
+        ]
+        self.app.push_screen(
+            Confirm("Cancel this run?", lines, clock=self.session.clock, yes="cancel the run"), self._cancelled
+        )
+
+    def _cancelled(self, yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
+        if yes:
+            self._request("cancel", "", "asked the run to end")
+
+    def do_run_review(self) -> None:
+        """The review of the host at the cursor."""
+        self.app.push_screen(ReviewScreen(self.session, self._focus_host, area=self.area))
+
+    def do_run_commands(self) -> None:
+        """The commands as they were sent."""
+        self.app.push_screen(CommandsScreen(self.session, self.follower, area=self.area))
+
+    def do_run_failed(self) -> None:
+        """Only hosts that need a person, or all."""
+        self._table.failed_only = not self._table.failed_only
+        self.redraw()
+
+    def do_run_zoom(self) -> None:
+        """The log alone, or with the hosts."""
+        tiles = self.query_one("#tiles", Rows)
+        tiles.display = not tiles.display
+        (tiles if tiles.display else self.query_one("#log", LogView)).focus()
+
+    def back(self) -> bool:
+        """Leave the zoomed log first. False when there is nothing to leave."""
+        zoomed = not self.query_one("#tiles", Rows).display
+        if zoomed:
+            self.do_run_zoom()
+        return zoomed
+
+    # --- the log ---
+
+    def _redraw_log(self, *, found: bool = True) -> None:
+        if not found:
+            self.session.say(f"no line with {self._pane.query!r} there", bad=True)
+        self.query_one("#log", LogView).flush()
+        self.refresh_bars()
+
+    def do_log_follow(self) -> None:
+        """Follow, or stay where it is."""
+        if self._pane.following:
+            self._pane.pause()
+        else:
+            self._pane.follow()
+        self._redraw_log()
+
+    def do_log_wrap(self) -> None:
+        """Wrap or cut."""
+        self._pane.wrapping = not self._pane.wrapping
+        self._redraw_log()
+
+    def do_log_search(self) -> None:
+        """Ask what to find."""
+        self.app.push_screen(Prompt("Find in this log", value=self._pane.query), self._search)
+
+    def _search(self, text: str | None) -> None:
+        if text is not None:
+            self._redraw_log(found=self._pane.search(text) or not text)
+
+    def do_log_next(self) -> None:
+        """The next match."""
+        self._redraw_log(found=self._pane.search_next(backwards=False))
+
+    def do_log_previous(self) -> None:
+        """The match before."""
+        self._redraw_log(found=self._pane.search_next(backwards=True))
+
+    def do_log_step_next(self) -> None:
+        """The next step's start."""
+        self._pane.step_boundary(backwards=False)
+        self._redraw_log()
+
+    def do_log_step_previous(self) -> None:
+        """The step's start before."""
+        self._pane.step_boundary(backwards=True)
+        self._redraw_log()

@@ -1,0 +1,150 @@
+"""What the screens share: the backend, the readings so far, and what went wrong with them. No widget in here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from pvenix.engine.ports import Commit
+from pvenix.engine.runfiles import RunSummary
+from pvenix.model.errors import InvalidInput, PvenixError
+from pvenix.model.events import HostEnded
+from pvenix.model.review import Review
+from pvenix_tui.backend import Backend
+from pvenix_tui.models.fleet import FleetModel
+from pvenix_tui.models.host import explain_lines
+from pvenix_tui.models.lines import Line, Span, Tone, text_line
+from pvenix_tui.models.states import status_span
+from pvenix_tui.ticker import Clock, Ticker
+
+_log = logging.getLogger(__name__)
+_RUNS_SHOWN = 50
+_RUNS_READ = 10
+"""Newest runs that are read for the column LAST RUN."""
+
+
+class Say(Protocol):
+    """Tells the person something in one line."""
+
+    def __call__(self, text: str, *, bad: bool = False) -> None:
+        """Say it; `bad` when something could not be done."""
+
+
+def _silent(text: str, *, bad: bool = False) -> None:
+    """Before there is a screen, nobody listens."""
+
+
+class Session:
+    """One person's view of one fleet."""
+
+    def __init__(self, backend: Backend, *, clock: Clock = time.time) -> None:
+        self.backend = backend
+        self.clock = clock
+        self.ticker = Ticker()
+        self.fleet = FleetModel()
+        self.commits: tuple[Commit, ...] = ()
+        self.runs: tuple[RunSummary, ...] = ()
+        self.reviews: tuple[Review, ...] = ()
+        self.reviews_read = False
+        self.problems: dict[str, str] = {}
+        """What could not be read, by source; gone when it could be read again."""
+        self.say: Say = _silent
+        """Tells the person something; the app puts its toast here."""
+        self.run_ended: Callable[[], None] = lambda: None
+        """Called when a run that is on the screen ends: what was read before it is old now."""
+        self._ended: dict[str, dict[str, Span]] = {}
+
+    @property
+    def live_runs(self) -> int:
+        """Runs whose process is at work."""
+        return sum(1 for run in self.runs if run.state == "running")
+
+    def load_fleet(self) -> None:
+        """Take in the inventory; a broken one leaves the last good one in place and names its first problem."""
+        try:
+            fleet = self.backend.fleet()
+        except InvalidInput as error:
+            self.problems["fleet"] = f"{error.what}: {error.findings[0] if error.findings else ''}"
+            return
+        except PvenixError as error:
+            self.problems["fleet"] = describe(error)
+            return
+        self.problems.pop("fleet", None)
+        self.fleet.load(fleet.hosts.values(), fleet.groups, fleet.select)
+
+    def explain(self, host: str) -> list[Line]:
+        """Where each setting of a host comes from, or why that is not known."""
+        try:
+            return explain_lines(self.backend.fleet().explain(host))
+        except PvenixError as error:
+            return [text_line(describe(error), Tone.BAD)]
+
+    async def guarded(self, source: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do `work`; when it fails, keep the reason as the problem of `source`. True when it did not fail."""
+        try:
+            await work()
+        except PvenixError as error:
+            self.problems[source] = describe(error)
+            return False
+        except Exception as error:  # noqa: BLE001 a reading that fails must become a line on the screen, never the end of the app
+            _log.exception("reading %s failed", source)
+            self.problems[source] = f"{type(error).__name__} (a bug: see tui.log): {error}"
+            return False
+        self.problems.pop(source, None)
+        return True
+
+    async def read_status(self, hosts: Sequence[str], on_read: Callable[[], None]) -> None:
+        """Read the hosts, calling back after each one."""
+
+        async def work() -> None:
+            async for status in self.backend.status(hosts):
+                self.fleet.read(status)
+                on_read()
+
+        await self.guarded("status", work)
+
+    async def read_history(self) -> None:
+        """Read the commits of the main branch."""
+
+        async def work() -> None:
+            self.commits = await self.backend.history(limit=200)
+
+        await self.guarded("revision", work)
+
+    async def read_reviews(self) -> None:
+        """Read the list of registration branches."""
+
+        async def work() -> None:
+            self.reviews = await self.backend.reviews()
+            self.reviews_read = True
+
+        await self.guarded("reviews", work)
+
+    async def read_runs(self) -> None:
+        """Read the list of runs, and how each host's last one ended."""
+
+        async def work() -> None:
+            self.runs = await asyncio.to_thread(self.backend.runs.recent, limit=_RUNS_SHOWN)
+            self.fleet.last_runs = await asyncio.to_thread(self._last_runs, self.runs[:_RUNS_READ])
+
+        await self.guarded("runs", work)
+
+    def _last_runs(self, runs: Sequence[RunSummary]) -> dict[str, Span]:
+        last: dict[str, Span] = {}
+        for run in reversed(runs):
+            ends = self._ended.get(run.run)
+            if ends is None:
+                events, _ = self.backend.runs.open(run.run).events()
+                ends = {event.host: status_span(event.status) for event in events if isinstance(event, HostEnded)}
+                if run.state == "ended":
+                    self._ended[run.run] = ends
+            last |= ends
+        return last
+
+
+def describe(error: PvenixError) -> str:
+    """An error in one line: what, why, what to do next."""
+    return f"{error}; {error.hint}" if error.hint else str(error)

@@ -1,0 +1,1 @@
+"""Widgets; each draws lines of toned text, and none does any I/O."""

@@ -1,0 +1,206 @@
+"""A list or a document of lines, however long: only the lines that show are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+from typing_extensions import override
+
+from pvenix_tui.actions import in_scope
+from pvenix_tui.models.lines import Line
+from pvenix_tui.widgets.painted import Painted
+
+
+class Source(Protocol):
+    """What a `Rows` draws."""
+
+    def layout(self, width: int) -> Line | None:
+        """Prepare for `width` cells; the header, if there is one."""
+
+    def count(self) -> int:
+        """Number of rows."""
+
+    def line(self, index: int) -> Line:
+        """The row at `index`, laid out."""
+
+    def key(self, index: int) -> str:
+        """What the row is about: the cursor stays on it when rows come and go."""
+
+
+@dataclass(slots=True)
+class Document:
+    """A source of plain lines, made anew for each width."""
+
+    make: Callable[[int], Sequence[Line]]
+    lines: Sequence[Line] = ()
+
+    def layout(self, width: int) -> Line | None:
+        """Lay the lines out."""
+        self.lines = self.make(width)
+        return None
+
+    def count(self) -> int:
+        """Number of lines."""
+        return len(self.lines)
+
+    def line(self, index: int) -> Line:
+        """One line."""
+        return self.lines[index]
+
+    def key(self, index: int) -> str:
+        """A line is known by its number."""
+        return str(index)
+
+
+class Rows(Painted, can_focus=True):
+    """Rows with a cursor, or a document that scrolls (`cursor=False`)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(action.key, f"do('{action.id}')", action.label, show=False) for action in in_scope("list")
+    ]
+    DEFAULT_CSS = """
+    Rows { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    """
+
+    class Moved(Message):
+        """The cursor or the part of a document that shows has changed."""
+
+        def __init__(self, rows: Rows) -> None:
+            super().__init__()
+            self.rows = rows
+
+        @property
+        @override
+        def control(self) -> Rows:
+            return self.rows
+
+    class Chosen(Moved):
+        """A row was chosen with the mouse (a second click on it)."""
+
+    def __init__(self, source: Source, *, cursor: bool = True, id: str | None = None) -> None:  # noqa: A002 Textual's name
+        super().__init__(id=id)
+        self.source = source
+        self.has_cursor = cursor
+        self.cursor = 0
+        self._cursor_key = ""
+        self._header: Line | None = None
+
+    def on_resize(self, _: Resize) -> None:
+        """Lay out for the new width."""
+        self.reload()
+
+    def show(self, source: Source) -> None:
+        """Draw another source from its start."""
+        self.source = source
+        self.cursor, self._cursor_key = 0, ""
+        self.reload()
+        self.scroll_to(y=0, animate=False)
+
+    def reload(self) -> None:
+        """The source has changed: keep the cursor on its row, lay out and draw."""
+        self._header = self.source.layout(self._text_width())
+        count = self.source.count()
+        if self._cursor_key:
+            found = next((index for index in range(count) if self.source.key(index) == self._cursor_key), self.cursor)
+            self.cursor = found
+        self.cursor = max(0, min(self.cursor, count - 1))
+        self._cursor_key = self.key
+        self.virtual_size = Size(self._text_width(), count + self._header_height)
+        self.refresh()
+        if self.has_cursor:
+            self._show_cursor()
+        self.post_message(self.Moved(self))
+
+    @property
+    def key(self) -> str:
+        """What the row at the cursor is about, empty when there are no rows."""
+        return self.source.key(self.cursor) if self.cursor < self.source.count() else ""
+
+    @property
+    def top(self) -> int:
+        """The first row that shows."""
+        return round(self.scroll_y)
+
+    @property
+    def shown(self) -> int:
+        """Rows that the widget has room for."""
+        return max(1, self.size.height - self._header_height)
+
+    @property
+    def _header_height(self) -> int:
+        return 0 if self._header is None else 1
+
+    def _text_width(self) -> int:
+        return max(1, self.scrollable_content_region.width)
+
+    @property
+    def at_end(self) -> bool:
+        """True when the last row shows."""
+        return self.top + self.shown >= self.source.count()
+
+    def move_to(self, index: int) -> None:
+        """Put the cursor (of a document: its top) at a row."""
+        if not self.has_cursor:
+            self.scroll_to(y=index, animate=False)
+            self.call_after_refresh(lambda: self.post_message(self.Moved(self)))
+            return
+        self.cursor = max(0, min(index, self.source.count() - 1))
+        self._cursor_key = self.key
+        self._show_cursor()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def action_do(self, action_id: str) -> None:
+        """Move as the action says."""
+        here = self.cursor if self.has_cursor else self.top
+        page = max(1, self.shown - 1)
+        target = {
+            "list.down": here + 1,
+            "list.up": here - 1,
+            "list.page_down": here + page,
+            "list.page_up": here - page,
+            "list.top": 0,
+            "list.bottom": self.source.count() - (1 if self.has_cursor else self.shown),
+        }[action_id]
+        self.move_to(max(0, target))
+
+    def on_click(self, event: Click) -> None:
+        """The first click moves the cursor, a click on the cursor's row chooses it."""
+        offset = event.get_content_offset(self)
+        if offset is None or not self.has_cursor or offset.y < self._header_height:
+            return
+        index = self.top + offset.y - self._header_height
+        if index >= self.source.count():
+            return
+        if index == self.cursor:
+            self.post_message(self.Chosen(self))
+        else:
+            self.move_to(index)
+
+    def _show_cursor(self) -> None:
+        self.scroll_to_region(
+            Region(0, self.cursor, 1, 1 + self._header_height), animate=False, force=True, x_axis=False
+        )
+
+    @override
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if not self.has_cursor and round(old_value) != round(new_value):
+            self.post_message(self.Moved(self))
+
+    @override
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if self._header is not None and y == 0:
+            return self.strip(self._header, width)
+        index = self.top + y - self._header_height
+        if index >= self.source.count():
+            return self.strip((), width)
+        return self.strip(self.source.line(index), width, cursor=self.has_cursor and index == self.cursor)
