@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pvenix_lab.site.pve.cluster import Cluster, Token
 
 _HEADER = re.compile(r"PVEAPIToken=([^=]*)(?:=(.*))?")
-_ROOTS = ("/", "/access", "/access/groups", "/mapping", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+_ROOTS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 
 
 def authenticate(cluster: Cluster, header: str | None) -> Token:

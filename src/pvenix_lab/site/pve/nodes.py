@@ -68,6 +68,8 @@ async def status(call: Call) -> dict[str, Any]:
             "cores": node.cpus // 2,
             "sockets": 1,
             "model": "AMD EPYC",
+            "mhz": "3500.000",
+            "flags": "fpu vme pse tsc msr svm aes avx2 hypervisor",
             "user_hz": 100,
             "hvm": "1",
         },

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.options import size_gib
+from pvenix_lab.site.pve.vm import parse_properties
 
 if TYPE_CHECKING:
     from pvenix_lab.site.pve.cluster import Cluster, Storage
@@ -28,13 +29,15 @@ def volumes(cluster: Cluster, storage: Storage) -> list[dict[str, Any]]:
             size = int(size_gib(disk.get("size", "4M")) * _GIB)
             parent, linked, _ = name.partition("/")
             entry = {"volid": disk["file"], "content": "images", "format": "raw", "size": size, "vmid": vm.vmid}
-            result.append(entry | {"parent": parent if linked else None})
+            ctime = int(parse_properties(str(vm.config.get("meta", ""))).get("ctime", "0"))
+            entry |= {"ctime": ctime, "used": int(size * _FILLED), "parent": parent if linked else None}
+            result.append(entry)
     return result
 
 
 def usage(cluster: Cluster, storage: Storage) -> dict[str, int]:
     """`total`, `used` and `avail` in bytes."""
-    disks = sum(int(entry["size"] * _FILLED) for entry in volumes(cluster, storage))
+    disks = sum(entry["used"] for entry in volumes(cluster, storage))
     used = min(storage.total, storage.base_used + disks)
     return {"total": storage.total, "used": used, "avail": storage.total - used}
 
