@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -111,9 +112,10 @@ class FakeGuest:
         return {"content": self.files[path]}
 
 
-def copy_nothing(_site: Site, source: Path, target: Path) -> None:
-    """What a clone copies when guests have no disk."""
-    del source, target
+def copy_disk(_site: Site, source: Path, target: Path) -> None:
+    """What a clone copies: everything, if there is anything."""
+    if source.exists():
+        shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 class PveLab:
@@ -126,7 +128,7 @@ class PveLab:
             timings=timings,
             wall=self.wall if virtual else lambda: float(EPOCH),
             guest_factory=FakeGuest,
-            clone_disk=copy_nothing,
+            clone_disk=copy_disk,
         )
 
     def wall(self) -> float:

@@ -110,6 +110,7 @@ async def test_proxmoxer_clones_waits_and_reads_errors(tmp_path: Path) -> None:
         node.qemu(250).config.put(sshkeys=KEY_ENCODED, tags="b a")
         config = node.qemu(250).config.get()
         assert (config["sshkeys"], config["tags"]) == (KEY_ENCODED, "a;b")
+        assert node.tasks(node.qemu(250).delete(purge=1)).status.get()["type"] == "qmdestroy"
         with pytest.raises(ResourceException) as missing:
             node.qemu(311).config.get()
         assert missing.value.status_code == 500
@@ -290,3 +291,12 @@ async def test_many_connections_are_served_side_by_side(tmp_path: Path) -> None:
             for _ in range(20):
                 group.create_task(one(site))
         assert site.lab.site.counters.pve_reads == 20
+
+
+async def test_an_idle_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async with served(tmp_path) as site:
+        session = site.session()
+        await asyncio.to_thread(session.get, f"{site.base}/version")
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 2
+    session.close()

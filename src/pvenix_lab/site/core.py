@@ -188,6 +188,20 @@ class Site:
         """Copy the disk of VM `source` to VM `target`, as a clone leaves it."""
         self._clone_disk(self, self.guest_root(source), self.guest_root(target))
 
+    def save_disk(self, vmid: int, snapshot: str) -> None:
+        """Keep the disk of a VM under the name of a snapshot; nothing if the VM has no disk yet."""
+        self._replace(self.guest_root(vmid), self.snapshot_root(vmid, snapshot))
+
+    def restore_disk(self, vmid: int, snapshot: str) -> None:
+        """Make the disk of a VM what it was at a snapshot."""
+        self._replace(self.snapshot_root(vmid, snapshot), self.guest_root(vmid))
+
+    def _replace(self, source: Path, target: Path) -> None:
+        if target.exists():
+            shutil.rmtree(target)
+        if source.exists():
+            self._clone_disk(self, source, target)
+
     async def destroy_guest(self, vmid: int) -> None:
         """Power the guest off and remove its disk and the snapshots of it."""
         guest = self.guests.pop(vmid, None)

@@ -30,8 +30,12 @@ _IDLE_DISK: dict[str, Any] = {
         for name in ("bytes", "merged", "operations", "total_time_ns")
     },
     **{f"{how}_{kind}_operations": 0 for how in ("failed", "invalid") for kind in ("flush", "rd", "unmap", "wr")},
-    "flush_operations": 0, "flush_total_time_ns": 0, "wr_highest_offset": 0,
-    "account_failed": True, "account_invalid": True, "timed_stats": [],
+    "flush_operations": 0,
+    "flush_total_time_ns": 0,
+    "wr_highest_offset": 0,
+    "account_failed": True,
+    "account_invalid": True,
+    "timed_stats": [],
 }
 """Counters of a drive that has done nothing; these booleans are real ones (recorded on 8.4.5)."""
 

@@ -12,8 +12,6 @@ from pvenix_lab.site.pve.tasks import Task, launch
 from pvenix_lab.site.pve.vm import Snapshot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pvenix_lab.site.pve.vm import Vm
 
 _LIST = "/nodes/{node}/qemu/{vmid}/snapshot"
@@ -69,7 +67,7 @@ async def take(call: Call) -> str:
         for key, disk in vm.disks().items():
             if disk.get("media") != "cdrom":
                 task.log(f"snapshotting 'drive-{key}' ({disk['file']})")
-        _copy_tree(call.site.guest_root(vm.vmid), call.site.snapshot_root(vm.vmid, name))
+        call.site.save_disk(vm.vmid, name)
         vm.snapshots[name] = Snapshot(
             name=name,
             description=call.text("description"),
@@ -92,7 +90,7 @@ async def rollback(call: Call) -> str:
         vm.lock = "rollback"
         await power_off(call.site, vm, graceful=False)
         await call.site.sleep(call.site.timings.snapshot_s)
-        _copy_tree(call.site.snapshot_root(vm.vmid, snapshot.name), call.site.guest_root(vm.vmid))
+        call.site.restore_disk(vm.vmid, snapshot.name)
         vm.config, vm.pending = dict(snapshot.config), {}
         vm.current_parent, vm.lock = snapshot.name, None
         if call.flag("start"):
@@ -132,11 +130,3 @@ def _named(vm: Vm, name: str) -> Snapshot:
     if name not in vm.snapshots:
         raise PveError(f"snapshot '{name}' does not exist")
     return vm.snapshots[name]
-
-
-def _copy_tree(source: Path, target: Path) -> None:
-    """Make `target` equal to `source`; the guest's tree may be absent if the VM was never started."""
-    if target.exists():
-        shutil.rmtree(target)
-    if source.exists():
-        shutil.copytree(source, target, symlinks=True)
