@@ -205,6 +205,7 @@ class _Forbidden(HTTPAdapter):
 def _only_final_answers(response: requests.Response, **_: object) -> requests.Response:
     """Refuse a redirect before requests follows it, which would turn a POST into a GET."""
     if 300 <= response.status_code < 400:
+        response.close()
         raise BadAnswer(f"redirected to {response.headers.get('location', 'nowhere')[:120]!r}")
     return response
 
