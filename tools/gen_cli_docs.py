@@ -73,7 +73,9 @@ def _command(parent: click.Context, name: str, group: click.Group) -> Iterator[s
     yield "Examples:\n"
     yield "```console\n" + "".join(f"{line}\n" for line in getattr(command, "examples", ())) + "```\n"
     own = [param for param in command.params if not isinstance(param, GlobalOption)]
-    arguments = [(f"`{each.make_metavar(context)}`", each.help or "") for each in own if isinstance(each, click.Argument)]
+    arguments = [
+        (f"`{each.make_metavar(context)}`", each.help or "") for each in own if isinstance(each, click.Argument)
+    ]
     yield from [_table(arguments, ("Argument", ""))] if arguments else []
     options = _options([each for each in own if isinstance(each, click.Option)])
     yield from [_table(options)] if options else []
@@ -90,7 +92,9 @@ def _options(params: list[click.Parameter] | list[click.Option]) -> list[tuple[s
 
 def _table(rows: list[tuple[str, str]], header: tuple[str, str] = ("Option", "")) -> str:
     lines = [header, ("---", "---"), *rows]
-    return "".join(f"| {left.replace('|', chr(92) + '|')} | {right.replace('|', chr(92) + '|')} |\n" for left, right in lines)
+    return "".join(
+        f"| {left.replace('|', chr(92) + '|')} | {right.replace('|', chr(92) + '|')} |\n" for left, right in lines
+    )
 
 
 if __name__ == "__main__":

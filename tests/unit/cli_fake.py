@@ -162,6 +162,10 @@ class FakeWorkspace:
     async def reject(self, host: str, commit: str, comment: str) -> None:
         self.asked.append(("reject", host, commit, comment))
 
+    async def init_remote(self, *, take_over: str = "") -> str:
+        self.asked.append(("init_remote", take_over))
+        return "c" * 40
+
     async def merge(self, host: str, commit: str) -> str:
         self.asked.append(("merge", host, commit))
         return "c" * 40

@@ -83,6 +83,11 @@ class LazyGroup(Group):
             raise click.NoSuchCommand(error.command_name, possibilities=self.list_commands(ctx), ctx=ctx) from None
 
     @override
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        _Shaped.format_options(self, ctx, formatter)
+
+    @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in SECTIONS:
             rows = [(name, entry.help) for name, entry in COMMANDS.items() if entry.section == section]

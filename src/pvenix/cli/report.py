@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import clean, style
 from pvenix.model.errors import ExitCode, InvalidInput, PvenixError
@@ -25,6 +26,11 @@ def guarded(command: Callable[[], object], settings: Settings) -> int:
     except PvenixError as error:
         tell(error, settings)
         return error.exit_code
+    except NothingToDo as reason:
+        talk(str(reason))
+        if settings.output is not Output.TEXT:
+            click.echo(json.dumps({"schema": "pvenix/nothing-to-do/v1", "reason": str(reason)}))
+        return ExitCode.OK
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return ExitCode.USAGE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pvenix.cli.nothing import NothingToDo
 from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.selector import Facts, parse_selector
 
@@ -76,10 +77,6 @@ def host_argument(*, required: bool = True, many: bool = True) -> Callable[[Deco
         shell_complete=complete_hosts,
         help=PATTERNS if many else "A host of the inventory.",
     )
-
-
-class NothingToDo(Exception):
-    """A pattern over facts, such as `state=drifted`, matches no host at the moment."""
 
 
 def select(

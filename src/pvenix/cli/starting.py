@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pvenix.cli.driver import execute
-from pvenix.cli.selection import NothingToDo
-from pvenix.cli.settings import Output, Settings, talk
+from pvenix.cli.settings import Output, Settings
 from pvenix.cli.text import table
-from pvenix.model.errors import ExitCode
 from pvenix.model.plan import RunPlan
 
 if TYPE_CHECKING:
@@ -25,25 +23,16 @@ def start(settings: Settings, planner: Planner) -> int:
     """The exit code of the run that `planner` asks for, executed in this process."""
 
     async def action(workspace: Workspace) -> int:
-        try:
-            plan = await planner(workspace)
-        except NothingToDo as reason:
-            talk(str(reason))
-            return ExitCode.OK
-        return await execute(settings, workspace, workspace.runs.create(plan))
+        return await execute(settings, workspace, workspace.runs.create(await planner(workspace)))
 
     return settings.run_async(action)
 
 
 def show_hosts(settings: Settings, planner: Planner) -> int:
     """Print the hosts of the plan."""
-    try:
-        hosts = settings.run_async(planner).hosts
-    except NothingToDo as reason:
-        talk(str(reason))
-        hosts = ()
+    hosts = settings.run_async(planner).hosts
     if settings.output is Output.TEXT:
-        click.echo("".join(f"{host}\n" for host in hosts), nl=False)
+        click.echo("\n".join(hosts))
     else:
         click.echo(json.dumps({"schema": "pvenix/hosts/v1", "hosts": list(hosts)}))
     return 0
@@ -51,11 +40,7 @@ def show_hosts(settings: Settings, planner: Planner) -> int:
 
 def show_tasks(settings: Settings, planner: Planner) -> int:
     """Print the plays of the plan with their tasks."""
-    try:
-        plan = settings.run_async(planner)
-    except NothingToDo as reason:
-        talk(str(reason))
-        return ExitCode.OK
+    plan = settings.run_async(planner)
     if settings.output is not Output.TEXT:
         click.echo(json.dumps(plan.to_json()))
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
@@ -10,7 +11,7 @@ import click
 
 from pvenix.adapters.text import sanitise as clean
 
-__all__ = ["cells", "clean", "cut", "one_line", "style", "table"]
+__all__ = ["cells", "clean", "cut", "one_line", "plain_value", "style", "table"]
 
 _GREEN = ("ok", "changed", "in sync", "pass", "merged", "approved", "running")
 _YELLOW = (
@@ -49,6 +50,11 @@ def style(text: str, word: str) -> str:
 def one_line(text: str) -> str:
     """`text` cleaned and on one line."""
     return " ".join(clean(text).split())
+
+
+def plain_value(value: object) -> str:
+    """A value of a file on one line, as JSON spells it; text as it is."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def cells(text: str) -> int:

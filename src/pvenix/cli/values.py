@@ -18,15 +18,20 @@ def scalar(text: str) -> ArgValue:
     return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
 
 
-def pairs(texts: Iterable[str], option: str) -> dict[str, ArgValue]:
-    """The values of `KEY=VALUE` texts by key; a later one beats an earlier one.
+def split_pair(text: str, what: str) -> tuple[str, str]:
+    """Key and value of `KEY=VALUE`.
 
     Raises: UsageError for a text without a key or an equals sign.
     """
-    values: dict[str, ArgValue] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{option} {text!r} is not KEY=VALUE", hint=f"for example {option} reason=kernel")
-        values[key.strip()] = scalar(value.strip())
-    return values
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"{text!r} is not {what}", hint="for example memory=8G")
+    return key.strip(), value.strip()
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, ArgValue]:
+    """The values of `KEY=VALUE` texts by key; a later one beats an earlier one.
+
+    Raises: UsageError for a text that is not one.
+    """
+    return {key: scalar(value) for key, value in (split_pair(text, f"KEY=VALUE for {option}") for text in texts)}

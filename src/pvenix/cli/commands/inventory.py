@@ -11,7 +11,7 @@ from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.selection import host_argument, select
 from pvenix.cli.settings import Output, Settings
-from pvenix.cli.text import style
+from pvenix.cli.text import one_line, plain_value, style
 
 if TYPE_CHECKING:
     from pvenix.fleet.layers import Explained, Origin
@@ -110,11 +110,15 @@ def graph(settings: Settings) -> None:
 
 
 def _lines(each: Explained) -> list[str]:
-    lines = [f"{style(each.field, 'strong')} = {_shown(each.value)}"]
+    lines = [f"{style(each.field, 'strong')} = {one_line(plain_value(each.value))}"]
     for number, origin in enumerate(each.origins):
-        said = f"{'appends ' if origin.appended else ''}{_shown(origin.value)} " if len(each.origins) > 1 else ""
+        said = (
+            f"{'appends ' if origin.appended else ''}{one_line(plain_value(origin.value))} "
+            if len(each.origins) > 1
+            else ""
+        )
         lines.append(f"  {'from' if number == 0 else 'and '} {said}{_place(origin)}")
-    lines += [f"  beat {_shown(origin.value)} {_place(origin)}" for origin in each.beaten]
+    lines += [f"  beat {one_line(plain_value(origin.value))} {_place(origin)}" for origin in each.beaten]
     return lines
 
 
@@ -133,7 +137,3 @@ def _origin(origin: Origin) -> dict[str, Any]:
         "value": origin.value,
         "appended": origin.appended,
     }
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

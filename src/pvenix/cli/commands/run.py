@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pvenix.cli.lazy import Command
-from pvenix.cli.selection import How, NothingToDo, names_now, run_options
+from pvenix.cli.nothing import NothingToDo
+from pvenix.cli.selection import How, names_now, run_options
 from pvenix.cli.settings import Settings
 from pvenix.cli.starting import show_hosts, show_tasks, start
 from pvenix.cli.values import pairs

@@ -1,0 +1,182 @@
+"""`pvenix host`: one host of the inventory, in the files of this checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pvenix.cli.documents import show_document
+from pvenix.cli.edits import apply_edits
+from pvenix.cli.lazy import Group
+from pvenix.cli.selection import host_argument
+from pvenix.cli.settings import Settings, talk
+from pvenix.cli.text import one_line, plain_value, style
+from pvenix.cli.values import split_pair
+from pvenix.fleet.edit import add_host, set_inline, set_machine
+from pvenix.fleet.yaml import parse
+from pvenix.model.errors import UsageError
+from pvenix.model.names import host_name
+
+if TYPE_CHECKING:
+    from pvenix.fleet.layers import Explained
+    from pvenix.fleet.load import Fleet
+
+FIELDS = "Other machine fields, such as proxmox.node=tappaas2 or tags=[web]."
+
+
+@click.group(
+    "host",
+    cls=Group,
+    examples=("pvenix host add dns02 --role base --role dns --zone core13", "pvenix host edit dns02 memory=8G"),
+)
+def command() -> None:
+    """Add, edit or show a host; edits change the files of this checkout and commit nothing."""
+
+
+@command.command(
+    "add",
+    examples=(
+        "pvenix host add dns02 --role base --role dns --group core --zone core13 --address 10.69.13.6/24",
+        "pvenix host add web01 --class medium --zone srvHome proxmox.node=tappaas2",
+    ),
+)
+@click.argument("name", help="The new host's name.")
+@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...", help=FIELDS)
+@click.option("--role", "roles", multiple=True, help="A role; repeated for more.")
+@click.option("--class", "size_class", help="A VM size of site.yaml.")
+@click.option("--group", "groups", multiple=True, help="A group of hosts.yaml; repeated for more.")
+@click.option("--zone", help="A network zone of site.yaml.")
+@click.option("--address", help="dhcp, or IP/prefix.")
+@click.pass_obj
+def add(
+    settings: Settings,
+    /,
+    *,
+    name: str,
+    fields: tuple[str, ...],
+    groups: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """List a new host in inventory/hosts.yaml; the file keeps every other byte."""
+    host = host_name(name)
+    machine = _machine(options, fields)
+    with settings.loaded() as fleet:
+        if host in fleet.hosts:
+            raise UsageError(f"`{host}` is in the inventory already", hint=f"pvenix host edit {host} FIELD=VALUE")
+        path = _hosts_file(fleet)
+        text = path.read_text(encoding="utf-8")
+        for number, group in enumerate(groups or ("all",)):
+            text = add_host(text, group, host, machine if number == 0 else {})
+        _save(settings, fleet, host, {path: text})
+    talk(f"next: pvenix run playbooks/onboard.yaml -l {host}")
+
+
+@command.command(
+    "edit",
+    examples=("pvenix host edit dns01 memory=8G cores=4", "pvenix host edit dns01 tags+=public network.address=dhcp"),
+)
+@host_argument(many=False)
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...", help=FIELDS)
+@click.pass_obj
+def edit(settings: Settings, /, *, host: str, fields: tuple[str, ...]) -> None:
+    """Set machine fields of a host where it has them: in hosts.yaml, else in its host_vars file."""
+    with settings.loaded() as fleet:
+        name = fleet.host(host).name
+        texts: dict[Path, str] = {}
+        for field in fields:
+            key, value = _field(field)
+            path, inline = _place(fleet, name, key)
+            text = texts.get(path)
+            if text is None:
+                text = path.read_text(encoding="utf-8") if path.exists() else ""
+            texts[path] = set_inline(text, name, key, value) if inline else set_machine(text, key, value)
+        _save(settings, fleet, name, texts)
+
+
+@command.command("show", examples=("pvenix host show dns01", "pvenix host show dns01 -o json"))
+@host_argument(many=False)
+@click.pass_obj
+def show(settings: Settings, /, *, host: str) -> None:
+    """Show a host with all layers on each other, and the file that says so."""
+    from pvenix.cli.groups import merged
+
+    with settings.loaded() as fleet:
+        found = fleet.host(host)
+        head = [
+            f"{style(found.name, 'strong')}  {found.fqdn}",
+            f"listed at {found.file}:{found.line}, groups {', '.join(found.groups) or '-'}",
+            "",
+        ]
+        explained = fleet.explain(found.name)
+        width = max(len(each.field) for each in explained)
+        item = {
+            "host": found.name,
+            "fqdn": found.fqdn,
+            "groups": list(found.groups),
+            "file": found.file,
+            "line": found.line,
+            "machine": merged(fleet, found.name),
+        }
+        show_document(settings, "host", item, "\n".join([*head, *(_row(each, width) for each in explained)]))
+
+
+def _row(each: Explained, width: int) -> str:
+    origin = each.origins[0]
+    place = origin.layer if origin.file in ("built-in", "--set") else f"{origin.file}:{origin.line}"
+    return f"  {each.field:<{width}}  {one_line(plain_value(each.value))}  ({place})"
+
+
+def _machine(options: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """The inline fields of a new host, in the order in which people write them."""
+    machine: dict[str, Any] = {}
+    if options["size_class"]:
+        machine["class"] = options["size_class"]
+    if options["roles"]:
+        machine["roles"] = list(options["roles"])
+    network = {key: options[key] for key in ("zone", "address") if options[key]}
+    if network:
+        machine["network"] = network
+    for field in fields:
+        (*path, last), value = _field(field)
+        place = machine
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return machine
+
+
+def _field(text: str) -> tuple[tuple[str, ...], Any]:
+    """The path and the value of `FIELD=VALUE`; the value is read as YAML."""
+    name, value = split_pair(text, "FIELD=VALUE")
+    node = parse(value, "command line")
+    plain = node.plain() if node is not None else None
+    if name.endswith("+") and not isinstance(plain, list):
+        plain = [plain]
+    return tuple(name.removeprefix("machine.").split(".")), plain
+
+
+def _place(fleet: Fleet, host: str, field: tuple[str, ...]) -> tuple[Path, bool]:
+    """The file in which a host's field is or belongs, and whether that is inline in hosts.yaml."""
+    own = fleet.root / "inventory" / "host_vars" / f"{host}.yaml"
+    wanted = ".".join(field).removesuffix("+")
+    for each in fleet.explain(host):
+        if each.field == wanted or each.field.startswith(f"{wanted}."):
+            origin = each.origins[0]
+            if origin.layer == "host_vars":
+                return fleet.root / origin.file, False
+            if origin.layer == "host":
+                return fleet.root / origin.file, True
+    return own, False
+
+
+def _hosts_file(fleet: Fleet) -> Path:
+    return fleet.root / fleet.files[1]
+
+
+def _save(settings: Settings, fleet: Fleet, host: str, texts: Mapping[Path, str]) -> None:
+    diff = apply_edits(fleet.root, texts, inventory=settings.inventory)
+    item = {"host": host, "files": [path.relative_to(fleet.root).as_posix() for path in texts], "diff": diff}
+    show_document(settings, "host-edit", item, diff.rstrip("\n") or "nothing to change")
