@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ def test_a_clone_inherits_everything_but_gets_new_mac_uuid_and_name(tmp_path: Pa
             assert after[key] == before[key]
         for key in ("net0", "smbios1", "vmgenid", "digest", "scsi0"):
             assert after[key] != before[key]
+        assert re.fullmatch(r"virtio=BC:24:11(:[0-9A-F]{2}){3},bridge=lan", after["net0"])
         assert after["name"] == "fix"
         assert "template" not in after
         assert "lock" not in after
