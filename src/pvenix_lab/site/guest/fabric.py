@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Observer = Callable[["Guest", str], None]
 """Called with the guest and what happened: `ssh` (its SSH port may have opened or closed), `cut`, `off`."""
 
-_FIRST_LEASE = 100
+_FIRST_LEASE = 50
 _KEPT_COMMITS = 16
 
 
@@ -56,13 +56,13 @@ class Fabric:
         )
 
     def lease(self, network: Network, mac: str) -> str:
-        """The address with prefix that DHCP gives this interface: always the same one for a MAC address."""
+        """The address with prefix that DHCP gives this interface, always the same for a MAC address; empty when none is left."""
         net = ipaddress.ip_network(network.cidr)
         key = f"{network.name} {mac.lower()}"
         if key not in self.leases:
             taken = set(self.leases.values())
             hosts = (f"{net[number]}/{net.prefixlen}" for number in range(_FIRST_LEASE, net.num_addresses - 1))
-            self.leases[key] = next(address for address in hosts if address not in taken)
+            self.leases[key] = next((address for address in hosts if address not in taken), "")
         return self.leases[key]
 
     def keep_commit(self, key: str, tree: FlakeTree) -> None:

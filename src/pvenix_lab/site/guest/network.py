@@ -67,7 +67,7 @@ def _addresses(fabric: Fabric, entry: Mapping[str, Any] | None, where: tuple[str
     for subnet in subnets:
         kind = str(subnet.get("type", ""))
         if kind in ("dhcp", "dhcp4"):
-            found.append(fabric.lease(fabric.network(bridge, vlan), mac))
+            found += filter(None, (fabric.lease(fabric.network(bridge, vlan), mac),))
         elif kind in ("static", "static6"):
             address = str(subnet["address"])
             prefix = subnet.get("netmask", "64" if ":" in address else "24")

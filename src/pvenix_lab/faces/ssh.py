@@ -1,0 +1,272 @@
+"""Real SSH servers for the guests: one listener per guest on loopback, and the CI/CD host's public one, which is the jump.
+
+A guest's own address is reached as `direct-tcpip` through the jump; who asks for an address where nobody listens gets refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+import socket
+from typing import TYPE_CHECKING
+
+import asyncssh
+from typing_extensions import override
+
+from pvenix_lab.faces.ports import open_port
+from pvenix_lab.site.guest.call import UIDS, ProgramError
+from pvenix_lab.site.guest.fabric import fabric_of
+from pvenix_lab.site.guest.firstboot import HOST_KEY
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.keys import parse_authorized
+from pvenix_lab.site.guest.shell import split_command
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.guest.keys import AuthorizedKey
+
+LOOPBACK = "127.0.0.1"
+SSH_PORT = 22
+_KEY_FILES = {
+    "git": ("/srv/git/.ssh/authorized_keys",),
+    "root": ("/root/.ssh/authorized_keys", "/run/current-system/etc/ssh/authorized_keys.d/root"),
+    "tappaas": ("/home/tappaas/.ssh/authorized_keys", "/run/current-system/etc/ssh/authorized_keys.d/tappaas"),
+}
+_LOG = logging.getLogger(__name__)
+
+
+class SshFace:
+    """The SSH listeners of a site. `jump` is the VM whose listener is public and has a fixed port."""
+
+    def __init__(self, site: Site, *, jump: int) -> None:
+        self.site = site
+        self.jump = jump
+        self.jump_port = 0
+        self.ports: dict[int, int] = {}
+        self._acceptors: dict[int, asyncssh.SSHAcceptor] = {}
+        self._connections: dict[int, set[asyncssh.SSHServerConnection]] = {}
+        self._reserved: socket.socket | None = None
+        self._lock = asyncio.Lock()
+
+    def reserve(self, port: int = 0) -> int:
+        """Take the jump's port before anything listens, so that it can be written down; returns it."""
+        self._reserved = socket.create_server((LOOPBACK, port))
+        self.jump_port = self._reserved.getsockname()[1]
+        return self.jump_port
+
+    async def start(self) -> None:
+        """Open the listeners of every guest that is up, and follow the guests from now on."""
+        if not self.jump_port:
+            self.reserve()
+        fabric_of(self.site).observers.append(self._observe)
+        for guest in list(self.site.guests.values()):
+            if isinstance(guest, Guest):
+                await self._reconcile(guest)
+
+    async def stop(self) -> None:
+        """Cut every connection and close every port."""
+        fabric_of(self.site).observers.remove(self._observe)
+        for vmid in list(self._acceptors):
+            self._close(vmid)
+        for vmid in list(self._connections):
+            self._cut(vmid)
+        if self._reserved is not None:
+            self._reserved.close()
+        await asyncio.sleep(0)
+
+    def guest_at(self, address: str) -> Guest | None:
+        """The running guest that has this IP address or this name."""
+        for guest in self.site.guests.values():
+            if isinstance(guest, Guest) and guest.running:
+                own = {entry.partition("/")[0] for entry in guest.addresses}
+                if address in own or address == guest.hostname:
+                    return guest
+        return None
+
+    def connections(self, vmid: int) -> set[asyncssh.SSHServerConnection]:
+        """The live connections of a guest."""
+        return self._connections.setdefault(vmid, set())
+
+    def _observe(self, guest: Guest, what: str) -> None:
+        if what in ("cut", "off"):
+            self._cut(guest.vm.vmid)
+        if what == "off":
+            self._close(guest.vm.vmid)
+        elif what == "ssh":
+            self.site.spawn(self._reconcile(guest), f"{guest.name}: SSH port")
+
+    async def _reconcile(self, guest: Guest) -> None:
+        """Listen exactly when the guest would accept connections; those that exist stay."""
+        async with self._lock:
+            vmid = guest.vm.vmid
+            if guest.ssh_ready and vmid not in self._acceptors:
+                self._acceptors[vmid] = acceptor = await self._listen(guest)
+                self.ports[vmid] = acceptor.get_port()
+            elif not guest.ssh_ready:
+                self._close(vmid)
+
+    async def _listen(self, guest: Guest) -> asyncssh.SSHAcceptor:
+        public = guest.vm.vmid == self.jump
+        sock = self._reserved if public else None
+        if public:
+            self._reserved = None
+        where: dict[str, object] = (
+            {"sock": sock} if sock else {"host": LOOPBACK, "port": self.jump_port if public else 0}
+        )
+        return await asyncssh.listen(
+            **where,  # type: ignore[arg-type]  # asyncssh takes either a socket or an address
+            config=None,
+            server_factory=lambda: GuestServer(self, guest),
+            process_factory=GuestProcess(guest),
+            server_host_keys=[str(guest.tree.real(HOST_KEY))],
+            encoding=None,
+            line_editor=False,
+            allow_scp=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            compression_algs=None,
+            keepalive_interval=0,
+            login_timeout=30,
+        )
+
+    def _close(self, vmid: int) -> None:
+        self.ports.pop(vmid, None)
+        acceptor = self._acceptors.pop(vmid, None)
+        if acceptor is not None:
+            acceptor.close()
+
+    def _cut(self, vmid: int) -> None:
+        for connection in list(self._connections.get(vmid, ())):
+            connection.abort()
+
+
+class GuestServer(asyncssh.SSHServer):
+    """One connection to a guest: who may log in is read from the guest's own files at every login."""
+
+    def __init__(self, face: SshFace, guest: Guest) -> None:
+        self._face = face
+        self._guest = guest
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._user = ""
+
+    @override
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._face.connections(self._guest.vm.vmid).add(conn)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._face.connections(self._guest.vm.vmid).discard(self._connection)
+
+    @override
+    def begin_auth(self, username: str) -> bool:
+        self._user = username
+        return True
+
+    @override
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    @override
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        found = self._entry(username, key)
+        if found is None or self._connection is None:
+            return False
+        self._connection.set_extra_info(lab_entry=found, lab_user=username)
+        return True
+
+    def _entry(self, username: str, key: asyncssh.SSHKey) -> AuthorizedKey | None:
+        if username not in UIDS:
+            return None
+        offered = b" ".join(key.export_public_key("openssh").split()[:2]).decode()
+        text = "".join(self._guest.tree.read_text(path) for path in _KEY_FILES[username])
+        return next((entry for entry in parse_authorized(text) if entry.blob == offered), None)
+
+    @override
+    def connection_requested(  # type: ignore[override]  # asyncssh's own union of what may be returned is not exported
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool | asyncssh.SSHTCPSession[bytes] | Awaitable[asyncssh.SSHTCPSession[bytes]]:
+        if self._user == "git":
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed")
+        local = dest_host in ("localhost", LOOPBACK, "::1")
+        target = self._guest if local else self._face.guest_at(dest_host)
+        if target is None:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "No route to host")
+        port = self._face.ports.get(target.vm.vmid)
+        if dest_port == SSH_PORT and port and self._connection is not None:
+            return self._connection.forward_connection(LOOPBACK, port)
+        session = open_port(target, dest_port) if dest_port != SSH_PORT else None
+        if session is None:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")
+        return session
+
+
+class GuestProcess:
+    """Runs one exec channel on the guest; the program dies with the channel, units do not."""
+
+    def __init__(self, guest: Guest) -> None:
+        self._guest = guest
+
+    async def __call__(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """Handle one session."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                closed = group.create_task(process.channel.wait_closed())
+                ran = group.create_task(self._run(process))
+                await asyncio.wait({closed, ran}, return_when=asyncio.FIRST_COMPLETED)
+                for task in (closed, ran):
+                    task.cancel()
+        except* (ConnectionError, asyncssh.Error, asyncssh.BreakReceived, asyncssh.SignalReceived):
+            _LOG.debug("a channel of %s ended with its connection", self._guest.name)
+
+    async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        entry: AuthorizedKey = process.get_extra_info("lab_entry")
+        user: str = process.get_extra_info("lab_user")
+        try:
+            argv, env = _command_of(process, entry.command)
+        except ProgramError as exc:
+            process.stderr.write(exc.text.encode() + b"\n")
+            process.exit(exc.status)
+            return
+        try:
+            stdin = _Stdin(process.stdin)
+            status = await self._guest.run(argv, stdin, process.stdout, process.stderr, user=user, env=env)
+        except ConnectionResetError:
+            process.channel.get_connection().abort()
+            return
+        process.exit(status)
+
+
+class _Stdin:
+    """Standard input from the channel; a signal, a break or a lost connection all mean that the client has gone."""
+
+    def __init__(self, reader: asyncssh.SSHReader[bytes]) -> None:
+        self._reader = reader
+
+    async def read(self, n: int = -1, /) -> bytes:
+        """At most `n` bytes. Raises ConnectionResetError when the client has gone."""
+        try:
+            return await self._reader.read(n)
+        except (asyncssh.Error, asyncssh.BreakReceived, asyncssh.SignalReceived) as exc:
+            raise ConnectionResetError("the client has gone") from exc
+
+
+def _command_of(process: asyncssh.SSHServerProcess[bytes], forced: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The words to run and their environment: the key's forced command, or what the client asked for.
+
+    Raises:
+        ProgramError: no command (the lab has no interactive shell), a subsystem, or one that needs a shell.
+    """
+    if process.subsystem:
+        raise ProgramError("subsystem request failed: the lab has no subsystems", 1)
+    asked = process.command or ""
+    if forced:
+        words = [asked if word == "$SSH_ORIGINAL_COMMAND" else word for word in shlex.split(forced)]
+        return tuple(words), {"SSH_ORIGINAL_COMMAND": asked}
+    if not asked:
+        raise ProgramError("This guest is simulated and has no interactive shell; give a command: ssh HOST COMMAND", 1)
+    return split_command(asked), {}
