@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pyte
 import pytest
 
-from pvenix.cli.driver import Driver
+from pvenix.cli.driver import GATE, Driver
 from pvenix.cli.render.live import Live
 from pvenix.cli.render.machine import JsonDocument
 from pvenix.cli.text import cells, cut, table
+from pvenix.engine.runfiles import RunDir
 from pvenix.model.events import Event, HostEnded, Progress, RunStarted, StepEnded, StepStarted, StepWaiting
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from tests.unit.cli_fake import Cli
@@ -127,3 +130,46 @@ async def test_the_first_interrupt_asks_and_the_second_leaves(
     assert "may still go on: dns01 rebuild" in said
     assert f"pvenix resume {driver._run.run}" in said
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Stepping:
+    """A run in step mode whose two hosts wait for a word before each of two steps; the answers are typed meanwhile."""
+
+    def __init__(self, answers: tuple[str, ...], keyboard: int) -> None:
+        self.heard: list[str] = []
+        self._answers = iter(answers)
+        self._keyboard = keyboard
+
+    async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool) -> int:
+        for verb in ("clone", "boot"):
+            for number, host in enumerate(("dns01", "web01")):
+                on_event(StepWaiting(run="r", seq=number, at="", verb=verb, reason=GATE, **step(host, verb)))
+            os.write(self._keyboard, next(self._answers, "").encode())
+            while not (requests := run.take_requests()):  # noqa: ASYNC110 - requests are files, as for the runner
+                await asyncio.sleep(0.001)
+            self.heard.append(requests[0].kind)
+            if requests[0].kind == "cancel":
+                return 130
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "heard", "code"),
+    [
+        (("y\n", "y\n"), ["continue", "continue"], 0),
+        (("c\n",), ["continue", "continue"], 0),
+        (("y\n", "n\n"), ["continue", "cancel"], 130),
+        (("what\nn\n",), ["cancel"], 130),
+    ],
+)
+async def test_a_step_starts_when_the_person_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...], heard: list[str], code: int
+) -> None:
+    run = hanging_driver(tmp_path)._run
+    read, keyboard = os.pipe()
+    with os.fdopen(read) as stdin, os.fdopen(keyboard, "wb"):
+        monkeypatch.setattr("sys.stdin", stdin)
+        stepping = Stepping(answers, keyboard)
+        driver = Driver(cast("Any", stepping), run, JsonDocument(), tails=False, ask=True)
+        assert await driver.drive(resume=False) == code
+    assert stepping.heard == heard

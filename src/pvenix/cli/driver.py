@@ -183,9 +183,11 @@ class StepAsker:
         sys.stderr.flush()
 
     def _answered(self) -> None:
-        answer = os.read(sys.stdin.fileno(), 1024).decode(errors="replace").strip().lower()[:1]
-        if not self._queue:
-            return
+        for line in os.read(sys.stdin.fileno(), 1024).decode(errors="replace").splitlines():
+            if self._queue:  # what is typed ahead answers no question that was not on the screen yet
+                self._take(line.strip().lower()[:1])
+
+    def _take(self, answer: str) -> None:
         if answer not in ("y", "c", "n"):
             self._ask()
             return
