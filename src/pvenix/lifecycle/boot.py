@@ -21,7 +21,7 @@ _CLOUD_INIT_TIMEOUT_S = 600.0
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the VM runs, its key is pinned and a command succeeds over SSH."""
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
     if await world.pve.status(found.node, found.vmid) != "running":
@@ -69,7 +69,7 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The calls and commands that `apply` would send."""
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     path = f"/nodes/{found.node}/qemu/{found.vmid}" if found else "/nodes/<node>/qemu/<vmid>"
     return (
         ("pve", f"POST {path}/status/start"),

@@ -7,7 +7,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import place
 from pvenix.lifecycle.settings import differing, hardware_settings
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import MARKER_TAG, Found, World
+from pvenix.lifecycle.world import MARKER_TAG, Found, World, is_ours, marker
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
@@ -20,19 +20,9 @@ _TASK_TIMEOUT_S = 1500.0
 _ROOT_DISK = "scsi0"
 
 
-def marker(host: str, run: str) -> str:
-    """The notes of a VM that pvenix made: they say whose it is before its tags do."""
-    return f"pvenix-host: {host}\npvenix-run: {run}"
-
-
-def is_ours(config: VmConfig, host: str) -> bool:
-    """True when the VM's notes name `host`; a clone inherits the tags of its template, so tags alone do not count."""
-    return f"pvenix-host: {host}" in config.values.get("description", "").split("\n")
-
-
 async def probe(world: World, step: Step) -> Probe:
     """Done when the host's VM exists unlocked, with the size and the tags that the inventory wants."""
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM")
     facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
@@ -74,7 +64,7 @@ async def _earlier(world: World, step: Step) -> Found | None:
         step.tell("an earlier process started the clone; waiting for its task")
         await task_end(world, step, step.known["upid"], timeout_s=_TASK_TIMEOUT_S)
     if "vmid" not in step.known:
-        return await world.find_vm(step.host)
+        return await world.find_vm(step.host, step.facts)
     return await _appeared(world, step, node_name(step.known["node"]), vmid(step.known["vmid"]))
 
 

@@ -13,7 +13,7 @@ async def probe(world: World, step: Step) -> Probe:
     """Done when Proxmox holds the values, or when the fleet has taken over from cloud-init."""
     if await world.registered(step.host):
         return done("registered: the fleet owns its configuration now")
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
     missing = differing(_wanted(world, step), found.config)
@@ -43,7 +43,7 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The calls that `apply` would send."""
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     node = found.node if found else step.facts.get("node", "<node>")
     vmid = str(found.vmid) if found else step.facts.get("vmid", "<vmid>")
     wanted = _wanted(world, step)

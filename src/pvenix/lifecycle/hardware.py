@@ -42,7 +42,7 @@ _SIZE_LIMIT = 64 * 1024
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the main branch holds what the guest prints."""
-    if await world.find_vm(step.host) is None:
+    if await world.find_vm(step.host, step.facts) is None:
         return needed(f"{step.host} has no VM yet")
     if step.check and world.trust.get(step.host) is None:
         return needed("not booted yet")

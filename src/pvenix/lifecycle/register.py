@@ -23,7 +23,7 @@ _SERVE = "/run/current-system/sw/bin/fleet-git-serve"
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the main branch or the registration branch holds exactly these files."""
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     if found is None or (step.check and world.trust.get(step.host) is None):
         return needed(f"{step.host} is not booted yet")
     main = await world.repo.fetch()

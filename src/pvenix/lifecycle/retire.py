@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pvenix.engine.step import Step
 from pvenix.fleet.edit import set_machine
-from pvenix.lifecycle.clone import is_ours
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import MARKER_TAG, Found, World
+from pvenix.lifecycle.world import MARKER_TAG, Found, World, is_ours
 from pvenix.model.errors import OutcomeUnknown, Refused, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
@@ -30,7 +29,7 @@ async def probe(world: World, step: Step) -> Probe:
         raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0530")
     if host.machine.proxmox.protect:
         raise Refused(f"{step.host} is protected", hint="set machine.proxmox.protect: false first", code="PVX0531")
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     if found is not None:
         return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
     return done("no VM, and the tombstone is proposed") if await _entombed(world, step) else needed("no tombstone yet")
@@ -38,7 +37,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Stop, destroy, see that it is gone, forget its key, push the tombstone."""
-    found = await world.find_vm(step.host)
+    found = await world.find_vm(step.host, step.facts)
     if found is not None:
         await _destroy(world, step, found)
     world.trust.forget(step.host)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pvenix.engine.ports import Clock, Guest, Interface, Pve, Repo, Target, VmConfig, VmState
@@ -13,7 +14,8 @@ from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.remote import Remote
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable, UsageError
 from pvenix.model.host import Host
-from pvenix.model.names import CommitId, NodeName, Vmid
+from pvenix.model.names import CommitId, NodeName, Vmid, node_name
+from pvenix.model.names import vmid as vm_id
 from pvenix.model.site import Cluster
 
 MARKER_TAG = "pvenix"
@@ -87,27 +89,28 @@ class World:
         """The inventory's entry of the step's host."""
         return self.fleet.hosts[step.host]
 
-    async def find_vm(self, name: str) -> Found | None:
-        """The host's own VM: by the inventory's VM id, else by name and marker.
+    async def find_vm(self, name: str, facts: Mapping[str, str] | None = None) -> Found | None:
+        """The host's own VM: where earlier steps left it (`facts`), by the inventory's VM id, or by our marker.
 
-        Raises: Refused when a VM of that id exists but is another machine's.
+        The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides.
+        Raises: Refused when the VM of the inventory's id is another machine.
         """
-        host = self.fleet.hosts[name]
+        if facts and {"node", "vmid"} <= facts.keys():
+            node, vmid = node_name(facts["node"]), vm_id(facts["vmid"])
+            config = await self.pve.config(node, vmid)
+            if config is not None and config.values.get("name") == name:
+                return Found(node=node, vmid=vmid, config=config)
+        declared = self.fleet.hosts[name].machine.proxmox.vmid
         for vm in await self.survey.vms():
-            by_id = vm.vmid == host.machine.proxmox.vmid
-            if vm.template or not (by_id or (vm.name == name and MARKER_TAG in vm.tags)):
+            if vm.template or not (vm.vmid == declared or (MARKER_TAG in vm.tags and vm.name in ("", name))):
                 continue
             config = await self.pve.config(vm.node, vm.vmid)
             if config is None:
                 continue
-            if by_id and config.values.get("name", "") not in (name, ""):
-                raise Refused(
-                    f"VM {vm.vmid} is {config.values.get('name')!r}, not {name}",
-                    why=f"the inventory gives {vm.vmid} to {name}",
-                    hint=f"choose another machine.proxmox.vmid for {name}; pvenix never takes over a stranger's VM",
-                    code="PVX0512",
-                )
-            return Found(node=vm.node, vmid=vm.vmid, config=config)
+            if config.values.get("name") == name and (vm.vmid == declared or is_ours(config, name)):
+                return Found(node=vm.node, vmid=vm.vmid, config=config)
+            if vm.vmid == declared and config.values.get("lock") != "clone":
+                raise _stranger(vm.vmid, config, name)
         return None
 
     async def vm_of(self, step: Step) -> Found:
@@ -115,7 +118,7 @@ class World:
 
         Raises: RemoteFailure when there is none.
         """
-        found = await self.find_vm(step.host)
+        found = await self.find_vm(step.host, step.facts)
         if found is None:
             raise RemoteFailure(
                 f"{step.host} has no VM", hint=f"pvenix run playbooks/onboard.yaml -l {step.host}", code="PVX0513"
@@ -208,6 +211,25 @@ class World:
     async def registered(self, name: str) -> bool:
         """True when the main branch holds the host's NixOS configuration."""
         return await self.repo.read(await self.expected(), host_file(name)) is not None
+
+
+def marker(host: str, run: str) -> str:
+    """The notes of a VM that pvenix made: they say whose it is before its tags do."""
+    return f"pvenix-host: {host}\npvenix-run: {run}"
+
+
+def is_ours(config: VmConfig, host: str) -> bool:
+    """True when the VM's notes name `host`; a clone inherits the tags of its template, so tags alone do not count."""
+    return f"pvenix-host: {host}" in config.values.get("description", "").split("\n")
+
+
+def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:
+    return Refused(
+        f"VM {vmid} is {config.values.get('name')!r}, not {name}",
+        why=f"the inventory gives {vmid} to {name}",
+        hint=f"choose another machine.proxmox.vmid for {name}; pvenix never takes over a stranger's VM",
+        code="PVX0512",
+    )
 
 
 def host_file(name: str) -> str:
