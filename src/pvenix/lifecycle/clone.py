@@ -69,19 +69,22 @@ async def _earlier(world: World, step: Step) -> Found | None:
 
 
 async def _appeared(world: World, step: Step, node: NodeName, new: Vmid) -> Found | None:
-    """The VM `new` if it is ours and whole, None when it does not exist or belongs to somebody else."""
+    """The VM `new` if it is ours and whole, None when it does not exist or belongs to somebody else.
 
-    async def unlocked() -> Found | bool | None:
-        config = await world.pve.config(node, new)
-        if config is None:
-            return False
-        if config.values.get("lock") == "clone":
-            return None
-        return Found(node=node, vmid=new, config=config) if is_ours(config, step.host) else False
+    Until a clone has ended its VM is listed on the template's node, so both nodes are asked.
+    """
+    source = await _template_node(world, _template(world, step))
 
-    found = await until(
-        unlocked, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what=f"the end of the clone of VM {new}"
-    )
+    async def whole() -> Found | bool | None:
+        for where in dict.fromkeys((node, source)):
+            config = await world.pve.config(where, new)
+            if config is not None and config.values.get("lock") == "clone":
+                return None
+            if config is not None:
+                return Found(node=where, vmid=new, config=config) if is_ours(config, step.host) else False
+        return False
+
+    found = await until(whole, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what=f"the end of the clone of VM {new}")
     return found if isinstance(found, Found) else None
 
 
