@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from pvenix.cli.lab import fleet_source, is_lab_process
+from pvenix.cli.lab import fleet_source, is_lab_process, throwaway_lab
 from tests.unit.cli_fake import Cli
 
 STATUS = {
     "ok": True,
-    "hosts": [{"name": "dns01", "vmid": 200, "power": "running"}, {"name": "web01", "vmid": 210, "power": "stopped"}],
+    "hosts": [
+        {"name": "dns01", "vmid": 200, "status": "running", "addresses": ["10.0.0.5/24"], "ssh": True},
+        {"name": "web01", "vmid": 210, "status": "stopped", "addresses": []},
+    ],
     "counters": {"pve_writes": 3, "receive_packs": 0},
     "faults": [{"name": "build-fails", "host": "dns01", "times": 1, "args": {}}],
 }
@@ -118,7 +121,7 @@ def test_another_process_with_the_lab_s_number_is_left_alone(pvenix: Cli, tmp_pa
 def test_status_shows_hosts_counters_and_faults(pvenix: Cli, control: Control, tmp_path: Path) -> None:
     folder = lab_in(tmp_path / "lab", port=control.server_address[1])
     shown = pvenix("lab", "status", folder).stdout
-    assert "dns01  200   running" in shown
+    assert "dns01  200   -     running  10.0.0.5/24  yes" in shown
     assert "pve_writes     3" in shown
     assert "build-fails  dns01  1" in shown
     document = pvenix.json("lab", "status", folder)
@@ -151,3 +154,54 @@ def test_a_lab_is_made_from_the_fleet_around_or_from_the_starter(tmp_path: Path)
     (tmp_path / "mine" / "inventory" / "hosts.yaml").touch()
     assert fleet_source(tmp_path / "mine" / "inventory") == tmp_path / "mine"
     assert (fleet_source(tmp_path) / "nix" / "flake.nix").is_file()
+
+
+def is_gone(pid: int) -> bool:
+    """Whether no process has this number; a child of this process is collected first."""
+    return not is_lab_process(pid)
+
+
+@pytest.mark.story
+def test_a_lab_comes_up_answers_and_leaves_no_process(pvenix: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "lab"
+    up = pvenix.json("lab", "up", str(folder), "--seed", "7", "--hosts", "2")
+    try:
+        assert (folder / "fleet" / "inventory" / "site.yaml").is_file()
+        status = pvenix.json("lab", "status", str(folder))
+        assert {"dns01", "web-001", "web-002"} <= {host["name"] for host in status["hosts"]}
+        assert "a lab runs in" in pvenix("lab", "up", str(folder)).stderr
+        wrong = pvenix("lab", "fault", str(folder), "biuld-fails")
+        assert (wrong.exit_code, "build-fails" in wrong.stderr) == (2, True)
+    finally:
+        down = pvenix("lab", "down", str(folder))
+    assert (down.exit_code, is_gone(up["pid"])) == (0, True)
+    assert "did not run" in pvenix("lab", "down", "--remove", "--yes", str(folder)).stderr
+    assert not folder.exists()
+
+
+@pytest.mark.story
+def test_a_throw_away_lab_goes_away_whatever_happens_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    said: list[str] = []
+    with pytest.raises(ZeroDivisionError), throwaway_lab(tmp_path, say=said.append) as fleet:
+        pid = json.loads((fleet.parent / "lab.json").read_text())["pid"]
+        assert is_lab_process(pid)
+        assert Path(os.environ["XDG_STATE_HOME"]).is_relative_to(fleet.parent.parent)
+        raise ZeroDivisionError
+    assert (is_gone(pid), fleet.exists(), "XDG_STATE_HOME" in os.environ) == (True, False, False)
+    assert [line.split(":")[0] for line in said] == ["lab", "lab"]
+
+
+@pytest.mark.story
+def test_a_throw_away_lab_goes_away_with_a_terminated_command(tmp_path: Path) -> None:
+    code = "import sys, time; from pathlib import Path; from pvenix.cli.lab import throwaway_lab\n"
+    code += (
+        "with throwaway_lab(Path(sys.argv[1]), say=lambda _: None) as fleet:\n print(fleet, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    fleet = Path(process.stdout.readline().strip())
+    pid = json.loads((fleet.parent / "lab.json").read_text())["pid"]
+    process.terminate()
+    process.stdout.close()
+    assert (process.wait(), is_gone(pid), fleet.exists()) == (143, True, False)

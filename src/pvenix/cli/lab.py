@@ -26,6 +26,7 @@ START_S = 120.0
 STOP_S = 10.0
 """How long a site may take to end before it is killed, in seconds."""
 _POLL_S = 0.05
+_AGAIN = "pvenix lab down --remove {0}, or take another directory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,13 @@ def fleet_source(start: Path) -> Path:
     return starter()
 
 
+def is_left_behind(folder: Path) -> bool:
+    """True for the directory of a lab that ended: it takes its lab.json with it and leaves the rest."""
+    return (
+        all((folder / name).exists() for name in ("lab.log", "fleet", "guests")) and not (folder / "lab.json").exists()
+    )
+
+
 def is_lab_process(pid: int) -> bool:
     """True when `pid` is a living process of the lab and not another one that has its number now."""
     if not _alive(pid):
@@ -189,10 +197,9 @@ def _refuse_used(folder: Path) -> None:
         lab = find_lab(folder)
         if is_lab_process(lab.pid):
             raise UsageError(f"a lab runs in {folder} already", hint=f"pvenix lab status {folder}")
-        raise UsageError(
-            f"{folder} holds a lab that does not run",
-            hint=f"pvenix lab down --remove {folder}, or take another directory",
-        )
+        raise UsageError(f"{folder} holds a lab that does not run", hint=_AGAIN.format(folder))
+    if is_left_behind(folder):
+        raise UsageError(f"{folder} holds a lab that does not run", hint=_AGAIN.format(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty", hint="name a directory that does not exist yet")
 

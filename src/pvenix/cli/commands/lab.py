@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
-from pvenix.cli.lab import Wish, ask, find_lab, fleet_source, lab_down, lab_up
+from pvenix.cli.lab import Wish, ask, find_lab, fleet_source, is_left_behind, lab_down, lab_up
 from pvenix.cli.lazy import Group
 from pvenix.cli.prompts import confirm
 from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import one_line, table
 
-DIRECTORY = click.argument("directory", type=click.Path(path_type=Path, file_okay=False), help="The lab's directory.")
+_COLUMNS = ("name", "vmid", "node", "status", "addresses", "ssh", "current")
+DIRECTORY = click.argument(
+    "directory", type=click.Path(path_type=Path, file_okay=False, resolve_path=True), help="The lab's directory."
+)
 
 
 @click.group(
@@ -59,14 +62,13 @@ def status(settings: Settings, directory: Path) -> None:
         click.echo(json.dumps({"schema": "pvenix/lab-status/v1", "name": lab.name, "pid": lab.pid, **answer}))
         return
     click.echo(f"{lab.name}, process {lab.pid}\n")
-    hosts = [each if isinstance(each, dict) else {"host": each} for each in answer.get("hosts", [])]
-    columns = list(dict.fromkeys(key for host in hosts for key in host))
-    click.echo(table([key.upper() for key in columns], [[_cell(host.get(key)) for key in columns] for host in hosts]))
+    rows = [[_cell(host.get(key)) for key in _COLUMNS] for host in answer.get("hosts", [])]
+    click.echo(table([key.upper() for key in _COLUMNS], rows))
     counters = answer.get("counters", {})
     click.echo("\n" + table(["COUNTER", "COUNT"], [(name, str(count)) for name, count in counters.items()]))
     faults = answer.get("faults", [])
-    rows = [[_cell(fault.get(key)) for key in ("name", "host", "times", "args")] for fault in faults]
-    click.echo("\n" + (table(["FAULT", "HOST", "TIMES", "ARGUMENTS"], rows) if rows else "no fault is armed"))
+    armed = [[_cell(fault.get(key)) for key in ("name", "host", "times", "args")] for fault in faults]
+    click.echo("\n" + (table(["FAULT", "HOST", "TIMES", "ARGUMENTS"], armed) if armed else "no fault is armed"))
 
 
 @command.command("down", examples=("pvenix lab down /tmp/lab", "pvenix lab down /tmp/lab --remove --yes"))
@@ -75,14 +77,14 @@ def status(settings: Settings, directory: Path) -> None:
 @click.pass_obj
 def down(settings: Settings, directory: Path, *, remove: bool) -> None:
     """Stop a site and see its process gone; its files stay unless told otherwise."""
-    lab = find_lab(directory)
+    lab = None if is_left_behind(directory) else find_lab(directory)
     if remove:
-        confirm(settings, f"remove {lab.folder} and everything in it?")
-    ran = lab_down(lab)
-    talk(f"lab: {lab.name} is down" if ran else f"lab: {lab.name} did not run")
+        confirm(settings, f"remove {directory} and everything in it?")
+    ran = lab is not None and lab_down(lab)
+    talk(f"lab: {directory} is down" if ran else f"lab: {directory} did not run")
     if remove:
-        shutil.rmtree(lab.folder)
-        talk(f"lab: {lab.folder} is removed")
+        shutil.rmtree(directory)
+        talk(f"lab: {directory} is removed")
 
 
 @command.command(
@@ -122,8 +124,14 @@ def reset_counters(directory: Path) -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value in ("", {}):
-        return "-"
-    return one_line(
-        ", ".join(f"{key}={each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
-    )
+    match value:
+        case None | "":
+            return "-"
+        case dict():
+            return one_line(", ".join(f"{key}={each}" for key, each in value.items())) or "-"
+        case list():
+            return one_line(", ".join(str(each) for each in value)) or "-"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return one_line(str(value)).removeprefix("/nix/store/")
