@@ -188,7 +188,8 @@ class FleetCopy:
         path = self.root / f"inventory/host_vars/{host}.yaml"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("machine:\n  proxmox: {}\n")
+            path.write_text(f"machine:\n  proxmox:\n    vmid: {vmid}\n    node: {node}\n")
+            return
 
         def change(data: Any) -> None:
             proxmox = data.setdefault("machine", CommentedMap()).setdefault("proxmox", CommentedMap())

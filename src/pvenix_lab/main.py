@@ -82,7 +82,6 @@ async def _serve(directory: Path, options: argparse.Namespace) -> None:
         description = await _open(stack, site, options, stop)
         path = directory / "lab.json"
         _write_private(path, json.dumps(description, indent=2) + "\n")
-        stack.callback(path.unlink, missing_ok=True)
         sys.stdout.write(f"{description['name']}: {len(description['guests'])} guests, described in {path}\n")
         sys.stdout.flush()
         await stop.wait()

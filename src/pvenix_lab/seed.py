@@ -231,7 +231,8 @@ class Seed:
     def _check_out(self, seeded: Seeded) -> None:
         """Give every disk, the template's too, a clone of main at /etc/nixos."""
         pristine = self._plan.directory / "home/etc-nixos"
-        self._git("clone", "--quiet", "--template=", str(self._fleet_dir), str(pristine))
+        # not --local: one pack instead of a directory per loose object, which every guest would have to have
+        self._git("clone", "--quiet", "--no-local", "--template=", str(self._fleet_dir), str(pristine))
         self._git("remote", "set-url", "origin", _UPSTREAM, cwd=pristine)
         # copies have other inodes and change times than the index says; without these every status would read every file
         self._git("config", "core.checkStat", "minimal", cwd=pristine)

@@ -67,16 +67,19 @@ class ControlFace:
     def _answer(self, line: bytes) -> dict[str, object]:
         try:
             request = json.loads(line)
-            if not isinstance(request, dict):
-                raise ControlError("a request is a JSON object")
-            if not hmac.compare_digest(str(request.get("token", "")), self._token):
-                raise ControlError("wrong token; it stands in lab.json")
-            operation = self._operations.get(str(request.get("op")))
-            if operation is None:
-                raise ControlError(f"unknown op {request.get('op')!r}; one of {', '.join(self._operations)}")
-            return {"ok": True, **operation(request)}
+            return {"ok": True, **self._operation(request)(request)}
         except (ControlError, ValueError, TypeError) as exc:
             return {"ok": False, "error": str(exc)}
+
+    def _operation(self, request: object) -> Callable[[dict[str, Any]], dict[str, object]]:
+        if not isinstance(request, dict):
+            raise ControlError("a request is a JSON object")
+        if not hmac.compare_digest(str(request.get("token", "")).encode(), self._token.encode()):
+            raise ControlError("wrong token; it stands in lab.json")
+        operation = self._operations.get(str(request.get("op")))
+        if operation is None:
+            raise ControlError(f"unknown op {request.get('op')!r}; one of {', '.join(self._operations)}")
+        return operation
 
     def _status(self, request: dict[str, Any]) -> dict[str, object]:
         del request

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import shlex
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncssh
 from typing_extensions import override
@@ -117,7 +117,7 @@ class SshFace:
             {"sock": sock} if sock else {"host": LOOPBACK, "port": self.jump_port if public else 0}
         )
         return await asyncssh.listen(
-            **where,  # type: ignore[arg-type]  # asyncssh takes either a socket or an address
+            **where,
             config=None,
             server_factory=lambda: GuestServer(self, guest),
             process_factory=GuestProcess(guest),
@@ -187,7 +187,7 @@ class GuestServer(asyncssh.SSHServer):
         return next((entry for entry in parse_authorized(text) if entry.blob == offered), None)
 
     @override
-    def connection_requested(  # type: ignore[override]  # asyncssh's own union of what may be returned is not exported
+    def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> bool | asyncssh.SSHTCPSession[bytes] | Awaitable[asyncssh.SSHTCPSession[bytes]]:
         if self._user == "git":
@@ -198,7 +198,8 @@ class GuestServer(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "No route to host")
         port = self._face.ports.get(target.vm.vmid)
         if dest_port == SSH_PORT and port and self._connection is not None:
-            return self._connection.forward_connection(LOOPBACK, port)
+            forward: Awaitable[Any] = self._connection.forward_connection(LOOPBACK, port)
+            return forward
         session = open_port(target, dest_port) if dest_port != SSH_PORT else None
         if session is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")

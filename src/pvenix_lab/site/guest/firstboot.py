@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -18,8 +19,9 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 GIT_KEY = "/var/lib/fleet/id_ed25519"
 
 
+@lru_cache(maxsize=1024)
 def load_yaml(text: str) -> dict[str, Any]:
-    """The mapping in a cloud-init file; empty for anything else."""
+    """The mapping in a cloud-init file, not to be changed; empty for anything else."""
     data = YAML(typ="safe", pure=False).load(text) if text.strip() else None
     return data if isinstance(data, dict) else {}
 

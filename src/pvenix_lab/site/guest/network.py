@@ -63,7 +63,7 @@ def _addresses(fabric: Fabric, entry: Mapping[str, Any] | None, where: tuple[str
     if not bridge:
         return ()
     subnets = entry.get("subnets", ()) if entry else ({"type": "dhcp4"},)
-    found = []
+    found: list[str] = []
     for subnet in subnets:
         kind = str(subnet.get("type", ""))
         if kind in ("dhcp", "dhcp4"):

@@ -36,6 +36,7 @@ class VirtualRoot:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._base = str(root)
         self._changed = asyncio.Event()
 
     def resolve(self, path: str, *, follow_last: bool = True) -> str:
@@ -66,13 +67,14 @@ class VirtualRoot:
 
     def _link_text(self, parts: list[str]) -> str | None:
         try:
-            return str(self.root.joinpath(*parts).readlink())
+            # a string, not a Path: this runs for every component of every path
+            return os.readlink("/".join((self._base, *parts)))  # noqa: PTH115
         except OSError:
             return None
 
     def real(self, path: str, *, follow_last: bool = True) -> Path:
         """Where `path` lies in the lab's directory; nothing of it is a link that could lead out."""
-        return self.root.joinpath(*parts_of(self.resolve(path, follow_last=follow_last)))
+        return Path(self._base + self.resolve(path, follow_last=follow_last))
 
     def stat(self, path: str, *, follow_last: bool = True) -> os.stat_result:
         """The status of the file."""
