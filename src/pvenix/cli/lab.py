@@ -26,6 +26,8 @@ START_S = 120.0
 STOP_S = 10.0
 """How long a site may take to end before it is killed, in seconds."""
 _POLL_S = 0.05
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Sites that this very process started: only their parent can collect them when they end."""
 _AGAIN = "pvenix lab down --remove {0}, or take another directory"
 
 
@@ -81,6 +83,7 @@ def lab_up(folder: Path, source: Path, wish: Wish) -> Lab:
             stderr=log,
             start_new_session=True,
         )
+    _children[process.pid] = process
     try:
         return _await_lab(folder, process)
     except BaseException:  # whatever ends the wait, nobody else knows of this process
@@ -242,11 +245,9 @@ def _gone(pid: int, patience_s: float) -> bool:
 
 def _alive(pid: int) -> bool:
     """True for a process that runs; a child of ours that ended is collected, somebody else's zombie does not count."""
-    try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
