@@ -22,7 +22,6 @@ from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
 from pvenix_tui.screens.verbs import DANGER_TONES, HostVerbs
 from pvenix_tui.session import Session
-from pvenix_tui.text import safe
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
@@ -43,18 +42,15 @@ class PvenixApp(App[int]):
     TITLE = "pvenix"
     CSS_PATH = "styles/app.tcss"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 Textual declares it without ClassVar for mypy
-        (0, "-narrow"),
-        (120, "-wide"),
-        (160, "-xwide"),
-    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-xwide")]  # noqa: RUF012 as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall"), (46, "-xtall")]  # noqa: RUF012 as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(self, session: Session, *, ticking: bool = True) -> None:
         super().__init__()
         self.session = session
-        self.session.say = self._say
-        self.session.run_ended = self.read_everything
+        self.session.said_something = self._show_said
+        self.session.outdated = self.read_everything
         self._ticking = ticking
         self._changed = False
         self.add_mode("fleet", lambda: FleetScreen(session))
@@ -83,14 +79,18 @@ class PvenixApp(App[int]):
     # --- readings ---
 
     def ticking(self) -> bool:
-        """True when a reading came in that no screen has drawn."""
-        return self._changed
+        """True when a reading came in that no screen has drawn, or something said has to go."""
+        return self.session.forget_said() or self._changed
 
     def tick(self) -> None:
         """Let the screen in front draw the readings."""
         self._changed = False
         if isinstance(self.screen, PvenixScreen):
             self.screen.redraw()
+
+    def _show_said(self) -> None:
+        if isinstance(self.screen, PvenixScreen):
+            self.screen.refresh_bars()
 
     def _mark_changed(self) -> None:
         self._changed = True
@@ -129,9 +129,6 @@ class PvenixApp(App[int]):
         self._mark_changed()
 
     # --- actions ---
-
-    def _say(self, text: str, *, bad: bool = False) -> None:
-        self.notify(safe(text), severity="warning" if bad else "information", timeout=5, markup=False)
 
     async def action_do(self, action_id: str) -> None:
         """Do one of the actions that every screen has."""
@@ -201,7 +198,8 @@ class PvenixApp(App[int]):
                     (action.danger.value, DANGER_TONES[action.danger]),
                     (action.help, Tone.PLAIN),
                 ),
-                note=action.command(context) or action.help,
+                note=action.help,
+                command=action.command(context),
                 disabled=action.disabled_reason(context),
             )
             for action in self._actions(screen)

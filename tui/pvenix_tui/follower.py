@@ -19,6 +19,9 @@ READ_MOST: Final = 256 * 1024
 ROUND: Final = 10
 """Ticks in which the logs of all hosts have their turn; the focused host is read at every tick."""
 
+START_TICKS: Final = 200
+"""Ticks, ten seconds of them, in which a process that was started has to be seen."""
+
 
 class LogTail:
     """One host's log file, from near its end when it is long already."""
@@ -61,13 +64,20 @@ class RunFollower:
         self._tails: dict[str, LogTail] = {}
         self._offset = 0
         self._tick = 0
+        self._patience = 0
 
     @property
     def state(self) -> str:
-        """`running`, `ended` or `interrupted`."""
+        """`starting`, `running`, `ended` or `interrupted`."""
         if self.alive:
             return "running"
+        if self._patience:
+            return "starting"
         return "ended" if self.model.ended_at else "interrupted"
+
+    def expect(self) -> None:
+        """A process was started for the run: until it is seen, or START_TICKS have passed, the run is `starting`."""
+        self._patience = START_TICKS
 
     def ring(self, host: str) -> LineRing:
         """The output of a host; empty when the run does not know the host."""
@@ -76,14 +86,30 @@ class RunFollower:
     def poll(self, focus: str) -> bool:
         """Read what is new; True when anything that shows may have changed."""
         changed = self._poll_events()
-        if self._tick % ROUND == 0:
-            alive = self.run.alive()
-            changed, self.alive = changed or alive != self.alive, alive
+        if self._patience or self._tick % ROUND == 0:
+            before, self.alive = self.state, self.run.alive()
+            self._wait_for_start(seen=self.alive or changed)
+            changed = changed or before != self.state
         for index, host in enumerate(self.model.hosts):
             if host == focus or index % ROUND == self._tick % ROUND:
                 changed = self._tail(host).poll() or changed
         self._tick += 1
         return changed
+
+    def _wait_for_start(self, *, seen: bool) -> None:
+        if not self._patience:
+            return
+        self._patience = 0 if seen else self._patience - 1
+        if not seen and not self._patience:
+            self.model.problem = self._last_words() or "its process did not start"
+
+    def _last_words(self) -> str:
+        """The last line that the run's process printed outside the run's files."""
+        try:
+            lines = (self.run.path / "process.log").read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
 
     def _poll_events(self) -> bool:
         try:

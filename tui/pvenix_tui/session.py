@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 from pvenix.engine.ports import Commit
 from pvenix.engine.runfiles import RunSummary
@@ -21,20 +21,20 @@ from pvenix_tui.models.states import status_span
 from pvenix_tui.ticker import Clock, Ticker
 
 _log = logging.getLogger(__name__)
+SAID_S = 6.0
 _RUNS_SHOWN = 50
 _RUNS_READ = 10
 """Newest runs that are read for the column LAST RUN."""
 
 
-class Say(Protocol):
-    """Tells the person something in one line."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the person was told last."""
 
-    def __call__(self, text: str, *, bad: bool = False) -> None:
-        """Say it; `bad` when something could not be done."""
-
-
-def _silent(text: str, *, bad: bool = False) -> None:
-    """Before there is a screen, nobody listens."""
+    text: str
+    bad: bool
+    until: float
+    """Seconds since 1970: when it leaves the screen."""
 
 
 class Session:
@@ -51,16 +51,29 @@ class Session:
         self.reviews_read = False
         self.problems: dict[str, str] = {}
         """What could not be read, by source; gone when it could be read again."""
-        self.say: Say = _silent
-        """Tells the person something; the app puts its toast here."""
-        self.run_ended: Callable[[], None] = lambda: None
-        """Called when a run that is on the screen ends: what was read before it is old now."""
+        self.said: Said | None = None
+        self.said_something: Callable[[], None] = lambda: None
+        """Called when `said` changed."""
+        self.outdated: Callable[[], None] = lambda: None
+        """Called when what was read is old now: a run ended, a branch was merged."""
         self._ended: dict[str, dict[str, Span]] = {}
 
     @property
     def live_runs(self) -> int:
         """Runs whose process is at work."""
         return sum(1 for run in self.runs if run.state == "running")
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Tell the person something in the line above the footer; `bad` when something could not be done."""
+        self.said = Said(text=text, bad=bad, until=self.clock() + SAID_S)
+        self.said_something()
+
+    def forget_said(self) -> bool:
+        """Take back what was said long enough ago; True when there was something to take back."""
+        if self.said is None or self.clock() < self.said.until:
+            return False
+        self.said = None
+        return True
 
     def load_fleet(self) -> None:
         """Take in the inventory; a broken one leaves the last good one in place and names its first problem."""

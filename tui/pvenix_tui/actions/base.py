@@ -21,11 +21,10 @@ class Context:
     """The generation at the cursor of a host's list, 0 when there is none."""
     run: str = ""
     run_state: str = ""
-    """`running`, `ended` or `interrupted`."""
+    """`starting`, `running`, `ended` or `interrupted`."""
     run_paused: bool = False
-    host_gate: bool = False
-    """The host at the cursor of a run waits for a `continue`."""
     gates: int = 0
+    """Hosts of the run that wait for a `continue`."""
     host_retry: str = ""
     """Why the host at the cursor cannot be retried, empty when it can."""
     retries: int = 0

@@ -24,10 +24,6 @@ def _retry_all_reason(context: Context) -> str:
     return "" if context.retries else "no host ended in a way that another attempt changes"
 
 
-def _gate_reason(context: Context) -> str:
-    return _live(context) or ("" if context.host_gate or context.run_paused else "this host does not wait for a person")
-
-
 def _gates_reason(context: Context) -> str:
     return _live(context) or ("" if context.gates or context.run_paused else "no host waits for a person")
 
@@ -50,20 +46,11 @@ RUN: Final = (
         id="run.continue",
         key="c",
         label="continue",
-        help="let the host at the cursor do its next step",
-        scopes=("run",),
-        disabled_reason=_gate_reason,
-        danger=Danger.REVERSIBLE,
-        footer=True,
-    ),
-    Action(
-        id="run.continue_all",
-        key="C",
-        label="continue all",
-        help="let every waiting host do its next step",
+        help="let every waiting host do its next step, or end the pause",
         scopes=("run",),
         disabled_reason=_gates_reason,
         danger=Danger.REVERSIBLE,
+        footer=True,
     ),
     Action(
         id="run.retry",

@@ -42,7 +42,8 @@ class GroupRow:
     selector: str
     label: str
     hosts: int
-    role: bool
+    kind: str
+    """`role`, `group`, or empty for all hosts."""
 
 
 class FleetModel:
@@ -119,16 +120,16 @@ class FleetModel:
     def group_rows(self) -> list[GroupRow]:
         """Roles first, then groups, each with its number of hosts."""
         roles = [
-            GroupRow(selector=name, label=name.removeprefix("role_"), hosts=len(members), role=True)
+            GroupRow(selector=name, label=name.removeprefix("role_"), hosts=len(members), kind="role")
             for name, members in sorted(self.groups.items())
             if name.startswith("role_")
         ]
         groups = [
-            GroupRow(selector=name, label=name, hosts=len(members), role=False)
+            GroupRow(selector=name, label=name, hosts=len(members), kind="group")
             for name, members in sorted(self.groups.items())
             if not name.startswith("role_") and name not in ("all", "ungrouped")
         ]
-        return [GroupRow(selector="", label="all hosts", hosts=len(self.hosts), role=False), *roles, *groups]
+        return [GroupRow(selector="", label="all hosts", hosts=len(self.hosts), kind=""), *roles, *groups]
 
     def row(self, name: str, widths: Sequence[int], now: float) -> Line:
         """The table's line for a host."""
@@ -169,7 +170,11 @@ class FleetModel:
             return (("no host matches; esc clears the filter", Tone.DIM),)
         status = self.statuses.get(name)
         if status is None:
-            return ((name, Tone.STRONG), ("  not read yet  groups: ", Tone.DIM), (", ".join(host.groups), Tone.DIM))
+            return (
+                (name, Tone.STRONG),
+                ("  not read yet  groups: ", Tone.DIM),
+                (", ".join(own_groups(host)), Tone.DIM),
+            )
         if status.problem:
             return ((name, Tone.STRONG), ("  ", Tone.PLAIN), (status.problem, Tone.WARN))
         parts = [
@@ -198,6 +203,11 @@ class FleetModel:
                 word, tone = sync_span(sync)
                 spans.append((f"  {word} {count}", tone))
         return tuple(spans)
+
+
+def own_groups(host: HostLike) -> tuple[str, ...]:
+    """The host's groups without those that its roles make."""
+    return tuple(group for group in host.groups if not group.startswith("role_"))
 
 
 def is_stale(status: HostStatus, now: float) -> bool:

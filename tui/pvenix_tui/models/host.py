@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pvenix.model.generation import Generation
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import ExplainedLike, HostLike, OriginLike
-from pvenix_tui.models.fleet import is_stale
+from pvenix_tui.models.fleet import is_stale, own_groups
 from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, text_line
 from pvenix_tui.models.states import age, sync_span
 
@@ -37,7 +37,7 @@ def facts_lines(host: HostLike, status: HostStatus | None, now: float) -> list[L
     """What is known of a host, and since when."""
     lines = [
         _fact("roles", " ".join(host.roles) or "none"),
-        _fact("groups", ", ".join(host.groups)),
+        _fact("groups", ", ".join(own_groups(host))),
     ]
     if status is None:
         return [*lines, EMPTY, text_line("Not read yet: ctrl+r reads it.", Tone.DIM)]

@@ -50,6 +50,10 @@ class LineRing:
         index = number - self.base
         return self._lines[index] if 0 <= index < len(self._lines) else ""
 
+    def tail(self, count: int) -> list[str]:
+        """The newest `count` lines, oldest of them first."""
+        return [self.line(number) for number in range(max(self.base, self.end - count), self.end)]
+
     @property
     def last(self) -> str:
         """The newest line that is not blank, of the newest ten."""

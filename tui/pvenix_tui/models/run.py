@@ -13,7 +13,8 @@ from pvenix.model.plan import RunPlan
 from pvenix_tui.models.states import QUEUED, RUNNING
 
 COMMANDS_KEPT: Final = 2000
-_RETRIED: Final = frozenset(status.value for status in Status if not status.goes_on)
+_RESUMED: Final = frozenset(status.value for status in Status if not status.goes_on)
+_RETRIED: Final = frozenset(status.value for status in Status if status.counts_as_failed)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,10 +43,18 @@ class HostRun:
         """True when nothing more happens to it unless it is retried."""
         return bool(self.ended_at)
 
+    def retry_reason(self, *, live: bool) -> str:
+        """Why another attempt is not possible, empty when it is: a live run takes only what failed, a resumed one all."""
+        if not self.ended or self.state not in _RESUMED:
+            return f"{self.host} is {self.state}"
+        if live and self.state not in _RETRIED:
+            return f"{self.host} is {self.state}: it goes on once the run has ended"
+        return ""
+
     @property
-    def can_retry(self) -> bool:
-        """True when it ended, or its last step did, in a way that another attempt may change."""
-        return self.state in _RETRIED and (self.ended or self.state != "waiting")
+    def needs_person(self) -> bool:
+        """True when it ended otherwise than well, or waits for a `continue`."""
+        return self.gate or (self.ended and self.state in _RESUMED)
 
     @property
     def gate(self) -> bool:
@@ -81,6 +90,7 @@ class RunModel:
         self.ended_at = ""
         self.exit_code: int | None = None
         self.paused = False
+        """True when this person asked for a pause and did not let the run go on since."""
         self.last_seq = -1
         self.problem = ""
         """Why the run's files cannot be read, empty while they can."""
@@ -113,7 +123,7 @@ class RunModel:
         self.started_at = self.started_at or event.at
         self.ended_at, self.exit_code = "", None
         for host in self.hosts.values():
-            if event.resumed and (host.can_retry or host.state in (RUNNING, "waiting")):
+            if event.resumed and (host.needs_person or not host.ended):
                 host.state, host.ended_at, host.said = QUEUED, "", ""
 
     def _apply_to_host(self, event: ev.Event) -> None:
@@ -158,4 +168,4 @@ class RunModel:
         """The hosts in the plan's order, or only those that need a person."""
         if not failed_only:
             return list(self.hosts.values())
-        return [host for host in self.hosts.values() if host.can_retry or host.gate]
+        return [host for host in self.hosts.values() if host.needs_person]

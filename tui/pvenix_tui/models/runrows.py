@@ -29,7 +29,7 @@ class Followed(Protocol):
 
     @property
     def state(self) -> str:
-        """`running`, `ended` or `interrupted`."""
+        """`starting`, `running`, `ended` or `interrupted`."""
 
 
 class HostRunTable:
@@ -68,7 +68,7 @@ class HostRunTable:
                     clock_word(elapsed(host.started_at, host.ended_at, self._clock())) if host.started_at else "",
                     Tone.DIM,
                 ),
-                (said, Tone.BAD if host.can_retry else Tone.WARN if host.gate else Tone.DIM),
+                (said, Tone.WARN if host.gate else Tone.BAD if host.needs_person else Tone.DIM),
             ),
         )
 
@@ -125,10 +125,3 @@ def log_title(host: HostRun | None, pane: LogPane) -> Line:
     if host.hint:
         spans += [("  hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)]
     return tuple(spans)
-
-
-def retry_reason(host: HostRun | None) -> str:
-    """Why the host cannot be retried, empty when it can."""
-    if host is None:
-        return "no host is at the cursor"
-    return "" if host.can_retry else f"{host.host} is {host.state}"

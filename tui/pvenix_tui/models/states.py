@@ -42,6 +42,7 @@ _STATUS: Final = {
 _OTHER: Final = {
     QUEUED: (".", Tone.DIM),
     RUNNING: ("%", Tone.BUSY),
+    "starting": ("%", Tone.DIM),
     "ended": ("-", Tone.PLAIN),
     "interrupted": ("?", Tone.WARN),
     "open": (".", Tone.ACCENT),

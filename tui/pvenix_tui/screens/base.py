@@ -1,4 +1,4 @@
-"""What every screen has: the bar above, the body, problems, and a footer made from the action registry."""
+"""What every screen has: the bar above, the body, a line for messages, and a footer made from the action registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
-from pvenix_tui.models.lines import Line, Span, Tone, cells, text_line
+from pvenix_tui.models.lines import Line, Span, Tone, cells, fit, text_line
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
@@ -46,7 +46,7 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     def compose(self) -> ComposeResult:
         yield Bar(id="bar")
         yield from self.body()
-        yield Bar(id="problem")
+        yield Bar(id="message")
         yield Bar(id="footer")
 
     def body(self) -> Iterable[Widget]:
@@ -94,6 +94,7 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         if reason:
             self.session.say(f"{action.label}: {reason}", bad=True)
             return
+        self.session.said = None
         self.perform(action)
         self.refresh_bars()
 
@@ -105,15 +106,15 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         handler()
 
     def refresh_bars(self) -> None:
-        """Draw bar, problem line and footer."""
+        """Draw bar, message and footer."""
         if not self.is_mounted:
             return
         width = self.size.width
         self.query_one("#bar", Bar).show(top_line(self.session, self.area, self.where(), width))
-        problem = self.query_one("#problem", Bar)
-        text = next((f"{source}: {what}" for source, what in self.session.problems.items()), "")
-        problem.display = bool(text)
-        problem.show(((" ! ", Tone.BAD), *text_line(text, Tone.WARN)))
+        message = self.query_one("#message", Bar)
+        line = message_line(self.session, width)
+        message.display = bool(line)
+        message.show(line)
         self.query_one("#footer", Bar).show(footer_line(self.context(), width))
 
 
@@ -137,6 +138,15 @@ def top_line(session: Session, area: str, where: str, width: int) -> Line:
     if room < 1:
         right, room = [], width - cells(spans)
     return (*spans, (" " * max(1, room), Tone.PLAIN), *right)
+
+
+def message_line(session: Session, width: int) -> Line:
+    """What was said last, else the first problem that stands; empty when all is well."""
+    if session.said is not None:
+        tone = Tone.WARN if session.said.bad else Tone.OK
+        return ((" ! " if session.said.bad else " + ", tone), (fit(session.said.text, width - 3), tone))
+    problem = next((f"{source}: {what}" for source, what in session.problems.items()), "")
+    return ((" x ", Tone.BAD), (fit(problem, width - 3), Tone.WARN)) if problem else ()
 
 
 def footer_line(context: Context, width: int) -> Line:

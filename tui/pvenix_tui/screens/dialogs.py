@@ -33,6 +33,8 @@ class Choice:
     cells: tuple[Span, ...]
     note: str = ""
     """Shown below the list while the cursor is on it."""
+    command: str = ""
+    """The equivalent command line, below the note."""
     disabled: str = ""
     """Why it cannot be chosen, empty when it can."""
 
@@ -100,7 +102,7 @@ class Picker(Dialog[str]):
             box.border_title = foreign(self._title)
             yield Field(hint="type to filter; enter chooses, esc goes back", id="pick-filter")
             yield Rows(self._choices, id="choices")
-            yield Bar(id="note")
+            yield Bar(id="note", classes="two")
 
     def on_mount(self) -> None:
         """Put the cursor where it is asked to be."""
@@ -150,10 +152,13 @@ class Picker(Dialog[str]):
         note = self.query_one("#note", Bar)
         if choice is None:
             note.show(text_line("nothing matches", Tone.DIM))
-        elif choice.disabled:
-            note.show((("not now: ", Tone.WARN), *text_line(choice.disabled, Tone.WARN)))
-        else:
-            note.show(text_line(choice.note, Tone.DIM))
+            return
+        second = (
+            text_line(f"not now: {choice.disabled}", Tone.WARN)
+            if choice.disabled
+            else text_line(choice.command, Tone.ACCENT)
+        )
+        note.show(text_line(choice.note, Tone.DIM), second)
 
     def _at_cursor(self) -> Choice | None:
         key = self.query_one("#choices", Rows).key

@@ -77,7 +77,7 @@ class GroupList:
         """A role or group with its number of hosts."""
         row = self._model.group_rows()[index]
         tone = Tone.ACCENT if row.selector == self._model.filter else Tone.PLAIN
-        label = f"{'role ' if row.role else ''}{row.label}"
+        label = f"{'role ' if row.kind == 'role' else ''}{row.label}"
         return ((fit(label, self._width - 5), tone), (f"{row.hosts:>4}", Tone.DIM))
 
     def key(self, index: int) -> str:
@@ -187,7 +187,7 @@ class FleetScreen(HostVerbs):
                 key=row.selector or "all",
                 cells=(
                     (row.label, Tone.STRONG),
-                    ("role" if row.role else "group", Tone.DIM),
+                    (row.kind, Tone.DIM),
                     (str(row.hosts), Tone.PLAIN),
                 ),
                 note=", ".join(self.model.groups.get(row.selector, ())),

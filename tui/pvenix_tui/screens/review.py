@@ -152,7 +152,7 @@ class ReviewScreen(PvenixScreen[None]):
         if isinstance(result, str):
             self.session.say(result)
             self.reread()
-            self.session.reviews_read = False
+            self.session.outdated()
 
     def do_review_next_file(self) -> None:
         """The next file."""

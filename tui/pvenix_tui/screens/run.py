@@ -1,7 +1,8 @@
-"""A run: every host with its step and last line, the log of one of them, and the requests a person may make."""
+"""A run: every host with its step and last line, live panes where there is room, the log of one host, and the requests a person may make."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -17,7 +18,8 @@ from pvenix_tui.models.lines import Line, Tone
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun
-from pvenix_tui.models.runrows import HostRunTable, log_title, retry_reason, run_summary
+from pvenix_tui.models.runrows import HostRunTable, log_title, run_summary
+from pvenix_tui.models.tiles import tile_grid
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.commands import CommandsScreen
 from pvenix_tui.screens.dialogs import Confirm, Prompt
@@ -26,6 +28,7 @@ from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.widgets.tilegrid import TileGrid
 
 
 class RunScreen(PvenixScreen[None]):
@@ -34,11 +37,13 @@ class RunScreen(PvenixScreen[None]):
     scope = "run"
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
-    def __init__(self, session: Session, run: RunDir, *, area: str) -> None:
+    def __init__(self, session: Session, run: RunDir, *, area: str, started: bool = False) -> None:
         super().__init__(session)
         self.area = area  # type: ignore[misc] # a run belongs to the area that it was opened from
         self.run = run
         self.follower = RunFollower(run)
+        if started:
+            self.follower.expect()
         self._table = HostRunTable(self.follower.model, self.follower.ring, session.clock)
         self._pane = LogPane(LineRing(1))
         self._second = -1
@@ -47,6 +52,7 @@ class RunScreen(PvenixScreen[None]):
     def body(self) -> Iterable[Widget]:
         yield Bar(id="status")
         yield Rows(self._table, id="tiles")
+        yield TileGrid(self._panes, id="panes")
         yield Bar(id="logtitle")
         yield LogView(self._pane, id="log")
 
@@ -54,7 +60,9 @@ class RunScreen(PvenixScreen[None]):
     def on_mount(self) -> None:
         super().on_mount()
         tiles = self.query_one("#tiles", Rows)
-        tiles.styles.max_height = max(3, min(len(self.follower.model.hosts) + 1, 9))
+        hosts = len(self.follower.model.hosts)
+        tiles.styles.max_height = max(3, min(hosts + 1, max(9, self.app.size.height // 4)))
+        self.query_one("#panes").set_class(hosts > 1, "-several")
         self.follower.poll("")
         self.tick()
         tiles.focus()
@@ -75,12 +83,16 @@ class RunScreen(PvenixScreen[None]):
         was_alive = self.follower.alive
         changed = self.follower.poll(self._focus_host)
         if was_alive and not self.follower.alive:
-            self.session.run_ended()
+            self.session.outdated()
         second = int(self.session.clock())
-        if changed or (self.follower.alive and second != self._second):
+        if changed or (self.follower.state in ("running", "starting") and second != self._second):
             self._second = second
             self.redraw()
+        self.query_one("#panes", TileGrid).flush()
         self.query_one("#log", LogView).flush()
+
+    def _panes(self, width: int, height: int) -> list[Line]:
+        return tile_grid(self.follower.model.ordered(), self.follower.ring, width, height)
 
     @property
     def _focus_host(self) -> str:
@@ -120,16 +132,16 @@ class RunScreen(PvenixScreen[None]):
     def context(self) -> Context:
         host = self._host
         model = self.follower.model
+        live = self.follower.state == "running"
         return Context(
             scope=self.scope,
             hosts=(host.host,) if host else (),
             run=self.run.run,
             run_state=self.follower.state,
             run_paused=model.paused,
-            host_gate=bool(host and host.gate),
             gates=sum(1 for one in model.hosts.values() if one.gate),
-            host_retry=retry_reason(host),
-            retries=sum(1 for one in model.hosts.values() if one.can_retry),
+            host_retry=host.retry_reason(live=live) if host else "no host is at the cursor",
+            retries=sum(1 for one in model.hosts.values() if not one.retry_reason(live=live)),
         )
 
     # --- requests ---
@@ -143,12 +155,7 @@ class RunScreen(PvenixScreen[None]):
         self.session.say(said)
 
     def do_run_continue(self) -> None:
-        """Let the host at the cursor go on, or a paused run."""
-        self.follower.model.paused = False
-        self._request("continue", self._focus_host, f"asked {self._focus_host} to go on")
-
-    def do_run_continue_all(self) -> None:
-        """Let all go on."""
+        """Let all that wait go on."""
         self.follower.model.paused = False
         self._request("continue", "", "asked every waiting host to go on")
 
@@ -173,7 +180,8 @@ class RunScreen(PvenixScreen[None]):
 
     async def _resume(self) -> None:
         async def work() -> None:
-            self.session.backend.resume_detached(self.run)
+            await asyncio.to_thread(self.session.backend.resume_detached, self.run)
+            self.follower.expect()
 
         if await self.session.guarded("resume", work):
             self.session.say("the run goes on where it stopped")
@@ -211,6 +219,7 @@ class RunScreen(PvenixScreen[None]):
         """The log alone, or with the hosts."""
         tiles = self.query_one("#tiles", Rows)
         tiles.display = not tiles.display
+        self.query_one("#panes").set_class(tiles.display and len(self.follower.model.hosts) > 1, "-several")
         (tiles if tiles.display else self.query_one("#log", LogView)).focus()
 
     def back(self) -> bool:

@@ -44,7 +44,7 @@ class HostVerbs(PvenixScreen[None]):
 
     def _started(self, result: object) -> None:
         if isinstance(result, RunDir):
-            self.app.push_screen(RunScreen(self.session, result, area=self.area))
+            self.app.push_screen(RunScreen(self.session, result, area=self.area, started=True))
 
     def plan_verb(self, verb: str, args: Mapping[str, ArgValue] | None = None) -> None:
         """Show the plan of one verb."""
@@ -108,7 +108,8 @@ class HostVerbs(PvenixScreen[None]):
                     (action.danger.value, DANGER_TONES[action.danger]),
                     (action.help, Tone.PLAIN),
                 ),
-                note=action.command(context),
+                note=action.help,
+                command=action.command(context),
                 disabled=action.disabled_reason(context),
             )
             for action in in_scope("verbs")

@@ -66,7 +66,7 @@ class Rows(Painted, can_focus=True):
         Binding(action.key, f"do('{action.id}')", action.label, show=False) for action in in_scope("list")
     ]
     DEFAULT_CSS = """
-    Rows { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    Rows { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     """
 
     class Moved(Message):
@@ -91,6 +91,7 @@ class Rows(Painted, can_focus=True):
         self.cursor = 0
         self._cursor_key = ""
         self._header: Line | None = None
+        self._laid_out = False
 
     def on_resize(self, _: Resize) -> None:
         """Lay out for the new width."""
@@ -98,7 +99,7 @@ class Rows(Painted, can_focus=True):
 
     def show(self, source: Source) -> None:
         """Draw another source from its start."""
-        self.source = source
+        self.source, self._laid_out = source, False
         self.cursor, self._cursor_key = 0, ""
         self.reload()
         self.scroll_to(y=0, animate=False)
@@ -106,6 +107,7 @@ class Rows(Painted, can_focus=True):
     def reload(self) -> None:
         """The source has changed: keep the cursor on its row, lay out and draw."""
         self._header = self.source.layout(self._text_width())
+        self._laid_out = True
         count = self.source.count()
         if self._cursor_key:
             found = next((index for index in range(count) if self.source.key(index) == self._cursor_key), self.cursor)
@@ -201,6 +203,6 @@ class Rows(Painted, can_focus=True):
         if self._header is not None and y == 0:
             return self.strip(self._header, width)
         index = self.top + y - self._header_height
-        if index >= self.source.count():
+        if not self._laid_out or index >= self.source.count():
             return self.strip((), width)
         return self.strip(self.source.line(index), width, cursor=self.has_cursor and index == self.cursor)
