@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,6 +80,7 @@ class Settings:
 
     def run_async(self, action: Callable[[Workspace], Awaitable[T]]) -> T:
         """What `action` returns on the open workspace, which is closed afterwards."""
+        import asyncio
 
         async def body(workspace: Workspace) -> T:
             try:

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pvenix.cli.documents import show_document
-from pvenix.cli.edits import apply_edits
 from pvenix.cli.lazy import Group
 from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import one_line, plain_value, style
 from pvenix.cli.values import split_pair
-from pvenix.fleet.edit import add_host, set_inline, set_machine
-from pvenix.fleet.yaml import parse
 from pvenix.model.errors import UsageError
 from pvenix.model.names import host_name
 
@@ -61,6 +58,8 @@ def add(
     **options: Any,
 ) -> None:
     """List a new host in inventory/hosts.yaml; the file keeps every other byte."""
+    from pvenix.fleet.edit import add_host
+
     host = host_name(name)
     machine = _machine(options, fields)
     with settings.loaded() as fleet:
@@ -83,6 +82,8 @@ def add(
 @click.pass_obj
 def edit(settings: Settings, /, *, host: str, fields: tuple[str, ...]) -> None:
     """Set machine fields of a host where it has them: in hosts.yaml, else in its host_vars file."""
+    from pvenix.fleet.edit import set_inline, set_machine
+
     with settings.loaded() as fleet:
         name = fleet.host(host).name
         texts: dict[Path, str] = {}
@@ -150,6 +151,8 @@ def _machine(options: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any
 
 def _field(text: str) -> tuple[tuple[str, ...], Any]:
     """The path and the value of `FIELD=VALUE`; the value is read as YAML."""
+    from pvenix.fleet.yaml import parse
+
     name, value = split_pair(text, "FIELD=VALUE")
     node = parse(value, "command line")
     plain = node.plain() if node is not None else None
@@ -177,6 +180,8 @@ def _hosts_file(fleet: Fleet) -> Path:
 
 
 def _save(settings: Settings, fleet: Fleet, host: str, texts: Mapping[Path, str]) -> None:
+    from pvenix.cli.edits import apply_edits
+
     diff = apply_edits(fleet.root, texts, inventory=settings.inventory)
     item = {"host": host, "files": [path.relative_to(fleet.root).as_posix() for path in texts], "diff": diff}
     show_document(settings, "host-edit", item, diff.rstrip("\n") or "nothing to change")

@@ -10,8 +10,6 @@ import click
 
 from pvenix.cli.lazy import Command
 from pvenix.cli.settings import Output, Settings, talk
-from pvenix.fleet.load import find_root
-from pvenix.fleet.starter import copy_starter
 from pvenix.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +39,9 @@ class _Remote(Protocol):
 @click.pass_obj
 def command(settings: Settings, /, *, directory: Path, remote: bool, take_over: str) -> None:
     """Start a fleet: inventory, playbooks and Nix files to edit, in a new or empty directory."""
+    from pvenix.fleet.load import find_root
+    from pvenix.fleet.starter import copy_starter
+
     if take_over and not remote:
         raise UsageError("--take-over goes with --remote")
     root = directory.resolve()

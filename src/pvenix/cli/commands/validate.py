@@ -11,8 +11,6 @@ import click
 from pvenix.cli.lazy import Command
 from pvenix.cli.report import finding_document, finding_lines
 from pvenix.cli.settings import Output, Settings
-from pvenix.fleet.load import find_root, load_fleet
-from pvenix.fleet.playbook import load_playbook
 from pvenix.model.errors import ExitCode, InvalidInput, UsageError
 from pvenix.model.findings import Finding
 
@@ -32,6 +30,8 @@ def command(settings: Settings, /, *, playbooks: tuple[Path, ...]) -> int:
 
     Talks to nobody. Exit code 2 when something is wrong; warnings alone are fine.
     """
+    from pvenix.fleet.load import find_root
+
     root = find_root(settings.start)
     if root is None:
         raise UsageError(f"there is no fleet in {settings.start} or above it", hint="pvenix init, or --fleet DIR")
@@ -50,6 +50,8 @@ def command(settings: Settings, /, *, playbooks: tuple[Path, ...]) -> int:
 
 
 def _inventory(root: Path, settings: Settings) -> tuple[int, list[Finding]]:
+    from pvenix.fleet.load import load_fleet
+
     try:
         fleet = load_fleet(root, inventory=settings.inventory, overrides=settings.overrides)
     except InvalidInput as error:
@@ -58,6 +60,8 @@ def _inventory(root: Path, settings: Settings) -> tuple[int, list[Finding]]:
 
 
 def _playbook(path: Path, root: Path) -> Sequence[Finding]:
+    from pvenix.fleet.playbook import load_playbook
+
     try:
         load_playbook(path, root)
     except InvalidInput as error:
