@@ -25,9 +25,9 @@ an error is then a document `pvenix/error/v1` too.
 """
 MEANINGS: Final = {
     ExitCode.OK: "done, or nothing to do",
-    ExitCode.FAILED: "failed on at least one host, or waits for an approval",
+    ExitCode.FAILED: "failed on at least one host",
     ExitCode.USAGE: "the command line, the inventory or a playbook is invalid",
-    ExitCode.CHANGES: "`--check`: something would change",
+    ExitCode.CHANGES: "`--check`: something would change; otherwise: a host waits for an approval",
     ExitCode.UNREACHABLE: "a host or Proxmox did not answer",
     ExitCode.UNKNOWN: "an effect may or may not have happened; `pvenix resume` looks",
     ExitCode.ROLLED_BACK: "a host is back on its earlier system",

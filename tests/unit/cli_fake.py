@@ -110,7 +110,7 @@ class FakeWorkspace:
             place = {"host": host, "step": f"0.0.{task.verb}"}
             emit(StepStarted, verb=task.verb, name=task.name, **place)
             emit(Progress, text="looking \x1b]0;title\x07around", **place)
-            emit(Command, channel="ssh", text="nix build", writes=True, **place)
+            emit(Command, channel="ssh", text="nix build  'a b'", writes=True, **place)
             if self.hang:
                 await asyncio.sleep(3600)
             bad = status.counts_as_failed

@@ -55,7 +55,7 @@ def test_wrong_values_are_usage_errors(pvenix: Cli, wrong: tuple[str, ...]) -> N
 def test_check_shows_commands_and_exits_3(pvenix: Cli) -> None:
     result = pvenix("rebuild", "dns01", "-C")
     assert result.exit_code == 3
-    assert "would run [ssh] nix build" in result.stdout
+    assert "would run [ssh] nix build  'a b'\n" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,9 @@ def test_json_is_one_document(pvenix: Cli) -> None:
     document = pvenix.json("rebuild", "all")
     assert (document["schema"], document["exit_code"]) == ("pvenix/run-result/v1", 1)
     assert [(host["host"], host["status"]) for host in document["hosts"]][-1] == ("web01", "failed")
-    assert document["hosts"][0]["steps"][0]["commands"] == [{"channel": "ssh", "text": "nix build", "writes": True}]
+    assert document["hosts"][0]["steps"][0]["commands"] == [
+        {"channel": "ssh", "text": "nix build  'a b'", "writes": True}
+    ]
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - {"review", "rollback", "retire"}))

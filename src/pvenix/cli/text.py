@@ -11,7 +11,7 @@ import click
 
 from pvenix.adapters.text import sanitise as clean
 
-__all__ = ["cells", "clean", "cut", "one_line", "plain_value", "style", "table"]
+__all__ = ["cells", "clean", "cut", "one_line", "plain_value", "style", "table", "verbatim"]
 
 _GREEN = ("ok", "changed", "in sync", "pass", "merged", "approved", "running")
 _YELLOW = (
@@ -50,6 +50,11 @@ def style(text: str, word: str) -> str:
 def one_line(text: str) -> str:
     """`text` cleaned and on one line."""
     return " ".join(clean(text).split())
+
+
+def verbatim(text: str) -> str:
+    """`text` cleaned, with every space kept and line ends written out: for commands and output."""
+    return clean(text).rstrip("\n").replace("\n", "\\n")
 
 
 def plain_value(value: object) -> str:

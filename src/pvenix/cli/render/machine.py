@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from pvenix.cli.render.view import RunView
 from pvenix.cli.settings import talk
-from pvenix.cli.text import one_line
+from pvenix.cli.text import verbatim
 from pvenix.model.events import Event
 
 
@@ -26,7 +26,7 @@ class JsonLines:
 
     def output(self, host: str, line: str) -> None:
         """Say the line on stderr: output is not an event."""
-        talk(f"{host}: {one_line(line)}")
+        talk(f"{host}: {verbatim(line)}")
 
     def tick(self) -> None:
         """Nothing changes with time."""

@@ -6,12 +6,13 @@ import click
 
 from pvenix.cli.render.view import HostView, RunView
 from pvenix.cli.settings import talk
-from pvenix.cli.text import clean, one_line, style, table
+from pvenix.cli.text import clean, one_line, style, table, verbatim
 from pvenix.model.errors import ExitCode
 from pvenix.model.events import Command, Event, Progress, RunStarted, StepEnded, StepWaiting, WaveStarted
 
 _EVIDENCE = 12
 """Last lines of a failed step that the table shows; the log has all of them."""
+_WORDS = {ExitCode.CHANGES: "something is pending", ExitCode.ROLLED_BACK: "rolled back"}
 
 
 class Plain:
@@ -45,7 +46,7 @@ class Plain:
 
     def output(self, host: str, line: str) -> None:
         """Say a line of a host's output."""
-        self.say(f"{host:<{self.width}}  | {one_line(line)}")
+        self.say(f"{host:<{self.width}}  | {verbatim(line)}")
 
     def tick(self) -> None:
         """Nothing changes with time."""
@@ -75,10 +76,10 @@ class Plain:
     def _command(self, event: Command) -> None:
         if self.view.check:
             word = "would run" if event.writes else "reads"
-            self.show(self._line(event, f"{word} [{event.channel}] {one_line(event.text)}"))
+            self.show(self._line(event, f"{word} [{event.channel}] {verbatim(event.text)}"))
         elif self._verbose:
             self.say(
-                self._line(event, f"{'runs' if event.writes else 'reads'} [{event.channel}] {one_line(event.text)}")
+                self._line(event, f"{'runs' if event.writes else 'reads'} [{event.channel}] {verbatim(event.text)}")
             )
 
     def _line(self, event: Event, text: str) -> str:
@@ -93,7 +94,7 @@ def closing(view: RunView, exit_code: int) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in view.counts().items() if count)
     took = f" in {view.end.seconds:.1f} s" if view.end else ""
     code = ExitCode(exit_code) if exit_code in set(ExitCode) else None
-    word = code.name.lower().replace("_", " ") if code is not None else "unknown code"
+    word = _WORDS.get(code, code.name.lower()) if code is not None else "no code of ours"
     parts += ["", f"run {view.run}: {counts or 'no host ended'}{took}; exit code {exit_code} ({word})"]
     return "\n".join(parts)
 
