@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pvenix.model.errors import Unreachable
 from pvenix.model.generation import Sync
 from pvenix.model.review import Verdict
 from tests.unit.cli_fake import TIP, Cli
@@ -91,3 +92,12 @@ def test_rejection_needs_a_reason(pvenix: Cli) -> None:
 
 def test_a_host_name_that_is_a_path_is_refused(pvenix: Cli) -> None:
     assert pvenix("review", "show", "../main").exit_code == 2
+
+
+def test_where_no_site_answers_the_ways_are_named(pvenix: Cli) -> None:
+    pvenix.workspace.sync = Sync.UNREACHABLE
+    pvenix.workspace.failure = Unreachable("tappaas1 does not answer")
+    for result in (pvenix("status"), pvenix("build", "dns01")):
+        assert result.exit_code == 4
+        assert "inventory/site.yaml" in result.stderr
+        assert "add --lab" in result.stderr

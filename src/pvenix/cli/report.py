@@ -15,7 +15,7 @@ import click
 from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import clean, style
-from pvenix.model.errors import ExitCode, InvalidInput, PvenixError
+from pvenix.model.errors import ExitCode, InvalidInput, PvenixError, Unreachable
 from pvenix.model.findings import Finding
 
 
@@ -46,6 +46,8 @@ def guarded(command: Callable[[], object], settings: Settings) -> int:
     except Exception as error:  # noqa: BLE001 - a bug: the person gets a file to send instead of a traceback
         _tell_bug(error, settings)
         return ExitCode.FAILED
+    if code == ExitCode.UNREACHABLE:
+        _name_ways(settings)
     return code if isinstance(code, int) and not isinstance(code, bool) else ExitCode.OK
 
 
@@ -58,6 +60,8 @@ def tell(error: PvenixError, settings: Settings) -> None:
             talk("\n".join(finding_lines(finding)))
     for line in error_lines(error):
         talk(line)
+    if isinstance(error, Unreachable):
+        _name_ways(settings)
     if settings.output is not Output.TEXT:
         click.echo(json.dumps(error_document(error)))
 
@@ -105,6 +109,15 @@ def finding_document(finding: Finding) -> dict[str, object]:
         "what": finding.what,
         "hint": finding.hint,
     }
+
+
+def _name_ways(settings: Settings) -> None:
+    """Where a site does not answer: what says which site that is, and how to try without one."""
+    if settings.site_asked and not settings.lab:
+        talk(
+            f"{style('hint', 'hint')}: which site this is stands in inventory/site.yaml (clusters, access, repository)"
+        )
+        talk(f"{style('hint', 'hint')}: to try it on a simulated site that goes away afterwards, add --lab")
 
 
 def _from_click(error: click.ClickException) -> PvenixError:

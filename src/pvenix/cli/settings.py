@@ -48,6 +48,8 @@ class Settings:
     verbose: int = 0
     overrides: dict[str, ArgValue] = field(default_factory=dict)
     """`--set FIELD=VALUE`, the highest layer of every machine."""
+    site_asked: bool = False
+    """True once something outside of this machine was to be asked."""
     opener: Callable[..., Workspace] | None = None
     """Makes the workspace; tests put theirs here."""
 
@@ -81,6 +83,8 @@ class Settings:
     def run_async(self, action: Callable[[Workspace], Awaitable[T]]) -> T:
         """What `action` returns on the open workspace, which is closed afterwards."""
         import asyncio
+
+        self.site_asked = True
 
         async def body(workspace: Workspace) -> T:
             try:
