@@ -12,6 +12,7 @@ from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.units import mib
 
+_REQUIRED = ("clusters", "templates")
 _CLAIM_WORDS = {"vmid": "VM id", "address": "address", "mac": "MAC address"}
 
 
@@ -35,7 +36,8 @@ def _reference(tree: Node, section: str, word: str, node: Node | None) -> Iterat
     if node is None or not isinstance(node.value, str):
         return
     known = _names(tree, section)
-    if node.value not in known:
+    unsaid = not known and section in _REQUIRED  # said once, where the section is missing
+    if node.value not in known and not unsaid:
         yield node.finding(
             codes.REFERENCE, f"there is no {word} `{node.value[:60]}` in site.yaml", did_you_mean(node.value, known)
         )
@@ -120,8 +122,8 @@ class Claims:
         roles = machine.get("roles")
         for item in roles.items if roles is not None else ():
             yield from _reference(self._tree, "roles", "role", item)
-        if machine.get("cluster") is None:
-            hint = did_you_mean("", _names(self._tree, "clusters")) or "name a cluster in site.yaml"
+        if machine.get("cluster") is None and _names(self._tree, "clusters"):
+            hint = did_you_mean("", _names(self._tree, "clusters"))
             yield key.finding(codes.MISSING, "`machine.cluster` is missing", hint)
 
     def _claim(self, kind: str, scope: str, value: str, name: str, node: Node) -> Iterator[Finding]:
@@ -152,7 +154,10 @@ class Claims:
         network = _network(self._tree.get("zones", str(zone.value), "cidr")) if zone is not None else None
         gateway = _ip(machine.get("network", "gateway"))
         if network is not None and zone is not None:
-            yield from _fits(node, interface, network, str(zone.value))
+            misfits = list(_fits(node, interface, network, str(zone.value)))
+            yield from misfits
+            if misfits:
+                return
         if gateway is not None and gateway == interface.ip:
             yield node.finding(codes.ADDRESS, f"{gateway} is the gateway's address", "choose another address")
         elif gateway is not None and gateway not in interface.network:

@@ -90,32 +90,37 @@ class Inventory:
             self._above[host] = closures[key]
 
     def _depths(self, parents: dict[str, list[str]]) -> dict[str, int]:
-        """The longest way from `all` to each group; groups on a cycle are reported and their loop is cut."""
+        """The longest way from `all` to each group; a cycle is reported and cut."""
         depth: dict[str, int] = {}
-        on_way: dict[str, None] = {}
-
-        def visit(name: str) -> int:
-            if name in depth:
-                return depth[name]
-            on_way[name] = None
-            longest = 0
-            for parent in list(parents[name]):
-                if parent in on_way:
-                    self._report_cycle([*on_way][[*on_way].index(parent) :], self.groups[parent].children[name])
-                    parents[name].remove(parent)
-                else:
-                    longest = max(longest, visit(parent) + 1)
-            del on_way[name]
-            depth[name] = longest
-            return longest
-
-        for name in self.groups:
-            visit(name)
+        waiting = {name: len(above) for name, above in parents.items()}
+        ready = [name for name, count in waiting.items() if not count]
+        while waiting:
+            if not ready:
+                ready = [self._cut_cycle(next(iter(waiting)), waiting, parents)]
+            name = ready.pop()
+            del waiting[name]
+            depth[name] = max((depth[parent] + 1 for parent in parents[name]), default=0)
+            for child in self.groups[name].children:
+                if child in waiting:
+                    waiting[child] -= 1
+                    if not waiting[child]:
+                        ready.append(child)
         return depth
 
-    def _report_cycle(self, loop: list[str], at: Node) -> None:
-        shown = " -> ".join([*reversed(loop), loop[-1]])
+    def _cut_cycle(self, start: str, waiting: dict[str, int], parents: dict[str, list[str]]) -> str:
+        """Reports a cycle and lets one of its groups go on as if nobody contained it; that group."""
+        way = [start]
+        while True:
+            above = next(parent for parent in parents[way[-1]] if parent in waiting)
+            if above in way:
+                break
+            way.append(above)
+        loop = way[way.index(above) :]
+        shown = " -> ".join([above, *reversed(loop)])
+        parents[loop[-1]] = [parent for parent in parents[loop[-1]] if parent not in waiting]
+        at = self.groups[above].children[loop[-1]]
         self.findings.append(at.finding(codes.CYCLE, f"groups contain themselves: {shown}", "take one of them out"))
+        return loop[-1]
 
 
 def _ancestors(start: Iterable[str], parents: dict[str, list[str]]) -> set[str]:

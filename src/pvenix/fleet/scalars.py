@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -75,6 +76,8 @@ def render(value: Any) -> str:
         return "[" + ", ".join(render(item) for item in value) + "]"
     if isinstance(value, str):
         return render_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     if value is None or isinstance(value, (bool, int, float)):
         return json.dumps(value)
     raise TypeError(f"{type(value).__name__} cannot be written as YAML")

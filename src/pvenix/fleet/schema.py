@@ -30,7 +30,7 @@ class HealthMap(TypedDict, total=False):
     __pydantic_config__ = f.STRICT  # type: ignore[misc]
     systemd: f.Unit
     tcp: f.Port
-    command: Annotated[tuple[str, ...], f.many(f.Text)]
+    command: Annotated[f.many(f.Text), Field(min_length=1)]  # type: ignore[valid-type]
     http: f.HttpUrl
     dns: DnsMap
     within: f.Duration

@@ -61,6 +61,8 @@ class Stack:
         """Every host that could be typed, in the inventory's order."""
         from pvenix.fleet.schema import MACHINE
 
+        if not self._tree.entries:  # unreadable, and said so: everything else would be a consequence
+            return {}
         self.findings += checks.site_findings(self._tree)
         self.findings += self._role_findings()
         hosts: dict[str, Host] = {}

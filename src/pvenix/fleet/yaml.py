@@ -157,11 +157,19 @@ def parse(text: str, name: str, *, resolve_aliases: bool = True) -> Node | None:
     """
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    composer = _Composer(text, name, resolve_aliases=resolve_aliases)
+    composer = _Composer(name, resolve_aliases=resolve_aliases)
     try:
-        return composer.document()
+        try:
+            return composer.document(_events(text))
+        except MarkedYAMLError as error:
+            if error.problem != _COLON_IN_FLOW:
+                raise
+        composer = _Composer(name, resolve_aliases=resolve_aliases)
+        return composer.document(_pure_events(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if mark and error.context_mark and mark.index >= len(text.rstrip()):
+            mark = error.context_mark  # what was opened says more than where the file ends
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         why = str(error.problem or error.context or "not YAML")
         raise _invalid(name, codes.SYNTAX, why, line=line, column=column, hint=_syntax_hint(why)) from error
@@ -192,13 +200,22 @@ def _place(text: str, index: int) -> tuple[int, int]:
     return text.count("\n", 0, index) + 1, index - (text.rfind("\n", 0, index) + 1) + 1
 
 
+_COLON_IN_FLOW = "found unexpected ':'"
+"""The C parser's complaint about `[https://host]`, which is YAML: the libyaml 0.1.7 inside ruamel.yaml.clib 0.2.15
+is older than that rule. Such a file is read by the slower parser."""
+
+
+def _pure_events(text: str) -> Iterator[Any]:
+    from ruamel.yaml import YAML
+
+    yield from YAML(typ="safe", pure=True).parse(text)
+
+
 def _events(text: str) -> Iterator[Any]:
     try:
         clib = importlib.import_module("_ruamel_yaml")
     except ImportError:
-        from ruamel.yaml import YAML
-
-        yield from YAML(typ="safe", pure=True).parse(text)
+        yield from _pure_events(text)
         return
     get_event: Callable[[], Any] = clib.CParser(text).get_event
     while (event := get_event()) is not None:
@@ -218,8 +235,7 @@ class _Open:
 class _Composer:
     """Turns events into nodes with a stack of its own, so that depth is a number and not a crash."""
 
-    def __init__(self, text: str, name: str, *, resolve_aliases: bool) -> None:
-        self._text = text
+    def __init__(self, name: str, *, resolve_aliases: bool) -> None:
         self._name = name
         self._resolve = resolve_aliases
         self._stack: list[_Open] = []
@@ -232,7 +248,7 @@ class _Composer:
         self.line = 1
         self.column = 1
 
-    def document(self) -> Node | None:
+    def document(self, events: Iterator[Any]) -> Node | None:
         handlers = {
             "ScalarEvent": self._scalar,
             "MappingStartEvent": self._start_map,
@@ -242,7 +258,7 @@ class _Composer:
             "AliasEvent": self._alias,
             "DocumentStartEvent": self._start_document,
         }
-        for event in _events(self._text):
+        for event in events:
             handler = handlers.get(type(event).__name__)
             if handler:
                 handler(event)
