@@ -111,7 +111,7 @@ class ReviewIntent:
         lines += [EMPTY, text_line(_REVIEW_EFFECT[self._word], Tone.DIM)]
         command = review_command(self._word, review.host, review.commit, options.comment)
         lines += [EMPTY, (("Command  ", Tone.TITLE), *text_line(command, Tone.ACCENT))]
-        return PlanView(title=f"{self._word} {review.branch}", tier=Tier.KEY, lines=tuple(lines), command=command)
+        return PlanView(title=f"{self._word} {review.branch}", tier=Tier.KEY, lines=tuple(lines))
 
     async def start(self) -> str:
         """What was done, in words. Raises: UsageError when a rejection says no reason."""

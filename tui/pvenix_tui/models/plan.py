@@ -69,8 +69,6 @@ class PlanView:
     title: str
     tier: Tier
     lines: tuple[Line, ...]
-    command: str
-    """The equivalent command line."""
     typed_name: str = ""
     """What has to be typed for tier TYPED."""
 
@@ -85,20 +83,17 @@ def plan_view(plan: RunPlan) -> PlanView:
         if plan.check
         else (("Check    ", Tone.TITLE), ("off: changes are made", Tone.PLAIN)),
         (("Pauses   ", Tone.TITLE), ("before every step" if plan.step else "none", Tone.PLAIN)),
+        (("Command  ", Tone.TITLE), *text_line(equivalent(plan), Tone.ACCENT)),
         EMPTY,
     ]
     for play in plan.plays:
         lines += _play_lines(play.name, len(play.waves), play.tasks)
     lines += [EMPTY, (("Hosts    ", Tone.TITLE), (f"{len(hosts)}", Tone.STRONG))]
     lines += [text_line(f"  {host}") for host in hosts]
-    lines += [EMPTY, (("Command  ", Tone.TITLE), ("does the same from a shell", Tone.DIM))]
-    command = equivalent(plan)
-    lines.append(text_line(f"  {command}", Tone.ACCENT))
     return PlanView(
         title=plan.title,
         tier=tier,
         lines=tuple(lines),
-        command=command,
         typed_name=hosts[0] if tier is Tier.TYPED and hosts else "",
     )
 

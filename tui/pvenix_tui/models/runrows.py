@@ -85,9 +85,9 @@ def elapsed(started_at: str, ended_at: str, now: float) -> float:
 
 
 def run_summary(followed: Followed, now: float) -> Line:
-    """The run in one line: what, its state, hosts by state, how far, how long."""
+    """The run in one line: its state, how far, how long, hosts by state, and what it is."""
     model = followed.model
-    spans: list[Span] = [(" ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG), ("  ", Tone.PLAIN)]
+    spans: list[Span] = [(" ", Tone.PLAIN)]
     spans.append(("paused", Tone.WARN) if model.paused and followed.state == "running" else status_span(followed.state))
     if model.exit_code is not None:
         spans.append((f" exit {model.exit_code}", Tone.OK if model.exit_code == 0 else Tone.BAD))
@@ -103,8 +103,8 @@ def run_summary(followed: Followed, now: float) -> Line:
         word, tone = status_span(state)
         spans.append((f"{word} {count}  ", tone))
     if model.problem:
-        spans.append((model.problem, Tone.BAD))
-    return tuple(spans)
+        return (*spans, *text_line(model.problem, Tone.BAD))
+    return (*spans, *text_line(model.plan.title, Tone.STRONG))
 
 
 def log_title(host: HostRun | None, pane: LogPane) -> Line:

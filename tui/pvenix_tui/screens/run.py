@@ -61,7 +61,7 @@ class RunScreen(PvenixScreen[None]):
         super().on_mount()
         tiles = self.query_one("#tiles", Rows)
         hosts = len(self.follower.model.hosts)
-        tiles.styles.max_height = max(3, min(hosts + 1, max(9, self.app.size.height // 4)))
+        tiles.styles.max_height = min(hosts + 1, max(9, self.app.size.height // 4))
         self.query_one("#panes").set_class(hosts > 1, "-several")
         self.follower.poll("")
         self.tick()
@@ -90,6 +90,7 @@ class RunScreen(PvenixScreen[None]):
             self.redraw()
         self.query_one("#panes", TileGrid).flush()
         self.query_one("#log", LogView).flush()
+        self._show_log_title()
 
     def _panes(self, width: int, height: int) -> list[Line]:
         return tile_grid(self.follower.model.ordered(), self.follower.ring, width, height)
@@ -121,8 +122,10 @@ class RunScreen(PvenixScreen[None]):
         if not self.is_mounted:
             return
         self.query_one("#status", Bar).show(run_summary(self.follower, self.session.clock()))
-        title: Line = log_title(self._host, self._pane)
-        self.query_one("#logtitle", Bar).show(title)
+        self._show_log_title()
+
+    def _show_log_title(self) -> None:
+        self.query_one("#logtitle", Bar).show(log_title(self._host, self._pane))
 
     @override
     def where(self) -> str:

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from pvenix.model.plan import PlayPlan, RunPlan, Task
+from pvenix_tui.models.commandline import equivalent
+from pvenix_tui.models.fleet import COLUMNS
+from pvenix_tui.models.lines import Tone, cells, column_widths, fit, plain, wrap
+from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
+from pvenix_tui.models.review import SeenFiles, approval_reason, review_document
+from pvenix_tui.models.ring import LINE_COST, LineRing
+from pvenix_tui.models.run import HostRun
+from pvenix_tui.models.tiles import tile_grid
+from pvenix_tui.text import foreign, safe, safe_output
+from tests.tui.fake_backend import fake_review
+
+HOSTILE = "\x1b]52;c;ZWNobyBwd25lZA==\x07[@click=app.bell]x[/]\x9b2J\u202e\x00\tend"
+
+
+def plan(*verbs: str, hosts: tuple[str, ...] = ("a",), check: bool = False, **args: int | str | bool) -> RunPlan:
+    tasks = tuple(Task(verb=verb, args=args) for verb in verbs)
+    return RunPlan(title="t", plays=(PlayPlan(name="p", waves=(hosts,), tasks=tasks),), fleet="/f", check=check)
+
+
+@given(st.text())
+def test_no_text_leaves_the_second_wall_with_a_control_or_reordering_character(text: str) -> None:
+    for clean in (safe(text), safe_output(text)):
+        assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in clean)
+        assert not any(character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" for character in clean)
+
+
+def test_foreign_text_is_content_that_holds_no_style_and_no_action() -> None:
+    content = foreign(HOSTILE)
+    assert "[@click=app.bell]x[/]" in content.plain
+    assert content.spans == []
+
+
+@given(st.text(), st.integers(min_value=0, max_value=40))
+def test_a_fitted_text_has_exactly_the_width(text: str, width: int) -> None:
+    assert cell_len(fit(text, width)) == width
+
+
+@given(st.text(alphabet="ab é漢", max_size=60), st.integers(min_value=6, max_value=30))
+def test_wrapping_loses_nothing_and_stays_within_the_width(text: str, width: int) -> None:
+    pieces = wrap(((text, Tone.PLAIN),), width, indent=2)
+    assert all(cells(piece) <= width for piece in pieces)
+    first, *rest = (plain(piece) for piece in pieces)
+    assert first + "".join(piece[2:] for piece in rest) == text
+
+
+def test_columns_fit_every_width_and_the_host_is_never_left_out() -> None:
+    for width in (60, 80, 100, 120, 160, 200):
+        widths = column_widths(COLUMNS, width)
+        assert sum(widths) + sum(1 for each in widths if each) - 1 <= width
+        assert widths[2] >= 15
+    assert all(column_widths(COLUMNS, 160))
+
+
+@given(st.lists(st.text(alphabet="ab\u00e9", max_size=200), max_size=60), st.integers(min_value=200, max_value=4000))
+def test_a_ring_never_costs_more_than_its_budget_and_numbers_stay(lines: list[str], budget: int) -> None:
+    ring = LineRing(budget)
+    ring.extend(lines)
+    assert ring.end == len(lines)
+    assert ring.cost <= max(budget, LINE_COST + 4 * 200)
+    for number in range(ring.base, ring.end):
+        assert ring.line(number) == lines[number]
+
+
+def test_a_paused_pane_keeps_its_line_at_the_top_while_lines_come() -> None:
+    ring = LineRing(100_000)
+    pane = LogPane(ring, height=5)
+    ring.extend(str(number) for number in range(20))
+    pane.scroll(-3)
+    before = pane.rows(20, 5)
+    ring.extend(["new"] * 7)
+    assert pane.rows(20, 5) == before
+    assert pane.new_lines == 7
+    pane.scroll(100)
+    assert pane.following
+
+
+def test_a_wrapped_pane_that_follows_ends_with_the_newest_line() -> None:
+    ring = LineRing(100_000)
+    ring.extend(["x" * 50, "y" * 25])
+    pane = LogPane(ring, wrapping=True)
+    rows = [plain(row) for row in pane.rows(20, 4)]
+    assert rows[-1].strip() == "y" * 5
+    assert len(rows) == 4
+
+
+def test_the_tier_follows_from_what_a_plan_reaches() -> None:
+    assert tier_of(plan("build")) is Tier.FREE
+    assert tier_of(plan("rebuild")) is Tier.KEY
+    assert tier_of(plan("rebuild", hosts=("a", "b"))) is Tier.READ
+    assert tier_of(plan("retire")) is Tier.TYPED
+    assert tier_of(plan("retire", check=True)) is Tier.FREE
+    assert tier_of(plan("place", "clone")) is Tier.KEY
+
+
+def test_a_key_counts_only_after_a_pause_without_it() -> None:
+    gate = ConfirmGate(0.0)
+    assert not gate.press(0.1)
+    assert not gate.press(0.1 + GUARD_S - 0.01)
+    assert gate.press(0.1 + 2 * GUARD_S)
+
+
+def test_the_equivalent_command_says_what_the_plan_does() -> None:
+    assert equivalent(plan("rollback", to=41)) == "pvenix rollback a --to 41"
+    assert equivalent(plan("clone", full=True, check=True)) == "pvenix clone a --full --check"
+    assert equivalent(plan("rebuild", hosts=("a", "$(reboot)"))) == "pvenix rebuild a '$(reboot)'"
+
+
+def test_a_review_is_approvable_only_after_every_line_of_every_file_showed() -> None:
+    review = fake_review()
+    seen = SeenFiles(review)
+    document = review_document(review, 80)
+    for top in range(0, len(document.lines) - 10, 10):
+        seen.show(document, top, 10)
+    assert seen.missing
+    seen.show(document, len(document.lines) - 10, 10)
+    assert not seen.missing
+    assert approval_reason(review, seen) == ""
+
+
+def test_a_review_wraps_what_would_be_off_the_screen() -> None:
+    from dataclasses import replace
+
+    review = fake_review()
+    long = replace(review.files[0], unified="+" + " " * 300 + "evil = true;")
+    document = review_document(replace(review, files=(long,)), 80)
+    assert all(cells(line) <= 80 for line in document.lines)
+    assert "evil = true;" in "".join(plain(line).strip() for line in document.lines)
+
+
+def test_tiles_show_hosts_at_work_first_and_fill_the_cells_exactly() -> None:
+    ring = LineRing(10_000)
+    ring.extend(["one", "two"])
+    hosts = [HostRun(host=f"h{number}", steps=2, state="running" if number == 7 else "ok") for number in range(9)]
+    lines = tile_grid(hosts, lambda _host: ring, 120, 12)
+    assert len(lines) == 12
+    assert plain(lines[0]).startswith("- h7 ")
+    assert all(cells(line) <= 120 for line in lines)
+
+
+@pytest.mark.parametrize("module", ["pvenix_tui.models.fleet", "pvenix_tui.models.run", "pvenix_tui.models.review"])
+def test_a_view_model_loads_no_textual(module: str) -> None:
+    code = f"import sys, {module}; raise SystemExit('textual' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_application_loads_none_of_the_far_sides_libraries_before_it_runs() -> None:
+    code = (
+        "import sys, pvenix_tui.app, pvenix.wiring\n"
+        "bad = {'asyncssh', 'git', 'proxmoxer', 'requests'} & set(sys.modules)\n"
+        "raise SystemExit(' '.join(bad) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_widget_of_textual_gets_foreign_text_as_a_string() -> None:
+    root = Path(__file__).parents[2] / "tui" / "pvenix_tui"
+    for path in root.rglob("*.py"):
+        source = path.read_text()
+        for word in ("Static(", "Label(", "RichLog(", "DataTable(", "OptionList(", "Markdown(", ".notify(", "markup="):
+            assert word not in source, f"{path.name} uses {word}"

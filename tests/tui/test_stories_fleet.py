@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import pytest
+
+from pvenix.model.plan import RunPlan
+from pvenix.model.verbs import ONBOARDING, VERBS
+from tests.tui.conftest import OpenUi
+from tests.tui.fake_backend import FakeBackend
+
+pytestmark = pytest.mark.tui
+
+
+async def test_the_fleet_shows_every_host_with_state_node_generation_and_the_revision_they_come_from(
+    open_ui: OpenUi,
+) -> None:
+    async with open_ui() as ui:
+        assert "+ in sync" in ui.line("tappaas-cicd    base")
+        assert "~ drifted" in ui.line("tappaas-vllm")
+        assert "o unreachable" in ui.line("docker01")
+        assert "tappaas2" in ui.line("dns01")
+        assert "41" in ui.line("dns01")
+        ui.expect("main 3f2c1a9", "Hosts 6/6")
+
+
+async def test_a_far_side_that_does_not_answer_is_a_line_and_the_inventory_still_shows(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    backend.unreachable = "tappaas1.mgmt.internal:8006 does not answer"
+    async with open_ui() as ui:
+        ui.expect("x status: tappaas1.mgmt.internal:8006 does not answer; is the site up?")
+        assert "not read yet" in ui.line("dns01")
+        backend.unreachable = ""
+        await ui.press("ctrl+r")
+        ui.expect_not("does not answer")
+        assert "+ in sync" in ui.line("dns01")
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("role_vllm:role_dns", {"dns01", "tappaas-vllm"}),
+        ("core:!dns01", {"tappaas-cicd", "nix-cache01"}),
+        ("state=drifted", {"tappaas-vllm"}),
+        ("litel", {"tappaas-litellm"}),
+    ],
+)
+async def test_the_filter_takes_a_selector_or_a_part_of_a_row(open_ui: OpenUi, typed: str, shown: set[str]) -> None:
+    async with open_ui() as ui:
+        await ui.press("slash")
+        await ui.type(typed)
+        assert set(ui.app.session.fleet.visible) == shown
+        await ui.press("enter", "escape")
+        assert len(ui.app.session.fleet.visible) == 6
+
+
+async def test_escape_takes_back_one_thing_at_a_time_and_never_quits(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("space", "slash")
+        await ui.type("dns")
+        await ui.press("enter")
+        ui.expect("1 marked", "filter: dns")
+        await ui.press("escape")
+        ui.expect("1 marked")
+        ui.expect_not("filter: dns")
+        await ui.press("escape", "escape", "escape")
+        ui.expect_not("marked")
+        assert ui.app.is_running
+
+
+async def test_marks_make_one_plan_for_several_hosts_and_it_starts_only_after_it_was_read(open_ui: OpenUi) -> None:
+    async with open_ui((80, 12)) as ui:
+        await ui.press("asterisk", "r")
+        ui.expect("tier 2", "read the plan to its end first")
+        ui.later()
+        await ui.press("y")
+        assert not ui.started()
+        await ui.press("G")
+        ui.later()
+        await ui.press("y")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert len(plan.hosts) == 6
+        ui.expect("% running", "queued 6  rebuild tappaas-cicd")
+
+
+async def test_a_key_that_was_held_down_when_the_plan_opened_starts_nothing(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("r", "y")
+        for _ in range(5):
+            ui.later(0.3)
+            await ui.press("y")
+        assert not ui.started()
+        ui.later(0.6)
+        await ui.press("y")
+        assert len(ui.started()) == 1
+
+
+async def test_enter_is_never_yes_for_what_changes_something(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("r")
+        ui.later()
+        for _ in range(10):
+            await ui.press("enter")
+        assert not ui.started()
+        ui.expect("Enter is never yes here")
+        await ui.press("c")
+        ui.expect("on: looks and says what it would do", "tier 0")
+        ui.later()
+        await ui.press("enter")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert plan.check
+
+
+async def test_retire_wants_the_hosts_name_typed_and_then_y(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("j", "D")
+        ui.expect("tier 3: destroys", "type dns01 first", "pvenix retire dns01 --confirm dns01")
+        ui.later()
+        await ui.type("dns0")
+        await ui.press("enter", "enter")
+        assert not ui.started()
+        await ui.type("1")
+        ui.later()
+        await ui.press("enter")
+        assert not ui.started()
+        ui.later()
+        await ui.press("y")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert plan.hosts == ("dns01",)
+
+
+async def test_retire_and_rollback_say_why_they_take_one_host_at_a_time(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("space", "space", "D")
+        ui.expect("retire: one host at a time: its name is typed to confirm")
+        await ui.press("b")
+        ui.expect("rollback: one host at a time: generation numbers differ from host to host")
+        assert not ui.started()
+
+
+async def test_every_verb_can_be_started_from_the_menu(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("x")
+        ui.expect(*VERBS)
+        await ui.type("hardw")
+        await ui.press("enter")
+        ui.expect("pvenix hardware tappaas-cicd")
+        ui.later()
+        await ui.press("y")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert [task.verb for play in plan.plays for task in play.tasks] == ["hardware"]
+
+
+async def test_the_onboarding_plans_all_its_verbs_with_a_pause_before_each(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("o")
+        ui.expect("before every step", "pvenix run playbooks/onboard.yaml -l tappaas-cicd --step")
+        await ui.press("s")
+        ui.expect("Pauses   none")
+        await ui.press("s")
+        ui.later()
+        await ui.press("y")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert plan.step
+        assert tuple(task.verb for play in plan.plays for task in play.tasks) == ONBOARDING
+
+
+async def test_a_rollback_goes_to_the_generation_that_was_chosen(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("b")
+        ui.expect("Roll tappaas-cicd back to which generation?", "> 43")
+        await ui.press("down", "enter")
+        ui.expect("pvenix rollback tappaas-cicd --to 41")
+        ui.later()
+        await ui.press("y")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert plan.plays[0].tasks[0].args == {"to": 41}
+
+
+async def test_the_running_generation_cannot_be_chosen(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("b", "up", "enter")
+        ui.expect("not now: the host runs this one")
+
+
+async def test_a_hosts_screen_shows_facts_generations_and_where_settings_come_from(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("j", "j", "j", "enter")
+        ui.expect("~ drifted", "vllm.service", "configuration.nix", "230 on tappaas2")
+        await ui.press("right_square_bracket")
+        ui.expect("42   2026-11-14", "9be0142aa77d")
+        await ui.press("j", "b")
+        ui.expect("pvenix rollback tappaas-vllm --to 42")
+        await ui.press("escape", "right_square_bracket")
+        ui.expect('network.zone = "srvHome"', "inventory/hosts.yaml:41", 'beats "srvWork"')
+
+
+async def test_the_history_names_the_commits_of_main(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("H")
+        ui.expect("Open port 8000 for vllm", "Bump nixpkgs")
+
+
+async def test_roles_and_groups_filter_the_table(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("0")
+        await ui.type("ai")
+        await ui.press("enter")
+        assert ui.app.session.fleet.visible == ("tappaas-vllm", "tappaas-litellm")
+
+
+async def test_a_plan_that_cannot_be_made_says_why_and_starts_nothing(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        del backend.fleet_now.hosts["tappaas-cicd"]
+        await ui.press("r")
+        ui.expect("no host is called tappaas-cicd", "cannot be planned")
+        ui.later()
+        await ui.press("y")
+        assert not ui.started()
+
+
+async def test_a_start_that_fails_is_told_and_can_be_tried_again(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await ui.press("r")
+        backend.unreachable = "the disk is full"
+        ui.later()
+        await ui.press("y")
+        ui.expect("! the disk is full")
+        backend.unreachable = ""
+        ui.later()
+        await ui.press("y")
+        assert len(ui.started()) == 1
+
+
+async def test_help_lists_this_screens_actions_with_reasons_and_runs_the_chosen_one(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("question_mark")
+        ui.expect("enter", "mark all", "rebuild")
+        await ui.type("histor")
+        await ui.press("enter")
+        ui.expect("history of main")
+
+
+async def test_the_palette_starts_a_verb_by_name(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("ctrl+p")
+        await ui.type("cloudinit")
+        await ui.press("enter")
+        ui.expect("pvenix cloudinit tappaas-cicd")

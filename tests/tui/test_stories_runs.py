@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import pytest
+
+from pvenix.model.events import Command
+from tests.tui.conftest import OpenUi
+from tests.tui.driver import Ui
+from tests.tui.fake_backend import TIP, FakeBackend
+
+pytestmark = pytest.mark.tui
+
+
+async def start(ui: Ui, *keys: str) -> None:
+    await ui.press(*keys)
+    ui.later()
+    await ui.press("y")
+
+
+async def test_a_run_shows_step_state_and_last_line_of_its_host_and_follows_its_log(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        run = ui.run()
+        backend.step(run, "tappaas-cicd", "rebuild")
+        backend.output(run, "tappaas-cicd", "".join(f"line {number}\n" for number in range(100)))
+        await ui.tick()
+        ui.expect("line 99", "following")
+        assert "1/1 rebuild" in ui.line("% running     tappaas-cicd")
+        backend.step(run, "tappaas-cicd", "rebuild", "changed", summary="runs generation 44")
+        backend.end_host(run, "tappaas-cicd", "changed", "runs generation 44")
+        backend.end_run(run, 0, changed=1)
+        for _ in range(10):
+            await ui.tick()
+        assert "runs generation 44" in ui.line("+ changed     tappaas-cicd")
+        ui.expect("ended exit 0", "100%")
+
+
+async def test_scrolling_up_pauses_the_log_and_counts_what_is_new(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        run = ui.run()
+        backend.output(run, "tappaas-cicd", "".join(f"line {number}\n" for number in range(100)))
+        await ui.tick()
+        await ui.press("tab", "k")
+        ui.expect("paused +0 new")
+        backend.output(run, "tappaas-cicd", "line 100\nline 101\n")
+        await ui.tick()
+        ui.expect("paused +2 new")
+        ui.expect_not("\nline 101")
+        await ui.press("f")
+        ui.expect("following", "line 101")
+
+
+async def test_a_search_stands_on_the_match_and_goes_on_with_n(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        text = "".join(f"{'error' if number in (10, 50) else 'line'} {number}\n" for number in range(100))
+        backend.output(ui.run(), "tappaas-cicd", text)
+        await ui.tick()
+        await ui.press("slash")
+        await ui.type("error")
+        await ui.press("enter")
+        ui.expect("error 50", "find error")
+        await ui.press("N")
+        ui.expect("error 10")
+        await ui.press("N")
+        ui.expect("no line with 'error' there")
+
+
+async def test_a_step_by_step_run_waits_and_goes_on_when_asked(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "o")
+        run = ui.run()
+        await ui.press("c")
+        ui.expect("continue: no host waits for a person")
+        backend.step(run, "tappaas-cicd", "place", "gate")
+        await ui.tick()
+        assert "! waiting" in ui.line("continue before place")
+        await ui.press("c")
+        assert ui.requests() == [("continue", "")]
+
+
+async def test_pause_and_cancel_are_requests_and_cancel_asks_first(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        await ui.press("p")
+        assert ui.requests() == [("pause", "")]
+        await ui.press("c")
+        assert ui.requests() == [("continue", "")]
+        await ui.press("X", "enter", "y")
+        assert ui.requests() == []
+        ui.later()
+        await ui.press("y")
+        assert ui.requests() == [("cancel", "")]
+
+
+async def test_a_failed_host_is_retried_in_a_live_run_by_request_and_in_an_ended_one_by_resume(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await start(ui, "space", "space", "r")
+        run = ui.run()
+        await ui.press("r")
+        ui.expect("retry: tappaas-cicd is queued")
+        backend.step(run, "tappaas-cicd", "rebuild", "failed", summary="vllm.service failed", hint="journalctl -u vllm")
+        backend.end_host(run, "tappaas-cicd", "failed", "vllm.service failed")
+        await ui.tick()
+        ui.expect("x failed", "vllm.service failed", "hint: journalctl -u vllm")
+        await ui.press("r")
+        assert ui.requests() == [("retry", "tappaas-cicd")]
+        backend.end_run(run, 1, failed=1)
+        for _ in range(10):
+            await ui.tick()
+        await ui.press("R")
+        assert ("resume", run.run) in backend.calls
+        ui.expect("starting")
+
+
+async def test_a_run_whose_process_died_is_called_interrupted_and_can_be_resumed(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        backend.step(ui.run(), "tappaas-cicd", "rebuild")
+        backend.live.close()
+        for _ in range(10):
+            await ui.tick()
+        ui.expect("? interrupted")
+        await ui.press("r")
+        assert ("resume", ui.run().run) in backend.calls
+
+
+async def test_the_commands_log_shows_what_was_sent(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        backend.emit(ui.run(), Command, host="tappaas-cicd", channel="ssh", text="nix build .#toplevel", writes=True)
+        await ui.tick()
+        await ui.press("at")
+        await ui.tick()
+        ui.expect("1 commands", "ssh  w tappaas-cicd  nix build .#toplevel")
+
+
+async def test_leaving_while_a_run_is_live_asks_and_says_that_it_goes_on(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        await ui.press("q")
+        ui.expect("1 run is at work and will go on without this window")
+        await ui.press("escape")
+        assert ui.app.is_running
+        await ui.press("q")
+        ui.later()
+        await ui.pilot.press("y")
+        await ui.pilot.pause()
+        assert ui.app.return_code == 0
+        assert ui.run().alive()
+
+
+async def test_a_finished_run_is_replayed_from_the_list(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        run = ui.run()
+        backend.step(run, "tappaas-cicd", "rebuild", "rolled back", summary="went back to generation 40")
+        backend.output(run, "tappaas-cicd", "port 22 did not answer\n")
+        backend.end_host(run, "tappaas-cicd", "rolled back", "went back to generation 40")
+        backend.end_run(run, 6, **{"rolled back": 1})
+        await ui.press("2")
+        assert "6" in ui.line("rebuild tappaas-cicd")
+        await ui.press("enter")
+        ui.expect("< rolled back", "went back to generation 40", "port 22 did not answer", "exit 6")
+
+
+async def test_an_approval_names_the_commit_and_waits_until_every_file_was_read(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await ui.press("3", "enter")
+        ui.expect("registration/tappaas-litellm", "+ pass", "! warn", "seen 1/2")
+        await ui.press("A")
+        ui.expect("approve: not read yet: nix/hardware/tappaas-litellm-hw.nix")
+        await ui.press("M")
+        ui.expect("merge: only an approved commit is merged; this one is open")
+        await ui.press("ctrl+d", "ctrl+d", "A")
+        ui.expect(TIP, f"pvenix review approve tappaas-litellm {TIP[:20]}")
+        await ui.press("e")
+        await ui.type("looks right")
+        await ui.press("enter")
+        ui.later()
+        await ui.press("y")
+        assert ("approve", "tappaas-litellm", TIP, "looks right") in backend.calls
+        ui.expect("+ approved")
+        await ui.press("M")
+        ui.later()
+        await ui.press("y")
+        assert ("merge", "tappaas-litellm", TIP, "") in backend.calls
+        ui.expect("- merged")
+
+
+async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await ui.press("3", "enter", "X")
+        ui.later()
+        await ui.press("y")
+        ui.expect("a rejection says why")
+        await ui.press("e")
+        await ui.type("no")
+        await ui.press("enter")
+        ui.later()
+        await ui.press("y")
+        assert ("reject", "tappaas-litellm", TIP, "no") in backend.calls
+
+
+async def test_an_approval_of_a_branch_that_moved_on_is_refused_and_told(open_ui: OpenUi, backend: FakeBackend) -> None:
+    from dataclasses import replace
+
+    async with open_ui() as ui:
+        await ui.press("3", "enter", "ctrl+d", "ctrl+d", "A")
+        backend.reviews_now["tappaas-litellm"] = replace(backend.reviews_now["tappaas-litellm"], commit="a" * 40)
+        ui.later()
+        await ui.press("y")
+        ui.expect("branch is at another commit now")
