@@ -9,6 +9,7 @@ import asyncio
 import getpass
 import hashlib
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -292,7 +293,7 @@ class Workspace:
 
         fleet = self.fleet()
         if self._world is None:
-            ports = open_ports(fleet.site, cache=self.cache_dir, author=operator())
+            ports = open_ports(fleet.site, cache=self.cache_dir, author=author())
             trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
             self._world = World(fleet=fleet, trust=trust, **ports)
         elif fresh or self._world.fleet is not fleet:
@@ -306,6 +307,14 @@ class Workspace:
 def operator() -> str:
     """Who is at work, for approvals, commits and the run's record."""
     return os.environ.get("PVENIX_OPERATOR") or getpass.getuser()
+
+
+def author() -> str:
+    """The operator as Git names an author; an operator that is no `Name <address>` gets this machine's address."""
+    name = operator()
+    if name.endswith(">"):
+        return name
+    return f"{name} <{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}@{platform.node() or 'localhost'}>"
 
 
 def _some(hosts: Sequence[str]) -> str:
