@@ -6,6 +6,7 @@ change that was asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -146,8 +147,10 @@ class _Edit:
         node, shown = entry.value, render(value)
         block = node.kind in (Kind.MAP, Kind.SEQ) and node.style != "flow"
         if node.start == node.end or block:
-            colon = self._text.index(":", entry.key.end) + 1
-            return self._text[:colon] + " " + shown + self._text[max(colon, self._end(node)) :]
+            colon = re.compile(r"[ \t]*:").match(self._text, entry.key.end)
+            if colon is None:
+                raise _refusal([str(entry.key.value)], f"line {entry.key.line} has no colon after the key")
+            return self._text[: colon.end()] + " " + shown + self._text[max(colon.end(), self._end(node)) :]
         tail = self._text[node.end :]
         if node.style in ("|", ">") and node.end > node.start and self._text[node.end - 1] == "\n":
             tail = self._newline + tail
