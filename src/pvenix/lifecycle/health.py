@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.remote import Remote, as_text, received
 from pvenix.lifecycle.world import World
 from pvenix.model.site import HealthCheck, HealthKind
 
@@ -23,8 +23,9 @@ async def _holds(world: World, remote: Remote, check: HealthCheck) -> str:
     """Why the check does not hold, empty when it does."""
     deadline = world.clock.monotonic() + check.within_s
     pause = 0.2
+    remote.step.asks("ssh", as_text(_command(check)))
     while True:
-        result = await remote.try_read(_command(check), timeout_s=30)
+        result = received(await remote.session.run(_command(check), timeout_s=30))
         if result.ok:
             remote.step.tell(f"healthy: {check.title}")
             return ""

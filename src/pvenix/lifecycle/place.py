@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pvenix.engine.ports import NodeState, VmState
@@ -40,7 +40,8 @@ async def apply(world: World, step: Step) -> Outcome:
     async with world.ledger.lock:
         host = world.host(step)
         vms = await world.survey.vms()
-        candidates = rank(host, await world.pve.nodes(), vms, world.ledger.memory)
+        devices = await world.pve.pci_mappings() if host.machine.proxmox.pci else {}
+        candidates = rank(host, await world.pve.nodes(), vms, world.ledger.memory, devices)
         chosen = next((candidate for candidate in candidates if not candidate.refused), None)
         if chosen is None:
             raise RemoteFailure(
@@ -63,11 +64,15 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(_world: World, _step: Step) -> tuple[tuple[str, str], ...]:
     """Placing only reads."""
-    return (("pve", "GET /cluster/resources"), ("pve", "GET /nodes"))
+    return (("pve", "GET /cluster/resources"), ("pve", "GET /nodes"), ("pve", "GET /cluster/mapping/pci"))
 
 
 def rank(
-    host: Host, nodes: Sequence[NodeState], vms: Sequence[VmState], reserved: dict[str, int]
+    host: Host,
+    nodes: Sequence[NodeState],
+    vms: Sequence[VmState],
+    reserved: dict[str, int],
+    devices: Mapping[str, frozenset[NodeName]],
 ) -> tuple[Candidate, ...]:
     """Nodes, best first: those with the most memory left once every VM there runs; ties by name."""
     need = host.machine.memory_mib * 2**20 * _OVERHEAD
@@ -75,11 +80,11 @@ def rank(
     for node in nodes:
         committed = sum(vm.memory_max for vm in vms if vm.node == node.name and not vm.template)
         left = (node.memory_total - committed - reserved.get(node.name, 0) - need) / max(1, node.memory_total)
-        ranked.append(Candidate(node=node.name, refused=_refusal(host, node, left), left=left))
+        ranked.append(Candidate(node=node.name, refused=_refusal(host, node, left, devices), left=left))
     return tuple(sorted(ranked, key=lambda candidate: (bool(candidate.refused), -candidate.left, candidate.node)))
 
 
-def _refusal(host: Host, node: NodeState, left: float) -> str:
+def _refusal(host: Host, node: NodeState, left: float, devices: Mapping[str, frozenset[NodeName]]) -> str:
     proxmox = host.machine.proxmox
     if not node.online:
         return "offline"
@@ -89,6 +94,9 @@ def _refusal(host: Host, node: NodeState, left: float) -> str:
         return "not in machine.proxmox.nodes"
     if node.name in proxmox.avoid:
         return "in machine.proxmox.avoid"
+    for device in proxmox.pci:
+        if device.mapping in devices and node.name not in devices[device.mapping]:
+            return f"has no {device.mapping}"
     if left < 0:
         return "not enough memory"
     return ""

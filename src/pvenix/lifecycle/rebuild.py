@@ -20,8 +20,9 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Build unless this run has, activate, confirm, make it the boot default; or be back on the old system."""
     commit = await world.expected()
+    checks = world.fleet.health(step.host)
     if Attempt.from_known(step.known) is not None:
-        return await activate(world, step, step.known["new"], _make_default(step.known["new"]))
+        return await activate(world, step, step.known["new"], _make_default(step.known["new"]), checks=checks)
     remote = await world.remote(step)
     new = step.facts.get("new", "") if step.facts.get("built") == commit else ""
     if not new:
@@ -30,7 +31,7 @@ async def apply(world: World, step: Step) -> Outcome:
     if systems[1] == new == systems[2]:
         await build.deliver(world, remote, commit, attempt=step.run)
         return Outcome(status=Status.CHANGED, summary=f"{commit[:10]} is the running system; /etc/nixos put right")
-    return await activate(world, step, new, _make_default(new))
+    return await activate(world, step, new, _make_default(new), checks=checks)
 
 
 def _make_default(new: str) -> MakeDefault:

@@ -34,14 +34,18 @@ async def probe(world: World, step: Step) -> Probe:
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Activate the generation and make it the profile's current one; files outside the store stay as they are."""
+    """Activate the generation and make it the profile's current one; files outside the store stay as they are.
+
+    The roles' health checks describe the system of the main branch, which an earlier generation need not satisfy: it
+    is asked for by number, so contact and failed units decide.
+    """
     number = _number(step)
 
     async def make_default(remote: Remote) -> None:
         await remote.write(argv.switch_generation(number))
         await remote.write(argv.switch_to(step.facts["target"], "boot"), timeout_s=300)
 
-    return await activate(world, step, step.facts["target"], make_default)
+    return await activate(world, step, step.facts["target"], make_default, checks=())
 
 
 async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,7 @@ from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import store_path
 from pvenix.model.outcome import Outcome, Status
+from pvenix.model.site import HealthCheck
 
 _GRACE_S = 60.0
 """How long after the dead-man's hour a host may take to answer again."""
@@ -70,8 +71,10 @@ class Attempt:
         }
 
 
-async def activate(world: World, step: Step, new: str, make_default: MakeDefault) -> Outcome:
-    """Activate `new`, or go on with the activation that an earlier process began."""
+async def activate(
+    world: World, step: Step, new: str, make_default: MakeDefault, *, checks: tuple[HealthCheck, ...]
+) -> Outcome:
+    """Activate `new`, or go on with the activation that an earlier process began; `checks` decide on its health."""
     attempt = Attempt.from_known(step.known)
     if attempt is not None:
         step.tell(f"going on with attempt {attempt.id}")
@@ -80,7 +83,7 @@ async def activate(world: World, step: Step, new: str, make_default: MakeDefault
         attempt = await _prepare(world, remote, new)
         await _launch(remote, attempt)
     try:
-        outcome = await _see_through(world, step, attempt, make_default)
+        outcome = await _see_through(world, step, attempt, make_default, checks)
     except (Unreachable, OutcomeUnknown) as error:
         return _unknown(step, attempt, error)
     step.evidence(ended=attempt.id)
@@ -146,7 +149,9 @@ async def _launch(remote: Remote, attempt: Attempt) -> None:
         step.tell("the start of the activation was not confirmed; looking at its unit")
 
 
-async def _see_through(world: World, step: Step, attempt: Attempt, make_default: MakeDefault) -> Outcome:
+async def _see_through(
+    world: World, step: Step, attempt: Attempt, make_default: MakeDefault, checks: tuple[HealthCheck, ...]
+) -> Outcome:
     """Follow the unit to its end, confirm or go back, and read back what came of it."""
     deadline = world.clock.monotonic() + attempt.confirm_s + _GRACE_S
     end = await watch_unit(world, step, attempt.id, deadline=deadline)
@@ -161,7 +166,7 @@ async def _see_through(world: World, step: Step, attempt: Attempt, make_default:
     new_failures = sorted(set(facts.failed_units) - set(attempt.failed_before))
     if new_failures:
         return await _revert(world, remote, attempt, f"units failed: {', '.join(new_failures)}")
-    sick = await _health(world, remote, attempt)
+    sick = await _health(world, remote, attempt, checks)
     if sick:
         return await _revert(world, remote, attempt, f"not healthy: {sick}")
     return await _confirm(remote, attempt, make_default)
@@ -186,9 +191,8 @@ async def _contact(world: World, step: Step, deadline: float) -> GuestSession:
         await world.clock.sleep(0.5)
 
 
-async def _health(world: World, remote: Remote, attempt: Attempt) -> str:
+async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[HealthCheck, ...]) -> str:
     """What is not healthy, empty when all is; a second dead-man covers the time that this takes."""
-    checks = world.fleet.health(remote.step.host)
     if not checks:
         return ""
     budget = max(check.within_s for check in checks)
