@@ -7,6 +7,7 @@ for survives the process and the power.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import queue
 import sqlite3
@@ -33,9 +34,16 @@ class _Row:
     host: str
     step: str
     what: str
-    data: dict[str, str]
-    written: asyncio.Future[None] | None
-    loop: asyncio.AbstractEventLoop | None
+    data: str
+    """JSON."""
+    written: asyncio.Future[None] | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def settle(self, failure: sqlite3.Error | None) -> None:
+        """Tell whoever waits for the row; nobody does once the run's loop is closed."""
+        if self.written is not None and self.loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(_settle, self.written, failure)
 
 
 class SqliteJournal:
@@ -45,11 +53,10 @@ class SqliteJournal:
         self._path = path
         self._rows: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
-        self._failure: OSError | sqlite3.Error | None = None
 
     def __enter__(self) -> Self:
         try:
-            with sqlite3.connect(self._path) as database:
+            with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as database:
                 _prepare(database)
         except sqlite3.Error as error:
             raise _refuse(self._path, error) from error
@@ -71,7 +78,7 @@ class SqliteJournal:
 
     def evidence(self, host: str, step: str, **data: str) -> None:
         """Recorded with the next commit, within milliseconds; not awaited."""
-        self._rows.put(_Row(host=host, step=step, what="evidence", data=data, written=None, loop=None))
+        self._rows.put(_Row(host=host, step=step, what="evidence", data=json.dumps(data)))
 
     async def result(self, host: str, step: str, **data: str) -> None:
         """Durable when it returns.
@@ -87,45 +94,61 @@ class SqliteJournal:
     async def _append(self, host: str, step: str, what: str, data: dict[str, str]) -> None:
         loop = asyncio.get_running_loop()
         written: asyncio.Future[None] = loop.create_future()
-        self._rows.put(_Row(host=host, step=step, what=what, data=data, written=written, loop=loop))
+        self._rows.put(_Row(host=host, step=step, what=what, data=json.dumps(data), written=written, loop=loop))
         try:
             await written
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             raise _refuse(self._path, error) from error
 
     def _write(self) -> None:
-        with sqlite3.connect(self._path, isolation_level=None) as database:
-            _prepare(database)
-            while (row := self._rows.get()) is not None:
-                batch, ended = _gather(row, self._rows)
-                self._commit(database, batch)
-                if ended:
-                    break
+        """The writer thread: commits what has gathered, until the end is asked for."""
+        database: sqlite3.Connection | None = None
+        ended = False
+        while not ended:
+            batch, ended = _gather(self._rows)
+            failure: sqlite3.Error | None = None
+            try:
+                database = database or _open(self._path)
+                _commit(database, batch)
+            except sqlite3.Error as error:
+                failure = error
+            for row in batch:
+                row.settle(failure)
+        if database is not None:
+            database.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        _prepare(database)
+    except sqlite3.Error:
         database.close()
-
-    def _commit(self, database: sqlite3.Connection, batch: Sequence[_Row]) -> None:
-        failure: sqlite3.Error | None = None
-        try:
-            database.execute("BEGIN IMMEDIATE")
-            database.executemany(
-                "INSERT INTO entry (host, step, what, data) VALUES (?, ?, ?, ?)",
-                [(row.host, row.step, row.what, json.dumps(row.data)) for row in batch],
-            )
-            database.execute("COMMIT")
-        except sqlite3.Error as error:
-            failure = error
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-        for row in batch:
-            if row.written is not None and row.loop is not None:
-                row.loop.call_soon_threadsafe(_settle, row.written, failure)
+        raise
+    return database
 
 
-def _gather(first: _Row, rows: queue.SimpleQueue[_Row | None]) -> tuple[list[_Row], bool]:
-    """`first` with everything that waits behind it, and whether the end was among it."""
-    batch = [first]
-    while not rows.empty():
-        row = rows.get_nowait()
+def _commit(database: sqlite3.Connection, batch: Sequence[_Row]) -> None:
+    if not batch:
+        return
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        database.executemany(
+            "INSERT INTO entry (host, step, what, data) VALUES (?, ?, ?, ?)",
+            [(row.host, row.step, row.what, row.data) for row in batch],
+        )
+        database.execute("COMMIT")
+    except sqlite3.Error:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _gather(rows: queue.SimpleQueue[_Row | None]) -> tuple[list[_Row], bool]:
+    """The next row with everything that waits behind it, and whether the end was among it."""
+    batch: list[_Row] = []
+    while not batch or not rows.empty():
+        row = rows.get()
         if row is None:
             return batch, True
         batch.append(row)
@@ -151,21 +174,23 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
 
-def _refuse(path: Path, error: Exception) -> LocalResource:
-    return LocalResource(
-        "the journal cannot be written", why=f"{path}: {error}", hint="free space there, then `pvenix resume`"
-    )
+def _refuse(path: Path, error: Exception, *, what: str = "written") -> LocalResource:
+    hint = "free space there, then `pvenix resume`" if what == "written" else ""
+    return LocalResource(f"the journal cannot be {what}", why=f"{path}: {error}", hint=hint)
 
 
 def read_entries(path: Path) -> tuple[Entry, ...]:
-    """Every row of the journal at `path`, also while a run writes it; empty when there is none."""
+    """Every row of the journal at `path`, also while a run writes it; empty when there is none.
+
+    Raises: LocalResource when the file is no journal.
+    """
     if not path.exists():
         return ()
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        rows = database.execute("SELECT seq, host, step, what, data FROM entry ORDER BY seq").fetchall()
-    finally:
-        database.close()
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT seq, host, step, what, data FROM entry ORDER BY seq").fetchall()
+    except sqlite3.Error as error:
+        raise _refuse(path, error, what="read") from error
     return tuple(
         Entry(seq=seq, host=host, step=step, what=what, data=json.loads(data)) for seq, host, step, what, data in rows
     )

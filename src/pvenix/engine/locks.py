@@ -5,12 +5,14 @@ Between machines the target issues a fence (`lifecycle.fence`).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pvenix.model.errors import LocalResource, LockHeld
 
@@ -37,10 +39,15 @@ class HostLocks:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise LockHeld(f"{host} is being worked on", why=_owner(self._folder / host)) from error
-            file.truncate(0)
-            file.write(json.dumps({"owner": owner, "since": since, "pid": os.getpid()}))
-            file.flush()
+            _sign(file, json.dumps({"owner": owner, "since": since, "pid": os.getpid()}))
             yield
+
+
+def _sign(file: TextIO, words: str) -> None:
+    """Say whose lock it is; a full disk does not matter, as the kernel and not the text holds the lock."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), words.encode())
 
 
 def _owner(path: Path) -> str:

@@ -20,6 +20,7 @@ class Narrator:
         self._run = run
         self._clock = clock
         self._on_event = on_event
+        run.mend_events()
         earlier, _ = run.events()
         self._seq = earlier[-1].seq if earlier else 0
         self._logs: dict[str, HostLog] = {}

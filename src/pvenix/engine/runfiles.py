@@ -10,6 +10,8 @@ runs/<run>/plan.json       the plan, written once
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -20,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pvenix.model.errors import LocalResource, LockHeld, UsageError
 from pvenix.model.events import Event, RunEnded, event_from_json
@@ -28,6 +30,8 @@ from pvenix.model.names import RunId
 from pvenix.model.plan import RunPlan
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+_LOCK_TRIES = 5
+_LOCK_PAUSE_S = 0.01
 REQUESTS = ("cancel", "pause", "continue", "retry")
 """What a front end may ask: stop starting steps; hold; go on; run failed hosts again."""
 
@@ -82,7 +86,10 @@ class RunDir:
         return self.path / "log" / f"{host}.log"
 
     def events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """Whole events from byte `offset` on, and the offset behind them."""
+        """Whole events from byte `offset` on, and the offset behind them.
+
+        A line that a full disk cut short is left out; the next process went on behind it.
+        """
         try:
             with (self.path / "events.jsonl").open("rb") as file:
                 file.seek(offset)
@@ -90,17 +97,31 @@ class RunDir:
         except FileNotFoundError:
             return [], offset
         whole = data[: data.rfind(b"\n") + 1]
-        return [event_from_json(json.loads(line)) for line in whole.splitlines()], offset + len(whole)
+        return [event for line in whole.splitlines() if (event := _event_in(line))], offset + len(whole)
 
     def append_event(self, event: Event) -> None:
-        """Add one event; a line is written with one call, so that a reader never sees half of it.
+        """Add one event; a line is written with one call, so that a reader sees all of it or a line without an end.
 
         Raises: LocalResource when the disk does not take it.
         """
-        line = json.dumps(event.to_json(), separators=(",", ":")) + "\n"
+        line = (json.dumps(event.to_json(), separators=(",", ":")) + "\n").encode()
         try:
             with (self.path / "events.jsonl").open("ab", buffering=0) as file:
-                file.write(line.encode())
+                written = file.write(line)
+        except OSError as error:
+            raise LocalResource("the run's events cannot be written", why=str(error)) from error
+        if written != len(line):
+            raise LocalResource("the run's events cannot be written", why=os.strerror(errno.ENOSPC))
+
+    def mend_events(self) -> None:
+        """End a line that an earlier process could not finish, so that the next event has a line of its own.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        try:
+            with (self.path / "events.jsonl").open("ab+", buffering=0) as file:
+                if file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
+                    file.write(b"\n")
         except OSError as error:
             raise LocalResource("the run's events cannot be written", why=str(error)) from error
 
@@ -121,8 +142,9 @@ class RunDir:
         """The requests made since the last call, oldest first."""
         taken = []
         for file in sorted((self.path / "requests").glob("*.json")):
-            data: dict[str, Any] = json.loads(file.read_text())
-            taken.append(Request(kind=data["kind"], host=data["host"]))
+            with contextlib.suppress(ValueError, LookupError, TypeError):  # not of our writing: nobody asked anything
+                data: dict[str, Any] = json.loads(file.read_text())
+                taken.append(Request(kind=data["kind"], host=data["host"]))
             file.unlink()
         return taken
 
@@ -133,13 +155,8 @@ class RunDir:
         Raises: LockHeld when another process executes the run.
         """
         with (self.path / "lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LockHeld(f"run {self.run} is being executed", hint=f"pvenix runs show {self.run}") from error
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            if not _take(file):
+                raise LockHeld(f"run {self.run} is being executed", hint=f"pvenix runs show {self.run}")
             yield
 
     def alive(self) -> bool:
@@ -169,6 +186,23 @@ class RunDir:
         )
 
 
+def _take(file: IO[str]) -> bool:
+    """Lock `file`; tries a few times, as whoever asks `alive` holds it for a moment."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_LOCK_PAUSE_S)
+    return False
+
+
+def _event_in(line: bytes) -> Event | None:
+    try:
+        return event_from_json(json.loads(line))
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
 class RunStore:
     """All runs of one fleet on this machine."""
 
@@ -185,7 +219,8 @@ class RunStore:
         try:
             for folder in (path, path / "log", path / "requests"):
                 folder.mkdir(mode=0o700, parents=True)
-            (path / "plan.json").write_text(json.dumps(plan.to_json(), indent=1))
+            (path / "plan.new").write_text(json.dumps(plan.to_json(), indent=1))
+            (path / "plan.new").rename(path / "plan.json")
         except OSError as error:
             raise LocalResource("the run's directory cannot be made", why=str(error)) from error
         return RunDir(path)
@@ -207,6 +242,11 @@ class RunStore:
         return tuple(RunDir(self.root / name).summary() for name in reversed(self._names()[-limit:]))
 
     def _names(self) -> list[str]:
+        """Runs by age; a directory without a plan is what a process left that died before its run began."""
         if not self.root.is_dir():
             return []
-        return sorted(path.name for path in self.root.iterdir() if _RUN_ID.fullmatch(path.name))
+        return sorted(path.name for path in self.root.iterdir() if _is_run(path))
+
+
+def _is_run(path: Path) -> bool:
+    return _RUN_ID.fullmatch(path.name) is not None and (path / "plan.json").exists()

@@ -63,10 +63,11 @@ class TrustStore:
         Raises: Refused when another key is pinned for the same VM: a host key changes only with the VM.
         """
         known = self.get(host)
-        if known is not None and known.key != pin.key and (not known.uuid or known.uuid == pin.uuid):
+        another_vm = known is not None and known.uuid and pin.uuid and known.uuid != pin.uuid
+        if known is not None and known.key != pin.key and not another_vm:
             raise Refused(
                 f"the host key of {host} changed",
-                why="the VM is still the same one, so its key must be too",
+                why="nothing shows that the VM is another one, and the key of a VM stays",
                 hint=f"look at the VM's console; if the change is yours, remove inventory/trust/{host}",
                 code="PVX0804",
             )
@@ -74,7 +75,9 @@ class TrustStore:
             return
         try:
             self._local.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self._local / host_name(host)).write_text(pin.line(host))
+            temporary = self._local / f".{host_name(host)}"
+            temporary.write_text(pin.line(host))
+            temporary.replace(self._local / host_name(host))
         except OSError as error:
             raise LocalResource("the pinned host key cannot be stored", why=str(error)) from error
 
