@@ -56,14 +56,16 @@ class HostRun:
         self._tasks = tasks
         self._earlier = earlier
         self._fatal = fatal
-        self._facts: dict[str, str] = {}
+        self._facts = runner.facts[host]
 
     async def execute(self) -> Outcome:
         """The host's end: its first failure, or the most that its steps did."""
         try:
             with self._lock():
                 return await self._steps()
-        except LockHeld as error:
+        except (LockHeld, LocalResource) as error:
+            if isinstance(error, LocalResource):
+                await self._runner.gate.stop()
             return _outcome_of(error)
 
     @contextlib.contextmanager
@@ -87,10 +89,10 @@ class HostRun:
                 outcome = await self._step(step_id, task)
             outcomes.append(outcome)
             if not outcome.status.goes_on:
-                if self._fatal or outcome.status is Status.LOCAL:
-                    self._runner.gate.stopped = self._runner.gate.stopped or outcome.status.counts_as_failed
+                if outcome.status is Status.LOCAL or (self._fatal and outcome.status.counts_as_failed):
+                    await self._runner.gate.stop()
                 return outcome
-        return _best(outcomes)
+        return best(outcomes)
 
     def _was_done(self, step_id: str) -> bool:
         """True when an earlier process of this run finished the step; its facts are taken over."""
@@ -128,9 +130,9 @@ class HostRun:
 
     async def _wait_for_turn(self, step_id: str, task: Task) -> None:
         gate, narrator = self._runner.gate, self._runner.narrator
-        if not gate.running.is_set():
+        if gate.paused:
             narrator.emit(StepWaiting, host=self._host, step=step_id, verb=task.verb, reason="the run is paused")
-            await gate.running.wait()
+            await gate.unpaused(self._host)
         if self._runner.plan.step and not gate.stops(self._host):
             narrator.emit(StepWaiting, host=self._host, step=step_id, verb=task.verb, reason="waiting to go on")
             await gate.next_turn(self._host)
@@ -195,7 +197,6 @@ class HostRun:
         try:
             await step.journal.result(step.host, step.id, status=outcome.status.value, summary=outcome.summary, **facts)
         except LocalResource as error:
-            self._runner.gate.stopped = True
             return _outcome_of(error)
         return outcome
 
@@ -210,7 +211,8 @@ def _outcome_of(error: PvenixError) -> Outcome:
     return Outcome(status=status, summary=str(error), hint=error.hint, evidence=error.evidence)
 
 
-def _best(outcomes: Sequence[Outcome]) -> Outcome:
+def best(outcomes: Sequence[Outcome]) -> Outcome:
+    """Of outcomes that all went well, the last of those in which most happened."""
     for status in _RANK:
         for outcome in reversed(outcomes):
             if outcome.status is status:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pvenix.engine.hostrun import HostRun
+from pvenix.engine.hostrun import HostRun, best
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Clock, Entry, Journal
 from pvenix.engine.runfiles import Request, RunDir
 from pvenix.engine.step import Verb
-from pvenix.model.errors import ExitCode, worst
+from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, RunEnded, RunStarted, WaveStarted
 from pvenix.model.outcome import Outcome, Status
 from pvenix.model.plan import PlayPlan, RunPlan, Task
@@ -33,27 +34,39 @@ class Gate:
     """What holds steps back: pause, stop, and `continue` in step mode."""
 
     stopped: bool = False
+    paused: bool = False
     cancelled_hosts: set[str] = field(default_factory=set)
-    running: asyncio.Event = field(default_factory=asyncio.Event)
-    turns: asyncio.Condition = field(default_factory=asyncio.Condition)
+    moved: asyncio.Condition = field(default_factory=asyncio.Condition)
     turn: int = 0
 
     def stops(self, host: str) -> bool:
         """True when `host` must start no further step."""
         return self.stopped or host in self.cancelled_hosts
 
-    async def release(self) -> None:
-        """Let every step that waits for its turn go on."""
-        self.running.set()
-        async with self.turns:
+    async def go_on(self) -> None:
+        """End a pause, and let every step that waits for its turn begin."""
+        async with self.moved:
+            self.paused = False
             self.turn += 1
-            self.turns.notify_all()
+            self.moved.notify_all()
+
+    async def stop(self, host: str = "") -> None:
+        """Let `host`, or without a name every host, start no further step; what runs goes on to its end."""
+        async with self.moved:
+            self.stopped = self.stopped or not host
+            self.cancelled_hosts |= {host} if host else set()
+            self.moved.notify_all()
+
+    async def unpaused(self, host: str) -> None:
+        """Wait for the end of a pause, or for a stop."""
+        async with self.moved:
+            await self.moved.wait_for(lambda: not self.paused or self.stops(host))
 
     async def next_turn(self, host: str) -> None:
         """Wait for the next `continue`, or for a stop."""
-        async with self.turns:
+        async with self.moved:
             turn = self.turn
-            await self.turns.wait_for(lambda: self.turn > turn or self.stops(host))
+            await self.moved.wait_for(lambda: self.turn > turn or self.stops(host))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +89,11 @@ class Runner:
         self.tools = tools
         self.narrator = narrator
         self.gate = Gate()
-        self.gate.running.set()
         self.slots = {kind: asyncio.Semaphore(limit) for kind, limit in LIMITS.items()}
         self.forks = asyncio.Semaphore(max(1, plan.forks))
         self.ends: dict[str, Outcome] = {}
+        self.facts: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """What each host's steps found, across plays."""
         self._retries: Callable[[str], None] = lambda _host: None
 
     async def execute(self, *, resume: bool) -> ExitCode:
@@ -113,7 +127,13 @@ class Runner:
             for number, task in enumerate(play.tasks)
         )
         self.narrator.emit(
-            RunStarted, title=self.plan.title, hosts=self.plan.hosts, steps=steps, resumed=resume, check=self.plan.check
+            RunStarted,
+            title=self.plan.title,
+            hosts=self.plan.hosts,
+            steps=steps,
+            pid=os.getpid(),
+            resumed=resume,
+            check=self.plan.check,
         )
 
     async def _play(self, index: int, play: PlayPlan, earlier: tuple[Entry, ...]) -> bool:
@@ -125,44 +145,62 @@ class Runner:
             failed = sum(1 for host in wave if host in self.ends and self.ends[host].status.counts_as_failed)
             fatal = failed and play.any_errors_fatal
             if fatal or (wave and failed * 100 / len(wave) > play.max_fail_percentage) or self.gate.stopped:
-                return self._stop_rest(play, number)
+                return self._stop_rest(index, number)
         return True
 
-    def _stop_rest(self, play: PlayPlan, number: int) -> bool:
+    def _stop_rest(self, index: int, number: int) -> bool:
+        """End every host that a later wave or play would have worked on; always False."""
         reason = "cancelled" if self.gate.stopped else "not started: too many hosts of an earlier wave failed"
-        for wave in play.waves[number:]:
-            for host in wave:
-                if host not in self.ends:
-                    self._end(host, Outcome(status=Status.CANCELLED, summary=reason))
+        later = [
+            *self.plan.plays[index].waves[number:],
+            *(wave for play in self.plan.plays[index + 1 :] for wave in play.waves),
+        ]
+        for host in dict.fromkeys(host for wave in later for host in wave):
+            if host not in self.ends or self.ends[host].status.goes_on:
+                self._end(host, Outcome(status=Status.CANCELLED, summary=reason))
         return False
 
     async def _wave(self, index: int, play: PlayPlan, hosts: tuple[str, ...], earlier: tuple[Entry, ...]) -> None:
         throttles = [asyncio.Semaphore(task.throttle or len(hosts) or 1) for task in play.tasks]
         first = hosts[0] if hosts else ""
 
-        async def one(host: str) -> None:
+        async def one(host: str, rows: tuple[Entry, ...]) -> None:
             tasks = [
                 (step_id(index, number, task), task, throttles[number])
                 for number, task in enumerate(play.tasks)
                 if not task.run_once or host == first
             ]
-            rows = tuple(entry for entry in earlier if entry.host == host)
+            own = tuple(entry for entry in rows if entry.host == host)
             async with self.forks:
-                outcome = await HostRun(self, host, tasks, rows, fatal=play.any_errors_fatal).execute()
+                outcome = await HostRun(self, host, tasks, own, fatal=play.any_errors_fatal).execute()
             self._end(host, outcome)
 
-        async with asyncio.TaskGroup() as group:
-            self._retries = lambda host: self._retry(group, host, one)
-            for host in hosts:
-                group.create_task(one(host))
-        self._retries = lambda _host: None
+        def retry(host: str) -> None:
+            """As `resume` for one host: what is recorded as finished is not done again."""
+            if (
+                host in hosts
+                and host in self.ends
+                and self.ends[host].status.counts_as_failed
+                and not self.gate.stops(host)
+            ):
+                del self.ends[host]
+                group.create_task(one(host, self.tools.journal.entries()))
 
-    def _retry(self, group: asyncio.TaskGroup, host: str, one: Callable[[str], object]) -> None:
-        if host in self.ends and self.ends[host].status.counts_as_failed and not self.gate.stops(host):
-            del self.ends[host]
-            group.create_task(one(host))  # type: ignore[arg-type]
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._retries = retry
+                for host in hosts:
+                    group.create_task(one(host, earlier))
+        except ExceptionGroup as failures:
+            raise next((error for error in failures.exceptions if isinstance(error, LocalResource)), failures) from None
+        finally:
+            self._retries = lambda _host: None
 
     def _end(self, host: str, outcome: Outcome) -> None:
+        """Note how a host's part of a play ended; a host of several plays shows the most that happened."""
+        before = self.ends.get(host)
+        if before is not None and before.status.goes_on and outcome.status.goes_on:
+            outcome = best((before, outcome))
         self.ends[host] = outcome
         self.narrator.emit(HostEnded, host=host, status=outcome.status.value, summary=outcome.summary)
 
@@ -175,18 +213,14 @@ class Runner:
     async def take(self, request: Request) -> None:
         """Do what a front end asks: cancel, pause, continue or retry."""
         if request.kind == "pause":
-            self.gate.running.clear()
+            self.gate.paused = True
         elif request.kind == "retry":
             for host in [request.host] if request.host else list(self.ends):
                 self._retries(host)
         elif request.kind == "continue":
-            await self.gate.release()
-        elif request.host:
-            self.gate.cancelled_hosts.add(request.host)
-            await self.gate.release()
+            await self.gate.go_on()
         else:
-            self.gate.stopped = True
-            await self.gate.release()
+            await self.gate.stop(request.host)
 
 
 def step_id(play: int, number: int, task: Task) -> str:
