@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pvenix.fleet import ranges
-from pvenix.fleet.inventory import Inventory, load_inventory
+from pvenix.fleet.inventory import load_inventory
 from pvenix.fleet.layers import merge
+from pvenix.fleet.members import Inventory
 from pvenix.model.errors import UsageError
 
 

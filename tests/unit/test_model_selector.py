@@ -44,6 +44,7 @@ FACTS = {"web01": {"state": "drifted"}, "web02": {"state": "in sync"}, "db01": {
         ("web[-1]", "web02"),
         ("web[7]", ""),
         ("all[1:2]", "web02 db01"),
+        ("web[0-1]", "web01 web02"),
         ("all[3:]", "db02 gpu"),
         ("empty", ""),
         ("nothing*", ""),

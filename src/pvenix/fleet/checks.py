@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pvenix.fleet import codes
-from pvenix.fleet.yaml import Kind, Node
+from pvenix.fleet.node import Kind, Node
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.units import mib

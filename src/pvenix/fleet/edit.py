@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pvenix.fleet import ranges
+from pvenix.fleet.node import Node
 from pvenix.fleet.splice import EditRefused, remove_value, set_value
-from pvenix.fleet.yaml import Node, parse
+from pvenix.fleet.yaml import parse
 from pvenix.model.errors import UsageError
 from pvenix.model.names import host_name
 from pvenix.model.nearest import did_you_mean

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pvenix.fleet.yaml import Entry, Kind, Node
+from pvenix.fleet.node import Entry, Kind, Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pvenix.fleet import codes
-from pvenix.fleet.inventory import Inventory, load_inventory
+from pvenix.fleet.inventory import load_inventory
 from pvenix.fleet.layers import Explained, Layer, explain
+from pvenix.fleet.members import Inventory
+from pvenix.fleet.node import Node
 from pvenix.fleet.stack import Stack
-from pvenix.fleet.yaml import Node, read
+from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.findings import Finding
 from pvenix.model.host import Host

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvenix.fleet import codes
+from pvenix.fleet.node import Entry, Kind, Node
 from pvenix.fleet.plays import Batch, Play, arg_problem, coerce, expand, starting_at
-from pvenix.fleet.yaml import Entry, Kind, Node, read
+from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pvenix.fleet import codes
+from pvenix.fleet.node import Entry, Kind, Node
 from pvenix.fleet.scalars import render, render_text
-from pvenix.fleet.yaml import Entry, Kind, Node, parse
+from pvenix.fleet.yaml import parse
 from pvenix.model.errors import InvalidInput, UsageError
 
 _INDENT = 2

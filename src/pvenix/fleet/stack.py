@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pvenix.fleet import checks, codes
-from pvenix.fleet.inventory import Inventory, Listed
 from pvenix.fleet.layers import Layer, merge, overlay
+from pvenix.fleet.members import Inventory, Listed
+from pvenix.fleet.node import Entry, Kind, Node, from_plain, map_node
 from pvenix.fleet.validate import check
-from pvenix.fleet.yaml import Entry, Kind, Node, from_plain, map_node, parse
+from pvenix.fleet.yaml import parse
 from pvenix.model.errors import InvalidInput
 from pvenix.model.findings import Finding
 from pvenix.model.host import Host

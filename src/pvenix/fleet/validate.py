@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pvenix.fleet import codes
-from pvenix.fleet.yaml import Kind, Node
+from pvenix.fleet.node import Kind, Node
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean
 

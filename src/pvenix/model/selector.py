@@ -2,7 +2,7 @@
 
     all  *                    every managed host
     web01  web*  web[0-9]     a host or group by name or glob
-    core[0]  core[1:3]        members of a group by position, both ends counted
+    core[0]  core[1:3]        members of a group by position, both ends counted; also core[1-3]
     ~web0[1-3]                a host or group by regular expression, from the start of the name
     role_vllm                 hosts with the role
     state=drifted             hosts of which a fact is known; `state=in-sync` means `in sync`
@@ -29,7 +29,7 @@ Facts = Mapping[str, Mapping[str, str]]
 """Per host what is known of it, such as `{"web01": {"state": "drifted"}}`."""
 
 _FACT = re.compile(r"([a-z][a-z_-]*)=(.*)", re.DOTALL)
-_POSITION = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{1,6}):([0-9]{0,6}))\]")
+_POSITION = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{1,6})([:-])([0-9]{0,6}))\]")
 _GLOB = re.compile(r"[*?\[]")
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -45,11 +45,14 @@ class Universe:
     """Hosts that are given only when their exact name is asked for."""
 
 
+Find = Callable[[Universe, Facts | None], list[str]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Term:
     sign: str
     text: str
-    find: Callable[[Universe, Facts | None], list[str]]
+    find: Find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ def _term(part: str) -> _Term:
     return _Term(sign=sign, text=text, find=_finder(text))
 
 
-def _finder(text: str) -> Callable[[Universe, Facts | None], list[str]]:
+def _finder(text: str) -> Find:
     if text in ("all", "*"):
         return lambda universe, _facts: list(universe.hosts)
     if text.startswith("~"):
@@ -130,7 +133,7 @@ def _finder(text: str) -> Callable[[Universe, Facts | None], list[str]]:
         return _by_fact(fact[1], fact[2])
     position = _POSITION.fullmatch(text)
     if position:
-        return _by_position(position)
+        return _by_position(position, _by_glob(re.compile(fnmatch.translate(text))))
     if _GLOB.search(text):
         return _by_glob(re.compile(fnmatch.translate(text)))
     return lambda universe, _facts: _by_name(universe, text)
@@ -146,14 +149,14 @@ def _by_name(universe: Universe, name: str) -> list[str]:
     raise UsageError(f"no host or group is called `{name[:80]}`", hint=did_you_mean(name, known))
 
 
-def _by_regex(text: str) -> Callable[[Universe, Facts | None], list[str]]:
+def _by_regex(text: str) -> Find:
     try:
         return _by_glob(re.compile(text[1:]))
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"`{text[:80]}` is not a regular expression", why=str(error)) from error
 
 
-def _by_glob(pattern: re.Pattern[str]) -> Callable[[Universe, Facts | None], list[str]]:
+def _by_glob(pattern: re.Pattern[str]) -> Find:
     def find(universe: Universe, _facts: Facts | None) -> list[str]:
         found = [host for name, members in universe.groups.items() if pattern.match(name) for host in members]
         return [*found, *(host for host in universe.hosts if pattern.match(host))]
@@ -161,11 +164,13 @@ def _by_glob(pattern: re.Pattern[str]) -> Callable[[Universe, Facts | None], lis
     return find
 
 
-def _by_position(match: re.Match[str]) -> Callable[[Universe, Facts | None], list[str]]:
+def _by_position(match: re.Match[str], glob: Find) -> Find:
     inner = _finder(match[1])
-    single, first, last = match[2], match[3], match[4]
+    single, first, separator, last = match[2], match[3], match[4], match[5]
 
     def find(universe: Universe, facts: Facts | None) -> list[str]:
+        if separator == "-" and match[1] not in universe.groups:
+            return glob(universe, facts)  # `web0[2-9]` is a character class unless there is a group `web0`
         hosts = list(dict.fromkeys(inner(universe, facts)))
         if single is None:
             return hosts[int(first) : int(last) + 1 if last else None]
@@ -175,7 +180,7 @@ def _by_position(match: re.Match[str]) -> Callable[[Universe, Facts | None], lis
     return find
 
 
-def _by_fact(key: str, value: str) -> Callable[[Universe, Facts | None], list[str]]:
+def _by_fact(key: str, value: str) -> Find:
     wanted = re.compile(fnmatch.translate(_folded(value)))
 
     def find(universe: Universe, facts: Facts | None) -> list[str]:
