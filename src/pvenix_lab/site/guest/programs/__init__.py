@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest import activation, shell
-from pvenix_lab.site.guest.programs import cloud, data, files, gitprogs, nix, profile, services, system
+from pvenix_lab.site.guest.programs import cloud, data, files, gitprogs, nix, probes, profile, services, system
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.call import Program
@@ -37,6 +37,9 @@ PROGRAMS: dict[str, Program] = {
     "reboot": services.reboot,
     "systemctl": services.systemctl,
     "systemd-run": services.systemd_run,
+    "curl": probes.curl,
+    "getent": probes.getent,
+    "nc": probes.nc,
     "cloud-init": cloud.cloud_init,
     "nixos-generate-config": cloud.nixos_generate_config,
     "git": gitprogs.run_git,

@@ -46,6 +46,9 @@ async def tail(call: Call) -> int:
     missing = False
     while True:
         try:
+            if missing and call.tree.exists(call.full(path)):
+                call.err(f"tail: '{path}' has appeared;  following new file")
+                missing, offset = False, 0  # coreutils prints a file that appears from its start
             offset = await _print_from(call, path, offset, int(where))
         except OSError as exc:
             if not missing:
@@ -54,9 +57,6 @@ async def tail(call: Call) -> int:
                 return 1
             missing = True
         else:
-            if missing:
-                call.err(f"tail: '{path}' has appeared;  following new file")
-            missing = False
             if not options.has("-F", "-f"):
                 return 0
         await call.tree.changed()

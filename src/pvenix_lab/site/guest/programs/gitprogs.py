@@ -74,11 +74,11 @@ def _mapped(call: Call, words: list[str]) -> Iterator[str]:
 async def run_git(call: Call) -> int:
     """`git -C D COMMAND …` for the commands that pvenix and people need there; the real git does the work."""
     directory, (command, *rest) = _split(call)
-    if command not in _READS | _WRITES:
+    if command not in _READS | _WRITES or rest[:1] == ["create"]:
         raise ProgramError(f"git: '{command}' is not a git command. See 'git --help'.")
     if not call.tree.is_dir(directory):
         raise ProgramError(f"fatal: cannot change to '{directory}': No such file or directory", _DENIED)
-    writes = command in _WRITES or (command == "bundle" and rest[:1] == ["create"])
+    writes = command in _WRITES and rest[:1] not in (["list"], ["show"])
     if writes:
         if call.uid != 0:
             raise ProgramError(f"error: cannot open '.git/{_file_of(command)}': Permission denied", 255)

@@ -1,0 +1,69 @@
+"""What looks at services from the guest itself: nc, curl and getent, which every NixOS has.
+
+A port of the simulated guest answers while the running system declares it (22: while sshd runs) and no unit has failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pvenix_lab.site.guest.call import ProgramError, parse_options
+
+if TYPE_CHECKING:
+    from pvenix_lab.site.guest.call import Call
+
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _listens(call: Call, host: str, port: int) -> bool:
+    guest = call.guest
+    own = {address.partition("/")[0] for address in guest.addresses}
+    if host not in _LOCAL | own:
+        return False
+    if port == 22:
+        return guest.current.sshd
+    return port in guest.current.tcp_ports and not guest.units.failed()
+
+
+async def nc(call: Call) -> int:
+    """`nc -z [-w S] HOST PORT` (LibreSSL's netcat): silent; 0 when the port takes a connection, else 1."""
+    options = parse_options(call, flags=("-z", "-v"), values=("-w",))
+    if not options.has("-z") or len(options.rest) != 2 or not options.rest[1].isdigit():
+        raise ProgramError("usage: nc [-46cDdFhklNnrStUuvz] [-w timeout] [destination] [port]")
+    return 0 if _listens(call, options.rest[0], int(options.rest[1])) else 1
+
+
+async def curl(call: Call) -> int:
+    """`curl [-f] [-s] [-S] [-o F] [--max-time S] URL`: 0, or 7 with curl's own words when nothing listens."""
+    options = parse_options(
+        call,
+        flags=("--fail", "--silent", "--show-error", "-f", "-s", "-S"),
+        values=("--output", "-o", "--max-time"),
+    )
+    if len(options.rest) != 1:
+        raise ProgramError("curl: (2) no URL specified", 2)
+    url = urlsplit(options.rest[0])
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if _listens(call, url.hostname or "", port):
+        return 0
+    raise ProgramError(
+        f"curl: (7) Failed to connect to {url.hostname} port {port} after 0 ms: Couldn't connect to server", 7
+    )
+
+
+async def getent(call: Call) -> int:
+    """`getent ahosts NAME`: the guest's own name and the names of its site; 2 for any other name."""
+    database, *names = call.args or ("",)
+    if database not in ("ahosts", "hosts") or len(names) != 1:
+        raise ProgramError("Usage: getent [OPTION...] database [key ...]")
+    name = names[0]
+    found = [
+        other
+        for other in call.guest.site.guests.values()
+        if name == other.hostname or name.startswith(f"{other.hostname}.")
+    ]
+    for other in found[:1]:
+        for address in other.addresses:
+            call.out(f"{address.partition('/')[0]:<15} STREAM {name}\n")
+    return 0 if found and found[0].addresses else 2
