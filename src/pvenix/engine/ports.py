@@ -124,6 +124,10 @@ class Pve(Protocol):
         """Privileges of the token by path; an empty mapping means that it has none."""
         ...
 
+    async def pci_mappings(self) -> Mapping[str, frozenset[NodeName]]:
+        """The nodes that have each mapped PCI device, as far as the token may see the mappings."""
+        ...
+
     async def config(self, node: NodeName, vmid: Vmid) -> VmConfig | None:
         """The VM's configuration, None when there is no such VM on that node."""
         ...

@@ -119,6 +119,17 @@ def permissions(answer: object) -> dict[str, dict[str, int]]:
     }
 
 
+def pci_mappings(answer: object) -> dict[str, frozenset[NodeName]]:
+    """The answer of `/cluster/mapping/pci`: lines such as `node=pve1,path=0000:01:00.0,id=10de:2204` for each device."""
+    found = {}
+    for row in rows(answer):
+        lines = row.get("map") or []
+        parts = [part for line in lines for part in str(line).split(",")] if isinstance(lines, list) else []
+        nodes = frozenset(known_node(part[5:]) for part in parts if part.startswith("node="))
+        found[text(row, "id")] = nodes
+    return found
+
+
 def task_ids(answer: object) -> tuple[str, ...]:
     """The UPIDs of `/nodes/<node>/tasks`, newest first."""
     newest_first = sorted(rows(answer), key=lambda row: -number(row, "starttime", 0))

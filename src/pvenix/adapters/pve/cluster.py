@@ -60,6 +60,10 @@ class PveCluster:
         """The token's privileges by path; 1 when they also hold below it."""
         return await self._get(api_path("access", "permissions"), answers.permissions)
 
+    async def pci_mappings(self) -> Mapping[str, frozenset[NodeName]]:
+        """The nodes of each PCI mapping that the token may see."""
+        return await self._get(api_path("cluster", "mapping", "pci"), answers.pci_mappings)
+
     async def config(self, node: NodeName, vmid: Vmid) -> VmConfig | None:
         """The VM's configuration with pending values merged in, None when there is no such VM on that node."""
         try:
