@@ -1,0 +1,347 @@
+"""A Repo without git: a remote in memory whose objects have git's own ids and packs, so that its bundles are real.
+
+Passes the same suite as the git adapter; simulations share one `MemoryRemote` between a run and the guests. Like a
+mirror, a `MemoryRepo` sees the remote as of its last fetch. Merges are by whole files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pvenix.engine.ports import Branch, Commit, FileChange
+from pvenix.model.errors import Refused, RemoteFailure, Unreachable
+from pvenix.model.names import CommitId
+
+HEADS = "refs/heads/"
+Files = Mapping[str, tuple[str, bytes]]
+"""Mode and content by path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A commit with the whole tree that it stands for."""
+
+    id: CommitId
+    parents: tuple[CommitId, ...]
+    files: Files
+    author: str
+    message: str
+    at: int
+
+
+def _object(kind: str, body: bytes) -> str:
+    return hashlib.sha1(f"{kind} {len(body)}\0".encode() + body).hexdigest()
+
+
+def tree_objects(files: Files) -> dict[str, tuple[str, bytes]]:
+    """Kind and body of every tree and blob of `files`, the root tree last."""
+    found: dict[str, tuple[str, bytes]] = {}
+    entries: list[tuple[str, str, bytes]] = []
+    for name, group in itertools.groupby(sorted(files), key=lambda path: path.partition("/")[0]):
+        paths = list(group)
+        if paths == [name]:
+            mode, content = files[name]
+            blob = _object("blob", content)
+            found[blob] = ("blob", content)
+            entries.append((name, mode, bytes.fromhex(blob)))
+        else:
+            below = tree_objects({path.partition("/")[2]: files[path] for path in paths})
+            found |= below
+            entries.append((f"{name}/", "40000", bytes.fromhex(list(below)[-1])))
+    entries.sort()
+    body = b"".join(f"{mode} {name.rstrip('/')}\0".encode() + raw for name, mode, raw in entries)
+    found.pop(_object("tree", body), None)
+    found[_object("tree", body)] = ("tree", body)
+    return found
+
+
+def commit_body(commit: Stored) -> bytes:
+    """The commit object."""
+    tree = list(tree_objects(commit.files))[-1]
+    who = f"{commit.author} {commit.at} +0000"
+    parents = [f"parent {parent}" for parent in commit.parents]
+    return "\n".join([f"tree {tree}", *parents, f"author {who}", f"committer {who}", "", commit.message]).encode()
+
+
+def pack(objects: Mapping[str, tuple[str, bytes]]) -> bytes:
+    """A pack file (gitformat-pack, version 2) without deltas."""
+    out = b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")
+    for kind, body in objects.values():
+        number, size = {"commit": 1, "tree": 2, "blob": 3}[kind], len(body)
+        first, size = (number << 4) | (size & 15), size >> 4
+        head = [first | (0x80 if size else 0)]
+        while size:
+            head.append((size & 127) | (0x80 if size >> 7 else 0))
+            size >>= 7
+        out += bytes(head) + zlib.compress(body)
+    return out + hashlib.sha1(out).digest()
+
+
+@dataclass
+class MemoryRemote:
+    """The true repository. `refuse` is its update hook: text to refuse a reference, None to let it pass."""
+
+    refs: dict[str, CommitId] = field(default_factory=dict)
+    commits: dict[CommitId, Stored] = field(default_factory=dict)
+    refuse: Callable[[str], str | None] = lambda _ref: None
+    reachable: bool = True
+    clock: int = 1_750_000_000
+
+    def store(self, files: Files, parents: Iterable[CommitId], author: str, message: str) -> CommitId:
+        """A new commit, not yet named by a reference."""
+        self.clock += 1
+        draft = Stored(
+            id=CommitId(""), parents=tuple(parents), files=dict(files), author=author, at=self.clock,
+            message=message.strip() + "\n",
+        )  # fmt: skip
+        new = CommitId(_object("commit", commit_body(draft)))
+        self.commits[new] = Stored(**{**draft.__dict__, "id": new})
+        return new
+
+    def push(self, ref: str, new: CommitId | None, expect: CommitId | None) -> bool:
+        """Compare and swap; False when the reference is elsewhere.
+
+        Raises: Refused by the hook, Unreachable.
+        """
+        if not self.reachable:
+            raise Unreachable("the repository cannot be reached")
+        if (said := self.refuse(ref)) is not None:
+            raise Refused(f"the repository does not let us change {ref}", why=said, code="PVX0713")
+        if self.refs.get(ref) != expect:
+            return False
+        if new is None:
+            self.refs.pop(ref, None)
+        else:
+            self.refs[ref] = new
+        return True
+
+    def ancestors(self, tip: CommitId) -> dict[CommitId, Stored]:
+        """`tip` and everything before it, newest first."""
+        found, todo = {}, [tip]
+        while todo:
+            commit = todo.pop()
+            if commit not in found and commit in self.commits:
+                found[commit] = self.commits[commit]
+                todo += self.commits[commit].parents
+        return dict(sorted(found.items(), key=lambda item: -item[1].at))
+
+
+class MemoryRepo:
+    """One user's view of a MemoryRemote."""
+
+    def __init__(self, remote: MemoryRemote, *, branch: str = "main", author: str = "Op <op@example.org>") -> None:
+        self._remote = remote
+        self._branch = branch
+        self._author = author
+        self._refs: dict[str, CommitId] | None = None
+
+    async def fetch(self) -> CommitId:
+        if not self._remote.reachable:
+            raise Unreachable("the repository cannot be reached")
+        self._refs = dict(self._remote.refs)
+        return await self.main()
+
+    async def main(self) -> CommitId:
+        if self._refs is None:
+            return await self.fetch()
+        if HEADS + self._branch not in self._refs:
+            raise RemoteFailure(f"the repository has no branch {self._branch}", code="PVX0710")
+        return self._refs[HEADS + self._branch]
+
+    async def branches(self, prefix: str = "") -> tuple[Branch, ...]:
+        main = await self.main()
+        names = sorted(ref.removeprefix(HEADS) for ref in self._seen() if ref.startswith(HEADS))
+        return tuple(self._listed(name, main) for name in names if name.startswith(prefix) and name != self._branch)
+
+    async def tip(self, branch: str) -> CommitId | None:
+        await self.main()
+        return self._seen().get(HEADS + branch)
+
+    async def log(self, rev: str, *, limit: int = 50, path: str = "") -> tuple[Commit, ...]:
+        found = [
+            commit
+            for commit in self._remote.ancestors(await self._commit(rev)).values()
+            if not path or self._below(commit, path) != self._below_parent(commit, path)
+        ]
+        return tuple(_shown(commit) for commit in found[:limit])
+
+    async def read(self, rev: str, path: str) -> str | None:
+        found = (await self._files(rev)).get(path)
+        return None if found is None else found[1].decode()
+
+    async def files(self, rev: str, path: str = "") -> tuple[str, ...]:
+        return tuple(sorted(name for name in await self._files(rev) if not path or name.startswith(f"{path}/")))
+
+    async def diff(self, base: str, rev: str) -> tuple[FileChange, ...]:
+        theirs = await self._commit(rev)
+        shared = self._base(await self._commit(base), theirs)
+        return _changes(self._remote.commits[shared].files if shared else {}, self._remote.commits[theirs].files)
+
+    async def contains(self, descendant: str, ancestor: str) -> bool:
+        try:
+            return await self._commit(ancestor) in self._remote.ancestors(await self._commit(descendant))
+        except RemoteFailure:
+            return False
+
+    async def commit(
+        self, branch: str, base: str, files: Mapping[str, str | None], *, message: str, author: str = ""
+    ) -> CommitId:
+        parent = await self._commit(base)
+        old = self._remote.commits[parent].files
+        whole = {path: found for path, found in old.items() if path not in files}
+        for path, text in files.items():
+            if text is not None:
+                whole[path] = (old.get(path, ("100644", b""))[0], text.encode())
+        new = parent if whole == old else self._remote.store(whole, [parent], author or self._author, message)
+        for fresh in (False, True):
+            if fresh:
+                await self.fetch()
+            present = self._seen().get(HEADS + branch)
+            if present is not None and self._remote.commits[present].files == whole:
+                return present
+            if present in (None, parent) and self._push(HEADS + branch, new, present):
+                return new
+        raise RemoteFailure(f"branch {branch} was changed by somebody else", code="PVX0701")
+
+    async def merge(self, commit: CommitId, *, into: str, message: str) -> CommitId:
+        await self.fetch()
+        ours = await self._commit(into)
+        if await self.contains(ours, commit):
+            return ours
+        new = commit if await self.contains(commit, ours) else self._merged(ours, await self._commit(commit), message)
+        self._push(HEADS + into, new, ours)
+        return new
+
+    async def push_ref(self, ref: str, commit: CommitId | None, *, expect: CommitId | None) -> None:
+        name = ref if ref.startswith("refs/") else HEADS + ref
+        await self.main()
+        if commit and expect and not await self.contains(commit, expect):
+            raise Refused(f"{name} would lose commits", code="PVX0713")
+        if not self._push(name, commit, expect):
+            await self.fetch()
+            if self._seen().get(name) != commit:
+                raise RemoteFailure(f"{name} was changed by somebody else", code="PVX0701")
+
+    async def notes(self, namespace: str) -> Mapping[CommitId, str]:
+        await self.main()
+        tip = self._seen().get(f"refs/notes/{namespace}")
+        return {CommitId(k): v[1].decode() for k, v in self._remote.commits[tip].files.items()} if tip else {}
+
+    async def add_note(self, namespace: str, commit: CommitId, text: str) -> None:
+        await self._commit(commit)
+        ref = f"refs/notes/{namespace}"
+        tip = self._remote.refs.get(ref)
+        before = dict(self._remote.commits[tip].files) if tip else {}
+        old = before.get(commit, ("100644", b""))[1].decode().rstrip()
+        before[commit] = ("100644", f"{old}\n\n{text.strip()}\n".lstrip().encode())
+        self._push(ref, self._remote.store(before, [tip] if tip else [], self._author, "Note"), tip)
+
+    async def bundle(self, commit: CommitId, *, have: CommitId | None) -> bytes:
+        known = have if have in self._remote.commits else None
+        there = self._remote.ancestors(known) if known else {}
+        objects: dict[str, tuple[str, bytes]] = {}
+        for new in self._remote.ancestors(await self._commit(commit)).values():
+            if new.id not in there:
+                objects |= tree_objects(new.files) | {new.id: ("commit", commit_body(new))}
+        header = ["# v2 git bundle", *([f"-{known} "] if known else []), f"{commit} {HEADS}{self._branch}", "", ""]
+        return "\n".join(header).encode() + pack(objects)
+
+    # --- inside ---
+
+    def _seen(self) -> dict[str, CommitId]:
+        return self._refs or {}
+
+    async def _commit(self, rev: str) -> CommitId:
+        await self.main()
+        found = self._seen().get(HEADS + rev.removeprefix(HEADS), CommitId(rev))
+        if found not in self._remote.commits:
+            raise RemoteFailure(f"the repository has no commit {rev}", code="PVX0716")
+        return found
+
+    async def _files(self, rev: str) -> Files:
+        return self._remote.commits[await self._commit(rev)].files
+
+    def _push(self, ref: str, new: CommitId | None, expect: CommitId | None) -> bool:
+        if not self._remote.push(ref, new, expect):
+            return False
+        self._refs = dict(self._seen())
+        if new is None:
+            self._refs.pop(ref, None)
+        else:
+            self._refs[ref] = new
+        return True
+
+    def _base(self, ours: CommitId, theirs: CommitId) -> CommitId | None:
+        mine = self._remote.ancestors(ours)
+        return next((commit for commit in self._remote.ancestors(theirs) if commit in mine), None)
+
+    def _merged(self, ours: CommitId, theirs: CommitId, message: str) -> CommitId:
+        commits, shared = self._remote.commits, self._base(ours, theirs)
+        base = commits[shared].files if shared else {}
+        mine, other = commits[ours].files, commits[theirs].files
+        conflicts = _conflicts(base, mine, other)
+        if conflicts:
+            raise RemoteFailure(
+                f"{theirs[:12]} does not merge", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts,
+                code="PVX0702",
+            )  # fmt: skip
+        merged = {
+            path: found
+            for path in {*mine, *other}
+            if (found := (other if mine.get(path) == base.get(path) else mine).get(path)) is not None
+        }
+        return self._remote.store(merged, [ours, theirs], self._author, message)
+
+    def _listed(self, name: str, main: CommitId) -> Branch:
+        tip = self._seen()[HEADS + name]
+        ours, theirs = self._remote.ancestors(main), self._remote.ancestors(tip)
+        base = self._base(main, tip)
+        files = [self._remote.commits[commit].files if commit else {} for commit in (base, main, tip)]
+        return Branch(
+            name=name,
+            tip=_shown(self._remote.commits[tip]),
+            ahead=len(theirs.keys() - ours.keys()),
+            behind=len(ours.keys() - theirs.keys()),
+            paths=tuple(change.path for change in _changes(files[0], files[2])),
+            mergeable=base is not None and not _conflicts(*files),
+        )
+
+    def _below(self, commit: Stored, path: str) -> dict[str, tuple[str, bytes]]:
+        return {name: found for name, found in commit.files.items() if name == path or name.startswith(f"{path}/")}
+
+    def _below_parent(self, commit: Stored, path: str) -> dict[str, tuple[str, bytes]]:
+        return self._below(self._remote.commits[commit.parents[0]], path) if commit.parents else {}
+
+
+def _conflicts(base: Files, ours: Files, theirs: Files) -> tuple[str, ...]:
+    return tuple(
+        path
+        for path in sorted({*ours, *theirs})
+        if len({base.get(path), ours.get(path), theirs.get(path)}) == 3
+        or (ours.get(path) != base.get(path) != theirs.get(path) and ours.get(path) != theirs.get(path))
+    )
+
+
+def _changes(old: Files, new: Files) -> tuple[FileChange, ...]:
+    return tuple(
+        FileChange(
+            path=path,
+            old=old[path][1].decode() if path in old else None,
+            new=new[path][1].decode() if path in new else None,
+            mode=new[path][0] if path in new else "000000",
+        )
+        for path in sorted({*old, *new})
+        if old.get(path) != new.get(path)
+    )
+
+
+def _shown(commit: Stored) -> Commit:
+    at = datetime.fromtimestamp(commit.at, UTC).isoformat().removesuffix("+00:00") + "Z"
+    return Commit(
+        id=commit.id, author=commit.author.partition(" <")[0], at=at, subject=commit.message.partition("\n")[0]
+    )
