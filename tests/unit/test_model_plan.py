@@ -1,0 +1,30 @@
+"""Verbs, as plans and playbooks may name them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvenix.lifecycle import table
+from pvenix.model.verbs import ONBOARDING, VERBS, Danger
+
+
+def test_every_verb_of_the_model_has_its_functions_and_the_other_way_round() -> None:
+    assert set(table._MODULES) == set(VERBS)
+
+
+def test_the_onboarding_is_made_of_verbs_that_destroy_nothing() -> None:
+    assert all(VERBS[name].danger is not Danger.DESTROYS for name in ONBOARDING)
+
+
+@pytest.mark.parametrize("spec", VERBS.values(), ids=list(VERBS))
+def test_every_verb_has_an_end_and_a_help_of_one_line(spec: object) -> None:
+    verb = VERBS[spec.name]  # type: ignore[attr-defined]
+    assert 0 < verb.timeout_s <= 7200
+    assert verb.help
+    assert "\n" not in verb.help
+
+
+def test_what_destroys_wants_the_name_typed() -> None:
+    for spec in VERBS.values():
+        if spec.danger is Danger.DESTROYS:
+            assert spec.args["confirm"].required
