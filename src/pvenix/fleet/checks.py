@@ -198,7 +198,7 @@ class Claims:
                 yield item.finding(codes.NEEDS, what, "give it more `memory`, or a larger class", warning=True)
 
 
-def _vmid_policy(node: Node | None) -> tuple[int, int, set[Any]]:
+def _vmid_policy(node: Node | None) -> tuple[int, int, list[Any]]:
     plain = node.plain() if node is not None and node.kind == Kind.MAP else {}
     match plain.get("range"):
         case [int(first), int(last)]:
@@ -206,7 +206,7 @@ def _vmid_policy(node: Node | None) -> tuple[int, int, set[Any]]:
         case _:
             first, last = 100, 999_999_999
     reserve = plain.get("reserve")
-    return first, last, set(reserve) if isinstance(reserve, list) else set()
+    return first, last, reserve if isinstance(reserve, list) else []
 
 
 def _fits(
