@@ -6,11 +6,17 @@ nixos-generate-config writes is let through; everything else is for a person's e
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import as_text
 from pvenix.lifecycle.world import World, hardware_file
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _OPTIONS = (
     "imports",
@@ -36,6 +42,8 @@ _SYNTAX = frozenset(
         *("integer_expression", "apply_expression", "select_expression"),
     }
 )
+_MODULE = re.compile(r'"/(?:profiles|installer/scan)/[a-z0-9-]+\.nix"')
+"""What nixos-generate-config imports from modulesPath; `..` in such a path would lead anywhere."""
 _NAMES = frozenset({"lib.mkDefault", "modulesPath", "true", "false", "config.hardware.enableRedistributableFirmware"})
 _SIZE_LIMIT = 64 * 1024
 
@@ -85,7 +93,7 @@ def inspect(text: str) -> tuple[str, ...]:
     root = nixsyntax.parse(text)
     if root.has_error:
         return (f"line {nixsyntax.first_error(root)}: not valid Nix",)
-    found = []
+    found = [] if _is_module(root) else ["line 1: not a function of named arguments that gives one attribute set"]
     for node in nixsyntax.walk(root):
         where, words = f"line {nixsyntax.line(node)}", " ".join(nixsyntax.source(node).split())[:60]
         parent = node.parent
@@ -96,9 +104,39 @@ def inspect(text: str) -> tuple[str, ...]:
         elif node.type == "variable_expression" and words not in _NAMES:
             if parent is None or parent.type != "select_expression":
                 found.append(f"{where}: uses {words}")
+        elif node.type == "binary_expression" and not _is_import(node):
+            found.append(f"{where}: computes {words}")
+        elif node.type == "string_expression" and _is_imported(node) and not _is_import(parent):
+            found.append(f"{where}: imports {words}")
         elif node.type == "attrpath" and _is_option(node.parent) and not _expected(words):
             found.append(f"{where}: sets {words}")
     return tuple(found)
+
+
+def _is_module(root: Node) -> bool:
+    """True for `{ a, b, ... }: { … }`, where no argument has a default of its own."""
+    from pvenix.lifecycle import nixsyntax
+
+    parts = [node for node in root.named_children if node.type != "comment"]
+    if len(parts) != 1 or parts[0].type != "function_expression":
+        return False
+    halves = [node.type for node in parts[0].named_children if node.type != "comment"]
+    plain = all(len(node.named_children) == 1 for node in nixsyntax.walk(parts[0]) if node.type == "formal")
+    return plain and halves == ["formals", "attrset_expression"]
+
+
+def _is_import(node: Node | None) -> bool:
+    """True for `modulesPath + "/profiles/….nix"`, the only computation that the generator writes."""
+    words = node.text.decode().split(" + ") if node is not None and node.text else []
+    return len(words) == 2 and words[0] == "modulesPath" and _MODULE.fullmatch(words[1]) is not None
+
+
+def _is_imported(node: Node) -> bool:
+    """True for what stands in the module's list of imports."""
+    above: Node | None = node
+    while above is not None and above.type != "binding":
+        above = above.parent
+    return above is not None and (above.text or b"").lstrip(b'"').startswith(b"imports")
 
 
 def _is_option(binding: object) -> bool:
