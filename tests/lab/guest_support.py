@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -27,6 +28,15 @@ class Ran:
     status: int
     out: str
     err: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What every test of the guests starts from: the fleet's repository, the template's disk, the commit of main."""
+
+    fleet: Path
+    disk: Path
+    commit: str
 
 
 def run_git(directory: Path, *arguments: str) -> str:
@@ -57,14 +67,12 @@ def commit(directory: Path, message: str) -> str:
 
 
 def make_disk(site: Site, fleet: Path, root: Path) -> None:
-    """Install the template's system and clone the fleet to /etc/nixos."""
+    """Install the template's system."""
     nix = fleet / "nix"
     files = {str(path.relative_to(nix)): path.read_bytes() for path in nix.rglob("*") if path.is_file()}
     found = evaluate_template(FlakeTree(files=files, revision="a" * 40, modified_at=0))
     tree = VirtualRoot(root)
     install(tree, found.path, found.system, now=site.wall())
-    tree.mkdir("/etc")
-    run_git(fleet, "clone", "--quiet", str(fleet), str(root / "etc/nixos"))
 
 
 def vm_of(name: str, vmid: int = 200, address: str = "ip=10.69.13.5/24,gw=10.69.13.1") -> Vm:
@@ -113,3 +121,24 @@ async def run(guest: Guest, *argv: str, user: str = "tappaas", stdin: bytes = b"
 async def root(guest: Guest, *argv: str, stdin: bytes = b"") -> Ran:
     """Run a program through sudo."""
     return await run(guest, "sudo", "-n", *argv, stdin=stdin)
+
+
+def flake_of(commit: str, host: str = "dns01") -> str:
+    """The installable that pvenix builds for a host."""
+    return f'git+file:///etc/nixos?dir=nix&rev={commit}#nixosConfigurations."{host}".config.system.build.toplevel'
+
+
+async def build(guest: Guest, commit: str, host: str = "dns01") -> str:
+    """Build a host's system on the guest and return its store path."""
+    ran = await root(guest, "nix", "build", "--json", "--out-link", "/tmp/new", flake_of(commit, host))
+    assert ran.status == 0, ran.err
+    path: str = json.loads(ran.out)[0]["outputs"]["out"]
+    return path
+
+
+def edit(guest: Guest, name: str, text: str) -> str:
+    """Write a file of the guest's /etc/nixos, commit everything there, and return the commit."""
+    path = guest.root / "etc/nixos" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return commit(guest.root / "etc/nixos", f"edit {name}")

@@ -58,11 +58,10 @@ async def getent(call: Call) -> int:
     if database not in ("ahosts", "hosts") or len(names) != 1:
         raise ProgramError("Usage: getent [OPTION...] database [key ...]")
     name = names[0]
-    found = [
-        other
-        for other in call.guest.site.guests.values()
-        if name == other.hostname or name.startswith(f"{other.hostname}.")
-    ]
+    from pvenix_lab.site.guest.guest import Guest  # imported late: the guest imports the programs
+
+    others = [other for other in call.guest.site.guests.values() if isinstance(other, Guest) and other.running]
+    found = [other for other in others if name == other.hostname or name.startswith(f"{other.hostname}.")]
     for other in found[:1]:
         for address in other.addresses:
             call.out(f"{address.partition('/')[0]:<15} STREAM {name}\n")
