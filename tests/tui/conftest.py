@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ OpenUi = Callable[..., AbstractAsyncContextManager[Ui]]
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_FPS", "COLORTERM"):
         monkeypatch.delenv(name, raising=False)
+    time.tzset()
 
 
 @pytest.fixture

@@ -201,7 +201,9 @@ class FakeBackend:
 
     def start_detached(self, plan: RunPlan) -> RunDir:
         self._reach()
-        run = self.runs.create(plan)
+        made = self.runs.create(plan)
+        number = 1 + sum(1 for call in self.calls if call[0] == "start")
+        run = RunDir(made.path.rename(made.path.with_name(f"20261120-1020{number:02}-{number:04x}")))
         self.calls.append(("start", plan))
         self.live.enter_context(run.locked())
         self.emit(run, RunStarted, title=plan.title, hosts=plan.hosts, steps=(), pid=1)

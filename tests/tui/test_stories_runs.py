@@ -93,6 +93,11 @@ async def test_pause_and_cancel_are_requests_and_cancel_asks_first(open_ui: Open
         ui.later()
         await ui.press("y")
         assert ui.requests() == [("cancel", "")]
+        await ui.press("x")
+        ui.expect("Cancel tappaas-cicd?")
+        ui.later()
+        await ui.press("y")
+        assert ui.requests() == [("cancel", "tappaas-cicd")]
 
 
 async def test_a_failed_host_is_retried_in_a_live_run_by_request_and_in_an_ended_one_by_resume(

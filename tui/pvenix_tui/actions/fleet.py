@@ -6,6 +6,7 @@ from typing import Final
 
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions.base import Action, CommandLine, Context, Reason, no_hosts, pvenix_line
+from pvenix_tui.models.commandline import ONBOARD_PLAYBOOK, REVIEW_TASK
 
 
 def _one_host(why: str) -> Reason:
@@ -17,6 +18,8 @@ def _one_host(why: str) -> Reason:
 
 def _verb_command(verb: str) -> CommandLine:
     def command(context: Context) -> str:
+        if verb == "review":
+            return pvenix_line(*REVIEW_TASK[1:], "-l", ":".join(context.hosts) or "HOST")
         extra: tuple[str, ...] = ()
         if verb == "rollback":
             extra = ("--to", str(context.generation or "N"))
@@ -28,7 +31,7 @@ def _verb_command(verb: str) -> CommandLine:
 
 
 def _onboard_command(context: Context) -> str:
-    return pvenix_line("run", "playbooks/onboard.yaml", "-l", ":".join(context.hosts) or "HOST")
+    return pvenix_line("run", ONBOARD_PLAYBOOK, "-l", ":".join(context.hosts) or "HOST")
 
 
 _DESTROY: Final = _one_host("its name is typed to confirm")

@@ -93,6 +93,15 @@ RUN: Final = (
         footer=True,
     ),
     Action(
+        id="run.cancel_host",
+        key="x",
+        label="cancel host",
+        help="start no further step of the host at the cursor; the others go on",
+        scopes=("run",),
+        disabled_reason=lambda context: _live(context) or no_hosts(context),
+        danger=Danger.REVERSIBLE,
+    ),
+    Action(
         id="run.review",
         key="v",
         label="review",

@@ -10,6 +10,9 @@ from pvenix.model.verbs import ONBOARDING
 
 ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
 
+REVIEW_TASK: Final = ("pvenix", "run", ONBOARD_PLAYBOOK, "-t", "review")
+"""The verb `review` from a shell: `pvenix review` itself is the group of commands that read and judge."""
+
 
 def equivalent(plan: RunPlan) -> str:
     """The shell's way to the same run: what the plan itself names, else the verb's command or the onboarding playbook."""
@@ -17,6 +20,8 @@ def equivalent(plan: RunPlan) -> str:
         return shlex.join(plan.command)
     tasks = [task for play in plan.plays for task in play.tasks]
     flags = (*(("--check",) if plan.check else ()), *(("--step",) if plan.step else ()))
+    if [task.verb for task in tasks] == ["review"]:
+        return shlex.join((*REVIEW_TASK, "-l", ":".join(plan.hosts), *flags))
     if len(tasks) == 1:
         return shlex.join(("pvenix", tasks[0].verb, *plan.hosts, *_options(tasks[0]), *flags))
     if tuple(task.verb for task in tasks) == ONBOARDING:

@@ -192,18 +192,25 @@ class RunScreen(PvenixScreen[None]):
             self.session.say(self.session.problems.pop("resume"), bad=True)
 
     def do_run_cancel(self) -> None:
-        """Ask, then cancel."""
+        """Ask, then cancel the run."""
+        self._cancel("", "the run")
+
+    def do_run_cancel_host(self) -> None:
+        """Ask, then cancel the host at the cursor."""
+        self._cancel(self._focus_host, self._focus_host)
+
+    def _cancel(self, host: str, what: str) -> None:
         lines: list[Line] = [
-            (("No further step starts; steps at work are let finish.", Tone.PLAIN),),
+            (("No further step starts; a step at work is let finish.", Tone.PLAIN),),
             (("What is done stays done; R or pvenix resume goes on later.", Tone.DIM),),
         ]
-        self.app.push_screen(
-            Confirm("Cancel this run?", lines, clock=self.session.clock, yes="cancel the run"), self._cancelled
-        )
 
-    def _cancelled(self, yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
-        if yes:
-            self._request("cancel", "", "asked the run to end")
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
+            if yes:
+                self._request("cancel", host, f"asked {what} to end")
+
+        dialog = Confirm(f"Cancel {what}?", lines, clock=self.session.clock, yes=f"cancel {what}")
+        self.app.push_screen(dialog, answered)
 
     def do_run_review(self) -> None:
         """The review of the host at the cursor."""

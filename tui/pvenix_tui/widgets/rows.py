@@ -92,6 +92,7 @@ class Rows(Painted, can_focus=True):
         self._cursor_key = ""
         self._header: Line | None = None
         self._laid_out = False
+        self._drawn: list[tuple[Line, bool]] = []
 
     def on_resize(self, _: Resize) -> None:
         """Lay out for the new width."""
@@ -115,10 +116,30 @@ class Rows(Painted, can_focus=True):
         self.cursor = max(0, min(self.cursor, count - 1))
         self._cursor_key = self.key
         self.virtual_size = Size(self._text_width(), count + self._header_height)
-        self.refresh()
+        self._refresh_changed()
         if self.has_cursor:
             self._show_cursor()
         self.post_message(self.Moved(self))
+
+    def _refresh_changed(self) -> None:
+        """Draw only the lines that differ from what is drawn: a reading that changes nothing costs no output."""
+        lines = [self._visible_line(y) for y in range(self.size.height)]
+        if len(lines) != len(self._drawn):
+            self.refresh()
+        else:
+            for y, line in enumerate(lines):
+                if line != self._drawn[y]:
+                    self.refresh(Region(0, y, self.size.width, 1))
+        self._drawn = lines
+
+    def _visible_line(self, y: int) -> tuple[Line, bool]:
+        """What stands at line `y` of the widget, and whether the cursor is on it."""
+        if self._header is not None and y == 0:
+            return self._header, False
+        index = self.top + y - self._header_height
+        if not self._laid_out or index >= self.source.count():
+            return (), False
+        return self.source.line(index), self.has_cursor and index == self.cursor
 
     @property
     def key(self) -> str:
@@ -156,7 +177,7 @@ class Rows(Painted, can_focus=True):
         self.cursor = max(0, min(index, self.source.count() - 1))
         self._cursor_key = self.key
         self._show_cursor()
-        self.refresh()
+        self._refresh_changed()
         self.post_message(self.Moved(self))
 
     def action_do(self, action_id: str) -> None:
@@ -199,10 +220,7 @@ class Rows(Painted, can_focus=True):
 
     @override
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        if self._header is not None and y == 0:
-            return self.strip(self._header, width)
-        index = self.top + y - self._header_height
-        if not self._laid_out or index >= self.source.count():
-            return self.strip((), width)
-        return self.strip(self.source.line(index), width, cursor=self.has_cursor and index == self.cursor)
+        shown = self._visible_line(y)
+        if y < len(self._drawn):
+            self._drawn[y] = shown
+        return self.strip(shown[0], self.size.width, cursor=shown[1])
