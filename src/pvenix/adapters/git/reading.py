@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import git
 
 T = TypeVar("T")
+_REDIRECTING: Final = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE",
+)  # fmt: skip
 _MODE_LINK: Final = 0o120000
 
 
@@ -25,7 +30,7 @@ class Reader:
 
     def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
         self._directory = directory
-        self._env = dict(env) | {"GIT_DIR": str(directory), "GIT_OBJECT_DIRECTORY": str(directory / "objects")}
+        self._env = dict(env) | {"GIT_DIR": str(directory)}
         self._repo: git.Repo | None = None
         self._one = threading.Lock()
 
@@ -48,6 +53,9 @@ class Reader:
 
     def _open(self) -> git.Repo:
         if self._repo is None:
+            # GitPython takes these from the process itself, whatever directory it is given; a hook sets them, for one.
+            for name in _REDIRECTING:
+                os.environ.pop(name, None)
             import git
 
             self._repo = git.Repo(self._directory)

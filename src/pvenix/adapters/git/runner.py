@@ -35,7 +35,9 @@ _OVERRIDES: Final = {
     "advice.pushUpdateRejected": "false",
 }
 _LOCAL_TIMEOUT_S: Final = 60.0
-_SCP_LIKE: Final = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:[^:].*")
+_USER: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?"
+_SCP_LIKE: Final = re.compile(_USER + r"[A-Za-z0-9][A-Za-z0-9.-]*:[^:].*")
+_SSH_URL: Final = re.compile(r"ssh://" + _USER + r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +59,9 @@ def transport_of(url: str) -> str:
 
     Raises: UsageError for every other one (`ext::` runs commands, `git://` and `http://` prove nothing).
     """
-    if url.startswith("ssh://") and not url.startswith("ssh://-"):
-        return "ssh"
     if url.startswith(("file:///", "/")):
         return "file"
-    if _SCP_LIKE.fullmatch(url) and "::" not in url:
+    if _SSH_URL.fullmatch(url) or ("://" not in url and _SCP_LIKE.fullmatch(url)):
         return "ssh"
     raise UsageError(
         f"{url[:120]!r} is not a repository that pvenix reaches",
