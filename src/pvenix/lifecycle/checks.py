@@ -12,11 +12,15 @@ from pvenix.lifecycle import hardware
 from pvenix.lifecycle.world import hardware_file, host_file
 from pvenix.model.review import Check, FileDiff, Verdict
 
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Control characters but newline and tab, and what reorders or hides its neighbours."""
 _SECRETS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"), "a private key"),
     (re.compile(r"AGE-SECRET-KEY-1[0-9A-Z]{20,}"), "an age identity"),
-    (re.compile(r"[\w.-]+@\w+![\w.-]+=[0-9a-f]{8}-[0-9a-f-]{27}"), "a Proxmox API token"),
+    (re.compile(r"@\w{1,64}![\w.-]{1,64}=[0-9a-f]{8}-[0-9a-f-]{27}"), "a Proxmox API token"),
 )
 _FILE_LIMIT = 256 * 1024
 
@@ -93,16 +97,14 @@ def _hardware(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
 
 def _clashes(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
     text = next((change.new for change in changes if change.path == f"inventory/host_vars/{host}.yaml"), None) or ""
-    found = re.search(r"vmid:\s*([0-9]+)", text)
-    if found is None:
-        return _pass("no clash of VM ids")
+    claimed = {int(number) for number in re.findall(r"vmid[\"']?\s*:\s*[\"']?([0-9]{1,9})", text)}
     owners = [
-        name
+        f"{other.machine.proxmox.vmid} belongs to {name}"
         for name, other in fleet.hosts.items()
-        if name != host and other.machine.proxmox.vmid == int(found.group(1))
+        if name != host and other.machine.proxmox.vmid in claimed
     ]
     if owners:
-        return _fail("no clash of VM ids", f"{found.group(1)} belongs to {owners[0]}")
+        return _fail("no clash of VM ids", "; ".join(owners))
     return _pass("no clash of VM ids")
 
 
