@@ -65,7 +65,7 @@ def test_active_hosts_have_a_line_each_that_is_redrawn(monkeypatch: pytest.Monke
     assert terminal.rows() == [
         "run r: onboard, 2 hosts",
         "dns01  clone       0:00  20 %",
-        "web01  clone       0:00  waits for a slot",
+        "web01  clone       0:00  waits: a slot",
         "0 of 2 hosts through",
     ]
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from pvenix.cli.render.base import Renderer
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
 from pvenix.model.errors import ExitCode, UsageError
-from pvenix.model.events import Event, StepWaiting
+from pvenix.model.events import Event, HostEnded, StepEnded, StepWaiting
 
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
@@ -77,7 +77,8 @@ class Driver:
             return ExitCode.FAILED
 
     def _on_event(self, event: Event) -> None:
-        self._renderer.event(event)
+        with self._asker.aside(event) if self._asker else nullcontext():
+            self._renderer.event(event)
         if self._asker and isinstance(event, StepWaiting):
             self._asker.waiting(event)
 
@@ -85,8 +86,7 @@ class Driver:
         while True:
             await asyncio.sleep(_BEAT_S)
             self._show_output()
-            if not (self._asker and self._asker.asking):
-                self._renderer.tick()
+            self._renderer.tick()
 
     def _show_output(self) -> None:
         if self._tails:
@@ -113,6 +113,7 @@ class Driver:
             self._run.request("cancel")
             count = len(self._renderer.view.active)
             talk(f"stopping: no further step starts, {count} running end first; ctrl-c again leaves them")
+            self._renderer.go_on()
         else:
             work.cancel()
 
@@ -152,10 +153,15 @@ class StepAsker:
         self._all = False
         self._reading = False
 
-    @property
-    def asking(self) -> bool:
-        """True while a question is on the screen."""
-        return bool(self._queue)
+    @contextmanager
+    def aside(self, event: Event) -> Iterator[None]:
+        """Show something while a question may be on the screen: below it, and the question again below that."""
+        interrupts = bool(self._queue) and isinstance(event, StepEnded | HostEnded)
+        if interrupts:
+            sys.stderr.write("\n")
+        yield
+        if interrupts:
+            self._ask()
 
     def waiting(self, event: StepWaiting) -> None:
         """A step waits for a word; a `continue` lets every step go on that waits at that moment."""
@@ -164,6 +170,8 @@ class StepAsker:
         if self._all:
             self._run.request("continue")
             return
+        if self._queue:
+            sys.stderr.write("\n")
         self._queue.append(event)
         if not self._reading:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._answered)
@@ -193,6 +201,7 @@ class StepAsker:
             return
         self._all = answer == "c"
         self._queue.clear()
+        self._renderer.go_on()
         self._run.request("cancel" if answer == "n" else "continue")
 
 

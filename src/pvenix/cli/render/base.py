@@ -26,7 +26,11 @@ class Renderer(Protocol):
         ...
 
     def pause(self) -> None:
-        """Leave the terminal to a question."""
+        """Leave the terminal to somebody else until `go_on`."""
+        ...
+
+    def go_on(self) -> None:
+        """Take the terminal back."""
         ...
 
     def finish(self, exit_code: int) -> None:

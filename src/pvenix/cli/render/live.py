@@ -27,6 +27,7 @@ class Live(Plain):
         self._terminal = terminal or sys.stderr
         self._drawn = 0
         self._drawn_at = 0.0
+        self._held = False
         self._started: dict[str, float] = {}
 
     @override
@@ -41,12 +42,17 @@ class Live(Plain):
 
     @override
     def tick(self) -> None:
-        if time.monotonic() - self._drawn_at >= _REDRAW_S:
+        if not self._held and time.monotonic() - self._drawn_at >= _REDRAW_S:
             self._draw()
 
     @override
     def pause(self) -> None:
         self._erase()
+        self._held = True
+
+    @override
+    def go_on(self) -> None:
+        self._held = False
 
     @override
     def finish(self, exit_code: int) -> None:
@@ -89,6 +95,6 @@ class Live(Plain):
         if step is None:
             return host.host
         seconds = int(time.monotonic() - self._started.get(host.host, time.monotonic()))
-        text = f"waits for {step.waits_for}" if step.waits_for else step.progress or step.name
+        text = f"waits: {step.waits_for}" if step.waits_for else step.progress or step.name
         clock = f"{seconds // 60}:{seconds % 60:02d}"
         return f"{host.host:<{self.width}}  {step.verb:<9}  {clock:>5}  {one_line(text)}"

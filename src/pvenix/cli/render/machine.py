@@ -34,6 +34,9 @@ class JsonLines:
     def pause(self) -> None:
         """Nothing is in the way."""
 
+    def go_on(self) -> None:
+        """Nothing was given away."""
+
     def finish(self, exit_code: int) -> None:
         """Nothing: the last event said it."""
 

@@ -40,7 +40,7 @@ class Plain:
             case Progress():
                 self.say(self._line(event, one_line(event.text)))
             case StepWaiting():
-                self.say(self._line(event, f"waits for {one_line(event.reason)}"))
+                self.say(self._line(event, f"waits: {one_line(event.reason)}"))
             case _:
                 pass
 
@@ -53,6 +53,9 @@ class Plain:
 
     def pause(self) -> None:
         """Nothing is in the way."""
+
+    def go_on(self) -> None:
+        """Nothing was given away."""
 
     def finish(self, exit_code: int) -> None:
         """Print the table of hosts."""

@@ -76,7 +76,7 @@ class RunView:
             case RunStarted():
                 self.title, self.check, self.end = event.title, event.check, None
                 for host in event.hosts:
-                    self.hosts.setdefault(host, HostView(host))
+                    self.hosts.setdefault(host, HostView(host)).status = ""
             case StepStarted():
                 step = StepView(step=event.step, verb=event.verb, name=event.name, since=event.at)
                 self._host(event).steps.pop(event.step, None)
