@@ -9,7 +9,7 @@ from pvenix.lifecycle import argv
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote, as_text, must
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import RemoteFailure
+from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import CommitId, StorePath, store_path
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
@@ -137,5 +137,5 @@ def out_path(output: str) -> StorePath:
     """
     try:
         return store_path(json.loads(output)[0]["outputs"]["out"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, UsageError) as error:
         raise RemoteFailure("nix build named no result", why=repr(output[:120]), code="PVX0611") from error

@@ -88,7 +88,7 @@ def differing(wanted: Mapping[str, str], config: VmConfig) -> dict[str, str]:
 
 def _normal(key: str, value: str) -> object:
     if key == "sshkeys":
-        return sorted(unquote(value).split("\n"))
+        return sorted(line.strip() for line in unquote(value).splitlines() if line.strip())
     if key == "tags":
         return sorted(re.split(r"[;, ]+", value.lower()))
     if key.startswith(("net", "ipconfig", "hostpci")):

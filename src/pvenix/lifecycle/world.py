@@ -251,7 +251,7 @@ def choose_addresses(interfaces: tuple[Interface, ...], config: VmConfig) -> tup
     found = [
         ipaddress.ip_interface(address).ip
         for interface in interfaces
-        if interface.mac == mac
+        if mac and interface.mac == mac
         for address in interface.addresses
     ]
     usable = [ip for ip in found if not (ip.is_loopback or ip.is_link_local)]

@@ -1,0 +1,110 @@
+"""What systemd's, Nix's and nixos-version's words mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvenix.lifecycle.build import out_path
+from pvenix.lifecycle.facts import generations_in, revision_in, units_in
+from pvenix.lifecycle.follow import UnitEnd, judge, properties_in
+from pvenix.model.errors import RemoteFailure
+from pvenix.model.generation import Generation
+
+
+def unit(load: str, active: str, sub: str = "", result: str = "success") -> dict[str, str]:
+    return {"LoadState": load, "ActiveState": active, "SubState": sub, "Result": result, "ExecMainStatus": "0"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "end"),
+    [
+        (unit("loaded", "activating", "start"), None),
+        (unit("loaded", "active", "running"), None),
+        (unit("loaded", "active", "start"), None),
+        (unit("loaded", "deactivating", "stop-sigterm"), None),
+        (unit("loaded", "reloading", "reload"), None),
+        (unit("loaded", "active", "exited"), UnitEnd.OK),
+        (unit("loaded", "failed", "failed", "exit-code"), UnitEnd.FAILED),
+        (unit("loaded", "failed", "failed", "timeout"), UnitEnd.FAILED),
+        (unit("loaded", "inactive", "dead"), UnitEnd.GONE),
+        (unit("loaded", "inactive", "dead", "exec-condition"), UnitEnd.GONE),
+        (unit("not-found", "inactive", "dead"), UnitEnd.GONE),
+        (unit("masked", "inactive", "dead"), UnitEnd.GONE),
+        ({}, UnitEnd.GONE),
+    ],
+)
+def test_only_a_loaded_unit_that_exited_well_is_ok(properties: dict[str, str], end: UnitEnd | None) -> None:
+    assert judge(properties) is end
+
+
+def test_a_unit_that_is_not_there_reports_success_and_proves_nothing() -> None:
+    """Measured with systemd 252: `systemctl show` of an unknown unit prints Result=success and ExecMainStatus=0."""
+    text = "LoadState=not-found\nActiveState=inactive\nSubState=dead\nResult=success\nExecMainStatus=0\n"
+    assert judge(properties_in(text)) is UnitEnd.GONE
+
+
+def test_properties_keep_what_stands_behind_the_first_equals_sign() -> None:
+    assert properties_in("A=b=c\n\nnoise\nD=\n") == {"A": "b=c", "D": ""}
+
+
+# --- generations: recorded with Nix 2.8.0 ----------------------------------------------------------------------------
+
+RECORDED = """\
+   1   2026-03-01 09:15:42   
+   2   2026-03-02 10:00:00   
+  41   2026-10-25 02:30:00   (current)
+ 100   2026-12-31 23:59:59   
+"""  # noqa: W291 - nix-env writes trailing blanks
+
+
+def test_generations_are_read_as_nix_env_prints_them() -> None:
+    assert generations_in(RECORDED) == (
+        Generation(number=1, date="2026-03-01 09:15:42", current=False),
+        Generation(number=2, date="2026-03-02 10:00:00", current=False),
+        Generation(number=41, date="2026-10-25 02:30:00", current=True),
+        Generation(number=100, date="2026-12-31 23:59:59", current=False),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "error: no such profile\n", "  x  2026-03-01 09:15:42\n", "1 2026\n"])
+def test_what_is_no_list_has_no_generations(text: str) -> None:
+    assert generations_in(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "revision"),
+    [
+        ('{"configurationRevision":"' + "a" * 40 + '","nixosVersion":"25.05"}', "a" * 40),
+        ('{"nixosVersion":"25.05"}', ""),
+        ('{"configurationRevision":null}', ""),
+        ('{"configurationRevision":7}', ""),
+        ("[]", ""),
+        ('"x"', ""),
+        ("", ""),
+        ("nixos-version: command not found", ""),
+        ("{", ""),
+    ],
+)
+def test_a_system_names_its_commit_or_none(text: str, revision: str) -> None:
+    assert revision_in(text) == revision
+
+
+def test_failed_units_are_the_first_words() -> None:
+    text = "nginx.service loaded failed failed A web server\ndnsmasq.service loaded failed failed DNS\n\n"
+    assert units_in(text) == ("nginx.service", "dnsmasq.service")
+    assert units_in("") == ()
+
+
+PATH = "/nix/store/" + "0" * 32 + "-nixos-system-dns01-25.05"
+
+
+def test_a_build_names_its_result() -> None:
+    assert out_path('[{"drvPath":"/nix/store/x.drv","outputs":{"out":"' + PATH + '"}}]\n') == PATH
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", "[{}]", '[{"outputs":{}}]', '[{"outputs":{"out":"/etc/passwd"}}]', "warning: x"]
+)
+def test_a_build_that_names_none_has_failed(text: str) -> None:
+    with pytest.raises(RemoteFailure, match="named no result"):
+        out_path(text)
