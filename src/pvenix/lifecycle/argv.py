@@ -122,10 +122,11 @@ def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: i
     """Go back to `old` in `after_s` seconds unless stopped.
 
     A oneshot service that sleeps, not a timer: timers start anew at every daemon-reload, which an activation does.
+    The `-` before its sleep keeps a dead-man that was stopped from staying behind as a failed unit.
     """
     return (
         "systemd-run", f"--unit={dead_man_unit(attempt, phase)}", "--no-block", "--service-type=oneshot", "--quiet",
-        "-p", f"ExecStartPre={old}/sw/bin/sleep {after_s}",
+        "-p", f"ExecStartPre=-{old}/sw/bin/sleep {after_s}",
         "-p", f"ExecStartPre=-{old}/sw/bin/systemctl stop {activation_unit(attempt)}",
         "-p", f"ExecStartPre=-{old}/sw/bin/nix-env -p {PROFILE} --set {profile}",
         *_log_to(activation_log(attempt)),

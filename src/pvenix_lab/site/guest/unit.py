@@ -55,6 +55,7 @@ class Unit:
     main_code: int = 0
     main_status: int = 0
     condition_result: bool = False
+    ignores: bool = False
     stopping: bool = False
     job: asyncio.Task[None] | None = None
     started: asyncio.Event = field(default_factory=asyncio.Event)

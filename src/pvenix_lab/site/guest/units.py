@@ -120,6 +120,7 @@ class Units:
     async def _run_lines(self, unit: Unit) -> None:
         for command in unit.pre:
             unit.set_state("activating", "start-pre")
+            unit.ignores = command.ignore
             status = await self._execute(unit, command)
             if status and not command.ignore:
                 unit.result = "exit-code"
@@ -182,11 +183,14 @@ class Units:
             del self.units[unit.name]
 
     def _stopped(self, unit: Unit) -> None:
-        """The running process got SIGTERM: no clean end for a oneshot or for an ExecStartPre line (is_clean_exit)."""
+        """The running process got SIGTERM: no clean end for a oneshot or for an ExecStartPre line (is_clean_exit).
+
+        A line with the prefix `-` ends well however it ends (systemd: service_sigchld_event, EXEC_COMMAND_IGNORE_FAILURE).
+        """
         in_main = unit.sub != "stop-sigterm-pre"
         if in_main:
             unit.main_code, unit.main_status = KILLED, SIGTERM
-        if unit.type is Type.ONESHOT or not in_main:
+        if unit.type is Type.ONESHOT if in_main else not unit.ignores:
             unit.result = "signal"
             self._fail(unit)
         else:
