@@ -49,6 +49,8 @@ class Session:
         self.runs: tuple[RunSummary, ...] = ()
         self.reviews: tuple[Review, ...] = ()
         self.reviews_read = False
+        self.status_at: float | None = None
+        """When the hosts were last asked, seconds since 1970."""
         self.problems: dict[str, str] = {}
         """What could not be read, by source; gone when it could be read again."""
         self.said: Said | None = None
@@ -111,6 +113,7 @@ class Session:
 
     async def read_status(self, hosts: Sequence[str], on_read: Callable[[], None]) -> None:
         """Read the hosts, calling back after each one."""
+        self.status_at = self.clock()
 
         async def work() -> None:
             async for status in self.backend.status(hosts):

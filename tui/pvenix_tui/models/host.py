@@ -83,7 +83,7 @@ def _shown(value: object) -> str:
 
 
 def _place(origin: OriginLike) -> str:
-    return f"{origin.file}:{origin.line}  {origin.layer}" if origin.file else origin.layer
+    return f"{origin.file}:{origin.line}  {origin.layer}" if origin.file not in ("", origin.layer) else origin.layer
 
 
 def _fact(name: str, value: str) -> Line:

@@ -38,6 +38,13 @@ class HostRun:
     evidence: tuple[str, ...] = ()
     seen_steps: list[str] = field(default_factory=list)
 
+    def at_step(self, step: str) -> None:
+        """Note which of its steps it is at."""
+        if step not in self.seen_steps:
+            self.seen_steps.append(step)
+        self.number = self.seen_steps.index(step) + 1
+        self.steps = max(self.steps, len(self.seen_steps))
+
     @property
     def ended(self) -> bool:
         """True when nothing more happens to it unless it is retried."""
@@ -55,6 +62,13 @@ class HostRun:
     def needs_person(self) -> bool:
         """True when it ended otherwise than well, or waits for a `continue`."""
         return self.gate or (self.ended and self.state in _RESUMED)
+
+    @property
+    def done(self) -> int:
+        """Steps that are behind it: all of them only when it ended well."""
+        if self.ended and not self.needs_person:
+            return max(1, self.steps)
+        return max(0, self.number - 1)
 
     @property
     def gate(self) -> bool:
@@ -130,14 +144,12 @@ class RunModel:
         host = self.hosts.setdefault(event.host, HostRun(host=event.host, steps=0))
         match event:
             case ev.StepStarted():
-                if event.step not in host.seen_steps:
-                    host.seen_steps.append(event.step)
-                host.number = host.seen_steps.index(event.step) + 1
-                host.steps = max(host.steps, len(host.seen_steps))
+                host.at_step(event.step)
                 host.state, host.verb, host.step = RUNNING, event.verb, event.step
                 host.started_at = host.started_at or event.at
                 host.ended_at, host.said, host.hint, host.evidence = "", "", "", ()
             case ev.StepWaiting():
+                host.at_step(event.step)
                 host.state, host.verb, host.step, host.said = "waiting", event.verb, event.step, event.reason
             case ev.Progress():
                 host.said = event.text
@@ -161,7 +173,7 @@ class RunModel:
     def done_share(self) -> float:
         """Share of the run's steps that are behind it, 0 to 1."""
         total = sum(max(1, host.steps) for host in self.hosts.values())
-        done = sum(max(1, host.steps) if host.ended else max(0, host.number - 1) for host in self.hosts.values())
+        done = sum(host.done for host in self.hosts.values())
         return done / total if total else 1.0
 
     def ordered(self, *, failed_only: bool = False) -> list[HostRun]:

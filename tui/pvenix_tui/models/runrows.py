@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from pvenix.model.outcome import Status
 from pvenix_tui.models.lines import Column, Line, Span, Tone, column_widths, header_line, table_line, text_line
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun, RunModel
-from pvenix_tui.models.states import clock_word, epoch, status_span
+from pvenix_tui.models.states import RUNNING, clock_word, epoch, status_span
 from pvenix_tui.text import safe_output
 
 COLUMNS: Final = (
@@ -108,7 +109,7 @@ def run_summary(followed: Followed, now: float) -> Line:
 
 
 def log_title(host: HostRun | None, pane: LogPane) -> Line:
-    """Whose log shows, whether it is followed, and what a person should know of the host."""
+    """Whose log shows, and whether it is followed."""
     if host is None:
         return (("-- no host ", Tone.TITLE),)
     spans: list[Span] = [("-- ", Tone.DIM), *text_line(host.host, Tone.TITLE), (" ", Tone.PLAIN)]
@@ -120,8 +121,22 @@ def log_title(host: HostRun | None, pane: LogPane) -> Line:
         spans.append((f"  {pane.ring.skipped_bytes // 1024} KiB older in the log file", Tone.DIM))
     elif pane.ring.base:
         spans.append((f"  {pane.ring.base} older lines in the log file", Tone.DIM))
+    if host.state == RUNNING and host.said:
+        spans += text_line(f"  {host.said}", Tone.BUSY)
     if pane.query:
         spans.append((f"  find {pane.query}", Tone.ACCENT))
-    if host.hint:
-        spans += [("  hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)]
     return tuple(spans)
+
+
+def host_notes(host: HostRun | None) -> list[Line]:
+    """What a person should know of a host that needs one: how it ended and what to do next, in full."""
+    if host is None or not host.needs_person or host.gate:
+        return []
+    notes: list[Line] = [((" ", Tone.PLAIN), *text_line(host.said, Tone.BAD))] if host.said else []
+    if host.hint:
+        notes.append(((" hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)))
+    if host.state == Status.WAITING and host.verb == "review":
+        notes.append(
+            ((" v ", Tone.ACCENT), ("reviews it here; then ", Tone.PLAIN), ("r ", Tone.ACCENT), ("goes on", Tone.PLAIN))
+        )
+    return notes

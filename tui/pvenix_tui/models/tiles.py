@@ -34,6 +34,13 @@ def tile_grid(hosts: Sequence[HostRun], ring: Callable[[str], LineRing], width: 
     return lines[:height]
 
 
+def grid_height(hosts: int, width: int, most: int) -> int:
+    """Lines that the tiles of so many hosts need, at most `most` and always whole tiles."""
+    across = max(1, min(hosts, width // TILE_WIDTH))
+    rows = -(-hosts // across) if hosts else 0
+    return TILE_HEIGHT * min(rows, most // TILE_HEIGHT)
+
+
 def _urgency(host: HostRun) -> int:
     if host.state == RUNNING:
         return 0

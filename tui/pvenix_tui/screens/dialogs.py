@@ -102,7 +102,7 @@ class Picker(Dialog[str]):
             box.border_title = foreign(self._title)
             yield Field(hint="type to filter; enter chooses, esc goes back", id="pick-filter")
             yield Rows(self._choices, id="choices")
-            yield Bar(id="note", classes="two")
+            yield Bar(id="note")
 
     def on_mount(self) -> None:
         """Put the cursor where it is asked to be."""
@@ -151,7 +151,7 @@ class Picker(Dialog[str]):
         choice = self._at_cursor()
         note = self.query_one("#note", Bar)
         if choice is None:
-            note.show(text_line("nothing matches", Tone.DIM))
+            note.show(text_line("nothing matches", Tone.DIM), ())
             return
         second = (
             text_line(f"not now: {choice.disabled}", Tone.WARN)

@@ -25,6 +25,8 @@ from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
 
+FRESH_S: Final = 5.0
+"""Seconds for which readings need not be taken again when a person comes back to the fleet."""
 GROUP_COLUMNS: Final = (
     Column(title="ROLE OR GROUP", width=20, grow=1),
     Column(title="KIND", width=6),
@@ -115,6 +117,13 @@ class FleetScreen(HostVerbs):
     def on_mount(self) -> None:
         super().on_mount()
         self._hosts.focus()
+
+    @override
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        asked = self.session.status_at
+        if asked is not None and self.session.clock() - asked > FRESH_S:
+            self.session.outdated()
 
     @property
     def _hosts(self) -> Rows:

@@ -14,12 +14,12 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
 from pvenix_tui.follower import RunFollower
-from pvenix_tui.models.lines import Line, Tone
+from pvenix_tui.models.lines import Line, Tone, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun
-from pvenix_tui.models.runrows import HostRunTable, log_title, run_summary
-from pvenix_tui.models.tiles import tile_grid
+from pvenix_tui.models.runrows import HostRunTable, host_notes, log_title, run_summary
+from pvenix_tui.models.tiles import grid_height, tile_grid
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.commands import CommandsScreen
 from pvenix_tui.screens.dialogs import Confirm, Prompt
@@ -60,13 +60,22 @@ class RunScreen(PvenixScreen[None]):
     def on_mount(self) -> None:
         super().on_mount()
         tiles = self.query_one("#tiles", Rows)
-        hosts = len(self.follower.model.hosts)
-        tiles.styles.max_height = min(hosts + 1, max(9, self.app.size.height // 4))
-        self.query_one("#panes").set_class(hosts > 1, "-several")
+        self._share_height()
         self.follower.poll("")
         self.tick()
         tiles.focus()
         self.session.ticker.add(self)
+
+    def on_resize(self) -> None:
+        """Share the height anew."""
+        self._share_height()
+
+    def _share_height(self) -> None:
+        hosts, size = len(self.follower.model.hosts), self.app.size
+        self.query_one("#tiles", Rows).styles.max_height = min(hosts + 1, max(9, size.height // 4))
+        panes = self.query_one("#panes", TileGrid)
+        panes.styles.height = grid_height(hosts, size.width, size.height * 2 // 5)
+        panes.set_class(hosts > 1, "-several")
 
     def on_unmount(self) -> None:
         """Stop following; the run itself goes on."""
@@ -125,7 +134,9 @@ class RunScreen(PvenixScreen[None]):
         self._show_log_title()
 
     def _show_log_title(self) -> None:
-        self.query_one("#logtitle", Bar).show(log_title(self._host, self._pane))
+        width = max(1, self.size.width)
+        notes = [piece for note in host_notes(self._host) for piece in wrap(note, width, indent=1)]
+        self.query_one("#logtitle", Bar).show(log_title(self._host, self._pane), *notes[:4])
 
     @override
     def where(self) -> str:

@@ -66,8 +66,10 @@ class Bar(Painted):
         self.lines: tuple[Line, ...] = ((),)
 
     def show(self, *lines: Line) -> None:
-        """Draw these lines when they are not there already."""
+        """Draw these lines when they are not there already; the bar is as high as there are lines."""
         if lines != self.lines:
+            if len(lines) != len(self.lines):
+                self.styles.height = len(lines)
             self.lines = lines
             self.refresh()
 
