@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pvenix_lab.site.core import Site
-from pvenix_lab.site.guest.guest import Guest, clone_disk
+from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.guest.guest import Guest
 from tests.lab.guest_support import Prepared, make_disk, make_fleet, vm_of
 
 

@@ -14,7 +14,8 @@ import asyncssh
 from pvenix_lab.faces.ssh import SshFace
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest import keys
-from pvenix_lab.site.guest.guest import Guest, clone_disk
+from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.guest.guest import Guest
 from tests.lab.guest_support import FLEET, Prepared, give_cloud_init, run_git, vm_of
 
 BARE = "/srv/git/tappaas-nixos-config.git"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pvenix_lab.site.core import AgentError, Site
+from pvenix_lab.site.guest.disk import clone_disk
 from pvenix_lab.site.guest.fabric import Network, fabric_of
-from pvenix_lab.site.guest.guest import Guest, clone_disk
+from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.keys import parse_authorized
 from tests.lab.guest_support import Prepared, build, give_cloud_init, root, run, vm_of
 from tests.lab.pve_support import run_virtual

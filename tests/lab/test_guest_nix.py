@@ -7,7 +7,8 @@ import os
 import shutil
 
 from pvenix_lab.site.core import Site
-from pvenix_lab.site.guest.guest import Guest, clone_disk
+from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.guest.guest import Guest
 from tests.lab.guest_support import Prepared, build, edit, flake_of, root, run, run_git, vm_of
 
 PROFILE = ("nix-env", "-p", "/nix/var/nix/profiles/system")

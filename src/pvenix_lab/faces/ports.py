@@ -1,6 +1,6 @@
 """What answers on a guest's TCP ports besides SSH: a connection that opens, and a 200 to whoever speaks HTTP.
 
-That much is simulated and no more: a port is open when the running configuration opens it and no unit of the guest has failed.
+That much is simulated and no more: a port is open when the running configuration opens it and no declared unit has failed.
 """
 
 from __future__ import annotations
@@ -39,5 +39,4 @@ class PortSession(asyncssh.SSHTCPSession[bytes]):
 
 def open_port(guest: Guest, port: int) -> PortSession | None:
     """A session on the guest's port, None when nothing listens."""
-    listens = port in guest.current.tcp_ports and not guest.units.failed()
-    return PortSession() if listens else None
+    return PortSession() if guest.service_listens(port) else None

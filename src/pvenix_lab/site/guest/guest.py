@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.guest import agent, firstboot, generations, network, shell
 from pvenix_lab.site.guest.call import Call
+from pvenix_lab.site.guest.disk import clone_disk as clone_disk  # the name that the cluster half imports
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.store import System, read_system
 from pvenix_lab.site.guest.units import Units
@@ -31,7 +31,6 @@ OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", ssh
 _GIB = 1024**3
 _UNITS = {"M": 1024**2, "G": _GIB, "T": 1024 * _GIB}
 _SHUTDOWN_S = 0.1
-_NOT_ON_DISK = frozenset({"proc", "run"})
 
 
 class Guest:
@@ -83,6 +82,10 @@ class Guest:
     def ssh_ready(self) -> bool:
         """True while a new SSH connection would be accepted."""
         return self.sshd_started and self.current.ssh_reachable and self.current_path not in self.port_closed_by
+
+    def service_listens(self, port: int) -> bool:
+        """True if a service answers on this port: the running system opens it, and none of its own units has failed."""
+        return port in self.current.tcp_ports and all(unit.transient for unit in self.units.failed())
 
     @property
     def disk_bytes(self) -> int:
@@ -278,24 +281,3 @@ class Guest:
         if not status:
             raise ConnectionResetError(f"the connection to {self.name} was lost")
         return status[0]
-
-
-def clone_disk(site: Site, source_root: Path, target_root: Path) -> None:
-    """Copy a disk as Proxmox VE does: everything, host keys and machine id too (a proper template has none).
-
-    What is no disk (/proc, /run) stays behind. Store paths and Git objects are immutable, so they are shared by hard links.
-    """
-    del site
-    target_root.mkdir(parents=True, exist_ok=True)
-    top = str(source_root)
-
-    def ignore(directory: str, names: list[str]) -> set[str]:
-        return set(names) & _NOT_ON_DISK if directory == top else set()
-
-    def place(source: str, target: str) -> str:
-        if "/nix/store/" in source or "/.git/objects/" in source:
-            Path(target).hardlink_to(source)
-            return target
-        return shutil.copy2(source, target)
-
-    shutil.copytree(source_root, target_root, symlinks=True, ignore=ignore, copy_function=place, dirs_exist_ok=True)

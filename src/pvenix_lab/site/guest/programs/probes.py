@@ -1,6 +1,6 @@
 """What looks at services from the guest itself: nc, curl and getent, which every NixOS has.
 
-A port of the simulated guest answers while the running system declares it (22: while sshd runs) and no unit has failed.
+A port of the simulated guest answers while the running system declares it (22: while sshd runs) and no declared unit has failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _listens(call: Call, host: str, port: int) -> bool:
         return False
     if port == 22:
         return guest.current.sshd
-    return port in guest.current.tcp_ports and not guest.units.failed()
+    return guest.service_listens(port)
 
 
 async def nc(call: Call) -> int:
