@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.guest import agent, firstboot, generations, network, shell
 from pvenix_lab.site.guest.call import Call
-from pvenix_lab.site.guest.disk import clone_disk as clone_disk  # the name that the cluster half imports
+from pvenix_lab.site.guest.disk import clone_disk
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.store import System, read_system
 from pvenix_lab.site.guest.units import Units
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pvenix_lab.site.guest.fabric import Fabric
     from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
     from pvenix_lab.site.pve.vm import Vm
+
+__all__ = ["Guest", "clone_disk"]  # both are what the cluster half imports from here
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", sshd=False)
