@@ -76,7 +76,8 @@ def initialised(site: Site, host: str, _claim: dict[str, Any]) -> Facts:
     yield Fact(text="cloudinit: the user is tappaas", expected="tappaas", seen=config.get("ciuser"))
     offered = urllib.parse.unquote(config.get("sshkeys", "")).split()
     yield Fact(text="cloudinit: the drive holds the operator's key", expected=True, seen=key in offered)
-    yield Fact(text="cloudinit: the address is asked for by DHCP", expected="ip=dhcp", seen=config.get("ipconfig0"))
+    dhcp = "ip=dhcp" in config.get("ipconfig0", "").split(",")
+    yield Fact(text="cloudinit: the address is asked for by DHCP", expected=True, seen=dhcp)
     accepted = (site.tree(host) / "home/tappaas/.ssh/authorized_keys").read_text().split()
     yield Fact(text="cloudinit: the guest accepts the operator's key", expected=True, seen=key in accepted)
 
@@ -118,9 +119,8 @@ def registered(site: Site, host: str, claim: dict[str, Any]) -> Facts:
 
 def reviewed(site: Site, _host: str, claim: dict[str, Any]) -> Facts:
     """Exactly the approved commit was merged, and the approval is on record."""
-    parents = [line.split()[2:] for line in site.git("rev-list", "--merges", "--parents", "main").splitlines()]
-    merged = [claim["approved"]] in parents
-    yield Fact(text=f"review: main merges {claim['approved'][:10]}", expected=True, seen=merged)
+    merged = site.git("rev-list", "main").split()
+    yield Fact(text=f"review: main holds {claim['approved'][:10]}", expected=True, seen=claim["approved"] in merged)
     note = site.git("notes", "--ref", "reviews", "show", claim["approved"])
     yield Fact(text="review: a note on that commit says who approved it", expected="approved by ", seen=note[:12])
 

@@ -197,7 +197,6 @@ def rebuild(stage: Stage) -> dict[str, Any]:
     stage.run("build", "all")
     run = stage.ask("runs", "list", "-n", "1")["runs"][0]["run"]
     stage.run("rebuild", "all")
-    stage.run("run", "playbooks/rebuild-all.yaml", "-C")
     return {"run": run, "commit": commit}
 
 
@@ -207,7 +206,7 @@ def break_one(stage: Stage) -> dict[str, Any]:
     before = stage.ask("status", BREAKS)["status"][0]["facts"]
     stage.commit("pkgs.htop", "pkgs.htop\n    pkgs.tmux", "Add tmux")
     stage.run("lab", "fault", str(stage.lab), "port-closed-by-new-system", "--host", BREAKS)
-    stage.run("rebuild", "all", "--set", "update.confirm_timeout=3s", expect=6)
+    stage.run("rebuild", "all", "--set", "update.confirm_timeout=10s", expect=6)
     stage.run("status", BREAKS)
     return {BREAKS: {"system": before["current"], "commit": before["revision"]}}
 
@@ -217,7 +216,8 @@ def roll_back(stage: Stage) -> dict[str, Any]:
     say("title", f"Roll {ROLLS_BACK} back to a named generation; data outside of the store stays")
     stage.run("generations", ROLLS_BACK)
     listed = stage.ask("generations", ROLLS_BACK)["generations"]
-    target = [each for each in listed if not each["current"]][-1]
+    current = next(each["number"] for each in listed if each["current"])
+    target = max((each for each in listed if each["number"] < current), key=lambda each: int(each["number"]))
     stage.run("rollback", ROLLS_BACK, "--to", str(target["number"]))
     return {ROLLS_BACK: {"generation": target["number"], "commit": target["revision"]}}
 

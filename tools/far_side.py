@@ -73,16 +73,9 @@ class Site:
         if not known.exists():
             key = " ".join(self.git("show", f"main:inventory/trust/{host}").split()[:2])
             known.write_text(f"{host} {key}\n")
-        argv = ["ssh", "-F", self.lab["ssh"]["config"], "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
-        argv += [
-            "-o",
-            f"UserKnownHostsFile={known}",
-            "-o",
-            f"HostKeyAlias={host}",
-            "-o",
-            f"HostName={self.address(host)}",
-        ]
-        argv += ["-o", "ConnectTimeout=10", host, *words]
+        options = ("BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", f"HostKeyAlias={host}")
+        argv = ["ssh", "-F", self.lab["ssh"]["config"], "-o", "ConnectTimeout=10"]
+        argv += [word for option in options for word in ("-o", option)] + [host, *words]
         return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=SSH_TIMEOUT_S).stdout
 
     def follow(self, host: str, path: str) -> str:

@@ -27,7 +27,7 @@ async def _holds(world: World, remote: Remote, check: HealthCheck) -> str:
     while True:
         result = received(await remote.session.run(_command(check), timeout_s=30))
         if result.ok:
-            remote.step.tell(f"healthy: {check.title}")
+            remote.step.tell(f"healthy: {check.title.replace('{address}', '127.0.0.1')}")
             return ""
         if world.clock.monotonic() + pause > deadline:
             words = (result.stderr or result.stdout).strip().splitlines()

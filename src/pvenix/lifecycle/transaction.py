@@ -256,7 +256,7 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
     deadline = world.clock.monotonic() + _GRACE_S
     while True:
         facts = await read_facts(remote)
-        if facts.current == attempt.old and facts.profile == attempt.profile:
+        if facts.current == attempt.old and facts.profile == attempt.profile and not await _going_back(remote, attempt):
             break
         if world.clock.monotonic() > deadline:
             raise OutcomeUnknown(
@@ -276,6 +276,17 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
         evidence=tuple(lines[-_TAIL:]),
         facts={"current": attempt.old},
     )
+
+
+async def _going_back(remote: Remote, attempt: Attempt) -> bool:
+    """True while the switch to the old system is at work: stopped half-way it would leave units down."""
+    units = (
+        argv.dead_man_unit(attempt.id, CONTACT),
+        argv.dead_man_unit(attempt.id, HEALTH),
+        argv.revert_unit(attempt.id),
+    )
+    states = [properties_in(await remote.read(argv.unit_state(unit))) for unit in units]
+    return any(state.get("SubState") in ("start", "running") for state in states)
 
 
 async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> Outcome:
