@@ -7,6 +7,7 @@ all branches at once (25 times less than asking git branch by branch, at 500 bra
 from __future__ import annotations
 
 import heapq
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -136,9 +137,16 @@ async def mergeable(git: Git, pairs: Sequence[tuple[str, str]]) -> list[bool]:
     if not pairs:
         return []
     wanted = "".join(f"{main} {tip}\n" for main, tip in pairs)
-    done = await git.ask(
-        "merge-tree", "--write-tree", "--stdin", "--name-only", "--no-messages", stdin=wanted.encode(), accept=(0, 1)
-    )
+    with tempfile.TemporaryDirectory(prefix="pvenix-verdicts-") as scratch:
+        # The merged trees are written beside the mirror: only the verdict is wanted, and nothing collects garbage there.
+        done = await git.ask(
+            "merge-tree", "--write-tree", "--stdin", "--name-only", "--no-messages",
+            stdin=wanted.encode(), accept=(0, 1),
+            env={
+                "GIT_OBJECT_DIRECTORY": scratch,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(git.directory / "objects"),
+            },
+        )  # fmt: skip
     verdicts, fields = [], iter(done.stdout.decode("utf-8", "replace").split("\0"))
     for status in fields:
         if status:

@@ -191,7 +191,7 @@ class GitRepo:
                 return CommitId(present)
             if present not in (None, parent):
                 continue
-            if await self._remote.push(ref, new, present) is Pushed.DONE:
+            if await self._push(ref, new, present) is Pushed.DONE:
                 return CommitId(new)
         raise RemoteFailure(
             f"branch {branch} was changed by somebody else", hint="look at it and repeat", code="PVX0701"
@@ -209,7 +209,7 @@ class GitRepo:
             if await self.contains(ours, commit):
                 return CommitId(ours)
             new = commit if await self.contains(commit, ours) else await self._merged(ours, commit, into, message)
-            if await self._remote.push(ref, new, ours) is Pushed.DONE:
+            if await self._push(ref, new, ours) is Pushed.DONE:
                 return CommitId(new)
             await self._lost_race(attempt)
         raise RemoteFailure(f"{into} moved {_TRIES} times while merging", hint="repeat in a moment", code="PVX0701")
@@ -239,7 +239,7 @@ class GitRepo:
             raise Refused(
                 f"{name} would lose commits", why=f"{commit[:12]} does not contain {expect[:12]}", code="PVX0713"
             )
-        if await self._remote.push(name, commit, expect) is Pushed.DONE:
+        if await self._push(name, commit, expect) is Pushed.DONE:
             return
         await self.fetch()
         if await self._remote.at(name) != commit:
@@ -257,10 +257,14 @@ class GitRepo:
             new = await objects.commit_tree(
                 self._git, tree, [tip] if tip else [], message=subject, author=self._author, committer=self._author
             )
-            if await self._remote.push(ref, new, tip) is Pushed.DONE:
+            if await self._push(ref, new, tip) is Pushed.DONE:
                 return
             await self._lost_race(attempt)
         raise RemoteFailure(f"{ref} moved {_TRIES} times", hint="repeat in a moment", code="PVX0701")
+
+    async def _push(self, ref: str, new: str | None, expect: str | None) -> Pushed:
+        self._pin()  # the mirror may be of an earlier process, with another pin
+        return await self._remote.push(ref, new, expect)
 
     async def _tree(self, commit: str) -> str:
         return (await self._git.ask("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")).text
