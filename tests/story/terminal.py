@@ -1,0 +1,106 @@
+"""A person at a real terminal of 80x24: a pty, the bytes through an emulator, the keys as bytes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyte
+
+PATIENCE_S = 50.0
+KEYS = {"enter": "\r", "escape": "\x1b", "down": "\x1b[B", "ctrl+d": "\x04", "ctrl+r": "\x12", "space": " "}
+
+
+class Terminal:
+    """`pvenix-tui` in a terminal; what shows is read as text."""
+
+    def __init__(self, *words: str, cwd: Path, env: dict[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        environment = {key: value for key, value in env.items() if key != "NO_COLOR"} | {"TERM": "xterm-256color"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pvenix_tui.entry", *words],
+            cwd=cwd, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self._screen: Any = pyte.Screen(80, 24)
+        self._stream: Any = pyte.ByteStream(self._screen)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.end()
+        os.close(self._master)
+
+    def text(self) -> str:
+        """The screen as it is now."""
+        self._read(0.0)
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, by name or as characters."""
+        for key in keys:
+            os.write(self._master, KEYS.get(key, key).encode())
+            self._read(0.05)
+
+    def see(self, *texts: str) -> str:
+        """Wait until all of these show; the screen."""
+        return self.see_that(lambda screen: all(text in screen for text in texts), " and ".join(map(repr, texts)))
+
+    def see_that(self, right: Callable[[str], bool], what: str) -> str:
+        """Wait until the screen is `right`; the screen."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            screen = self.text()
+            if right(screen):
+                return screen
+            if self.process.poll() is not None:
+                break
+            self._read(0.05)
+        raise AssertionError(f"{what} did not show:\n{self.text()}")
+
+    def confirm(self, question: str = "y start: ") -> None:
+        """y on what asks for it, once the half second in which it counts for nothing is over."""
+        self.see(question)
+        time.sleep(0.6)
+        self.press("y")
+
+    def leave(self) -> int:
+        """Press q; the exit code."""
+        self.press("q")
+        return self.end()
+
+    def end(self) -> int:
+        """The exit code, once the program has ended."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self._read(0.05)
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.process.wait()
+
+    def _read(self, seconds: float) -> None:
+        while select.select([self._master], [], [], seconds)[0]:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # the far end is closed: the program has ended
+                return
+            if not data:
+                return
+            self._stream.feed(data)
+            seconds = 0.0

@@ -1,0 +1,117 @@
+"""The life of a host by keys, at 80x24, in a terminal; what became of it is read from the far side."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from pvenix.model.verbs import ONBOARDING
+from tests.story.terminal import Terminal
+from tests.story.world import StoryLab
+
+pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(180)]
+HOST = "tappaas-litellm"
+BEFORE_REVIEW = ONBOARDING[: ONBOARDING.index("review") + 1]
+FROM_REVIEW = ONBOARDING[ONBOARDING.index("review") :]
+
+
+def step_through(terminal: Terminal, verbs: tuple[str, ...]) -> None:
+    """Let each step go on when it waits for it."""
+    for verb in verbs:
+        terminal.see_that(
+            lambda screen, verb=verb: any(  # type: ignore[misc] # a default argument binds the loop's value
+                "! waiting" in line and f"/9 {verb}" in line and "waiting to go on" in line
+                for line in screen.splitlines()
+            ),
+            f"{verb} waiting to go on",
+        )
+        terminal.press("c")
+
+
+def to_host(terminal: Terminal) -> None:
+    """Leave only the host in the table."""
+    terminal.press("1", "/", *HOST, "enter")
+    terminal.see("Hosts 1/6", f"filter: {HOST}")
+
+
+def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> None:
+    with Terminal(cwd=lab.fleet, env=lab.env) as terminal:
+        terminal.see("no VM", "from main", HOST)
+        to_host(terminal)
+
+        terminal.press("o")
+        terminal.see("before every step")
+        terminal.confirm()
+        step_through(terminal, BEFORE_REVIEW)
+        terminal.see("waits for review", "v reviews it here", "- ended")
+        assert lab.git("ls-remote", "origin", f"registration/{HOST}")
+
+        terminal.press("v")
+        terminal.see(f"registration/{HOST}", "+ pass", ". open")
+        for _ in range(8):
+            terminal.press("ctrl+d")
+        terminal.see("seen 3/3")
+        terminal.press("A")
+        terminal.confirm()
+        terminal.see("+ approved")
+
+        terminal.press("escape")
+        terminal.see("waits for review")
+        terminal.press("r")
+        step_through(terminal, FROM_REVIEW)
+        terminal.see("ended exit 0", "+ changed")
+        main = lab.git("ls-remote", "origin", "refs/heads/main").split()[0]
+        assert lab.ssh(HOST, "git", "-C", "/etc/nixos", "rev-parse", "HEAD") == main
+        onboarded = lab.ssh(HOST, "readlink", "-f", "/run/current-system")
+
+        terminal.press("escape")
+        terminal.see("+ in sync")
+        terminal.press("b")
+        terminal.see(f"Roll {HOST} back to which generation?", "current")
+        terminal.press("enter")
+        terminal.see("pvenix rollback")
+        terminal.confirm()
+        terminal.see("ended exit 0", "+ changed")
+        back = lab.ssh(HOST, "readlink", "-f", "/run/current-system")
+        assert back != onboarded
+        assert back == lab.ssh(HOST, "readlink", "-f", "/nix/var/nix/profiles/system")
+
+        terminal.press("2")
+        terminal.see("rollback tappaas-litellm", "place … rebuild")
+        assert terminal.leave() == 0
+
+
+def test_leaving_in_mid_run_leaves_the_run_at_work_and_coming_back_finds_it(lab: StoryLab) -> None:
+    with Terminal(cwd=lab.fleet, env=lab.env) as terminal:
+        terminal.see("from main", "nix-cache01")
+        terminal.press("/", *"nix-cache", "enter", "x")
+        terminal.see("Verbs for nix-cache01")
+        terminal.press(*"build", "down", "enter")
+        terminal.see("Command  pvenix")
+        terminal.press("s")
+        terminal.see("Pauses   before every step")
+        terminal.see("y start: ")
+        terminal.confirm()
+        terminal.see("! waiting", "waiting to go on")
+        terminal.press("q")
+        terminal.see("will go on without this window")
+        terminal.confirm("y leave")
+        assert terminal.end() == 0
+    with Terminal(cwd=lab.fleet, env=lab.env) as again:
+        again.see("1 live")
+        again.press("2")
+        again.see("% running")
+        again.press("enter")
+        again.see("waiting to go on")
+        again.press("c")
+        again.see("ended exit 0")
+        assert again.leave() == 0
+
+
+def test_without_a_fleet_both_ways_on_are_named_and_nothing_is_started(lab: StoryLab) -> None:
+    done = lab.tried("env", "-C", "/", sys.executable, "-m", "pvenix_tui.entry")
+    assert done.code == 2
+    assert "--lab" in done.err
+    assert "pvenix init" in done.err
+    assert "Traceback" not in done.err
