@@ -157,6 +157,8 @@ def runs(site: Site, host: str, system: str, commit: str, verb: str) -> Facts:
     yield Fact(text=f"{verb}: the disk says the same", expected=told, seen=[site.follow(host, link) for link in links])
     yield Fact(text=f"{verb}: the boot default is that system", expected=system, seen=site.boot_default(host)[1])
     yield Fact(text=f"{verb}: it is of commit {commit[:10]}", expected=commit, seen=site.revision(host, system))
+    failed = site.ssh(host, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
+    yield Fact(text=f"{verb}: no unit has failed", expected="", seen=failed)
     fence = (site.tree(host) / "run/pvenix/fence").exists()
     yield Fact(text=f"{verb}: no attempt holds the host", expected=False, seen=fence)
 

@@ -32,6 +32,7 @@ WANTED: dict[str, dict[str, int]] = {
 }
 """What the inventory asks for: the classes small and gpu of inventory/site.yaml, the VM ids of host_vars."""
 BREAKS, ROLLS_BACK, LEAVES = "nix-cache01", "dns01", "docker01"
+PROFILE = "/nix/var/nix/profiles/system"
 DATA = ("/var/lib/ledger", "/home/tappaas/notes")
 """Files of the users of a host, which nothing here may touch."""
 LEAKS = ("GIT_", "NIX_", "PVENIX_", "SSH_", "XDG_")
@@ -59,8 +60,14 @@ class Stage:
         """The operator's clone of the fleet."""
         return self.lab / "fleet"
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the lab's file says of it."""
+        described: dict[str, Any] = json.loads((self.lab / "lab.json").read_text())
+        return described
+
     def run(self, *words: str, expect: int = 0, anywhere: bool = False) -> None:
-        """Run a pvenix command in the fleet and show it and its output.
+        """Run a pvenix command in the fleet and show it and its output as it comes.
 
         Raises: Unexpected when it ends with another code than `expect`.
         """
@@ -83,16 +90,10 @@ class Stage:
 
         Raises: Unexpected.
         """
-        done = subprocess.run(
-            [*self.pvenix, *words, "-o", "json"],
-            cwd=self.fleet, env=self.env, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
-        )  # fmt: skip
-        if done.returncode:
-            raise Unexpected(f"`pvenix {shlex.join(words)}` ended with {done.returncode}: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+        return json.loads(self.tool(*self.pvenix, *words, "-o", "json", shown=False))
 
     def tool(self, *words: str, text: str = "", shown: bool = True) -> str:
-        """The output of git or ssh, started in the fleet.
+        """The output of a program, started in the fleet.
 
         Raises: Unexpected.
         """
@@ -106,9 +107,9 @@ class Stage:
             raise Unexpected(f"`{shlex.join(words)}` ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def ssh(self, host: str, *words: str, text: str = "") -> None:
-        """Run a command on a guest with plain OpenSSH."""
-        self.tool("ssh", "-F", str(self.lab / "ssh_config"), host, *words, text=text, shown=False)
+    def ssh(self, host: str, *words: str, text: str = "") -> str:
+        """The output of a command on a guest, by plain OpenSSH; not shown."""
+        return self.tool("ssh", "-F", str(self.lab / "ssh_config"), host, *words, text=text, shown=False)
 
     def commit(self, old: str, new: str, message: str) -> str:
         """Change a line of nix/common.nix on main, as anybody would; returns the commit."""
@@ -153,10 +154,10 @@ def play(stage: Stage) -> None:
 
     claims: dict[str, Any] = {"onboarded": onboard(stage)}
     claims["built"] = rebuild(stage)
-    claims["went_back"] = break_one(stage)
-    claims["rolled_back"] = roll_back(stage)
+    claims["went_back"] = break_one(stage, claims["built"]["commit"])
+    claims["rolled_back"] = roll_back(stage, claims["built"]["commit"])
     claims["retired"] = retire(stage)
-    hosts = [host["host"] for host in stage.ask("inventory", "list")["hosts"]]
+    hosts = [*stage.described["guests"], *NEW]
     claims["on_main"] = [host for host in hosts if host not in (BREAKS, ROLLS_BACK, LEAVES)]
     claims["built"]["hosts"] = [host for host in hosts if host != LEAVES]
     claims["kept"] = {ROLLS_BACK: {path: data(path) for path in DATA}}
@@ -179,8 +180,9 @@ def onboard(stage: Stage) -> dict[str, Any]:
         claims[host]["node"] = said.get("place", "").partition(",")[0]
         claims[host]["hardware_lines"] = int(said.get("hardware", "").partition(" ")[0] or 0)
     stage.run("review", "list")
-    for review in stage.ask("review", "list")["reviews"]:
-        claims[review["host"]]["approved"] = review["commit"]
+    for host in NEW:
+        branch = stage.tool("git", "ls-remote", "origin", f"refs/heads/registration/{host}", shown=False)
+        claims[host]["approved"] = branch.partition("\t")[0]
     stage.run("review", "show", NEW[0])
     stage.run("review", "approve", NEW[0], claims[NEW[0]]["approved"], "-m", "looks right", "--merge")
     stage.run("review", "approve", NEW[1], claims[NEW[1]]["approved"], "-m", "the card is the right one")
@@ -200,32 +202,31 @@ def rebuild(stage: Stage) -> dict[str, Any]:
     return {"run": run, "commit": commit}
 
 
-def break_one(stage: Stage) -> dict[str, Any]:
-    """A new system that closes port 22 on one host; returns what was claimed."""
+def break_one(stage: Stage, before: str) -> dict[str, Any]:
+    """A new system that closes port 22 on one host, which runs the commit `before`; returns what was claimed."""
     say("title", f"The next system closes port 22 on {BREAKS}: it goes back by itself, the others go on")
-    before = stage.ask("status", BREAKS)["status"][0]["facts"]
+    system = stage.ssh(BREAKS, "readlink", "-f", "/run/current-system")
     stage.commit("pkgs.htop", "pkgs.htop\n    pkgs.tmux", "Add tmux")
     stage.run("lab", "fault", str(stage.lab), "port-closed-by-new-system", "--host", BREAKS)
     stage.run("rebuild", "all", "--set", "update.confirm_timeout=10s", expect=6)
     stage.run("status", BREAKS)
-    return {BREAKS: {"system": before["current"], "commit": before["revision"]}}
+    return {BREAKS: {"system": system, "commit": before}}
 
 
-def roll_back(stage: Stage) -> dict[str, Any]:
-    """One host to a generation by its number; returns what was claimed."""
+def roll_back(stage: Stage, before: str) -> dict[str, Any]:
+    """One host to the generation of the commit `before`, by its number; returns what was claimed."""
     say("title", f"Roll {ROLLS_BACK} back to a named generation; data outside of the store stays")
     stage.run("generations", ROLLS_BACK)
-    listed = stage.ask("generations", ROLLS_BACK)["generations"]
-    current = next(each["number"] for each in listed if each["current"])
-    target = max((each for each in listed if each["number"] < current), key=lambda each: int(each["number"]))
-    stage.run("rollback", ROLLS_BACK, "--to", str(target["number"]))
-    return {ROLLS_BACK: {"generation": target["number"], "commit": target["revision"]}}
+    listed = stage.ssh(ROLLS_BACK, "sudo", "-n", "nix-env", "-p", PROFILE, "--list-generations").splitlines()
+    number = int(listed[-2].split()[0])
+    stage.run("rollback", ROLLS_BACK, "--to", str(number))
+    return {ROLLS_BACK: {"generation": number, "commit": before}}
 
 
 def retire(stage: Stage) -> dict[str, Any]:
     """One host gone for good; returns what was claimed."""
     say("title", f"Retire {LEAVES}: its name has to be typed")
-    vmid = stage.ask("status", LEAVES)["status"][0]["vmid"]
+    vmid = stage.described["guests"][LEAVES]["vmid"]
     stage.run("retire", LEAVES, "--confirm", LEAVES)
     return {LEAVES: {"vmid": vmid}}
 
@@ -271,7 +272,7 @@ def staged(pvenix: Sequence[str]) -> Iterator[Stage]:
     (folder / "home").mkdir()
     stage = Stage(folder, tuple(pvenix), env)
     try:
-        stage.run("lab", "up", str(stage.lab), anywhere=True)
+        stage.run("lab", "up", str(stage.lab), "--speed", "2", anywhere=True)
         yield stage
     finally:
         if (stage.lab / "lab.json").exists():
