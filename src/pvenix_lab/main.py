@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 after a clean end, 1 when the site could not be built, 2 for wrong use."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    for chatty in ("asyncssh", "asyncio"):  # both warn about clients that go away, which is what clients do
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     directory = options.directory.absolute()
     used = [name for name in _USED if (directory / name).exists()]
     if used:

@@ -20,6 +20,7 @@ VERBS = ("check", "switch", "boot", "test", "dry-activate")
 UNITS_FAILED = 4
 _ACTIVATION_S = 0.6
 _STEPS = 4
+_BASE = frozenset({"cloud-init.service", "qemu-guest-agent.service", "sshd.service"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,5 @@ async def _start_units(call: Call, new: System, change: Difference, step: float)
 
 
 def _others(system: System) -> list[str]:
-    """Running units whose failure does not cut the guest off, first by name."""
-    return [
-        name for name, text in sorted(system.units.items()) if text.startswith("running ") and name != "sshd.service"
-    ]
+    """Running units that are not part of every guest, first by name."""
+    return [name for name, text in sorted(system.units.items()) if text.startswith("running ") and name not in _BASE]

@@ -70,12 +70,17 @@ class FlakeTree:
     revision: str
     modified_at: int
     dirty: bool = False
+    directory: str = ""
 
     @property
     def source(self) -> str:
         """The store path of the source, as it stands in messages."""
         parts = [self.revision] if self.revision else [f"{name}\0{text!r}" for name, text in sorted(self.files.items())]
         return store_path("source", *parts)
+
+    def place(self, name: str) -> str:
+        """Where a file of the flake lies in the store, as messages name it."""
+        return "/".join(filter(None, (self.source, self.directory, name)))
 
     def hosts(self) -> list[str]:
         """The names that `nixosConfigurations` has: hosts/*.nix, or what flake.nix names where it does not read the directory."""
@@ -116,7 +121,9 @@ async def load(tree: VirtualRoot, reference: FlakeRef, fabric: Fabric) -> FlakeT
     key = f"{commit}:{reference.directory}"
     if key not in fabric.commits:
         files = await _read_commit(tree, reference, commit)
-        fabric.keep_commit(key, FlakeTree(files=files, revision=commit, modified_at=int(modified)))
+        directory = reference.directory.strip("/")
+        found = FlakeTree(files=files, revision=commit, modified_at=int(modified), directory=directory)
+        fabric.keep_commit(key, found)
     found = fabric.commits[key]
     _check_flake(found, reference)
     return found
@@ -124,10 +131,8 @@ async def load(tree: VirtualRoot, reference: FlakeRef, fabric: Fabric) -> FlakeT
 
 def _check_flake(found: FlakeTree, reference: FlakeRef) -> None:
     if "flake.nix" not in found.files:
-        where = f"{found.source}/{reference.directory}".rstrip("/")
-        raise EvalError(
-            f"error: source tree referenced by '{reference.text}' does not contain a '{where}/flake.nix' file"
-        )
+        where = found.place("flake.nix")
+        raise EvalError(f"error: source tree referenced by '{reference.text}' does not contain a '{where}' file")
 
 
 async def _read_commit(tree: VirtualRoot, reference: FlakeRef, commit: str) -> dict[str, bytes]:
@@ -158,7 +163,7 @@ async def _load_dirty(tree: VirtualRoot, reference: FlakeRef) -> FlakeTree:
         full = f"{reference.path}/{name}"
         if tree.exists(full):
             files[posixpath.relpath(name, directory) if directory else name] = tree.read(full)
-    found = FlakeTree(files=files, revision="", modified_at=0, dirty=True)
+    found = FlakeTree(files=files, revision="", modified_at=0, dirty=True, directory=directory)
     _check_flake(found, reference)
     return found
 
@@ -203,14 +208,14 @@ class _Walk:
             where = f"\n{self._excerpt(*origin)}\n" if origin else ""
             raise EvalError(
                 f"error:{where and chr(10)}{where and '       … while resolving the imports'}{where}"
-                f"\n       error: path '{self.tree.source}/{path}' does not exist"
+                f"\n       error: path '{self.tree.place(path)}' does not exist"
             )
         return source
 
     def _excerpt(self, path: str, place: Place) -> str:
         """Nix's way to show a place: the line with one before and after, and a caret."""
         lines = self.tree.files[path].decode("utf-8", "replace").splitlines()
-        shown = [f"       at {self.tree.source}/{path}:{place.line}:{place.column}:"]
+        shown = [f"       at {self.tree.place(path)}:{place.line}:{place.column}:"]
         for number in range(max(place.line - 1, 1), min(place.line + 1, len(lines)) + 1):
             shown.append(f"         {number:>4}| {lines[number - 1]}")
             if number == place.line:
@@ -232,7 +237,7 @@ def _evaluate(tree: FlakeTree, entry: str, host: str) -> Evaluation:
     walk = _Walk(tree=tree)
     flake = scan(tree.files["flake.nix"])
     if flake.broken is not None:
-        raise EvalError(f"error: {flake.broken[1]}\n       at {tree.source}/flake.nix:{flake.broken[0].line}:1:")
+        raise EvalError(f"error: {flake.broken[1]}\n       at {tree.place('flake.nix')}:{flake.broken[0].line}:1:")
     for name in ("configuration.nix", "common.nix", entry, f"hardware/{host}-hw.nix"):
         if name in tree.files or name == entry or (host and name.startswith("hardware/")):
             walk.module(name)

@@ -98,12 +98,13 @@ def _missing(text: str, attribute: str) -> str:
 
 
 def _eval_fault(call: Call, tree: FlakeTree, host: str) -> None:
+    place = tree.place(f"hosts/{host}.nix")
     if call.guest.site.faults.take("eval-fails", call.guest.name):
         raise flake.EvalError(
             "error:\n       … while evaluating the option `system.build.toplevel':\n\n"
-            f"       at {tree.source}/hosts/{host}.nix:1:1:\n\n"
+            f"       at {place}:1:1:\n\n"
             "       error: The option `services.notThere' does not exist. Definition values:\n"
-            f"       - In `{tree.source}/hosts/{host}.nix': true"
+            f"       - In `{place}': true"
         )
 
 
