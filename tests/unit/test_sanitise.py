@@ -135,6 +135,17 @@ def test_where_the_chunks_end_makes_no_difference(text: str, cuts: list[int]) ->
     assert clean(*chunks) == clean(raw)
 
 
+@given(
+    st.lists(st.sampled_from(["\x1b", "\x1b[", "[", "1", ";", "m", " ", "x", "é", "\n", "\r", "\x9b", "\x07"])).map(
+        "".join
+    )
+)
+@settings(max_examples=500)
+def test_the_quick_way_for_colours_is_the_walk_byte_by_byte(text: str) -> None:
+    raw = text.encode()
+    assert clean(*(raw[index : index + 1] for index in range(len(raw)))) == clean(raw)
+
+
 @pytest.mark.parametrize("piece", [b"\x1b]", b"\x1b[", b"\x1b[1;", b"\x1bP\x1b", b"\r", b"\xff", "\u202e".encode()])
 def test_time_is_linear_in_hostile_input(piece: bytes) -> None:
     def seconds(count: int) -> float:

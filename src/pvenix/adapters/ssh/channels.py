@@ -18,12 +18,12 @@ from pvenix.adapters.text import Sanitiser
 from pvenix.engine.ports import End, OutputSink
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR
-_STDIN_CHUNK: Final = 1 << 16
+_CHUNK: Final = 1 << 16
 _FOLLOW_HIGH: Final = 1 << 18
 
 
 class _Tail:
-    """The last `limit` bytes of a stream; holds at most twice that."""
+    """The last `limit` bytes of a stream; holds at most a quarter and a chunk more."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -31,7 +31,7 @@ class _Tail:
 
     def add(self, data: bytes) -> None:
         self._bytes += data
-        if len(self._bytes) > 2 * self._limit:
+        if len(self._bytes) > self._limit + self._limit // 4 + _CHUNK:
             self._cut()
 
     def text(self) -> str:
@@ -91,9 +91,9 @@ class Collector(asyncssh.SSHClientSession[bytes]):
         """Write `stdin` and its end, no faster than the far side reads; stops when the command ended first."""
         assert self.channel is not None  # noqa: S101  connection_made came before create_session returned
         try:
-            for start in range(0, len(stdin), _STDIN_CHUNK):
+            for start in range(0, len(stdin), _CHUNK):
                 await self._writable.wait()
-                self.channel.write(stdin[start : start + _STDIN_CHUNK])
+                self.channel.write(stdin[start : start + _CHUNK])
             self.channel.write_eof()
         except OSError:
             return  # the channel is closed for writing: the command did not want the rest
