@@ -6,10 +6,7 @@ The front ends call `Workspace`; it loads adapters only when something outside i
 from __future__ import annotations
 
 import asyncio
-import getpass
 import hashlib
-import os
-import platform
 import re
 import subprocess
 import sys
@@ -19,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.trust import TrustStore
+from pvenix.fleet import planning
 from pvenix.model.errors import LocalResource, UsageError
 from pvenix.model.events import Event
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
 from pvenix.model.review import Review
 from pvenix.model.status import HostStatus
+from pvenix.operator import author, operator
 
 if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
@@ -44,6 +43,8 @@ class Workspace:
         self._fleet: Fleet | None = None
         self._fleet_seen: tuple[object, ...] = ()
         self._world: World | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
+        """Runs in processes of their own; kept so that Python does not take them for forgotten children."""
 
     @classmethod
     def open(
@@ -112,31 +113,11 @@ class Workspace:
         self, verb: str, hosts: Sequence[str], *, args: Mapping[str, ArgValue] | None = None, **mode: bool | int
     ) -> RunPlan:
         """One verb on some hosts; `mode` takes check, diff, step and forks."""
-        return self._plan(f"{verb} {_some(hosts)}", (Task(verb=verb, args=dict(args or {})),), hosts, mode)
+        return self._run_plan(planning.one_play((Task(verb=verb, args=dict(args or {})),), hosts), mode)
 
     def plan_verbs(self, verbs: Sequence[str], hosts: Sequence[str], **mode: bool | int) -> RunPlan:
         """Several verbs in order on some hosts, such as the whole onboarding."""
-        tasks = tuple(Task(verb=verb) for verb in verbs)
-        return self._plan(f"{verbs[0]} … {verbs[-1]} {_some(hosts)}", tasks, hosts, mode)
-
-    def _plan(
-        self, title: str, tasks: tuple[Task, ...], hosts: Sequence[str], mode: Mapping[str, bool | int]
-    ) -> RunPlan:
-        play = PlayPlan(name=title, waves=(tuple(hosts),), tasks=tasks)
-        return self._run_plan(title, (play,), mode)
-
-    def _run_plan(self, title: str, plays: tuple[PlayPlan, ...], mode: Mapping[str, bool | int]) -> RunPlan:
-        return RunPlan(
-            title=title,
-            plays=plays,
-            fleet=str(self.root),
-            check=bool(mode.get("check", False)),
-            diff=bool(mode.get("diff", False)),
-            step=bool(mode.get("step", False)),
-            forks=int(mode.get("forks", 32)),
-            extra=self._extra,
-            operator=operator(),
-        )
+        return self._run_plan(planning.one_play(tuple(Task(verb=verb) for verb in verbs), hosts), mode)
 
     def plan_playbook(
         self,
@@ -151,19 +132,25 @@ class Workspace:
     ) -> RunPlan:
         """A playbook on the hosts that it and `limit` name.
 
-        Raises: InvalidInput with every finding, UsageError for an unknown host.
+        Raises: InvalidInput with every finding, UsageError for an unknown host or task.
         """
-        from pvenix.fleet.playbook import expand, load_playbook
+        plays = planning.playbook_plays(
+            self.fleet(), path, limit=limit, tags=tags, skip_tags=skip_tags, start_at=start_at, extra=dict(extra or {})
+        )
+        return self._run_plan(plays, mode, title=path.stem)
 
-        fleet = self.fleet()
-        limited = set(fleet.select(limit))
-        plays = []
-        for play in load_playbook(path, self.root):
-            hosts = tuple(host for host in fleet.select(play.hosts.text) if host in limited)
-            plays.append(
-                expand(play, hosts, tags=tags, skip_tags=skip_tags, start_at=start_at, extra=dict(extra or {}))
-            )
-        return self._run_plan(path.stem, tuple(plays), mode)
+    def _run_plan(self, plays: tuple[PlayPlan, ...], mode: Mapping[str, bool | int], *, title: str = "") -> RunPlan:
+        return RunPlan(
+            title=title or plays[0].name,
+            plays=plays,
+            fleet=str(self.root),
+            check=bool(mode.get("check", False)),
+            diff=bool(mode.get("diff", False)),
+            step=bool(mode.get("step", False)),
+            forks=int(mode.get("forks", 32)),
+            extra=self._extra,
+            operator=operator(),
+        )
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -208,7 +195,7 @@ class Workspace:
     def _spawn(self, run: RunDir, *words: str) -> None:
         try:
             with (run.path / "process.log").open("ab") as log:
-                subprocess.Popen(
+                process = subprocess.Popen(
                     [sys.executable, "-m", "pvenix", *words],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -216,6 +203,7 @@ class Workspace:
                     start_new_session=True,
                     cwd=self.root,
                 )
+            self._started.append(process)
         except OSError as error:
             raise LocalResource("the run's process cannot be started", why=str(error)) from error
 
@@ -283,8 +271,10 @@ class Workspace:
     async def close(self) -> None:
         """End every connection."""
         if self._world is not None:
-            await self._world.guest.close()
-            self._world = None
+            world, self._world = self._world, None
+            await world.guest.close()
+            await world.repo.close()
+            await world.pve.close()
 
     def _open_world(self, *, fresh: bool = False) -> World:
         """The site's ports, opened once; `fresh` forgets what was read of it."""
@@ -302,21 +292,3 @@ class Workspace:
                 fleet=fleet, trust=old.trust, pve=old.pve, guest=old.guest, repo=old.repo, clock=old.clock
             )
         return self._world
-
-
-def operator() -> str:
-    """Who is at work, for approvals, commits and the run's record."""
-    return os.environ.get("PVENIX_OPERATOR") or getpass.getuser()
-
-
-def author() -> str:
-    """The operator as Git names an author; an operator that is no `Name <address>` gets this machine's address."""
-    name = operator()
-    if name.endswith(">"):
-        return name
-    return f"{name} <{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}@{platform.node() or 'localhost'}>"
-
-
-def _some(hosts: Sequence[str]) -> str:
-    shown = ", ".join(hosts[:3])
-    return f"{shown} and {len(hosts) - 3} more" if len(hosts) > 3 else shown

@@ -82,10 +82,12 @@ class HostRun:
         for step_id, task, throttle in self._tasks:
             if self._runner.gate.stops(self._host):
                 return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
-            if self._was_done(step_id):
+            earlier = self._ended_earlier(step_id)
+            if earlier is not None:
+                outcomes.append(earlier)
                 continue
-            spec = VERBS[task.verb]
-            async with throttle, self._runner.slots[spec.kind]:
+            await self._wait_for_turn(step_id, task)
+            async with throttle, self._runner.slots[VERBS[task.verb].kind]:
                 outcome = await self._step(step_id, task)
             outcomes.append(outcome)
             if not outcome.status.goes_on:
@@ -94,19 +96,19 @@ class HostRun:
                 return outcome
         return best(outcomes)
 
-    def _was_done(self, step_id: str) -> bool:
-        """True when an earlier process of this run finished the step; its facts are taken over."""
+    def _ended_earlier(self, step_id: str) -> Outcome | None:
+        """How an earlier process of this run ended the step well, its facts taken over; None when it has to be done."""
         for entry in reversed(self._earlier):
             if entry.step == step_id and entry.what == "result":
-                if not Status(entry.data["status"]).goes_on:
-                    return False
+                status = Status(entry.data["status"])
+                if not status.goes_on:
+                    return None
                 self._facts |= {key[5:]: value for key, value in entry.data.items() if key.startswith("fact.")}
-                return True
-        return False
+                return Outcome(status=status, summary=entry.data.get("summary", ""))
+        return None
 
     async def _step(self, step_id: str, task: Task) -> Outcome:
         runner, host = self._runner, self._host
-        await self._wait_for_turn(step_id, task)
         if runner.gate.stops(host):
             return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
         runner.narrator.emit(StepStarted, host=host, step=step_id, verb=task.verb, name=task.name or task.verb)

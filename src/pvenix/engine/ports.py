@@ -207,6 +207,10 @@ class Pve(Protocol):
         """The file's text, None when there is no such file."""
         ...
 
+    async def close(self) -> None:
+        """End every connection."""
+        ...
+
 
 # --- Guests ----------------------------------------------------------------------------------------------------------
 
@@ -421,6 +425,10 @@ class Repo(Protocol):
 
     async def bundle(self, commit: CommitId, *, have: CommitId | None) -> bytes:
         """A bundle with the main branch at `commit`, without what `have` already has."""
+        ...
+
+    async def close(self) -> None:
+        """End the processes that reads keep open."""
         ...
 
 

@@ -1,0 +1,46 @@
+"""From verbs, playbooks and patterns to the plays of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from pvenix.fleet.load import Fleet
+from pvenix.model.plan import ArgValue, PlayPlan, Task
+
+
+def one_play(tasks: tuple[Task, ...], hosts: Sequence[str]) -> tuple[PlayPlan, ...]:
+    """A single play: these tasks on these hosts, all in one wave."""
+    verbs = tasks[0].verb if len(tasks) == 1 else f"{tasks[0].verb} … {tasks[-1].verb}"
+    shown = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
+    return (PlayPlan(name=f"{verbs} {shown}", waves=(tuple(hosts),), tasks=tasks),)
+
+
+def playbook_plays(
+    fleet: Fleet,
+    path: Path,
+    *,
+    limit: str,
+    tags: Collection[str],
+    skip_tags: Collection[str],
+    start_at: str,
+    extra: Mapping[str, ArgValue],
+) -> tuple[PlayPlan, ...]:
+    """The plays of a playbook on the hosts that both it and `limit` name.
+
+    Raises: InvalidInput with every finding, UsageError for an unknown host or task.
+    """
+    from pvenix.fleet.playbook import expand, load_playbook, starting_at
+
+    limited = set(fleet.select(limit))
+    plays = load_playbook(path, fleet.root)
+    return tuple(
+        expand(
+            play,
+            tuple(host for host in fleet.select(play.hosts.text) if host in limited),
+            tags=tags,
+            skip_tags=skip_tags,
+            extra=extra,
+        )
+        for play in (starting_at(plays, start_at) if start_at else plays)
+    )
