@@ -1,0 +1,219 @@
+"""git on the simulated guests without processes: the handful of commands that a run sends, over commits in memory.
+
+A simulated run sends some thirty git commands to each guest; as processes they would cost more than everything else
+together. `tests/sim/test_gitless.py` runs one scenario with these and with the real git and compares what is seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pvenix_lab.site.core import Site
+from pvenix_lab.site.guest import git
+from pvenix_lab.site.guest.fabric import fabric_of
+from pvenix_lab.site.guest.flake import FlakeTree
+from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
+from pvenix_lab.site.guest.vfs import VirtualRoot
+from tests.contract.memory_repo import MemoryRemote
+
+STATE = ".git/state.json"
+FLAKE = "nix"
+Streams = tuple[ByteReader, ByteWriter, ByteWriter]
+
+
+class GitError(Exception):
+    """git ends with this text and status 128 or 1."""
+
+    def __init__(self, text: str, status: int = 128) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass
+class Clone:
+    """One work tree with what its repository knows, kept in a file so that copies of a disk have it too."""
+
+    path: Path
+    head: str
+    known: set[str]
+    stashes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path) -> Clone:
+        """The clone at `path`. Raises: GitError when there is none."""
+        try:
+            data = json.loads((path / STATE).read_text())
+        except FileNotFoundError:
+            raise GitError("fatal: not a git repository (or any of the parent directories): .git") from None
+        return cls(path=path, head=data["head"], known=set(data["known"]), stashes=data["stashes"])
+
+    def save(self) -> None:
+        """Write the state by replacement, as hard links may share the old file."""
+        (self.path / ".git").mkdir(exist_ok=True)
+        new = self.path / f"{STATE}.new"
+        new.write_text(json.dumps({"head": self.head, "known": sorted(self.known), "stashes": self.stashes}))
+        new.rename(self.path / STATE)
+
+
+class Gitless:
+    """Answers for the guests of one site; commits are those of the remote."""
+
+    def __init__(self, site: Site, remote: MemoryRemote) -> None:
+        self._site = site
+        self._remote = remote
+        self._digests: dict[tuple[int, int, int], str] = {}
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Take the place of the real git while the context is open."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(git, "stream", self.stream)
+            yield
+
+    async def stream(
+        self,
+        tree: VirtualRoot,
+        arguments: tuple[str, ...],
+        streams: Streams,
+        *,
+        cwd: str = "/etc/nixos",
+        extra: Mapping[str, str] | None = None,
+        hooks: bool = False,
+    ) -> int:
+        """One command, as `pvenix_lab.site.guest.git.stream`."""
+        del extra, hooks
+        _, stdout, stderr = streams
+        command, *words = arguments
+        try:
+            clone = Clone.load(tree.real(cwd))
+            text = getattr(self, f"_{command.replace('-', '_')}")(clone, words)
+        except GitError as error:
+            stderr.write(f"{error}\n".encode())
+            return error.status
+        stdout.write(text.encode())
+        return 0
+
+    def check_out(self, path: Path, commit: str) -> None:
+        """Make `path` a clone at `commit` that knows everything up to it."""
+        clone = Clone(path=path, head=commit, known=set(self._remote.ancestors(commit)))  # type: ignore[arg-type]
+        self._write(path, {}, self._files(commit))
+        clone.save()
+
+    # --- commands ---
+
+    def _rev_parse(self, clone: Clone, words: list[str]) -> str:
+        if words != ["HEAD"]:
+            raise GitError(f"fatal: bad revision {words}")
+        return f"{clone.head}\n"
+
+    def _status(self, clone: Clone, words: list[str]) -> str:
+        edits = self._edits(clone)
+        return "".join(f"{edit}\n" for edit in edits if not ("-uno" in words and edit.startswith("??")))
+
+    def _fetch(self, clone: Clone, words: list[str]) -> str:
+        quiet, path, refspec = words
+        header = Path(path).read_bytes().partition(b"PACK")[0].decode().splitlines()
+        needed = [line[1:].strip() for line in header if line.startswith("-")]
+        tips = [line.split()[0] for line in header[1:] if line and not line.startswith("-")]
+        if (
+            quiet != "--quiet"
+            or not refspec.startswith("+refs/heads/")
+            or any(one not in clone.known for one in needed)
+        ):
+            raise GitError("error: Repository lacks these prerequisite commits:", 1)
+        for tip in tips:
+            clone.known |= set(self._remote.ancestors(tip))  # type: ignore[arg-type]
+        clone.save()
+        return ""
+
+    def _checkout(self, clone: Clone, words: list[str]) -> str:
+        commit = words[-1]
+        if commit not in clone.known:
+            raise GitError(f"fatal: unable to read tree ({commit})")
+        old, new = self._files(clone.head), self._files(commit)
+        touched = {path for path in {*old, *new} if old.get(path) != new.get(path)}
+        clash = [edit[3:] for edit in self._edits(clone) if edit[3:] in touched]
+        if clash:
+            raise GitError(
+                "error: Your local changes to the following files would be overwritten by checkout:\n\t"
+                + "\n\t".join(clash)
+                + "\nPlease commit your changes or stash them before you switch branches.\nAborting",
+                1,
+            )
+        self._write(clone.path, old, new)
+        clone.head = commit
+        clone.save()
+        return ""
+
+    def _stash(self, clone: Clone, words: list[str]) -> str:
+        if words[:1] == ["list"]:
+            return "".join(f"stash@{{{n}}}: On main: {one}\n" for n, one in enumerate(reversed(clone.stashes)))
+        edits = self._edits(clone)
+        if not edits:
+            return "No local changes to save\n"
+        files = self._files(clone.head)
+        for edit in edits:
+            path = clone.path / edit[3:]
+            path.unlink(missing_ok=True)
+            if edit[3:] in files:
+                path.write_bytes(files[edit[3:]])
+        clone.stashes.append(words[-1])
+        clone.save()
+        return f"Saved working directory and index state On (no branch): {words[-1]}\n"
+
+    def _log(self, clone: Clone, words: list[str]) -> str:
+        name = words[2].removesuffix("^{commit}")
+        commit = clone.head if name == "HEAD" else name
+        if commit not in clone.known:
+            raise GitError(f"fatal: bad object {commit}")
+        stored = self._remote.commits[commit]  # type: ignore[index]
+        flake = {path[len(FLAKE) + 1 :]: text for path, text in self._files(commit).items() if path.startswith("nix/")}
+        tree = FlakeTree(files=flake, revision=commit, modified_at=stored.at)
+        fabric_of(self._site).keep_commit(f"{commit}:{FLAKE}", tree)
+        return f"{commit} {stored.at}\n"
+
+    # --- inside ---
+
+    def _files(self, commit: str) -> dict[str, bytes]:
+        return {path: content for path, (_, content) in self._remote.commits[commit].files.items()}  # type: ignore[index]
+
+    def _edits(self, clone: Clone) -> list[str]:
+        wanted = self._files(clone.head)
+        found = []
+        present = {
+            str(path.relative_to(clone.path)): path
+            for path in clone.path.rglob("*")
+            if path.is_file() and ".git" not in path.relative_to(clone.path).parts
+        }
+        for name in sorted({*wanted, *present}):
+            if name not in present:
+                found.append(f" D {name}")
+            elif name not in wanted:
+                found.append(f"?? {name}")
+            elif self._digest(present[name]) != hashlib.sha1(wanted[name]).hexdigest():
+                found.append(f" M {name}")
+        return found
+
+    def _digest(self, path: Path) -> str:
+        seen = path.stat()
+        key = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+        if key not in self._digests:
+            self._digests[key] = hashlib.sha1(path.read_bytes()).hexdigest()
+        return self._digests[key]
+
+    def _write(self, root: Path, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
+        for name in old.keys() - new.keys():
+            (root / name).unlink(missing_ok=True)
+        for name, content in new.items():
+            if old.get(name) != content:
+                path = root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                path.write_bytes(content)

@@ -1,0 +1,205 @@
+"""What must hold at every moment, at the end of each step, and once everything has come to rest."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+from pvenix.model.events import Event, StepEnded
+from pvenix_lab.site.guest.generations import boot_default, current_number, generations
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.store import read_system
+from pvenix_lab.site.pve.vm import Vm
+from tests.sim.golden import stranger_vms
+from tests.sim.world import Sim
+
+MARKERS = ("/var/lib/marker", "/home/tappaas/marker")
+PROFILE = "/nix/var/nix/profiles/system"
+
+
+class Violation(AssertionError):
+    """A rule was broken; the text says which, where and what was seen."""
+
+
+def require(rule: str, holds: object, seen: object = "") -> None:
+    """Raise unless `holds`."""
+    if not holds:
+        raise Violation(f"{rule}: {seen}")
+
+
+@dataclass
+class Invariants:
+    """The rules, with what they compare against."""
+
+    strangers: dict[int, Vm] = field(default_factory=dict)
+    marked: dict[str, str] = field(default_factory=dict)
+    """Root of each marked guest to its host."""
+    hosts: tuple[str, ...] = ()
+    step_args: dict[str, int] = field(default_factory=dict)
+    """Generation that a rollback was asked for, by host."""
+    ends: list[StepEnded] = field(default_factory=list)
+
+    def begin(self, sim: Sim, hosts: tuple[str, ...]) -> None:
+        """Remember the strangers, and whom to watch."""
+        self.strangers = copy.deepcopy(stranger_vms(sim.site.cluster))
+        self.hosts = hosts
+
+    def mark(self, sim: Sim) -> None:
+        """Leave files on every guest that came up since the last call."""
+        for guest in sim.site.guests.values():
+            if isinstance(guest, Guest) and guest.running and str(guest.root) not in self.marked:
+                for path in MARKERS:
+                    guest.tree.put(path, f"{guest.name} {path}\n")
+                self.marked[str(guest.root)] = guest.name
+
+    # --- always ---
+
+    def always(self, sim: Sim) -> None:
+        """What no moment may break."""
+        require("the site has no defects", not sim.site.defects, sim.site.defects)
+        for vmid, before in self.strangers.items():
+            now = sim.site.cluster.vms.get(vmid)
+            require("no stranger's VM is destroyed", now is not None, vmid)
+            assert now is not None
+            require("no stranger's VM is touched", _essence(now) == _essence(before), (vmid, now.config, before.config))
+        for host in self.hosts:
+            own = sim.own_vms(host)
+            require("never two VMs for one host", len(own) <= 1, (host, sorted(own)))
+        for guest in sim.site.guests.values():
+            if isinstance(guest, Guest):
+                default = boot_default(guest.tree)
+                require(
+                    "a system that closes the port is never booted", default not in guest.port_closed_by, guest.name
+                )
+                if str(guest.root) in self.marked:
+                    for path in MARKERS:
+                        kept = guest.tree.read_text(path)
+                        require("user data stays", kept == f"{guest.name} {path}\n", (guest.name, path, kept))
+
+    def journal_keeps(self, sim: Sim) -> None:
+        """Every acknowledged row is there."""
+        for journal in sim.journals.values():
+            rows = [(row.host, row.step, row.what) for row in journal.entries()]
+            for row in set(journal.acknowledged):
+                require("no acknowledged row is lost", rows.count(row) >= journal.acknowledged.count(row), row)
+
+    # --- at the end of a step ---
+
+    def watch(self, sim: Sim, event: Event) -> None:
+        """Look whether a step tells the truth."""
+        self.always(sim)
+        if not isinstance(event, StepEnded):
+            return
+        self.ends.append(event)
+        require("no verb has a defect", not event.summary.startswith("defect"), event.summary)
+        if event.status in ("ok", "changed"):
+            getattr(self, f"_{event.verb}", lambda _sim, _host: None)(sim, event.host)
+        if event.status == "rolled back":
+            guest = _guest(sim, event.host)
+            require("rolled back is reachable", guest.ssh_ready, event.host)
+            require("rolled back runs what it boots", guest.current_path == boot_default(guest.tree), event.host)
+
+    def _clone(self, sim: Sim, host: str) -> None:
+        vm = _vm(sim, host)
+        require("a clone is whole", vm.lock is None, (host, vm.lock))
+        require("a clone carries our tag", "pvenix" in str(vm.config.get("tags")).split(";"), vm.config)
+        require("a clone has its notes", f"pvenix-host: {host}" in str(vm.config.get("description")), vm.config)
+
+    def _cloudinit(self, sim: Sim, host: str) -> None:
+        require("the drive has our user", _vm(sim, host).config.get("ciuser") == "tappaas", host)
+
+    def _boot(self, sim: Sim, host: str) -> None:
+        guest, pin = _guest(sim, host), sim.trust.get(host)
+        require("a booted host answers", guest.running and guest.ssh_ready, host)
+        key = guest.tree.read_text("/etc/ssh/ssh_host_ed25519_key.pub")
+        require("the pinned key is the guest's", pin and pin.key.split()[:2] == key.split()[:2], (pin, key))
+
+    def _register(self, sim: Sim, host: str) -> None:
+        tips = [sim.remote.refs.get(f"refs/heads/registration/{host}"), sim.main()]
+        held = [tip for tip in tips if tip and sim.read(tip, f"nix/hardware/{host}-hw.nix")]
+        require("a registered host's files are in the repository", held, host)
+
+    def _review(self, sim: Sim, host: str) -> None:
+        require("a merged host is on main", sim.read(sim.main(), f"nix/hosts/{host}.nix"), host)
+
+    def _build(self, sim: Sim, host: str) -> None:
+        guest = _guest(sim, host)
+        paths = [f"/nix/store/{name}" for name in guest.tree.listdir("/nix/store") if "-nixos-system-" in name]
+        found = [system for path in paths if (system := read_system(guest.tree, path)) is not None]
+        require("a build left its system", any(one.revision == _expected(sim) for one in found), host)
+
+    def _rebuild(self, sim: Sim, host: str) -> None:
+        guest = _guest(sim, host)
+        require("a rebuilt host answers", guest.ssh_ready, host)
+        require("a rebuilt host runs main", guest.current.revision == _expected(sim), (host, guest.current.revision))
+        require("it boots what it runs", boot_default(guest.tree) == guest.current_path, host)
+        require("its profile is what it runs", guest.tree.resolve(PROFILE) == guest.current_path, host)
+        require("its dead-man is disarmed", not _armed(guest), _armed(guest))
+
+    def _rollback(self, sim: Sim, host: str) -> None:
+        guest, number = _guest(sim, host), self.step_args[host]
+        path = next(one.path for one in generations(guest.tree) if one.number == number)
+        require("a rolled back host answers", guest.ssh_ready, host)
+        require("it runs the generation", guest.current_path == path, (host, number))
+        require("it boots the generation", boot_default(guest.tree) == path, (host, number))
+        require("the generation is current", guest.tree.resolve(PROFILE) == path, (host, current_number(guest.tree)))
+        require("its dead-man is disarmed", not _armed(guest), _armed(guest))
+
+    def _retire(self, sim: Sim, host: str) -> None:
+        require("a retired host has no VM", not sim.own_vms(host), host)
+        tips = [sim.remote.refs.get(f"refs/heads/retire/{host}"), sim.main()]
+        texts = [sim.read(tip, f"inventory/host_vars/{host}.yaml") or b"" for tip in tips if tip]
+        require("its tombstone is proposed", any(b"absent" in text for text in texts), host)
+
+    # --- at rest ---
+
+    def at_rest(self, sim: Sim) -> None:
+        """After the dead-men's hours: nobody is locked out."""
+        self.always(sim)
+        self.journal_keeps(sim)
+        for guest in sim.site.guests.values():
+            if isinstance(guest, Guest) and guest.running:
+                require("no host stays unreachable", guest.ssh_ready, (guest.name, guest.current_path))
+                require("no dead-man stays armed", not _armed(guest), (guest.name, _armed(guest)))
+
+    def clean(self, sim: Sim, hosts: tuple[str, ...]) -> None:
+        """After a run that went well: nothing is in the way of the next one."""
+        for host in hosts:
+            guest = sim.guest(host)
+            if guest is not None:
+                require("the fence is given back", not guest.tree.exists("/run/pvenix/fence"), host)
+                left = [name for name in guest.units.units if name.startswith("pvenix-")]
+                require("no unit of ours is left", not left, (host, left))
+
+
+def _essence(vm: Vm) -> tuple[object, ...]:
+    return (vm.config, vm.pending, vm.lock, vm.status, vm.node)
+
+
+def _expected(sim: Sim) -> str:
+    """The main branch as the present process last fetched it."""
+    seen = sim.repo._seen() if sim.repo is not None else {}
+    return seen.get("refs/heads/main", sim.main())
+
+
+def _vm(sim: Sim, host: str) -> Vm:
+    own = sim.own_vms(host)
+    require("the host has its VM", len(own) == 1, (host, sorted(own)))
+    vm: Vm = next(iter(own.values()))
+    return vm
+
+
+def _guest(sim: Sim, host: str) -> Guest:
+    _vm(sim, host)
+    guest = sim.guest(host)
+    require("the host's guest was started", guest is not None, host)
+    assert guest is not None
+    return guest
+
+
+def _armed(guest: Guest) -> list[str]:
+    return [
+        f"{name} {unit.active}"
+        for name, unit in guest.units.units.items()
+        if name.startswith("pvenix-deadman-") and unit.active in ("activating", "active")
+    ]

@@ -1,0 +1,274 @@
+"""The five ports of a simulated run. Every call is counted, so that a fault or the run's death can come at any one of them.
+
+A dead process does nothing more: each further call of it ends before it begins, while what it had sent goes on at the site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from typing_extensions import override
+
+from pvenix.adapters.pve.transport import ApiPath, Params
+from pvenix.engine.ports import CommandResult, Entry, OutputSink, Repo, Target
+from pvenix_lab.site.core import Site
+from pvenix_lab.site.guest.fabric import fabric_of
+from pvenix_lab.site.guest.firstboot import HOST_KEY
+from pvenix_lab.site.guest.guest import Guest
+from tests.contract.machine import ByteReader, ByteWriter
+from tests.contract.memory_guest import MemoryGuest, MemorySession
+from tests.contract.memory_repo import MemoryRepo
+from tests.contract.pve_world import LabTransport
+
+T = TypeVar("T")
+
+
+@dataclass
+class Calls:
+    """Counts the port calls of one process and ends it at one of them."""
+
+    die_at: int = 0
+    """The call at which the process is killed; 0 never."""
+    before: bool = True
+    """Whether it dies before the call has its effect, or after it and before the answer."""
+    due: dict[int, list[Callable[[], object]]] = field(default_factory=dict)
+    """What happens to the site at the n-th call."""
+    task: asyncio.Task[Any] | None = None
+    count: int = 0
+    dead: bool = False
+    last: str = ""
+    trace: list[str] = field(default_factory=list)
+
+    async def make(self, name: str, effect: Callable[[], Awaitable[T]]) -> T:
+        """One call of the process."""
+        if self.dead:
+            raise asyncio.CancelledError
+        self.count += 1
+        number, self.last = self.count, name
+        self.trace.append(name)
+        for happen in self.due.pop(number, ()):
+            happen()
+        if number == self.die_at and self.before:
+            self._die()
+        result = await effect()
+        if number == self.die_at:
+            self._die()
+        return result
+
+    def _die(self) -> None:
+        self.dead = True
+        if self.task is not None:
+            self.task.cancel()
+        raise asyncio.CancelledError
+
+
+class SimTransport(LabTransport):
+    """Requests go on at the site when their client dies."""
+
+    def __init__(self, site: Site, calls: Calls) -> None:
+        super().__init__(site)
+        self._calls = calls
+
+    @override
+    async def request(self, method: str, path: ApiPath, params: Params) -> object:
+        return await self._calls.make(f"{method} /{path}", lambda: self._detached(method, path, params))
+
+    async def _detached(self, method: str, path: ApiPath, params: Params) -> object:
+        answer: asyncio.Future[tuple[object, Exception | None]] = asyncio.get_running_loop().create_future()
+
+        async def job() -> None:
+            try:
+                found = await LabTransport.request(self, method, path, params)
+                outcome: tuple[object, Exception | None] = (found, None)
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                outcome = (None, error)
+            if not answer.done():
+                answer.set_result(outcome)
+
+        self._site.spawn(job(), f"{method} {path}")
+        found, error = await answer
+        if error is not None:
+            raise error
+        return found
+
+
+@dataclass
+class SimMachine:
+    """A guest of the site, as MemoryGuest connects to it."""
+
+    guest: Guest
+    epoch: int = 0
+
+    @property
+    def ssh_ready(self) -> bool:
+        return self.guest.running and self.guest.ssh_ready
+
+    @property
+    def host_key(self) -> str:
+        return self.guest.tree.read_text(f"{HOST_KEY}.pub")
+
+    async def run(
+        self, argv: Sequence[str], stdin: ByteReader, stdout: ByteWriter, stderr: ByteWriter, *, user: str
+    ) -> int:
+        return await self.guest.run(tuple(argv), stdin, stdout, stderr, user=user)
+
+
+class Machines:
+    """The guests of a site by address; an epoch ends when connections are cut."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._known: dict[int, SimMachine] = {}
+        fabric_of(site).observers.append(self._observe)
+
+    def find(self, target: Target) -> SimMachine | None:
+        for vmid, guest in self._site.guests.items():
+            if isinstance(guest, Guest) and guest.running:
+                if target.address in {address.partition("/")[0] for address in guest.addresses}:
+                    return self._machine(vmid, guest)
+        return None
+
+    def _machine(self, vmid: int, guest: Guest) -> SimMachine:
+        known = self._known.get(vmid)
+        if known is None or known.guest is not guest:
+            known = self._known[vmid] = SimMachine(guest)
+        return known
+
+    def _observe(self, guest: Guest, what: str) -> None:
+        if what in ("cut", "off"):
+            self._machine(guest.vm.vmid, guest).epoch += 1
+
+
+class SimSession:
+    """A session whose calls are counted."""
+
+    def __init__(self, inner: MemorySession, host: str, calls: Calls) -> None:
+        self._inner = inner
+        self._host = host
+        self._calls = calls
+
+    @property
+    def alive(self) -> bool:
+        return not self._calls.dead and self._inner.alive
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        sudo: bool = False,
+        stdin: bytes = b"",
+        timeout_s: float = 60.0,
+        on_output: OutputSink | None = None,
+        limit: int = 1 << 20,
+    ) -> CommandResult:
+        return await self._calls.make(
+            f"{self._host}$ {' '.join(argv)}",
+            lambda: self._inner.run(
+                argv, sudo=sudo, stdin=stdin, timeout_s=timeout_s, on_output=on_output, limit=limit
+            ),
+        )
+
+    @asynccontextmanager
+    async def stream(self, argv: Sequence[str], *, sudo: bool = False) -> AsyncIterator[AsyncIterator[str]]:
+        if self._calls.dead:
+            raise asyncio.CancelledError
+        async with self._inner.stream(argv, sudo=sudo) as chunks:
+            yield chunks
+
+
+class SimGuest(MemoryGuest):
+    """Connections of one process."""
+
+    def __init__(self, machines: Machines, calls: Calls) -> None:
+        super().__init__(machines.find)
+        self._calls = calls
+
+    @override
+    async def session(self, target: Target) -> SimSession:  # type: ignore[override]
+        inner = await self._calls.make(f"connect {target.host}", lambda: MemoryGuest.session(self, target))
+        return _counted(inner, target, self._calls)
+
+    @override
+    async def fresh_session(self, target: Target) -> SimSession:  # type: ignore[override]
+        if self._calls.dead:
+            raise asyncio.CancelledError
+        inner = await self._calls.make(f"reconnect {target.host}", lambda: MemoryGuest.fresh_session(self, target))
+        return _counted(inner, target, self._calls)
+
+    @override
+    async def reachable(self, target: Target, *, timeout_s: float) -> float | None:
+        return await self._calls.make(
+            f"probe {target.host}", lambda: MemoryGuest.reachable(self, target, timeout_s=timeout_s)
+        )
+
+
+def _counted(inner: MemorySession | SimSession, target: Target, calls: Calls) -> SimSession:
+    return inner if isinstance(inner, SimSession) else SimSession(inner, target.host, calls)
+
+
+class _CountedRepo:
+    def __init__(self, inner: MemoryRepo, calls: Calls) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
+        method = getattr(self._inner, name)
+
+        async def call(*args: object, **fields: object) -> object:
+            return await self._calls.make(f"git {name}", lambda: method(*args, **fields))
+
+        return call
+
+
+def counted_repo(inner: MemoryRepo, calls: Calls) -> Repo:
+    """The repository as one process uses it."""
+    return cast("Repo", _CountedRepo(inner, calls))
+
+
+class SimJournal:
+    """A journal that outlives its processes; evidence that was not yet written dies with one."""
+
+    def __init__(self) -> None:
+        self.rows: list[Entry] = []
+        self.acknowledged: list[tuple[str, str, str]] = []
+        self.calls = Calls()
+        self._queued: list[tuple[str, str, str, dict[str, str]]] = []
+
+    def opened_by(self, calls: Calls) -> None:
+        """Another process goes on; what the last one had queued is lost."""
+        self.calls = calls
+        self._queued = []
+
+    async def intent(self, host: str, step: str, **data: str) -> None:
+        await self._write(host, step, "intent", data)
+
+    def evidence(self, host: str, step: str, **data: str) -> None:
+        if not self.calls.dead:
+            self._queued.append((host, step, "evidence", dict(data)))
+            asyncio.get_running_loop().call_later(0.003, self._flush, self.calls)
+
+    async def result(self, host: str, step: str, **data: str) -> None:
+        await self._write(host, step, "result", data)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self.rows)
+
+    async def _write(self, host: str, step: str, what: str, data: dict[str, str]) -> None:
+        async def commit() -> None:
+            self._queued.append((host, step, what, dict(data)))
+            self._flush(self.calls)
+            await asyncio.sleep(0.001)
+
+        await self.calls.make(f"journal {what} {host} {step}", commit)
+        self.acknowledged.append((host, step, what))
+
+    def _flush(self, owner: Calls) -> None:
+        if owner is not self.calls or owner.dead:
+            return
+        for host, step, what, data in self._queued:
+            self.rows.append(Entry(seq=len(self.rows) + 1, host=host, step=step, what=what, data=data))
+        self._queued = []

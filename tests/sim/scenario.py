@@ -1,0 +1,285 @@
+"""What a seed means: acts on one to three hosts, with faults and deaths at calls that the seed chooses.
+
+An act is one run. It may be killed up to three times and is resumed each time; then the faults end, time passes until
+the dead-men have spoken, and what is left is resumed until it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import ExitCode
+from pvenix.model.events import HostEnded
+from pvenix.model.plan import Task
+from pvenix.model.verbs import ONBOARDING
+from pvenix_lab.site.guest.generations import generations
+from tests.sim.golden import CONTROLLER, NEWCOMERS, RESIDENTS, Golden, workplace
+from tests.sim.invariants import Invariants, require
+from tests.sim.ports import Calls
+from tests.sim.virtual import run_virtual
+from tests.sim.world import Sim, gitless
+
+REST_S = 1500.0
+"""Longer than every dead-man, health budget and task."""
+GOOD = (ExitCode.OK,)
+RESUMES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strike:
+    """One fault: when, which, for whom."""
+
+    call: int
+    name: str
+    host: str = ""
+    args: dict[str, object] = field(default_factory=dict)
+    lasts_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """One run with what befalls it."""
+
+    kind: str
+    hosts: tuple[str, ...]
+    strikes: tuple[Strike, ...] = ()
+    deaths: tuple[tuple[int, bool, float], ...] = ()
+    """Call, before its effect or after, seconds until somebody resumes."""
+    serial: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """The acts of a seed."""
+
+    seed: int
+    acts: tuple[Act, ...]
+
+
+_ANYWHERE: tuple[tuple[str, Callable[[random.Random], dict[str, object]]], ...] = (
+    ("ssh-drop", lambda _: {}),
+    ("ssh-cut-during-activation", lambda _: {}),
+    ("port-closed-by-new-system", lambda _: {}),
+    ("activation-slow", lambda rng: {"seconds": rng.choice((5, 60, 110, 130, 200))}),
+    ("activation-hangs", lambda _: {}),
+    ("unit-fails", lambda _: {}),
+    ("build-fails", lambda _: {}),
+    ("eval-fails", lambda _: {}),
+    ("pve-596", lambda rng: {"method": rng.choice(("POST", "PUT", "GET")), "effect": rng.random() < 0.5}),
+    ("pve-500", lambda rng: {"method": rng.choice(("POST", "PUT", "GET"))}),
+    ("repository-away", lambda _: {}),
+    ("main-moves", lambda _: {}),
+    ("reboot", lambda _: {}),
+    ("edit", lambda _: {}),
+)
+_ONBOARDING = (
+    ("clone-fails-in-task", lambda _: {"message": "clone failed: storage is busy"}),
+    ("clone-slow", lambda rng: {"seconds": rng.choice((20, 300))}),
+    ("agent-absent", lambda _: {}),
+    ("pve-596", lambda rng: {"method": "POST", "path": "clone", "effect": rng.random() < 0.7}),
+    ("pve-596", lambda rng: {"method": "POST", "path": "start", "effect": rng.random() < 0.7}),
+    ("pve-596", lambda rng: {"method": "PUT", "path": "config", "effect": rng.random() < 0.7}),
+)
+_RETIRING = (
+    ("pve-596", lambda rng: {"method": "DELETE", "effect": rng.random() < 0.7}),
+    ("pve-596", lambda rng: {"method": "POST", "path": "stop", "effect": rng.random() < 0.7}),
+)
+_SPAN = {"onboard": 130, "rebuild": 60, "rollback": 60, "retire": 20}
+"""About how many calls a host's part of an act makes."""
+
+
+def script(seed: int) -> Script:
+    """The acts that a seed stands for."""
+    rng = random.Random(seed * 7919 + 1)
+    acts: list[Act] = []
+    newcomers: tuple[str, ...] = ()
+    if rng.random() < 0.55:
+        newcomers = tuple(rng.sample(NEWCOMERS, rng.choice((1, 1, 2))))
+        acts.append(_act(rng, "onboard", newcomers))
+    residents = tuple(rng.sample(RESIDENTS, rng.choice((1, 2)) if not newcomers else rng.choice((0, 1))))
+    if residents:
+        acts.append(_act(rng, "rebuild", (*residents, *newcomers)[:3]))
+    everyone = (*residents, *newcomers)
+    if rng.random() < 0.5:
+        acts.append(_act(rng, "rollback", (rng.choice(everyone),)))
+    if rng.random() < 0.4:
+        acts.append(_act(rng, "retire", (rng.choice(everyone),)))
+    return Script(seed=seed, acts=tuple(acts))
+
+
+def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
+    span = _SPAN[kind] * len(hosts)
+    faults = [*_ANYWHERE, *(_ONBOARDING if kind == "onboard" else _RETIRING if kind == "retire" else ())]
+    strikes = []
+    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        name, arguments = rng.choice(faults)
+        strikes.append(
+            Strike(
+                call=rng.randint(1, span),
+                name=name,
+                host=rng.choice(hosts),
+                args=arguments(rng),
+                lasts_s=rng.choice((5.0, 40.0, 400.0)),
+            )
+        )
+    deaths = tuple(
+        (rng.randint(1, span), rng.random() < 0.5, rng.choice((0.0, 1.0, 30.0, 130.0, 600.0)))
+        for _ in range(rng.choice((0, 1, 1, 2, 3)))
+    )
+    return Act(kind=kind, hosts=hosts, strikes=tuple(strikes), deaths=deaths, serial=rng.choice((0, 0, 1)))
+
+
+class Play:
+    """Plays a script on a fresh site."""
+
+    def __init__(self, golden: Golden, told: Script, root: Path, *, verbose: bool = False) -> None:
+        self.told = told
+        self.rules = Invariants()
+        self.sim = Sim.make(golden, root, told.seed, self.rules.watch)
+        self.sim.verbose = verbose
+        self._golden = golden
+
+    async def play(self) -> None:
+        """Every act, then a last look that changes nothing."""
+        sim = self.sim
+        hosts = tuple(dict.fromkeys(host for act in self.told.acts for host in act.hosts))
+        git = gitless(sim)
+        with git.in_place():
+            async with sim.site:
+                self._golden.boot(sim.site, git, (CONTROLLER, *(host for host in hosts if host in RESIDENTS)))
+                self.rules.begin(sim, (CONTROLLER, *RESIDENTS, *NEWCOMERS))
+                self.rules.mark(sim)
+                for number, act in enumerate(self.told.acts):
+                    await self._act(number, act)
+                await self._nothing_to_do(hosts)
+
+    async def _act(self, number: int, act: Act) -> None:
+        sim = self.sim
+        sim.note(f"=== act {number}: {act}")
+        run = self._prepare(number, act)
+        code = await self._with_trouble(run, act)
+        await self._rest(act)
+        for _ in range(RESUMES):
+            if code in GOOD:
+                break
+            code = await sim.run(run, Calls(), resume=True)
+            await self._rest(act)
+        ends = {event.host: f"{event.status}: {event.summary}" for event in sim.events if isinstance(event, HostEnded)}
+        require(f"act {number} ({act.kind}) is done in the end", code in GOOD, ends)
+        self.rules.clean(sim, act.hosts)
+
+    def _prepare(self, number: int, act: Act) -> RunDir:
+        sim = self.sim
+        if act.kind == "onboard":
+            tasks = [Task(verb=verb, args={"approve": True} if verb == "review" else {}) for verb in ONBOARDING]
+            return sim.plan("onboard", act.hosts, *tasks, serial=act.serial)
+        if act.kind == "rebuild":
+            sim.change_main("nix/modules/role-base.nix", _touched(sim, number))
+            return sim.plan("rebuild", act.hosts, Task(verb="rebuild"), serial=act.serial)
+        [host] = act.hosts
+        if act.kind == "rollback":
+            guest = sim.guest(host)
+            assert guest is not None
+            number = sim.rng.choice([one.number for one in generations(guest.tree) if one.number > 1])
+            self.rules.step_args[host] = number
+            return sim.plan("rollback", act.hosts, Task(verb="rollback", args={"to": number}))
+        return sim.plan("retire", act.hosts, Task(verb="retire", args={"confirm": host}))
+
+    async def _with_trouble(self, run: RunDir, act: Act) -> ExitCode | None:
+        """The run with its faults, killed and resumed as told."""
+        due: dict[int, list[Callable[[], object]]] = {}
+        for strike in act.strikes:
+            due.setdefault(strike.call, []).append(lambda strike=strike: self._strike(strike))  # type: ignore[misc]
+        code: ExitCode | None = None
+        resume = False
+        for call, before, pause in (*act.deaths, (0, True, 0.0)):
+            calls = Calls(die_at=call, before=before, due=due)
+            code = await self.sim.run(run, calls, resume=resume)
+            resume = True
+            self.rules.always(self.sim)
+            self.rules.mark(self.sim)
+            if code is not None:
+                return code
+            await asyncio.sleep(pause)
+        return code
+
+    def _strike(self, strike: Strike) -> None:
+        sim, host = self.sim, strike.host
+        sim.note(f"!!! {strike}")
+        guest = sim.guest(host)
+        match strike.name:
+            case "repository-away":
+                sim.remote.reachable = False
+                asyncio.get_running_loop().call_later(strike.lasts_s, self._repository_back)
+            case "main-moves":
+                if sim.remote.reachable:
+                    sim.change_main("docs/notes.md", f"at {sim.calls.count}\n")
+            case "ssh-drop":
+                if guest is not None:
+                    guest.cut_connections()
+            case "reboot":
+                if guest is not None and guest.running:
+                    guest.reboot()
+            case "edit":
+                if guest is not None and guest.tree.exists("/etc/nixos/README.md"):
+                    guest.tree.put("/etc/nixos/README.md", "by hand\n")
+            case "agent-absent":
+                sim.site.faults.arm(strike.name, host, times=0)
+                loop = asyncio.get_running_loop()
+                loop.call_later(strike.lasts_s, lambda: sim.site.faults.clear(strike.name, host))
+            case name:
+                sim.site.faults.arm(name, host, times=1, **strike.args)
+
+    def _repository_back(self) -> None:
+        self.sim.remote.reachable = True
+
+    async def _rest(self, act: Act) -> None:
+        """The faults are over; time passes until nothing moves by itself any more."""
+        sim = self.sim
+        await asyncio.sleep(REST_S)
+        sim.site.faults.clear()
+        sim.remote.reachable = True
+        self.rules.at_rest(sim)
+        self.rules.mark(sim)
+        for host in act.hosts:
+            guest = sim.guest(host)
+            if guest is not None:
+                guest.port_closed_by.clear()  # what closed the port was the fault's doing, and the fault is over
+        sim.note("--- at rest")
+
+    async def _nothing_to_do(self, hosts: tuple[str, ...]) -> None:
+        """Bring every host that is left to main; a second run of the same then writes nothing anywhere."""
+        sim = self.sim
+        left = tuple(host for host in hosts if sim.own_vms(host) and sim.read(sim.main(), f"nix/hosts/{host}.nix"))
+        if not left:
+            return
+        for again in (False, True):
+            before = (sim.site.counters.pve_writes, sim.site.counters.guest_mutations, dict(sim.remote.refs))
+            run = sim.plan("rebuild all", left, Task(verb="rebuild"))
+            code = await sim.run(run, Calls())
+            require("a last rebuild goes well", code in GOOD, code)
+            after = (sim.site.counters.pve_writes, sim.site.counters.guest_mutations, dict(sim.remote.refs))
+            require("a second run writes nothing", not again or before == after, (before, after))
+        self.rules.clean(sim, left)
+
+
+def _touched(sim: Sim, number: int) -> str:
+    text = sim.read(sim.main(), "nix/modules/role-base.nix") or b"{ }\n"
+    return text.decode() + f"# act {number}\n"
+
+
+def replay(golden: Golden, seed: int, *, verbose: bool = False) -> Play:
+    """Play one seed from its beginning to its end. Raises: Violation, or whatever broke."""
+    root = workplace()
+    play = Play(golden, script(seed), root, verbose=verbose)
+    try:
+        run_virtual(play.play())
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return play

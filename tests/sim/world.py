@@ -1,0 +1,172 @@
+"""One simulated site with its repository, and the processes of pvenix that work on it one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pvenix.adapters.pve.cluster import PveCluster
+from pvenix.engine.locks import HostLocks
+from pvenix.engine.narrator import Narrator
+from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.runner import Runner, Tools
+from pvenix.engine.trust import TrustStore
+from pvenix.lifecycle.table import verbs
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import ExitCode
+from pvenix.model.events import Event
+from pvenix.model.plan import PlayPlan, RunPlan, Task
+from pvenix_lab.site.core import Site
+from pvenix_lab.site.guest.guest import Guest
+from tests.contract.memory_repo import MemoryRemote, MemoryRepo
+from tests.contract.pve_world import TOKEN
+from tests.sim.gitless import Gitless
+from tests.sim.golden import Golden
+from tests.sim.ports import Calls, Machines, SimGuest, SimJournal, SimTransport, counted_repo
+from tests.sim.virtual import LoopClock
+
+KILLED = None
+"""What `run` returns for a process that was killed."""
+
+
+@dataclass
+class Sim:
+    """Everything of one seed."""
+
+    root: Path
+    golden: Golden
+    site: Site
+    remote: MemoryRemote
+    machines: Machines
+    rng: random.Random
+    watch: Callable[[Sim, Event], None]
+    verbose: bool = False
+    journals: dict[str, SimJournal] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    repo: MemoryRepo | None = None
+    """What the present process sees of the repository."""
+    calls: Calls = field(default_factory=Calls)
+    log: list[str] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, golden: Golden, root: Path, seed: int, watch: Callable[[Sim, Event], None]) -> Sim:
+        """A fresh copy of the golden site for this seed."""
+        site = golden.site(root / "site", seed)
+        return cls(
+            root=root,
+            golden=golden,
+            site=site,
+            remote=golden.remote(),
+            machines=Machines(site),
+            rng=random.Random(seed),
+            watch=watch,
+        )
+
+    @property
+    def trust(self) -> TrustStore:
+        """The pins of the operator's machine."""
+        return TrustStore(fleet=self.golden.fleet.root, local=self.root / "state/trust")
+
+    def plan(self, title: str, hosts: tuple[str, ...], *tasks: Task, serial: int = 0) -> RunDir:
+        """A new run on disk."""
+        size = serial or len(hosts)
+        waves = tuple(hosts[start : start + size] for start in range(0, len(hosts), size))
+        plan = RunPlan(
+            title=title,
+            plays=(PlayPlan(name=title, waves=waves, tasks=tasks),),
+            fleet=str(self.golden.fleet.root),
+        )
+        run = RunStore(self.root / "state/runs").create(plan)
+        self.journals[run.run] = SimJournal()
+        return run
+
+    async def run(self, run: RunDir, calls: Calls, *, resume: bool = False) -> ExitCode | None:
+        """One process executes the run; None when it was killed."""
+        self.calls = calls
+        journal = self.journals[run.run]
+        journal.opened_by(calls)
+        async with asyncio.TaskGroup() as group:
+            calls.task = group.create_task(self._process(run, calls, journal, resume=resume))
+            await asyncio.wait((calls.task,))
+        if calls.task.cancelled():
+            assert calls.dead, "the process ended as if it had been cancelled, but nobody killed it"
+            self.note(f"killed at call {calls.count}: {calls.last}")
+            return KILLED
+        self.note(f"exit code {calls.task.result().name} after {calls.count} calls")
+        return calls.task.result()
+
+    async def _process(self, run: RunDir, calls: Calls, journal: SimJournal, *, resume: bool) -> ExitCode:
+        clock = LoopClock()
+        cluster = PveCluster(SimTransport(self.site, calls), clock=clock, cluster="lab", token=TOKEN)
+        cluster._random = random.Random(self.rng.random())
+        self.repo = MemoryRepo(self.remote)
+        world = World(
+            fleet=self.golden.fleet,
+            pve=cluster,
+            guest=SimGuest(self.machines, calls),  # type: ignore[arg-type]
+            repo=counted_repo(self.repo, calls),
+            clock=clock,
+            trust=self.trust,
+        )
+        tools = Tools(verbs=verbs(world), journal=journal, clock=clock, locks=HostLocks(self.root / "state/locks"))
+        with run.locked(), Narrator(run, clock, self._seen) as narrator:
+            return await Runner(run.plan(), run, tools, narrator).execute(resume=resume)
+
+    def _seen(self, event: Event) -> None:
+        self.events.append(event)
+        shown = {key: value for key, value in event.to_json().items() if key not in ("run", "seq", "at")}
+        self.note(" ".join(f"{key}={value}" for key, value in shown.items() if value not in ("", (), [], False)))
+        self.watch(self, event)
+
+    def note(self, text: str) -> None:
+        """Remember a line of what happened."""
+        self.log.append(f"{asyncio.get_running_loop().time():9.3f} {text[:300]}")
+        if self.verbose:
+            print(self.log[-1])  # noqa: T201 - tools/sim.py --verbose
+
+    # --- the far side, as nobody but the test sees it ---
+
+    def guest(self, host: str) -> Guest | None:
+        """The guest of the host's VM, if it has ever been started."""
+        for vmid, guest in self.site.guests.items():
+            if isinstance(guest, Guest) and guest.name == host and vmid in self.own_vms(host):
+                return guest
+        return None
+
+    def own_vms(self, host: str) -> dict[int, Any]:
+        """The VMs that are the host's by name or notes, strangers left out."""
+        from tests.sim.golden import NAMESAKE, STRANGER
+
+        return {
+            vmid: vm
+            for vmid, vm in self.site.cluster.vms.items()
+            if vmid not in (NAMESAKE, STRANGER)
+            and (vm.name == host or f"pvenix-host: {host}" in str(vm.config.get("description", "")).splitlines())
+        }
+
+    def main(self) -> str:
+        """The tip of the main branch, now."""
+        return self.remote.refs["refs/heads/main"]
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A file of a commit."""
+        found = self.remote.commits[commit].files.get(path)  # type: ignore[index]
+        return found[1] if found else None
+
+    def change_main(self, path: str, text: str, who: str = "Somebody <somebody@example.org>") -> str:
+        """Another operator pushes a change to main."""
+        old = self.remote.refs["refs/heads/main"]
+        files = {**self.remote.commits[old].files, path: ("100644", text.encode())}
+        new = self.remote.store(files, [old], who, f"Change {path}")
+        assert self.remote.push("refs/heads/main", new, old)
+        self.note(f"somebody pushed {new[:10]}")
+        return new
+
+
+def gitless(sim: Sim) -> Gitless:
+    """The guests' git of this simulation."""
+    return Gitless(sim.site, sim.remote)
