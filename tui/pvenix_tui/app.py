@@ -172,10 +172,16 @@ class PvenixApp(App[int]):
         if not live:
             self.exit(0)
             return
-        lines: list[Line] = [
-            ((f"{live} run{'s are' if live > 1 else ' is'} at work and will go on without this window.", Tone.PLAIN),),
-            (("Come back with pvenix-tui, or watch with pvenix runs show last.", Tone.DIM),),
-        ]
+        at_work = f"{live} run{'s are' if live > 1 else ' is'} at work"
+        if self.session.throwaway:
+            first, second = (
+                f"{at_work}; the simulated site goes away with this window,",
+                "and what runs on it ends unfinished.",
+            )
+        else:
+            first = f"{at_work} and will go on without this window."
+            second = "Come back with pvenix-tui, or watch with pvenix runs show last -f."
+        lines: list[Line] = [((first, Tone.PLAIN),), ((second, Tone.DIM),)]
         self.push_screen(Confirm("Leave?", lines, clock=self.session.clock, yes="leave"), self._left)
 
     def _left(self, yes: bool | None) -> None:  # noqa: FBT001 the dialog's result

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
             workspace.fleet()
-            return _run(workspace)
+            return _run(workspace, throwaway=options.lab)
     except InvalidInput as error:
         _complain(error.what, *(str(finding) for finding in error.findings))
         return int(error.exit_code)
@@ -73,13 +73,13 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _run(workspace: Workspace) -> int:
+def _run(workspace: Workspace, *, throwaway: bool) -> int:
     from pvenix_tui.app import PvenixApp
     from pvenix_tui.session import Session
 
     workspace.state_dir.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=workspace.state_dir / "tui.log", level=logging.WARNING, force=True)
-    app = PvenixApp(Session(workspace))
+    app = PvenixApp(Session(workspace, throwaway=throwaway))
     code = app.run()
     return code if isinstance(code, int) else (app.return_code or 0)
 

@@ -22,6 +22,9 @@ ROUND: Final = 10
 START_TICKS: Final = 200
 """Ticks, ten seconds of them, in which a process that was started has to be seen."""
 
+WORDS_TICKS: Final = 20
+"""Ticks, one second of them, after which a process that printed something and is not at work is believed to be gone."""
+
 
 class LogTail:
     """One host's log file, from near its end when it is long already."""
@@ -99,17 +102,18 @@ class RunFollower:
     def _wait_for_start(self, *, seen: bool) -> None:
         if not self._patience:
             return
-        self._patience = 0 if seen else self._patience - 1
+        words = self._last_words() if self._patience <= START_TICKS - WORDS_TICKS else ""
+        self._patience = 0 if seen or words else self._patience - 1
         if not seen and not self._patience:
-            self.model.problem = self._last_words() or "its process did not start"
+            self.model.problem = words or "its process did not start"
 
     def _last_words(self) -> str:
-        """The last line that the run's process printed outside the run's files."""
+        """What the run's process printed last outside the run's files: why it gave up."""
         try:
-            lines = (self.run.path / "process.log").read_text(errors="replace").strip().splitlines()
+            lines = (self.run.path / "process.log").read_text(errors="replace").split("\n")
         except OSError:
             return ""
-        return lines[-1] if lines else ""
+        return " ".join(line.strip() for line in lines[-6:] if line.strip())
 
     def _poll_events(self) -> bool:
         try:

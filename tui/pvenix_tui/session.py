@@ -40,8 +40,10 @@ class Said:
 class Session:
     """One person's view of one fleet."""
 
-    def __init__(self, backend: Backend, *, clock: Clock = time.time) -> None:
+    def __init__(self, backend: Backend, *, clock: Clock = time.time, throwaway: bool = False) -> None:
         self.backend = backend
+        self.throwaway = throwaway
+        """True when the site goes away with this program, and live runs with it."""
         self.clock = clock
         self.ticker = Ticker()
         self.fleet = FleetModel()
@@ -120,7 +122,8 @@ class Session:
                 self.fleet.read(status)
                 on_read()
 
-        await self.guarded("status", work)
+        if not await self.guarded("status", work) and not self.fleet.statuses and not self.throwaway:
+            self.problems["status"] += "; no site? pvenix-tui --lab simulates one"
 
     async def read_history(self) -> None:
         """Read the commits of the main branch."""

@@ -103,8 +103,6 @@ def run_summary(followed: Followed, now: float) -> Line:
     for state, count in model.counts.items():
         word, tone = status_span(state)
         spans.append((f"{word} {count}  ", tone))
-    if model.problem:
-        return (*spans, *text_line(model.problem, Tone.BAD))
     return (*spans, *text_line(model.plan.title, Tone.STRONG))
 
 
@@ -128,11 +126,13 @@ def log_title(host: HostRun | None, pane: LogPane) -> Line:
     return tuple(spans)
 
 
-def host_notes(host: HostRun | None) -> list[Line]:
-    """What a person should know of a host that needs one: how it ended and what to do next, in full."""
+def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
+    """What a person should know in full: why the run's files end, how the host ended, what to do next."""
+    notes: list[Line] = [((" ", Tone.PLAIN), *text_line(model.problem, Tone.BAD))] if model.problem else []
     if host is None or not host.needs_person or host.gate:
-        return []
-    notes: list[Line] = [((" ", Tone.PLAIN), *text_line(host.said, Tone.BAD))] if host.said else []
+        return notes
+    if host.said:
+        notes.append(((" ", Tone.PLAIN), *text_line(host.said, Tone.BAD)))
     if host.hint:
         notes.append(((" hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)))
     if host.state == Status.WAITING and host.verb == "review":

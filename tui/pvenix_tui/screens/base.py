@@ -13,7 +13,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
-from pvenix_tui.models.lines import Line, Span, Tone, cells, fit, text_line
+from pvenix_tui.models.lines import Line, Span, Tone, cells, text_line, wrap
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
@@ -112,9 +112,9 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         width = self.size.width
         self.query_one("#bar", Bar).show(top_line(self.session, self.area, self.where(), width))
         message = self.query_one("#message", Bar)
-        line = message_line(self.session, width)
-        message.display = bool(line)
-        message.show(line)
+        lines = message_lines(self.session, width)
+        message.display = bool(lines)
+        message.show(*(lines or [()]))
         self.query_one("#footer", Bar).show(footer_line(self.context(), width))
 
 
@@ -140,13 +140,17 @@ def top_line(session: Session, area: str, where: str, width: int) -> Line:
     return (*spans, (" " * max(1, room), Tone.PLAIN), *right)
 
 
-def message_line(session: Session, width: int) -> Line:
-    """What was said last, else the first problem that stands; empty when all is well."""
+def message_lines(session: Session, width: int) -> list[Line]:
+    """What was said last, else the first problem that stands, in at most three lines; empty when all is well."""
     if session.said is not None:
-        tone = Tone.WARN if session.said.bad else Tone.OK
-        return ((" ! " if session.said.bad else " + ", tone), (fit(session.said.text, width - 3), tone))
+        glyph, tone = ("!", Tone.WARN) if session.said.bad else ("+", Tone.OK)
+        return _message(f" {glyph} ", tone, text_line(session.said.text, tone), width)
     problem = next((f"{source}: {what}" for source, what in session.problems.items()), "")
-    return ((" x ", Tone.BAD), (fit(problem, width - 3), Tone.WARN)) if problem else ()
+    return _message(" x ", Tone.BAD, text_line(problem, Tone.WARN), width) if problem else []
+
+
+def _message(glyph: str, tone: Tone, text: Line, width: int) -> list[Line]:
+    return wrap(((glyph, tone), *text), width, indent=3)[:3]
 
 
 def footer_line(context: Context, width: int) -> Line:

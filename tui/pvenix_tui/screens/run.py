@@ -18,7 +18,7 @@ from pvenix_tui.models.lines import Line, Tone, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun
-from pvenix_tui.models.runrows import HostRunTable, host_notes, log_title, run_summary
+from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary
 from pvenix_tui.models.tiles import grid_height, tile_grid
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.commands import CommandsScreen
@@ -135,7 +135,7 @@ class RunScreen(PvenixScreen[None]):
 
     def _show_log_title(self) -> None:
         width = max(1, self.size.width)
-        notes = [piece for note in host_notes(self._host) for piece in wrap(note, width, indent=1)]
+        notes = [piece for note in run_notes(self.follower.model, self._host) for piece in wrap(note, width, indent=1)]
         self.query_one("#logtitle", Bar).show(log_title(self._host, self._pane), *notes[:4])
 
     @override

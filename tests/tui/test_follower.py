@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pvenix.engine.runfiles import RunDir
+from pvenix_tui.follower import READ_MOST, START_TICKS, WORDS_TICKS, LogTail, RunFollower
+from pvenix_tui.models.lines import plain
+from pvenix_tui.models.ring import LineRing
+from pvenix_tui.models.runrows import run_notes
+from tests.tui.fake_backend import FakeBackend
+
+
+@pytest.fixture
+def run(backend: FakeBackend) -> RunDir:
+    return backend.runs.create(backend.plan_verb("rebuild", ["dns01", "docker01"]))
+
+
+def test_a_line_shows_only_when_it_is_whole(tmp_path: Path) -> None:
+    log, ring = tmp_path / "log", LineRing(10_000)
+    tail = LogTail(log, ring)
+    assert not tail.poll()
+    log.write_bytes("one\ntw\u00e9".encode()[:-1])
+    assert tail.poll()
+    assert ring.end == 1
+    log.write_bytes("one\ntw\u00e9\n".encode())
+    tail.poll()
+    assert [ring.line(0), ring.line(1)] == ["one", "tw\u00e9"]
+
+
+def test_a_long_log_is_read_from_near_its_end_and_says_how_much_is_older(tmp_path: Path) -> None:
+    log, ring = tmp_path / "log", LineRing(1000)
+    log.write_text("".join(f"line {number}\n" for number in range(1000)))
+    LogTail(log, ring).poll()
+    assert ring.last == "line 999"
+    assert ring.skipped_bytes == log.stat().st_size - 1000
+    assert ring.cost <= 1000
+
+
+def test_no_host_can_hold_the_screen_up_with_its_output(tmp_path: Path) -> None:
+    log, ring = tmp_path / "log", LineRing(100 * READ_MOST)
+    tail = LogTail(log, ring)
+    log.write_text("")
+    tail.poll()
+    log.write_text("x" * (3 * READ_MOST) + "\nend\n")
+    polls = 0
+    while tail.poll() or ring.last != "end":
+        polls += 1
+        assert polls < 10
+    assert len(ring.line(0)) <= 4096
+
+
+def test_a_run_is_starting_until_its_process_is_seen(backend: FakeBackend, run: RunDir) -> None:
+    follower = RunFollower(run)
+    assert follower.state == "interrupted"
+    follower.expect()
+    follower.poll("")
+    assert follower.state == "starting"
+    with run.locked():
+        follower.poll("")
+        assert follower.state == "running"
+
+
+def test_a_process_that_gave_up_is_told_with_its_own_words(run: RunDir) -> None:
+    follower = RunFollower(run)
+    follower.expect()
+    (run.path / "process.log").write_text("error[PVX0301]: no token\n  hint: export it\n")
+    for _ in range(WORDS_TICKS + 1):
+        follower.poll("")
+    assert follower.state == "interrupted"
+    [note] = run_notes(follower.model, None)
+    assert plain(note) == " error[PVX0301]: no token hint: export it"
+
+
+def test_a_process_that_never_came_is_not_waited_for_for_ever(run: RunDir) -> None:
+    follower = RunFollower(run)
+    follower.expect()
+    for _ in range(START_TICKS):
+        follower.poll("")
+    assert follower.state == "interrupted"
+    assert follower.model.problem == "its process did not start"
+
+
+def test_a_damaged_line_of_events_does_not_hide_the_ones_after_it(backend: FakeBackend, run: RunDir) -> None:
+    follower = RunFollower(run)
+    (run.path / "events.jsonl").write_text('{"kind": "step.started", "host"\n')
+    backend.step(run, "dns01", "rebuild", "changed")
+    follower.poll("")
+    assert follower.model.hosts["dns01"].state == "changed"
