@@ -26,7 +26,7 @@ _SPECIAL: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_HIDDEN
 _CONTROL_BYTES: Final = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\n\r")
 _PARAMETERS: Final = re.compile(r"[\x20-\x3f]*")
 _STRING_END: Final = re.compile(r"[\x07\n\r\x18\x1a\x1b\x9c]")
-_RETURN: Final = "\r"
+_RETURNS: Final = re.compile(r"\r+")
 _BREAK: Final = re.compile(r"[\n\r]")
 _CONTROL_SEQUENCE: Final = re.compile(r"\x1b\[[\x20-\x3f]*(?:[\x40-\x7e]|(?=[^\x20-\x7e]))")
 _OTHER_OPENERS: Final = re.compile(r"\x1b[^\[]|\x1b\Z|[\x90\x98\x9b\x9d-\x9f]")
@@ -151,16 +151,15 @@ class Sanitiser:
         return terminator.end()
 
     def _joined(self, text: str) -> str:
-        """`text` with CR LF as LF, also where they come in two chunks."""
+        """`text` with CR LF as LF and several CR as one, also where they come in two chunks."""
         if self._returned and text:
             text = "\r" + text
             self._returned = False
         if "\r" not in text:
             return text
-        *lines, rest = text.split("\n")
-        text = "".join(f"{line.rstrip(_RETURN)}\n" for line in lines) + rest
+        text = _RETURNS.sub("\r", text).replace("\r\n", "\n")
         self._returned = text.endswith("\r")
-        return text.rstrip("\r") if self._returned else text
+        return text[:-1] if self._returned else text
 
     def _limited(self, text: str) -> str:
         """`text` with every line cut at LINE_LIMIT."""
