@@ -138,6 +138,9 @@ class MemoryRepo:
         self._remote = remote
         self._branch = branch
         self._author = author
+
+    async def close(self) -> None:
+        """Nothing is open."""
         self._refs: dict[str, CommitId] | None = None
 
     async def fetch(self) -> CommitId:

@@ -10,7 +10,7 @@ import pytest
 
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.adapters.pve.proxmox import ProxmoxerTransport
-from pvenix.engine.ports import Pve
+from pvenix.engine.ports import NewVm, Pve
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.names import Vmid, node_name, vmid
 from pvenix_lab.faces.https import HttpsFace
@@ -63,17 +63,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def clone(pve: Pve, new: Vmid = NEW, name: str = "dns01") -> str:
-    return await pve.clone(
-        NODE,
-        TEMPLATE,
-        new,
-        name=name,
-        target=None,
-        full=False,
-        storage=None,
-        pool=None,
-        description="pvenix-host: x\nb",
-    )
+    return await pve.clone(NODE, TEMPLATE, NewVm(vmid=new, name=name, description="pvenix-host: x\nb"))
 
 
 async def done(pve: Pve, upid: str) -> str:
@@ -127,9 +117,7 @@ async def test_a_taken_id_is_told_apart_from_every_other_failure(world: World) -
     assert failure.value.code == "PVX0511"
     assert "already exists" in failure.value.why
     with pytest.raises(RemoteFailure) as other:
-        await world.pve.clone(
-            NODE, TEMPLATE, vmid(201), name="bad_name", target=None, full=False, storage=None, pool=None, description=""
-        )
+        await world.pve.clone(NODE, TEMPLATE, NewVm(vmid=vmid(201), name="bad_name", description=""))
     assert other.value.code != "PVX0511"
     assert "name" in other.value.why
 

@@ -22,6 +22,7 @@ from pvenix.adapters.pve.transport import (
     api_path,
     upid_node,
 )
+from pvenix.engine.ports import NewVm
 from pvenix.model.errors import OutcomeUnknown, UsageError
 from pvenix.model.names import node_name, vmid
 
@@ -183,17 +184,7 @@ async def test_reads_are_tried_three_times_and_writes_once() -> None:
 
 async def test_a_clone_sends_only_what_it_is_given() -> None:
     cluster, script, _ = over(lambda _p, _q: UPID)
-    await cluster.clone(
-        node_name("n1"),
-        vmid(8100),
-        vmid(200),
-        name="a",
-        target=None,
-        full=True,
-        storage=None,
-        pool=None,
-        description="",
-    )
+    await cluster.clone(node_name("n1"), vmid(8100), NewVm(vmid=vmid(200), name="a", description="", full=True))
     assert script.calls == [
         ("POST", "nodes/n1/qemu/8100/clone", {"newid": "200", "name": "a", "full": "1", "description": ""})
     ]

@@ -80,6 +80,22 @@ class VmConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewVm:
+    """What a clone of a template is to be."""
+
+    vmid: Vmid
+    name: str
+    description: str
+    target: NodeName | None = None
+    """Another node than the template's."""
+    full: bool = False
+    """Copy the disks instead of linking them to the template's."""
+    storage: str | None = None
+    """For full clones only."""
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResult:
     """A finished Proxmox task."""
 
@@ -140,13 +156,10 @@ class Pve(Protocol):
         """`running` or `stopped`, read from the node itself."""
         ...
 
-    async def clone(
-        self, node: NodeName, template: Vmid, new: Vmid, *, name: str, target: NodeName | None, full: bool,
-        storage: str | None, pool: str | None, description: str,
-    ) -> str:  # fmt: skip
+    async def clone(self, node: NodeName, template: Vmid, new: NewVm) -> str:
         """Start a clone; returns its UPID.
 
-        Raises: RemoteFailure with code PVX0511 when `new` is taken.
+        Raises: RemoteFailure with code PVX0511 when the VM id is taken.
         """
         ...
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pvenix.engine.ports import Target
 from pvenix.engine.step import Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import Found, World, choose_addresses
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
@@ -132,7 +131,7 @@ async def _answering(world: World, step: Step, found: Found) -> Target | None:
         (fixed,) if fixed else choose_addresses(await world.pve.agent_interfaces(found.node, found.vmid), found.config)
     )
     targets = [await world.target(step.host, address) for address in addresses]
-    async with asyncio.TaskGroup() as group:
+    async with Together() as group:
         probes = [group.create_task(world.guest.reachable(target, timeout_s=_PROBE_TIMEOUT_S)) for target in targets]
     for target, reached in zip(targets, probes, strict=True):
         if reached.result() is not None and await _logs_in(world, target):

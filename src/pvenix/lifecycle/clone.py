@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvenix.engine.ports import VmConfig
+from pvenix.engine.ports import NewVm, VmConfig
 from pvenix.engine.step import Step
 from pvenix.lifecycle import place
 from pvenix.lifecycle.settings import differing, hardware_settings
@@ -115,13 +115,15 @@ async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Fo
         upid = await world.pve.clone(
             source,
             Vmid(template.vmid),
-            new,
-            name=step.host,
-            target=target if target != source else None,
-            full=full,
-            storage=step.facts.get("storage") if full else None,
-            pool=host.machine.proxmox.pool or None,
-            description=marker(step.host, step.run),
+            NewVm(
+                vmid=new,
+                name=step.host,
+                target=target if target != source else None,
+                full=full,
+                storage=step.facts.get("storage") if full else None,
+                pool=host.machine.proxmox.pool or None,
+                description=marker(step.host, step.run),
+            ),
         )
         await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.together import Together
 from pvenix.model.generation import Generation, HostFacts
 
 _GENERATION = re.compile(r"\s*([0-9]+)\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})\s*(\(current\))?")
@@ -18,7 +18,7 @@ async def read_facts(remote: Remote) -> HostFacts:
 
     Raises: RemoteFailure, OutcomeUnknown.
     """
-    async with asyncio.TaskGroup() as group:
+    async with Together() as group:
         systems = group.create_task(remote.read(argv.SYSTEMS))
         boot_id = group.create_task(remote.read(argv.BOOT_ID))
         version = group.create_task(remote.try_read(argv.VERSION))
@@ -67,7 +67,7 @@ async def read_generations(remote: Remote) -> tuple[Generation, ...]:
     if not listed:
         return ()
     paths = (await remote.read(argv.resolve(*(argv.generation_link(one.number) for one in listed)))).splitlines()
-    async with asyncio.TaskGroup() as group:
+    async with Together() as group:
         versions = [group.create_task(remote.try_read(argv.version_of(path))) for path in paths]
     return tuple(
         Generation(

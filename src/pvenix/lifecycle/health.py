@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote, as_text, received
+from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
 from pvenix.model.site import HealthCheck, HealthKind
 
 
 async def first_problem(world: World, remote: Remote, checks: tuple[HealthCheck, ...]) -> str:
     """The first check that does not hold within its time, empty when all hold; they run side by side."""
-    async with asyncio.TaskGroup() as group:
+    async with Together() as group:
         tasks = [group.create_task(_holds(world, remote, check)) for check in checks]
     return next(
         (f"{check.title}: {task.result()}" for check, task in zip(checks, tasks, strict=True) if task.result()), ""

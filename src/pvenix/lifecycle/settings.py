@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from pvenix.engine.ports import VmConfig
 from pvenix.lifecycle.world import MARKER_TAG
@@ -51,12 +51,12 @@ def nic(host: Host, zone: Zone | None, present: str) -> str:
 
 
 def cloudinit_settings(host: Host, zone: Zone | None, *, domain: str, keys: Sequence[str]) -> dict[str, str]:
-    """User, public keys, address and DNS for the cloud-init drive; the keys percent-encoded as the API wants them."""
+    """User, public keys, address and DNS for the cloud-init drive; the adapter encodes the keys."""
     network = host.machine.network
     values = {
         "ciuser": host.machine.bootstrap.user,
         "ciupgrade": "0",
-        "sshkeys": quote("\n".join(keys), safe=""),
+        "sshkeys": "\n".join(keys),
         "ipconfig0": _ipconfig(host, zone),
         "searchdomain": " ".join(network.search) or (f"{zone.name}.{domain}" if zone else domain),
     }

@@ -1,4 +1,4 @@
-"""Did you mean …?"""
+"""Finds the name that was meant."""
 
 from __future__ import annotations
 

@@ -11,7 +11,17 @@ from pvenix.adapters.pve import answers
 from pvenix.adapters.pve.problems import Call, explained, transient
 from pvenix.adapters.pve.tasks import TaskWatch
 from pvenix.adapters.pve.transport import FAILURES, ApiPath, BadAnswer, Params, Transport, api_path, upid_node
-from pvenix.engine.ports import Clock, Interface, NodeState, OutputSink, StorageState, TaskResult, VmConfig, VmState
+from pvenix.engine.ports import (
+    Clock,
+    Interface,
+    NewVm,
+    NodeState,
+    OutputSink,
+    StorageState,
+    TaskResult,
+    VmConfig,
+    VmState,
+)
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure, UsageError
 from pvenix.model.names import NodeName, Vmid
 
@@ -89,16 +99,18 @@ class PveCluster:
 
     # --- writes ---
 
-    async def clone(  # noqa: PLR0913  the port's signature
-        self, node: NodeName, template: Vmid, new: Vmid, *, name: str, target: NodeName | None, full: bool,
-        storage: str | None, pool: str | None, description: str,
-    ) -> str:  # fmt: skip
+    async def clone(self, node: NodeName, template: Vmid, new: NewVm) -> str:
         """Start a clone; returns its UPID, which carries the template's id.
 
-        Raises: RemoteFailure with code PVX0511 when `new` is taken.
+        Raises: RemoteFailure with code PVX0511 when the VM id is taken.
         """
-        optional = {"target": target, "storage": storage, "pool": pool}
-        params = {"newid": str(new), "name": name, "full": str(int(full)), "description": description}
+        optional = {"target": new.target, "storage": new.storage, "pool": new.pool}
+        params = {
+            "newid": str(new.vmid),
+            "name": new.name,
+            "full": str(int(new.full)),
+            "description": new.description,
+        }
         params |= {key: value for key, value in optional.items() if value}
         return await self._start("POST", _vm(node, template, "clone"), params)
 
