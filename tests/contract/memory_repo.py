@@ -138,10 +138,10 @@ class MemoryRepo:
         self._remote = remote
         self._branch = branch
         self._author = author
+        self._refs: dict[str, CommitId] | None = None
 
     async def close(self) -> None:
         """Nothing is open."""
-        self._refs: dict[str, CommitId] | None = None
 
     async def fetch(self) -> CommitId:
         if not self._remote.reachable:
