@@ -23,7 +23,7 @@ async def take(remote: Remote, attempt: str) -> None:
     await remote.write(argv.write_file(f"{folder}/{attempt}"), stdin=attempt.encode())
     # Newer versions of mv exit 1 where older ones exit 0 without moving, so only the listing counts.
     await remote.try_write(("mv", "-T", "-n", folder, argv.FENCE))
-    owners = (await remote.read(("ls", "-1", argv.FENCE), sudo=True)).split()
+    owners = await _owners(remote)
     if owners != [attempt]:
         raise LockHeld(
             f"{remote.step.host} is being activated by attempt {' '.join(owners) or 'unknown'}",
@@ -33,5 +33,10 @@ async def take(remote: Remote, attempt: str) -> None:
 
 
 async def release(remote: Remote, attempt: str) -> None:
-    """Give the fence back; keeps it out of the way in the attempt's directory."""
-    await remote.try_write(("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released"), show_output=False)
+    """Give the fence back if `attempt` holds it; it is kept in the attempt's directory."""
+    if await _owners(remote) == [attempt]:
+        await remote.try_write(("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released"), show_output=False)
+
+
+async def _owners(remote: Remote) -> list[str]:
+    return (await remote.try_read(("ls", "-1", argv.FENCE), sudo=True)).stdout.split()

@@ -16,7 +16,7 @@ from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import store_path
 from pvenix.model.outcome import Outcome, Status
@@ -103,7 +103,7 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
 
 
 async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
-    """Record where the way back leads, root both systems, take the fence and look at what would change."""
+    """Find where the way back leads, root both systems and look at what would change."""
     step, facts = remote.step, await read_facts(remote)
     attempt = Attempt(
         id=_next_id(step),
@@ -118,7 +118,6 @@ async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
     await remote.write(argv.make_dir(folder))
     for link, path in (("old", attempt.old), ("profile", attempt.profile), ("new", attempt.new)):
         await remote.write(argv.root(store_path(path), f"{folder}/{link}"), show_output=False)
-    await fence.take(remote, attempt.id)
     check = await remote.try_read(argv.switch_to(new, "check"), sudo=True, timeout_s=120)
     if check.exit_status not in (0, 1) or "inhibitor" in check.stderr.lower():
         raise RemoteFailure("the new system refuses to be activated", why=check.stderr.strip()[-200:], code="PVX0620")
@@ -135,13 +134,19 @@ def _next_id(step: Step) -> str:
 
 
 async def _launch(remote: Remote, attempt: Attempt) -> None:
-    """Arm the dead-man, then start the activation in its own unit. Intent is on disk before either."""
+    """Take the fence, arm the dead-man, then start the activation in its own unit. Intent is on disk before all three."""
     step = remote.step
     await step.intend(**attempt.to_known())
-    step.tell(f"armed: without confirmation it goes back in {attempt.confirm_s} s")
-    await remote.write(
-        argv.arm_dead_man(attempt.id, CONTACT, old=attempt.old, profile=attempt.profile, after_s=attempt.confirm_s)
-    )
+    try:
+        await fence.take(remote, attempt.id)
+        step.tell(f"armed: without confirmation it goes back in {attempt.confirm_s} s")
+        await remote.write(
+            argv.arm_dead_man(attempt.id, CONTACT, old=attempt.old, profile=attempt.profile, after_s=attempt.confirm_s)
+        )
+    except (LockHeld, RemoteFailure):
+        await fence.release(remote, attempt.id)
+        step.evidence(ended=attempt.id)
+        raise
     step.evidence(armed=CONTACT)
     step.tell("activating")
     started = await remote.try_write(argv.activate(attempt.id, attempt.new, "test"))
