@@ -43,6 +43,6 @@ def open_ui(backend: FakeBackend) -> OpenUi:
             ui = Ui(app, pilot, backend, clock)
             await ui.settle()
             yield ui
-        await backend.close()
+        backend.live.close()
 
     return opened

@@ -251,7 +251,7 @@ class FakeBackend:
         return commit
 
     async def close(self) -> None:
-        self.live.close()
+        self.calls.append(("close",))
 
     # --- what a test makes happen ---
 

@@ -252,3 +252,40 @@ async def test_the_palette_starts_a_verb_by_name(open_ui: OpenUi) -> None:
         await ui.type("cloudinit")
         await ui.press("enter")
         ui.expect("pvenix cloudinit tappaas-cicd")
+
+
+async def test_the_mouse_reaches_rows_areas_and_the_footers_keys(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.pilot.click("#hosts", offset=(20, 3))
+        await ui.settle()
+        ui.expect("nix-cache01  < behind")
+        await ui.pilot.click("#footer", offset=(ui.text().splitlines()[-1].index("rebuild"), 0))
+        await ui.settle()
+        ui.expect("pvenix rebuild nix-cache01")
+        await ui.pilot.click("#bar", offset=(ui.text().index("3 Reviews"), 0))
+        await ui.settle()
+        ui.expect("registration/tappaas-litellm")
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_every_usual_way_out_leaves_and_closes_the_connections(
+    open_ui: OpenUi, backend: FakeBackend, key: str
+) -> None:
+    async with open_ui() as ui:
+        await ui.pilot.press(key)
+        await ui.pilot.pause()
+        assert ui.app.return_code == 0
+    assert ("close",) in backend.calls
+
+
+async def test_colour_is_never_the_only_sign_of_a_state(open_ui: OpenUi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with open_ui() as ui:
+        ui.expect("+ in sync", "< behind", "~ drifted", ". no VM", "o unreachable")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (160, 48), (60, 15)])
+async def test_every_size_shows_the_hosts_and_the_help_key(open_ui: OpenUi, size: tuple[int, int]) -> None:
+    async with open_ui(size) as ui:
+        ui.expect("tappaas-vllm", "? help")
+        assert all(len(line) <= size[0] for line in ui.text().splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 from typing import ClassVar, Final
@@ -12,6 +13,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from typing_extensions import override
 
+from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, in_scope
 from pvenix_tui.models.lines import Column, Line, Tone
 from pvenix_tui.screens.base import PvenixScreen, bindings
@@ -27,6 +29,7 @@ from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
 
 READ_EVERY_S: Final = 30.0
+CLOSE_S: Final = 2.0
 RUNS_EVERY_S: Final = 5.0
 ACTION_COLUMNS: Final = (
     Column(title="KEY", width=12),
@@ -66,6 +69,12 @@ class PvenixApp(App[int]):
         self.session.ticker.add(self)
         await self.switch_mode("fleet")
         self.call_after_refresh(self._after_first_paint)
+
+    async def on_unmount(self) -> None:
+        """End the connections that the readings opened; a far side that does not answer is not waited for."""
+        with contextlib.suppress(TimeoutError, PvenixError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.session.backend.close()
 
     def _after_first_paint(self) -> None:
         self.read_everything()

@@ -106,6 +106,12 @@ class Session:
         except PvenixError as error:
             self.problems[source] = describe(error)
             return False
+        except ExceptionGroup as errors:
+            known, other = errors.split(PvenixError)
+            if known is None or other is not None:
+                _log.exception("reading %s failed", source)
+            self.problems[source] = describe(_first(known)) if known else f"{errors} (a bug: see tui.log)"
+            return False
         except Exception as error:  # noqa: BLE001 a reading that fails must become a line on the screen, never the end of the app
             _log.exception("reading %s failed", source)
             self.problems[source] = f"{type(error).__name__} (a bug: see tui.log): {error}"
@@ -162,6 +168,11 @@ class Session:
                     self._ended[run.run] = ends
             last |= ends
         return last
+
+
+def _first(errors: ExceptionGroup[PvenixError]) -> PvenixError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error
 
 
 def describe(error: PvenixError) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -115,15 +115,26 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         lines = message_lines(self.session, width)
         message.display = bool(lines)
         message.show(*(lines or [()]))
-        self.query_one("#footer", Bar).show(footer_line(self.context(), width))
+        items = footer_items(self.context(), width)
+        self.query_one("#footer", Bar).show(tuple(span for _, item in items for span in item))
+
+    async def on_bar_clicked(self, event: Bar.Clicked) -> None:
+        """A click on a key of the footer, or on an area above, is that key."""
+        items = {"footer": lambda: footer_items(self.context(), self.size.width), "bar": area_items}
+        action = clicked(items[event.bar.id](), event.column) if event.bar.id in items else None
+        if action is not None:
+            event.stop()
+            target = self.app if "app" in action.scopes else self
+            await target.run_action(f"do('{action.id}')")
 
 
-AREAS = (("fleet", "1 Fleet"), ("runs", "2 Runs"), ("reviews", "3 Reviews"))
+NAME: Final = " pvenix "
+AREAS: Final = (("fleet", "1 Fleet"), ("runs", "2 Runs"), ("reviews", "3 Reviews"))
 
 
 def top_line(session: Session, area: str, where: str, width: int) -> Line:
     """Areas on the left, where one is; on the right the revision, live runs and the time."""
-    spans: list[Span] = [(" pvenix ", Tone.TITLE)]
+    spans: list[Span] = [(NAME, Tone.TITLE)]
     for name, label in AREAS:
         spans.append((f"[{label}]" if name == area else f" {label} ", Tone.STRONG if name == area else Tone.DIM))
     if where:
@@ -153,21 +164,43 @@ def _message(glyph: str, tone: Tone, text: Line, width: int) -> list[Line]:
     return wrap(((glyph, tone), *text), width, indent=3)[:3]
 
 
-def footer_line(context: Context, width: int) -> Line:
+def footer_items(context: Context, width: int) -> list[tuple[Action, Line]]:
     """The keys that matter here, help always among them; what cannot be done now is dim, and its key says why."""
-    spans: list[Span] = []
-    help_item = _footer_item(BY_ID["app.help"], context)
+    help_item = (BY_ID["app.help"], _footer_item(BY_ID["app.help"], context))
+    items: list[tuple[Action, Line]] = []
+    room = width - cells(help_item[1])
     for action in (*in_scope(context.scope), BY_ID["app.back"]):
-        item = _footer_item(action, context) if action.footer else []
-        if cells(spans) + cells(item) + cells(help_item) > width:
+        if not action.footer:
+            continue
+        item = _footer_item(action, context)
+        room -= cells(item)
+        if room < 0:
             break
-        spans += item
-    return (*spans, *help_item)
+        items.append((action, item))
+    return [*items, help_item]
 
 
-def _footer_item(action: Action, context: Context) -> list[Span]:
+def _footer_item(action: Action, context: Context) -> Line:
     dim = bool(action.disabled_reason(context))
-    return [
+    return (
         (f" {action.key_label.split(' ')[0]}", Tone.DIM if dim else Tone.ACCENT),
         (f" {action.label} ", Tone.DIM if dim else Tone.PLAIN),
-    ]
+    )
+
+
+def clicked(items: Sequence[tuple[Action, Line]], column: int) -> Action | None:
+    """The action whose item covers this column of a bar, if one does."""
+    for action, item in items:
+        column -= cells(item)
+        if column < 0:
+            return action
+    return None
+
+
+def area_items() -> list[tuple[Action, Line]]:
+    """The areas as they stand in the bar, with the program's name belonging to the first."""
+    names: list[tuple[Action, Line]] = []
+    for index, (name, label) in enumerate(AREAS):
+        text = f"{NAME if not index else ''} {label} "
+        names.append((BY_ID[f"app.{name}"], ((text, Tone.PLAIN),)))
+    return names

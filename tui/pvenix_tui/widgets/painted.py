@@ -7,6 +7,8 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.events import Click
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from typing_extensions import override
@@ -61,9 +63,22 @@ class Bar(Painted):
     can_focus = False
     DEFAULT_CSS = "Bar { height: 1; overflow: hidden hidden; }"
 
+    class Clicked(Message):
+        """The bar was clicked."""
+
+        def __init__(self, bar: Bar, column: int) -> None:
+            super().__init__()
+            self.bar = bar
+            self.column = column
+            """Cells from the left."""
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 Textual's own name
         super().__init__(id=id, classes=classes)
         self.lines: tuple[Line, ...] = ((),)
+
+    def on_click(self, event: Click) -> None:
+        """Tell the screen."""
+        self.post_message(self.Clicked(self, event.x))
 
     def show(self, *lines: Line) -> None:
         """Draw these lines when they are not there already; the bar is as high as there are lines."""
