@@ -118,8 +118,18 @@ def activation_log(attempt: str) -> str:
     return f"{attempt_dir(attempt)}/activate.log"
 
 
+def token(attempt: str, phase: str) -> str:
+    """The file that the dead-man of `phase` must take away before it goes back; whoever moves it first decides."""
+    return f"{attempt_dir(attempt)}/armed-{phase}"
+
+
+def take_token(attempt: str, phase: str, into: str) -> Argv:
+    """Keep the dead-man of `phase` from going back; fails when it has begun to."""
+    return ("mv", "-T", token(attempt, phase), f"{attempt_dir(attempt)}/{into}")
+
+
 def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: int) -> Argv:
-    """Go back to `old` in `after_s` seconds unless stopped.
+    """Go back to `old` in `after_s` seconds unless its token is gone by then.
 
     A oneshot service that sleeps, not a timer: timers start anew at every daemon-reload, which an activation does.
     The `-` before its sleep keeps a dead-man that was stopped from staying behind as a failed unit.
@@ -127,6 +137,7 @@ def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: i
     return (
         "systemd-run", f"--unit={dead_man_unit(attempt, phase)}", "--no-block", "--service-type=oneshot", "--quiet",
         "-p", f"ExecStartPre=-{old}/sw/bin/sleep {after_s}",
+        "-p", f"ExecStartPre={old}/sw/bin/mv -T {token(attempt, phase)} {attempt_dir(attempt)}/fired",
         "-p", f"ExecStartPre=-{old}/sw/bin/systemctl stop {activation_unit(attempt)}",
         "-p", f"ExecStartPre=-{old}/sw/bin/nix-env -p {PROFILE} --set {profile}",
         *_log_to(activation_log(attempt)),
@@ -164,8 +175,13 @@ def unit_state(unit: str) -> Argv:
 
 
 def stop_unit(*units: str) -> Argv:
-    """Stop `units`; stopping the dead-man disarms it."""
+    """Stop `units`; a dead-man only once its token was taken, or the way back would end half-way."""
     return ("systemctl", "stop", *units)
+
+
+def forget_failure(*units: str) -> Argv:
+    """Let systemd forget that `units` failed."""
+    return ("systemctl", "reset-failed", *units)
 
 
 def follow(path: str, offset: int) -> Argv:

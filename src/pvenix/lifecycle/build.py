@@ -100,7 +100,7 @@ async def preflight(remote: Remote) -> None:
             "too little space is free in /nix/store",
             why=f"{int(free[-1]) // 2**20} MiB",
             hint="delete old generations: nix-collect-garbage --delete-older-than 30d on the host",
-            code="PVX0610",
+            code="PVX0630",
         )
 
 
@@ -138,4 +138,4 @@ def out_path(output: str) -> StorePath:
     try:
         return store_path(json.loads(output)[0]["outputs"]["out"])
     except (ValueError, LookupError, TypeError, UsageError) as error:
-        raise RemoteFailure("nix build named no result", why=repr(output[:120]), code="PVX0611") from error
+        raise RemoteFailure("nix build named no result", why=repr(output[:120]), code="PVX0631") from error

@@ -28,7 +28,7 @@ async def take(remote: Remote, attempt: str) -> None:
         raise LockHeld(
             f"{remote.step.host} is being activated by attempt {' '.join(owners) or 'unknown'}",
             hint=f"when nobody is at work there: sudo rm -r {argv.FENCE} on {remote.step.host}",
-            code="PVX0701",
+            code="PVX0641",
         )
 
 

@@ -79,7 +79,7 @@ async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
             raise OutcomeUnknown("the connection was lost while the activation ran")
         properties = properties_in(result.stdout)
         if properties.get("LoadState") == "loaded" and properties.get("ConditionResult") == "no":
-            raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0702")
+            raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0642")
         end = judge(properties)
         if end is not None:
             return end

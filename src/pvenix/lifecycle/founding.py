@@ -42,7 +42,7 @@ async def found(remote: Remote, wanted: Founding) -> str:
             f"the host has no user {wanted.owner}",
             hint="deploy nix/modules/role-cicd.nix there, or: "
             f"sudo useradd --system --home-dir {PurePosixPath(wanted.path).parent} --shell /bin/sh {wanted.owner}",
-            code="PVX0710",
+            code="PVX0650",
         )
     await remote.write(("git", "init", "--quiet", "--bare", f"--initial-branch={wanted.branch}", wanted.path))
     if not await _tip(remote, wanted):
@@ -77,7 +77,7 @@ async def _take_over(remote: Remote, wanted: Founding) -> None:
             f"{argv.CONFIGURATION} has edits that are in no commit",
             why=", ".join(edits.splitlines()[:5]),
             hint="commit them there, or put them aside, then init again",
-            code="PVX0711",
+            code="PVX0651",
         )
     refspec = f"+HEAD:refs/heads/{wanted.branch}"
     await remote.write(("git", f"--git-dir={wanted.path}", "fetch", "--quiet", argv.CONFIGURATION, refspec))

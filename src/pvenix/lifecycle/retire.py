@@ -26,9 +26,9 @@ async def probe(world: World, step: Step) -> Probe:
         )
     host = world.host(step)
     if host.machine.controller:
-        raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0530")
+        raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0540")
     if host.machine.proxmox.protect:
-        raise Refused(f"{step.host} is protected", hint="set machine.proxmox.protect: false first", code="PVX0531")
+        raise Refused(f"{step.host} is protected", hint="set machine.proxmox.protect: false first", code="PVX0541")
     found = await world.find_vm(step.host, step.facts)
     if found is not None:
         return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
@@ -65,7 +65,7 @@ async def _destroy(world: World, step: Step, found: Found) -> None:
         raise Refused(
             f"VM {found.vmid} does not carry pvenix's marker for {step.host}",
             hint="pvenix destroys only what it made; remove the VM in Proxmox if that is what you want",
-            code="PVX0532",
+            code="PVX0542",
         )
     path = f"/nodes/{found.node}/qemu/{found.vmid}"
     await step.intend(vmid=str(found.vmid), node=found.node, uuid=found.config.uuid)

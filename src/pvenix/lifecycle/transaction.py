@@ -14,7 +14,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import argv, fence, health
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
-from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.remote import Remote, must, received
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
@@ -97,7 +97,7 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     if judge(properties) is not UnitEnd.GONE or (await read_facts(remote)).current != attempt.old:
         return False
     step.tell("the earlier attempt left the host as it was; starting anew")
-    await _disarm(remote, attempt)
+    await _disarm(remote, attempt, "abandoned")
     await _clean_up(remote, attempt)
     return attempt.old != attempt.new
 
@@ -174,7 +174,7 @@ async def _see_through(
     sick = await _health(world, remote, attempt, checks)
     if sick:
         return await _revert(world, remote, attempt, f"not healthy: {sick}")
-    return await _confirm(remote, attempt, make_default)
+    return await _confirm(world, remote, attempt, make_default)
 
 
 async def _contact(world: World, step: Step, deadline: float) -> GuestSession:
@@ -200,29 +200,25 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
     """What is not healthy, empty when all is; a second dead-man covers the time that this takes."""
     if not checks:
         return ""
-    budget = max(check.within_s for check in checks)
-    await remote.write(
-        argv.arm_dead_man(
-            attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=budget + attempt.confirm_s
-        )
+    after_s = max(check.within_s for check in checks) + attempt.confirm_s
+    armed = await remote.try_write(
+        argv.arm_dead_man(attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=after_s)
     )
-    remote.step.evidence(armed=HEALTH)
-    await remote.write(argv.stop_unit(argv.dead_man_unit(attempt.id, CONTACT)))
+    unit = argv.dead_man_unit(attempt.id, HEALTH)
+    if not armed.ok and judge(properties_in(await remote.read(argv.unit_state(unit)))) is not None:
+        must(armed)
+    if not await _taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
+        return "its time to answer was over"
+    await _stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
     return await health.first_problem(world, remote, checks)
 
 
-async def _confirm(remote: Remote, attempt: Attempt, make_default: MakeDefault) -> Outcome:
+async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default: MakeDefault) -> Outcome:
     """Disarm, then make the new system the boot default, and read everything back."""
     step = remote.step
     step.tell("confirmed; disarming")
-    await _disarm(remote, attempt)
-    if (await remote.read(argv.SYSTEMS)).splitlines()[1] != attempt.new:
-        return Outcome(
-            status=Status.ROLLED_BACK,
-            summary="the target had just gone back when the confirmation arrived",
-            facts={"current": attempt.old},
-        )
-    step.evidence(confirmed=attempt.id)
+    if not await _disarm(remote, attempt, "confirmed"):
+        return await _went_back(world, remote, attempt, "the target had begun to go back when the confirmation arrived")
     await make_default(remote)
     facts = await read_facts(remote)
     if facts.current != attempt.new or facts.profile != attempt.new:
@@ -240,10 +236,25 @@ async def _confirm(remote: Remote, attempt: Attempt, make_default: MakeDefault) 
     )
 
 
-async def _disarm(remote: Remote, attempt: Attempt) -> None:
-    for phase in (CONTACT, HEALTH):
-        if phase == CONTACT or remote.step.known.get("armed") == HEALTH:
-            await remote.try_write(argv.stop_unit(argv.dead_man_unit(attempt.id, phase)))
+async def _disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
+    """Keep the dead-men from going back; False when one has begun to. Its token moves to `into`."""
+    disarmed = await _taken(remote, attempt, HEALTH, into) or await _taken(remote, attempt, CONTACT, into)
+    if disarmed:
+        await _stop(remote, *(argv.dead_man_unit(attempt.id, phase) for phase in (CONTACT, HEALTH)))
+    return disarmed
+
+
+async def _taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:
+    """True when the dead-man's token is at `into`, by this call or by that of an earlier process."""
+    taken = received(await remote.try_write(argv.take_token(attempt.id, phase, into), show_output=False))
+    present = ("test", "-e", f"{argv.attempt_dir(attempt.id)}/{into}")
+    return taken.ok or (await remote.try_read(present, sudo=True)).ok
+
+
+async def _stop(remote: Remote, *units: str) -> None:
+    """Stop dead-men that can do nothing any more; one that found its token gone has failed, which means nothing."""
+    received(await remote.try_write(argv.stop_unit(*units), show_output=False))
+    received(await remote.try_write(argv.forget_failure(*units), show_output=False))
 
 
 async def _revert(world: World, remote: Remote, attempt: Attempt, reason: str) -> Outcome:
@@ -272,7 +283,7 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
             )
         await world.clock.sleep(0.5)
     lines = (await remote.try_read(("cat", argv.activation_log(attempt.id)), sudo=True)).stdout.splitlines()
-    await _disarm(remote, attempt)
+    await _disarm(remote, attempt, "reverted")
     await _clean_up(remote, attempt)
     return Outcome(
         status=Status.ROLLED_BACK,
