@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -256,6 +257,37 @@ async def test_no_more_channels_are_open_at_once_than_a_server_allows(net: Net) 
             group.create_task(session.run(["sleep", "0.01"]))
     assert net.server.machine
     assert net.server.machine.most_running == QUICK.channels
+
+
+class Stubborn:
+    """A connection that refuses the first channels, as OpenSSH does while it has not reaped earlier sessions."""
+
+    def __init__(self, connection: Any, refusals: int) -> None:
+        self._connection = connection
+        self.refusals = refusals
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    async def create_session(self, *args: object, **kwargs: object) -> object:
+        if self.refusals:
+            self.refusals -= 1
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
+        return await self._connection.create_session(*args, **kwargs)
+
+
+async def test_a_channel_refused_for_a_moment_is_asked_for_again(net: Net) -> None:
+    session = await net.guest.session(net.target)
+    stubborn = Stubborn(session._connection, 3)
+    session._connection = stubborn  # type: ignore[assignment]
+    assert (await session.run(["true"])).ok
+    stubborn.refusals = 2
+    async with session.stream(["true"]) as chunks:
+        assert [chunk async for chunk in chunks] == []
+    stubborn.refusals = 1000
+    with pytest.raises(Refused) as refusal:
+        await session.run(["true"])
+    assert refusal.value.code == "PVX0616"
 
 
 async def test_memory_does_not_grow_with_the_output(net: Net) -> None:

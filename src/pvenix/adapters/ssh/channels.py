@@ -154,7 +154,7 @@ class Follower(asyncssh.SSHClientSession[bytes]):
     """Hands on standard output as it comes; reading pauses when nobody takes it. Standard error is dropped."""
 
     def __init__(self) -> None:
-        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self.channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._chunks: deque[bytes] = deque()
         self._held = 0
         self._paused = False
@@ -179,13 +179,13 @@ class Follower(asyncssh.SSHClientSession[bytes]):
             yield rest
 
     def _resume(self) -> None:
-        if self._paused and self._channel is not None and self._held <= _FOLLOW_HIGH // 2:
+        if self._paused and self.channel is not None and self._held <= _FOLLOW_HIGH // 2:
             self._paused = False
-            self._channel.resume_reading()
+            self.channel.resume_reading()
 
     @override
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._channel = chan
+        self.channel = chan
 
     @override
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -193,13 +193,13 @@ class Follower(asyncssh.SSHClientSession[bytes]):
             return
         self._chunks.append(data)
         self._held += len(data)
-        if self._held > _FOLLOW_HIGH and not self._paused and self._channel is not None:
+        if self._held > _FOLLOW_HIGH and not self._paused and self.channel is not None:
             self._paused = True
-            self._channel.pause_reading()
+            self.channel.pause_reading()
         self._news.set()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = True
-        self._channel = None
+        self.channel = None
         self._news.set()

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncssh
 
@@ -16,6 +17,9 @@ from pvenix.adapters.text import sanitise
 from pvenix.engine.ports import CommandResult, OutputSink, Target
 from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
 
+_OPEN_TRIES: Final = 9
+_OPEN_PAUSE_S: Final = 0.01
+"""Doubled each time: 2.5 s in all."""
 _GONE = (OSError, asyncssh.Error)
 """What opening a channel raises on a connection that is dead."""
 
@@ -82,14 +86,28 @@ class SshSession:
         )
 
     async def _execute(self, command: str, stdin: bytes, collector: Collector) -> None:
-        try:
-            await self._connection.create_session(lambda: collector, command, encoding=None)
-        except _GONE as error:
-            if self.alive and isinstance(error, asyncssh.ChannelOpenError):
-                raise self._refused(error) from error
+        if await self._open(command, collector) is None:
             return  # no status was received: the result says LOST
         await collector.feed(stdin)
         await collector.ended.wait()
+
+    async def _open(self, command: str, session: Collector | Follower) -> asyncssh.SSHClientChannel[bytes] | None:
+        """A channel on which `command` runs, None when the connection is gone.
+
+        OpenSSH counts a session until its process is reaped, which is after the channel's end: so a busy connection may
+        be refused a channel although fewer than MaxSessions are open. Nothing was started then, and a moment later it is.
+        Raises: Refused when the host runs no commands, or has no session left for seconds.
+        """
+        for attempt in range(_OPEN_TRIES):
+            try:
+                return (await self._connection.create_session(lambda: session, command, encoding=None))[0]
+            except _GONE as error:
+                if not self.alive or not isinstance(error, asyncssh.ChannelOpenError):
+                    return None
+                if session.channel is not None or attempt == _OPEN_TRIES - 1:
+                    raise self._refused(error) from error
+            await asyncio.sleep(_OPEN_PAUSE_S * 2**attempt)
+        raise AssertionError("unreachable")
 
     @asynccontextmanager
     async def stream(self, argv: Sequence[str], *, sudo: bool = False) -> AsyncIterator[AsyncIterator[str]]:
@@ -100,12 +118,9 @@ class SshSession:
         command = remote_command(argv, sudo=sudo)
         follower = Follower()
         async with self._channel_slot():
-            try:
-                channel, _ = await self._connection.create_session(lambda: follower, command, encoding=None)
-            except _GONE as error:
-                if self.alive and isinstance(error, asyncssh.ChannelOpenError):
-                    raise self._refused(error) from error
-                raise Unreachable(f"{place(self._target)}: the connection is gone", why=sanitise(str(error))) from error
+            channel = await self._open(command, follower)
+            if channel is None:
+                raise Unreachable(f"{place(self._target)}: the connection is gone")
             try:
                 channel.write_eof()
                 yield follower.chunks()
