@@ -12,6 +12,9 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import LocalResource
 from pvenix.model.events import Event
 
+_LINE_LIMIT = 4096
+"""Characters after which an unfinished line is written all the same, so that nothing a host prints is held for long."""
+
 
 class Narrator:
     """Numbers a run's events, writes them to its files and hands them to this process's listener."""
@@ -53,37 +56,49 @@ class Narrator:
 
 
 class HostLog:
-    """The whole output of one host in one run; takes sanitised text, keeps the last state of a progress line."""
+    """The output of one host in one run, line by line; of a progress line that redraws itself the last state is kept."""
 
     def __init__(self, path: Path) -> None:
         self._file: TextIO = _open(path)
-        self._column_zero = True
+        self._partial = ""
 
     def write(self, text: str) -> None:
-        """Append output as it came.
+        """Append sanitised output as it came; a line is written when it is whole.
 
         Raises: LocalResource when the disk does not take it.
         """
-        if not text:
-            return
-        self._column_zero = text.endswith("\n")
-        self._put(text)
+        *lines, self._partial = (self._partial + text).split("\n")
+        if len(self._partial) > _LINE_LIMIT:
+            lines, self._partial = [*lines, self._partial], ""
+        self._put(lines)
 
     def line(self, text: str) -> None:
-        """Append one line of our own, on a line of its own."""
-        self._put(text + "\n" if self._column_zero else f"\n{text}\n")
-        self._column_zero = True
+        """Append one line of our own, on a line of its own.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        partial, self._partial = self._partial, ""
+        self._put([partial, text] if partial else [text])
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what is left and close the file."""
+        if self._partial:
+            self._put([self._partial])
         self._file.close()
 
-    def _put(self, text: str) -> None:
+    def _put(self, lines: list[str]) -> None:
+        if not lines:
+            return
         try:
-            self._file.write(text)
+            self._file.write("".join(f"{_last_state(line)}\n" for line in lines))
             self._file.flush()
         except OSError as error:
             raise LocalResource("a host's log cannot be written", why=str(error)) from error
+
+
+def _last_state(line: str) -> str:
+    """What a terminal would show of a line with carriage returns in it."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _open(path: Path) -> TextIO:

@@ -17,6 +17,7 @@ from pvenix.model.site import Template, Zone
 TAKEN = "PVX0511"
 _TRIES = 5
 _TASK_TIMEOUT_S = 1500.0
+_LOST_PATIENCE_S = 10.0
 _ROOT_DISK = "scsi0"
 
 
@@ -68,12 +69,14 @@ async def _earlier(world: World, step: Step) -> Found | None:
     return await _appeared(world, step, node_name(step.known["node"]), vmid(step.known["vmid"]))
 
 
-async def _appeared(world: World, step: Step, node: NodeName, new: Vmid) -> Found | None:
+async def _appeared(world: World, step: Step, node: NodeName, new: Vmid, *, patience_s: float = 0) -> Found | None:
     """The VM `new` if it is ours and whole, None when it does not exist or belongs to somebody else.
 
-    Until a clone has ended its VM is listed on the template's node, so both nodes are asked.
+    Until a clone has ended its VM is listed on the template's node, so both nodes are asked. A request whose answer was
+    lost may still be on its way: for `patience_s` seconds a missing VM is looked for again.
     """
     source = await _template_node(world, _template(world, step))
+    patient_until = world.clock.monotonic() + patience_s
 
     async def whole() -> Found | bool | None:
         for where in dict.fromkeys((node, source)):
@@ -82,7 +85,7 @@ async def _appeared(world: World, step: Step, node: NodeName, new: Vmid) -> Foun
                 return None
             if config is not None:
                 return Found(node=where, vmid=new, config=config) if is_ours(config, step.host) else False
-        return False
+        return None if world.clock.monotonic() < patient_until else False
 
     found = await until(whole, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what=f"the end of the clone of VM {new}")
     return found if isinstance(found, Found) else None
@@ -128,7 +131,7 @@ async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Fo
         await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking whether the clone exists")
-        found = await _appeared(world, step, target, new)
+        found = await _appeared(world, step, target, new, patience_s=_LOST_PATIENCE_S)
         if found is None:
             raise
         return found
