@@ -142,9 +142,10 @@ class Runner:
             hosts = tuple(host for host in wave if host not in self.ends or self.ends[host].status.goes_on)
             self.narrator.emit(WaveStarted, play=play.name, number=number, of=len(play.waves), hosts=hosts)
             await self._wave(index, play, hosts, earlier)
-            failed = sum(1 for host in wave if host in self.ends and self.ends[host].status.counts_as_failed)
+            # A host that an earlier play lost is not in this wave any more, so it does not count a second time.
+            failed = sum(1 for host in hosts if host in self.ends and self.ends[host].status.counts_as_failed)
             fatal = failed and play.any_errors_fatal
-            if fatal or (wave and failed * 100 / len(wave) > play.max_fail_percentage) or self.gate.stopped:
+            if fatal or (hosts and failed * 100 / len(hosts) > play.max_fail_percentage) or self.gate.stopped:
                 return self._stop_rest(index, number)
         return True
 
