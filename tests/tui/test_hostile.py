@@ -95,7 +95,6 @@ def drain(process: subprocess.Popen[bytes], master: int) -> bytes:
     return data
 
 
-@pytest.mark.slow
 def test_nothing_foreign_reaches_a_real_terminal_as_a_control_sequence(tmp_path: Path) -> None:
     process, master, slave = open_terminal("hostile", folder=tmp_path)
     try:
@@ -125,7 +124,6 @@ def test_nothing_foreign_reaches_a_real_terminal_as_a_control_sequence(tmp_path:
     assert "PWN" not in screen.title
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", ["key", "sigterm", "exception"])
 def test_the_terminal_is_as_before_however_the_program_ends(tmp_path: Path, end: str) -> None:
     process, master, slave = open_terminal("crash" if end == "exception" else "plain", folder=tmp_path)

@@ -13,7 +13,7 @@ from pvenix_tui.session import Session
 from tests.tui.driver import FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend
 
-pytestmark = [pytest.mark.tui, pytest.mark.slow]
+pytestmark = pytest.mark.tui
 
 
 async def host(ui: Ui) -> None:

@@ -289,3 +289,12 @@ async def test_every_size_shows_the_hosts_and_the_help_key(open_ui: OpenUi, size
     async with open_ui(size) as ui:
         ui.expect("tappaas-vllm", "? help")
         assert all(len(line) <= size[0] for line in ui.text().splitlines())
+
+
+async def test_a_key_right_behind_the_filters_enter_is_a_key_and_not_text(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("slash", "d", "n", "s")
+        for key in ("enter", "x"):
+            ui.app.simulate_key(key)
+        await ui.settle()
+        ui.expect("Verbs for dns01")

@@ -181,7 +181,7 @@ class Prompt(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="small") as box:
             box.border_title = foreign(self._title)
-            yield Field(self._value, hint=self._hint, id="line")
+            yield Field(self._value, hint=self._hint, release=True, id="line")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The text is the result."""

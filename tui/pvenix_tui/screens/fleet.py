@@ -107,7 +107,7 @@ class FleetScreen(HostVerbs):
                 yield groups
             with Vertical(id="main"):
                 yield Bar(id="summary")
-                field = Field(hint="role_vllm:!core  state=drifted  or a part of a row", id="filter")
+                field = Field(hint="role_vllm:!core  state=drifted  or a part of a row", release=True, id="filter")
                 field.display = False
                 yield field
                 yield Rows(HostTable(self.model, self.session.clock), id="hosts")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
+from typing_extensions import override
 
 from pvenix_tui.text import safe
 
@@ -10,14 +14,31 @@ from pvenix_tui.text import safe
 class Field(Input):
     """An input that never blinks and never holds what could not be typed."""
 
+    # priority: done before the next key is handed out, while an ordinary binding waits in the widget's queue
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", show=False, priority=True)]
     DEFAULT_CSS = """
     Field { height: 1; border: none; padding: 0 1; background: $boost; }
     Field:focus { border: none; background: $primary 30%; }
     """
 
-    def __init__(self, value: str = "", *, hint: str = "", id: str | None = None) -> None:  # noqa: A002 Textual's name
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        hint: str = "",
+        release: bool = False,
+        id: str | None = None,  # noqa: A002 Textual's own name
+    ) -> None:
         super().__init__(safe(value), placeholder=safe(hint), compact=True, select_on_focus=False, id=id)
         self.cursor_blink = False
+        self._release = release
+        """Enter gives the focus up at once, so that a key typed right behind it is not taken for text."""
+
+    @override
+    async def action_submit(self) -> None:
+        if self._release:
+            self.screen.set_focus(None)
+        await super().action_submit()
 
     def validate_value(self, value: str) -> str:
         """The value as it is kept."""
