@@ -63,7 +63,7 @@ class Golden:
 
     def remote(self) -> MemoryRemote:
         """The repository as seeded."""
-        remote = MemoryRemote(clock=EPOCH)
+        remote = MemoryRemote(clock=max(commit.at for commit in self.commits))
         remote.commits = {commit.id: commit for commit in self.commits}
         remote.refs = {"refs/heads/main": self.commits[0].id}
         return remote

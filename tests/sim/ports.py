@@ -53,17 +53,19 @@ class Calls:
         for happen in self.due.pop(number, ()):
             happen()
         if number == self.die_at and self.before:
-            self._die()
+            self.kill()
+            raise asyncio.CancelledError
         result = await effect()
         if number == self.die_at:
-            self._die()
+            self.kill()
+            raise asyncio.CancelledError
         return result
 
-    def _die(self) -> None:
+    def kill(self) -> None:
+        """End the process here and now."""
         self.dead = True
         if self.task is not None:
             self.task.cancel()
-        raise asyncio.CancelledError
 
 
 class SimTransport(LabTransport):

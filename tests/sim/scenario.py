@@ -29,6 +29,8 @@ REST_S = 1500.0
 """Longer than every dead-man, health budget and task."""
 GOOD = (ExitCode.OK,)
 RESUMES = 4
+PROTECTED = "dns01"
+"""The resident whose destruction the inventory forbids."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +110,8 @@ def script(seed: int) -> Script:
     everyone = (*residents, *newcomers)
     if rng.random() < 0.5:
         acts.append(_act(rng, "rollback", (rng.choice(everyone),)))
-    if rng.random() < 0.4:
-        acts.append(_act(rng, "retire", (rng.choice(everyone),)))
+    if rng.random() < 0.4 and set(everyone) != {PROTECTED}:
+        acts.append(_act(rng, "retire", (rng.choice([host for host in everyone if host != PROTECTED]),)))
     return Script(seed=seed, acts=tuple(acts))
 
 

@@ -51,6 +51,8 @@ class Sim:
     """What the present process sees of the repository."""
     calls: Calls = field(default_factory=Calls)
     log: list[str] = field(default_factory=list)
+    broken: AssertionError | None = None
+    """The first rule that was broken during a run; raised when its process has ended."""
 
     @classmethod
     def make(cls, golden: Golden, root: Path, seed: int, watch: Callable[[Sim, Event], None]) -> Sim:
@@ -92,6 +94,8 @@ class Sim:
         async with asyncio.TaskGroup() as group:
             calls.task = group.create_task(self._process(run, calls, journal, resume=resume))
             await asyncio.wait((calls.task,))
+        if self.broken is not None:
+            raise self.broken
         if calls.task.cancelled():
             assert calls.dead, "the process ended as if it had been cancelled, but nobody killed it"
             self.note(f"killed at call {calls.count}: {calls.last}")
@@ -120,7 +124,12 @@ class Sim:
         self.events.append(event)
         shown = {key: value for key, value in event.to_json().items() if key not in ("run", "seq", "at")}
         self.note(" ".join(f"{key}={value}" for key, value in shown.items() if value not in ("", (), [], False)))
-        self.watch(self, event)
+        try:
+            self.watch(self, event)
+        except AssertionError as broken:
+            self.note(f"*** {broken}")
+            self.broken = self.broken or broken
+            self.calls.kill()
 
     def note(self, text: str) -> None:
         """Remember a line of what happened."""

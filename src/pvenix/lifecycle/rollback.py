@@ -6,7 +6,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.facts import generations_in
 from pvenix.lifecycle.remote import Remote, as_text
-from pvenix.lifecycle.transaction import activate
+from pvenix.lifecycle.transaction import activate, unfinished
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import UsageError
 from pvenix.model.outcome import Outcome, Probe, done, needed
@@ -29,7 +29,7 @@ async def probe(world: World, step: Step) -> Probe:
     target = (await remote.read(argv.resolve(argv.generation_link(number)))).strip()
     running = (await remote.read(argv.SYSTEMS)).splitlines()[1]
     if listed[number].current and running == target:
-        return done(f"runs generation {number}")
+        return unfinished(step, done(f"runs generation {number}", target=target))
     return needed(f"generation {number} is {target.removeprefix('/nix/store/')[:44]}", target=target)
 
 

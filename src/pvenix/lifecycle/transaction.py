@@ -19,7 +19,7 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import store_path
-from pvenix.model.outcome import Outcome, Status
+from pvenix.model.outcome import Need, Outcome, Probe, Status, needed
 from pvenix.model.site import HealthCheck
 
 _GRACE_S = 60.0
@@ -69,6 +69,14 @@ class Attempt:
             "failed_before": " ".join(self.failed_before),
             "confirm_s": str(self.confirm_s),
         }
+
+
+def unfinished(step: Step, found: Probe) -> Probe:
+    """`found`, or work to do when a killed process left an attempt open: its fence and units are still on the host."""
+    attempt = Attempt.from_known(step.known)
+    if attempt is None or found.need is not Need.DONE:
+        return found
+    return needed(f"attempt {attempt.id} is still open", **found.facts)
 
 
 async def activate(
@@ -140,6 +148,7 @@ async def _launch(remote: Remote, attempt: Attempt) -> None:
     try:
         await fence.take(remote, attempt.id)
         step.tell(f"armed: without confirmation it goes back in {attempt.confirm_s} s")
+        await remote.write(argv.write_file(argv.token(attempt.id, CONTACT)), stdin=attempt.id.encode())
         await remote.write(
             argv.arm_dead_man(attempt.id, CONTACT, old=attempt.old, profile=attempt.profile, after_s=attempt.confirm_s)
         )
@@ -147,7 +156,6 @@ async def _launch(remote: Remote, attempt: Attempt) -> None:
         await fence.release(remote, attempt.id)
         step.evidence(ended=attempt.id)
         raise
-    step.evidence(armed=CONTACT)
     step.tell("activating")
     started = await remote.try_write(argv.activate(attempt.id, attempt.new, "test"))
     if not started.ok:
@@ -172,6 +180,8 @@ async def _see_through(
     if new_failures:
         return await _revert(world, remote, attempt, f"units failed: {', '.join(new_failures)}")
     sick = await _health(world, remote, attempt, checks)
+    if sick is None:
+        return await _went_back(world, remote, attempt, "it had begun to go back before its health was looked at")
     if sick:
         return await _revert(world, remote, attempt, f"not healthy: {sick}")
     return await _confirm(world, remote, attempt, make_default)
@@ -196,8 +206,11 @@ async def _contact(world: World, step: Step, deadline: float) -> GuestSession:
         await world.clock.sleep(0.5)
 
 
-async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[HealthCheck, ...]) -> str:
-    """What is not healthy, empty when all is; a second dead-man covers the time that this takes."""
+async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[HealthCheck, ...]) -> str | None:
+    """What is not healthy, empty when all is; a second dead-man covers the time that this takes.
+
+    None when the first dead-man has begun to go back.
+    """
     if not checks:
         return ""
     after_s = max(check.within_s for check in checks) + attempt.confirm_s
@@ -208,7 +221,7 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
     if not armed.ok and judge(properties_in(await remote.read(argv.unit_state(unit)))) is not None:
         must(armed)
     if not await _taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
-        return "its time to answer was over"
+        return None
     await _stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
     return await health.first_problem(world, remote, checks)
 
@@ -252,7 +265,7 @@ async def _taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> boo
 
 
 async def _stop(remote: Remote, *units: str) -> None:
-    """Stop dead-men that can do nothing any more; one that found its token gone has failed, which means nothing."""
+    """Stop units that have nothing to do any more; one that failed has said all that it could."""
     received(await remote.try_write(argv.stop_unit(*units), show_output=False))
     received(await remote.try_write(argv.forget_failure(*units), show_output=False))
 
@@ -315,9 +328,8 @@ async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> O
 
 
 async def _clean_up(remote: Remote, attempt: Attempt) -> None:
-    await remote.try_write(
-        argv.stop_unit(argv.activation_unit(attempt.id), argv.revert_unit(attempt.id)), show_output=False
-    )
+    """Leave nothing of the attempt in the way of the next one; its directory stays, with log and roots."""
+    await _stop(remote, argv.activation_unit(attempt.id), argv.revert_unit(attempt.id))
     await fence.release(remote, attempt.id)
 
 
