@@ -126,7 +126,7 @@ async def closure_changes(remote: Remote, old: str, new: str) -> tuple[str, ...]
     """Package changes between two systems, a line each."""
     if old == new:
         return ()
-    result = await remote.try_read(argv.closure_diff(old, new), timeout_s=120)
+    result = await remote.try_read(argv.closure_diff(old, new), sudo=True, timeout_s=120)
     return tuple(line.strip() for line in must(result).splitlines() if line.strip())
 
 
