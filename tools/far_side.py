@@ -23,7 +23,12 @@ class Site:
         self.lab: dict[str, Any] = json.loads((folder / "lab.json").read_text())
         self._temporary = temporary
         self._tls = ssl.create_default_context(cafile=self.lab["pve"]["ca"])
-        self.vms: list[dict[str, Any]] = self.api("/cluster/resources?type=vm")
+        self.vms: list[dict[str, Any]] = [
+            {**vm, "node": node["node"]}
+            for node in self.api("/nodes")
+            for vm in self.api(f"/nodes/{node['node']}/qemu")
+        ]
+        """Asked of every node, since the cluster's own list is some seconds old."""
         self.main = self.git("rev-parse", "refs/heads/main").strip()
 
     def api(self, path: str) -> Any:
