@@ -1,0 +1,3 @@
+{
+  environment.packages.base.version = "2.4";
+}
