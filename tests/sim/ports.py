@@ -143,6 +143,11 @@ class Machines:
     def _observe(self, guest: Guest, what: str) -> None:
         if what in ("cut", "off"):
             self._machine(guest.vm.vmid, guest).epoch += 1
+        elif not any(
+            name.startswith("pvenix-activate-") and unit.active == "active" for name, unit in guest.units.units.items()
+        ):
+            # The lab closes the port of whatever is activated next; a system that answered before goes on answering.
+            guest.port_closed_by.discard(guest.current_path)
 
 
 class SimSession:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv, build
 from pvenix.lifecycle.remote import Remote, as_text
-from pvenix.lifecycle.transaction import CONTACT, Attempt, MakeDefault, activate, unfinished
+from pvenix.lifecycle.transaction import CONFIRMED, CONTACT, Attempt, MakeDefault, activate, unfinished
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status
 
@@ -55,7 +55,7 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
         ),
         as_text(argv.activate(step.run, _NEW, "test"), sudo=True),
         as_text(argv.SYSTEMS),
-        as_text(argv.take_token(step.run, CONTACT, "confirmed"), sudo=True),
+        as_text(argv.take_token(step.run, CONTACT, CONFIRMED), sudo=True),
         as_text(argv.stop_unit(argv.dead_man_unit(step.run, CONTACT)), sudo=True),
         as_text(argv.set_profile(_NEW), sudo=True),
         as_text(argv.switch_to(_NEW, "boot"), sudo=True),

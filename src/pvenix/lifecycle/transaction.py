@@ -26,6 +26,8 @@ _GRACE_S = 60.0
 """How long after the dead-man's hour a host may take to answer again."""
 _TAIL = 8
 CONTACT, HEALTH = "contact", "health"
+CONFIRMED = "confirmed"
+"""Where the dead-man's token is once the new system was confirmed: from then on there is no way back by itself."""
 MakeDefault = Callable[[Remote], Awaitable[None]]
 
 
@@ -105,8 +107,10 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     if judge(properties) is not UnitEnd.GONE or (await read_facts(remote)).current != attempt.old:
         return False
     step.tell("the earlier attempt left the host as it was; starting anew")
-    await _disarm(remote, attempt, "abandoned")
-    await _clean_up(remote, attempt)
+    if await _disarm(remote, attempt, "abandoned"):
+        await _clean_up(remote, attempt)
+    else:
+        await _went_back(world, remote, attempt, "the target went back by itself")
     return attempt.old != attempt.new
 
 
@@ -176,6 +180,8 @@ async def _see_through(
         return await _went_back(world, remote, attempt, "the activation was not confirmed in time")
     if end is UnitEnd.FAILED:
         return await _revert(world, remote, attempt, "the activation failed")
+    if await _is_at(remote, attempt, CONFIRMED):
+        return await _confirm(world, remote, attempt, make_default)
     new_failures = sorted(set(facts.failed_units) - set(attempt.failed_before))
     if new_failures:
         return await _revert(world, remote, attempt, f"units failed: {', '.join(new_failures)}")
@@ -214,12 +220,8 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
     if not checks:
         return ""
     after_s = max(check.within_s for check in checks) + attempt.confirm_s
-    armed = await remote.try_write(
-        argv.arm_dead_man(attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=after_s)
-    )
-    unit = argv.dead_man_unit(attempt.id, HEALTH)
-    if not armed.ok and judge(properties_in(await remote.read(argv.unit_state(unit)))) is not None:
-        must(armed)
+    arm = argv.arm_dead_man(attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=after_s)
+    await _start_once(remote, arm, argv.dead_man_unit(attempt.id, HEALTH))
     if not await _taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
         return None
     await _stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
@@ -230,7 +232,7 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
     """Disarm, then make the new system the boot default, and read everything back."""
     step = remote.step
     step.tell("confirmed; disarming")
-    if not await _disarm(remote, attempt, "confirmed"):
+    if not await _disarm(remote, attempt, CONFIRMED):
         return await _went_back(world, remote, attempt, "the target had begun to go back when the confirmation arrived")
     await make_default(remote)
     facts = await read_facts(remote)
@@ -253,15 +255,30 @@ async def _disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
     """Keep the dead-men from going back; False when one has begun to. Its token moves to `into`."""
     disarmed = await _taken(remote, attempt, HEALTH, into) or await _taken(remote, attempt, CONTACT, into)
     if disarmed:
-        await _stop(remote, *(argv.dead_man_unit(attempt.id, phase) for phase in (CONTACT, HEALTH)))
+        await _stop(remote, *_dead_men(attempt))
     return disarmed
+
+
+def _dead_men(attempt: Attempt) -> tuple[str, str]:
+    return argv.dead_man_unit(attempt.id, CONTACT), argv.dead_man_unit(attempt.id, HEALTH)
 
 
 async def _taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:
     """True when the dead-man's token is at `into`, by this call or by that of an earlier process."""
     taken = received(await remote.try_write(argv.take_token(attempt.id, phase, into), show_output=False))
-    present = ("test", "-e", f"{argv.attempt_dir(attempt.id)}/{into}")
-    return taken.ok or (await remote.try_read(present, sudo=True)).ok
+    return taken.ok or await _is_at(remote, attempt, into)
+
+
+async def _is_at(remote: Remote, attempt: Attempt, place: str) -> bool:
+    """True when the token was moved to `place`."""
+    return (await remote.try_read(("test", "-e", f"{argv.attempt_dir(attempt.id)}/{place}"), sudo=True)).ok
+
+
+async def _start_once(remote: Remote, start: argv.Argv, unit: str) -> None:
+    """Start a unit unless an earlier process of this attempt has."""
+    started = received(await remote.try_write(start))
+    if not started.ok and properties_in(await remote.read(argv.unit_state(unit))).get("LoadState") != "loaded":
+        must(started)
 
 
 async def _stop(remote: Remote, *units: str) -> None:
@@ -276,7 +293,7 @@ async def _revert(world: World, remote: Remote, attempt: Attempt, reason: str) -
     step.tell(f"{reason}; going back to what ran before")
     step.evidence(reverting=reason)
     await remote.try_write(argv.stop_unit(argv.activation_unit(attempt.id)))
-    await remote.write(argv.revert(attempt.id, old=attempt.old))
+    await _start_once(remote, argv.revert(attempt.id, old=attempt.old), argv.revert_unit(attempt.id))
     return await _went_back(world, remote, attempt, reason)
 
 
@@ -309,11 +326,7 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
 
 async def _going_back(remote: Remote, attempt: Attempt) -> bool:
     """True while the switch to the old system is at work: stopped half-way it would leave units down."""
-    units = (
-        argv.dead_man_unit(attempt.id, CONTACT),
-        argv.dead_man_unit(attempt.id, HEALTH),
-        argv.revert_unit(attempt.id),
-    )
+    units = (*_dead_men(attempt), argv.revert_unit(attempt.id))
     states = [properties_in(await remote.read(argv.unit_state(unit))) for unit in units]
     return any(state.get("SubState") in ("start", "running") for state in states)
 
@@ -329,7 +342,7 @@ async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> O
 
 async def _clean_up(remote: Remote, attempt: Attempt) -> None:
     """Leave nothing of the attempt in the way of the next one; its directory stays, with log and roots."""
-    await _stop(remote, argv.activation_unit(attempt.id), argv.revert_unit(attempt.id))
+    await _stop(remote, argv.activation_unit(attempt.id), argv.revert_unit(attempt.id), *_dead_men(attempt))
     await fence.release(remote, attempt.id)
 
 
