@@ -96,7 +96,7 @@ async def stream(
         git,
         *arguments,
         cwd=tree.real(cwd),
-        env=environment(empty_home(tree), hooks=hooks) | dict(extra or {}),
+        env=environment(empty_home(tree), hooks=hooks) | _ends_at(tree) | dict(extra or {}),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -115,6 +115,11 @@ async def stream(
             process.kill()
             await process.wait()
     return process.returncode or 0
+
+
+def _ends_at(tree: VirtualRoot) -> dict[str, str]:
+    """A repository is looked for in the guest's directories, not above its root."""
+    return {"GIT_CEILING_DIRECTORIES": str(tree.root.parent)}
 
 
 async def _feed(source: ByteReader, target: asyncio.StreamWriter | None) -> None:

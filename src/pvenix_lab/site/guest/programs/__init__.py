@@ -16,6 +16,7 @@ PROGRAMS: dict[str, Program] = {
     "echo": files.echo,
     "cat": files.cat,
     "chmod": files.chmod,
+    "chown": files.chown,
     "dd": data.dd,
     "df": files.df,
     "ls": files.ls,

@@ -8,7 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.guest.call import Call, ProgramError, parse_options, reason
+from pvenix_lab.site.guest.call import UIDS, Call, ProgramError, parse_options, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +220,23 @@ async def chmod(call: Call) -> int:
         call.tree.check_write(call.full(path), call.uid)
         call.tree.stat(call.full(path))
         os.chmod(call.tree.real(call.full(path)), int(mode, 8))  # noqa: PTH101 - the path is already resolved
+
+    return _each(call, tuple(paths), change, "cannot access '{path}'")
+
+
+async def chown(call: Call) -> int:
+    """`chown [-R] USER:[GROUP] P…` by root, with coreutils' refusals; whose a file is, is not kept (see `vfs`)."""
+    call.mutates()
+    options = parse_options(call, flags=("-R",))
+    owner, *paths = _operands(call, options.rest, 2)
+    user, _, group = owner.partition(":")
+    if user not in UIDS or (group and group not in UIDS):
+        raise ProgramError(f"chown: invalid user: '{owner}'")
+
+    def change(path: str) -> None:
+        call.tree.stat(call.full(path))
+        if call.uid != 0:
+            raise PermissionError(1, "Operation not permitted", path)
 
     return _each(call, tuple(paths), change, "cannot access '{path}'")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,17 @@ _READS = frozenset(
     }
 )
 _WRITES = frozenset({"checkout", "fetch", "stash"})
+_BRANCH = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
+_MAKING = {
+    "init": (("--quiet", f"--initial-branch={_BRANCH}"),
+             ("--quiet", "--bare", f"--initial-branch={_BRANCH}", r"/srv/git/[A-Za-z0-9._/-]+")),
+    "config": (("receive\\.fsckObjects", "true"),),
+    "add": (("--all",),),
+    "commit": (("--quiet", "-m", ".+"),),
+    "update-ref": ((f"refs/heads/{_BRANCH}", "[0-9a-f]{40}", "0{40}"),),
+}  # fmt: skip
+"""How a repository is made (seed 000, step 1): these forms and no other."""
+_IDENTITY = re.compile(r"user\.(?:name|email)=[^\n]+")
 _REFUSED = (
     "--upload-pack",
     "--exec",
@@ -44,14 +56,17 @@ _REFUSED = (
 _DENIED = 128
 
 
-def _split(call: Call) -> tuple[str, list[str]]:
-    """The directory to run in and the words from the subcommand on."""
+def _split(call: Call) -> tuple[str, list[str], list[str]]:
+    """The directory to run in, who commits (`-c user.…`), and the words from the subcommand on."""
     words = list(call.args)
+    identity: list[str] = []
     directory = call.cwd
     while words and words[0].startswith("-"):
         word = words.pop(0)
         if word == "-C" and words:
             directory = posixpath.join(directory, words.pop(0))
+        elif word == "-c" and words and _IDENTITY.fullmatch(words[0]):
+            identity += ["-c", words.pop(0)]
         elif word.startswith("--git-dir="):
             directory = call.full(word.partition("=")[2])
         else:
@@ -60,7 +75,7 @@ def _split(call: Call) -> tuple[str, list[str]]:
             )
     if not words:
         raise ProgramError("usage: git [-C <path>] [--git-dir=<path>] <command> [<args>]")
-    return directory, words
+    return directory, identity, words
 
 
 def _mapped(call: Call, words: list[str]) -> Iterator[str]:
@@ -73,23 +88,28 @@ def _mapped(call: Call, words: list[str]) -> Iterator[str]:
 
 async def run_git(call: Call) -> int:
     """`git -C D COMMAND …` for the commands that pvenix and people need there; the real git does the work."""
-    directory, (command, *rest) = _split(call)
-    if command not in _READS | _WRITES or rest[:1] == ["create"]:
+    directory, identity, (command, *rest) = _split(call)
+    making = any(_fits(form, rest) for form in _MAKING.get(command, ()))
+    if not making and (command not in _READS | _WRITES or rest[:1] == ["create"]):
         raise ProgramError(f"git: '{command}' is not a git command. See 'git --help'.")
     if not call.tree.is_dir(directory):
         raise ProgramError(f"fatal: cannot change to '{directory}': No such file or directory", _DENIED)
-    writes = command in _WRITES and rest[:1] not in (["list"], ["show"])
+    writes = making or (command in _WRITES and rest[:1] not in (["list"], ["show"]))
     if writes:
         if call.uid != 0:
             raise ProgramError(f"error: cannot open '.git/{_file_of(command)}': Permission denied", 255)
         call.mutates()
     if any(".." in word.split("/") for word in rest):
         raise ProgramError("fatal: the lab's git takes no path with '..'", _DENIED)
-    arguments = (command, *_mapped(call, rest))
+    arguments = (*identity, command, *_mapped(call, rest))
     streams = (call.stdin, call.stdout, call.stderr)
     status = await git.stream(call.tree, arguments, streams, cwd=directory)
     call.tree.touch()
     return status
+
+
+def _fits(form: tuple[str, ...], words: list[str]) -> bool:
+    return len(form) == len(words) and all(map(re.fullmatch, form, words))
 
 
 def _file_of(command: str) -> str:

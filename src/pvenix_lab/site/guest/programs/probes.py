@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pvenix_lab.site.guest.call import ProgramError, parse_options
+from pvenix_lab.site.guest.call import UIDS, ProgramError, parse_options
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.call import Call
 
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOMES = {"root": "/root", "tappaas": "/home/tappaas", "git": "/srv/git"}
 
 
 def _listens(call: Call, host: str, port: int) -> bool:
@@ -52,9 +53,20 @@ async def curl(call: Call) -> int:
     )
 
 
+def _passwd(call: Call, user: str) -> int:
+    home = _HOMES.get(user, "")
+    if not home or not call.tree.is_dir(home):  # the git user is role-cicd's, which makes its home
+        return 2
+    uid = UIDS[user]
+    call.out(f"{user}:x:{uid}:{0 if uid == 0 else 100}::{home}:/run/current-system/sw/bin/bash\n")
+    return 0
+
+
 async def getent(call: Call) -> int:
-    """`getent ahosts NAME`: the guest's own name and the names of its site; 2 for any other name."""
+    """`getent ahosts NAME` or `getent passwd USER`; 2 for a name that nobody knows."""
     database, *names = call.args or ("",)
+    if database == "passwd" and len(names) == 1:
+        return _passwd(call, names[0])
     if database not in ("ahosts", "hosts") or len(names) != 1:
         raise ProgramError("Usage: getent [OPTION...] database [key ...]")
     name = names[0]
