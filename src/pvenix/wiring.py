@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
     from pvenix.fleet.load import Fleet
     from pvenix.lifecycle.world import World
+    from pvenix.model.initialised import Initialised
 
 _STATUS_AT_ONCE = 64
 
@@ -168,12 +169,8 @@ class Workspace:
         plan = run.plan()
         world = self._open_world()
         with run.locked(), SqliteJournal(run.journal_path) as journal, Narrator(run, world.clock, on_event) as narrator:
-            tools = Tools(
-                verbs=verbs(world),
-                journal=journal,
-                clock=world.clock,
-                locks=HostLocks(self.state_dir / "locks"),
-            )
+            locks = HostLocks(self.state_dir / "locks")
+            tools = Tools(verbs=verbs(world), journal=journal, clock=world.clock, locks=locks)
             return int(await Runner(plan, run, tools, narrator).execute(resume=resume))
 
     def start_detached(self, plan: RunPlan) -> RunDir:
@@ -267,6 +264,13 @@ class Workspace:
         from pvenix.lifecycle.review import merge
 
         return await merge(self._open_world(), host, commit)
+
+    async def init_remote(self, say: Callable[[str], None]) -> Initialised:
+        """Make the repository that site.yaml names, and this directory its clone."""
+        from pvenix.founding import init_remote
+
+        trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
+        return await init_remote(self.fleet(), trust=trust, cache=self.cache_dir, say=say)
 
     async def close(self) -> None:
         """End every connection."""

@@ -18,6 +18,8 @@ from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.events import Command, Event, HostEnded, Progress, RunEnded, RunStarted, StepEnded, StepStarted
 from pvenix.model.generation import Generation, HostFacts, Sync
+from pvenix.model.initialised import Initialised
+from pvenix.model.names import CommitId
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.outcome import Status
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
@@ -71,6 +73,7 @@ class FakeWorkspace:
     sync: Sync = Sync.IN_SYNC
     failure: Exception | None = None
     hang: bool = False
+    changes: bool = True
     extra: dict[str, ArgValue] = field(default_factory=dict)
     closed: int = 0
 
@@ -162,9 +165,11 @@ class FakeWorkspace:
     async def reject(self, host: str, commit: str, comment: str) -> None:
         self.asked.append(("reject", host, commit, comment))
 
-    async def init_remote(self, *, take_over: str = "") -> str:
-        self.asked.append(("init_remote", take_over))
-        return "c" * 40
+    async def init_remote(self, say: Callable[[str], None]) -> Initialised:
+        self.asked.append(("init_remote",))
+        if self.changes:
+            say("cicd: sudo -n git init")
+        return Initialised(tip=CommitId("c" * 40), changed=self.changes, advice=("write the key down",))
 
     async def merge(self, host: str, commit: str) -> str:
         self.asked.append(("merge", host, commit))

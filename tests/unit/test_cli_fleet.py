@@ -177,16 +177,28 @@ def test_init_copies_the_starter_and_refuses_to_overwrite(tmp_path: Path) -> Non
     assert (target / "nix" / "flake.nix").is_file()
     again = CliRunner().invoke(cli, ["init", str(target)])
     assert (again.exit_code, "nothing was written" in again.stderr) == (2, True)
-    assert CliRunner().invoke(cli, ["init", str(target), "--take-over", "dns01"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["init", str(target), "--remote", "--lab"]).exit_code == 2
 
 
 def test_a_remote_is_asked_of_the_workspace_and_keeps_a_fleet_that_is_there(tmp_path: Path) -> None:
     pvenix = Cli(tmp_path / "fleet")
     copy_starter(tmp_path / "mine")
-    result = pvenix("init", str(tmp_path / "mine"), "--remote", "--take-over", "tappaas-cicd", "-o", "json")
-    assert json.loads(result.stdout)["main"] == "c" * 40
-    assert pvenix.workspace.asked == [("init_remote", "tappaas-cicd")]
+    result = pvenix("init", str(tmp_path / "mine"), "--remote", "-o", "json")
+    document = json.loads(result.stdout)
+    assert (document["main"], document["changed"], document["written"]) == ("c" * 40, True, [])
+    assert pvenix.workspace.asked == [("init_remote",)]
     assert pvenix.opened[0][0] == tmp_path / "mine"
+
+
+def test_a_remote_that_is_as_it_should_be_is_said_to_be_so(tmp_path: Path) -> None:
+    pvenix = Cli(tmp_path / "fleet")
+    first = pvenix("init", str(tmp_path / "mine"), "--remote").stderr
+    assert "cicd: sudo -n git init" in first
+    assert "next: write the key down" in first
+    pvenix.workspace.changes = False
+    again = pvenix("init", str(tmp_path / "mine"), "--remote")
+    assert again.stdout == f"{tmp_path / 'mine'}\n"
+    assert "nothing to do: main is at cccccccccc" in again.stderr
 
 
 def test_host_names_are_completed_from_the_inventory(fleet: Fleet) -> None:

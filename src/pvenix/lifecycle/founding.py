@@ -1,18 +1,37 @@
 """Make the fleet's bare repository on a host, and take over an /etc/nixos that is already there, with its history.
 
-Step 1 of the first seed. Nothing that exists is overwritten: a repository that has a main branch keeps it, and
-/etc/nixos is only read from, or made a repository where it is plain files.
+Step 1 of the first seed. Everything is looked at before anything is written, so that what is there stays: a repository
+with a main branch keeps it, a foreign hook or key line is refused, and of /etc/nixos nothing changes but that plain files
+become its first commit. The branch is set when the repository is complete and the operator's key is let in last, so an
+interrupted founding is repeated from where it stood.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import PurePosixPath
+from typing import Final
 
-from pvenix.engine.ports import CommandResult
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import Remote
-from pvenix.model.errors import RemoteFailure
+from pvenix.lifecycle.remote import Remote, must
+from pvenix.model.errors import Refused, RemoteFailure
+
+DEFAULT_PATH: Final = "/srv/git/tappaas-nixos-config.git"
+"""The repository that nix/files/fleet-git-serve serves when its line names none."""
+SERVE: Final = "/run/current-system/sw/bin/fleet-git-serve"
+"""Where nix/modules/role-cicd.nix puts the forced command of every key."""
+_NO_COMMIT: Final = "0" * 40
+_FORCED: Final = re.compile(r'command="([^"]*)"')
+
+
+class _History(Enum):
+    """What /etc/nixos holds."""
+
+    NONE = auto()
+    FILES = auto()
+    COMMITS = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,39 +39,117 @@ class Founding:
     """What the repository is to be."""
 
     path: str
-    """Of the bare repository on the host, absolute."""
+    """Of the bare repository on the host, absolute, without characters that a shell or sshd would read."""
     branch: str
     hook: str
-    """Text of the `update` hook."""
+    """Text of the `update` hook, nix/files/fleet-update-hook."""
     serve: str
-    """The forced command of the operator's key, without its argument."""
+    """Text of the forced command, nix/files/fleet-git-serve, for a host that does not have it yet."""
     operator_key: str
     """The operator's public key line."""
     owner: str = "git"
     """The user that serves the repository."""
 
 
-async def found(remote: Remote, wanted: Founding) -> str:
-    """Make the repository; returns the tip of its main branch, empty when it has no commit yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Founded:
+    """The repository as it is now."""
 
-    Raises: RemoteFailure when a command fails, or /etc/nixos has edits that are in no commit.
+    tip: str
+    """The commit of the main branch, empty while there is none."""
+    changed: bool
+
+
+async def found(remote: Remote, wanted: Founding) -> Founded:
+    """Make what is missing of the repository and of the operator's way in.
+
+    Raises: Refused when a hook or a key line of somebody else is in the way, RemoteFailure when the user is missing,
+    /etc/nixos has edits that are in no commit, or a command fails; OutcomeUnknown when the connection is lost.
     """
-    if not (await remote.try_read(("id", "-u", wanted.owner))).ok:
-        raise RemoteFailure(
-            f"the host has no user {wanted.owner}",
-            hint="deploy nix/modules/role-cicd.nix there, or: "
-            f"sudo useradd --system --home-dir {PurePosixPath(wanted.path).parent} --shell /bin/sh {wanted.owner}",
-            code="PVX0650",
+    home = await _home(remote, wanted.owner)
+    authorised = _opens(await _text(remote, _keys(home)), wanted)
+    hook = await _hook_fits(remote, wanted)
+    tip = await _tip(remote, wanted)
+    if not tip:
+        history = await _look(remote)
+        await _make(remote, wanted, history)
+        tip = await _tip(remote, wanted)
+        hook = True
+        changed = True
+    else:
+        changed = not (hook and authorised)
+    if not hook:
+        await _put_hook(remote, wanted)
+    if not authorised:
+        await _authorise(remote, wanted, home)
+    return Founded(tip=tip, changed=changed)
+
+
+async def _home(remote: Remote, user: str) -> str:
+    """The home of the user that serves the repository."""
+    entry = await remote.try_read(("getent", "passwd", user))
+    fields = entry.stdout.strip().split(":")
+    if entry.ok and len(fields) == 7 and fields[5].startswith("/"):
+        return fields[5].rstrip("/")
+    raise RemoteFailure(
+        f"the host has no user {user}",
+        why="the repository belongs to the user that its URL names",
+        hint="deploy nix/modules/role-cicd.nix there, or, for now: "
+        f"sudo useradd --system --home-dir /srv/git --create-home --shell /bin/sh {user}",
+        code="PVX0720",
+    )
+
+
+def _keys(home: str) -> str:
+    return f"{home}/.ssh/authorized_keys"
+
+
+async def _text(remote: Remote, path: str) -> str:
+    """The file's text, empty when there is none."""
+    return (await remote.try_read(("cat", path), sudo=True)).stdout
+
+
+async def _there(remote: Remote, path: str) -> bool:
+    return (await remote.try_read(("test", "-e", path), sudo=True)).ok
+
+
+def _opens(authorized_keys: str, wanted: Founding) -> bool:
+    """True when the operator's key opens this repository, False when it opens nothing.
+
+    Raises: Refused when it opens something else: sshd goes by the first line of a key.
+    """
+    key = " ".join(wanted.operator_key.split()[:2])
+    for line in authorized_keys.splitlines():
+        if line.startswith("#") or f" {key} " not in f" {line} ":
+            continue
+        forced = _FORCED.search(line)
+        command = str(forced[1]) if forced else ""
+        program, who, path, *_ = (*command.split(), "", "", "")
+        if program.endswith("/fleet-git-serve") and who == "operator" and (path or DEFAULT_PATH) == wanted.path:
+            return True
+        raise Refused(
+            f"the key of the operator is set up for something else in the keys of user {wanted.owner}",
+            why=command or "its line has no forced command",
+            hint="give this repository a key of its own (ssh-keygen -t ed25519) and name it in repository.key",
+            code="PVX0722",
         )
-    await remote.write(("git", "init", "--quiet", "--bare", f"--initial-branch={wanted.branch}", wanted.path))
-    if not await _tip(remote, wanted):
-        await _take_over(remote, wanted)
-    await _put(remote, f"{wanted.path}/hooks/update", wanted.hook)
-    await remote.write(("chmod", "755", f"{wanted.path}/hooks/update"))
-    await _authorise(remote, wanted)
-    home = str(PurePosixPath(wanted.path).parent)
-    await remote.write(("chown", "-R", f"{wanted.owner}:{wanted.owner}", home))
-    return await _tip(remote, wanted)
+    return False
+
+
+async def _hook_fits(remote: Remote, wanted: Founding) -> bool:
+    """True when the hook is the fleet's, False when it is missing or an older one.
+
+    Raises: Refused when it is somebody else's.
+    """
+    present = await _text(remote, f"{wanted.path}/hooks/update")
+    if present and present.splitlines()[:2] != wanted.hook.splitlines()[:2]:
+        raise Refused(
+            f"{wanted.path} has an update hook of its own",
+            why="the fleet's hook decides who may push what, and there can be one only",
+            hint=f"compare {wanted.path}/hooks/update with nix/files/fleet-update-hook, move it away, then init again",
+            code="PVX0723",
+        )
+    return present == wanted.hook
 
 
 async def _tip(remote: Remote, wanted: Founding) -> str:
@@ -63,24 +160,48 @@ async def _tip(remote: Remote, wanted: Founding) -> str:
     return result.stdout.strip() if result.ok else ""
 
 
-async def _take_over(remote: Remote, wanted: Founding) -> None:
-    """Bring the history of /etc/nixos into the empty repository, if there is one."""
-    if not (await remote.try_read(("test", "-e", argv.CONFIGURATION))).ok:
-        return
-    if not (await _in_configuration(remote, "rev-parse", "HEAD")).ok:
-        if not (await remote.read(("ls", "-1", argv.CONFIGURATION), sudo=True)).strip():
-            return
-        await _commit_plain_files(remote, wanted)
+async def _look(remote: Remote) -> _History:
+    """What there is to take over.
+
+    Raises: RemoteFailure when edits would be left behind, or Git cannot read what is there.
+    """
+    listed = await remote.try_read(("ls", "-1", "-A", argv.CONFIGURATION), sudo=True)
+    names = set(listed.stdout.splitlines()) if listed.ok else set[str]()
+    if ".git" not in names:
+        return _History.FILES if names else _History.NONE
+    head = await remote.try_read(
+        ("git", "-C", argv.CONFIGURATION, "rev-parse", "--verify", "--quiet", "HEAD"), sudo=True
+    )
+    if not head.ok and head.exit_status == 1:  # a repository without a commit
+        return _History.FILES if names > {".git"} else _History.NONE
+    must(head)
     edits = (await remote.read(argv.EDITS, sudo=True)).strip()
     if edits:
         raise RemoteFailure(
             f"{argv.CONFIGURATION} has edits that are in no commit",
             why=", ".join(edits.splitlines()[:5]),
-            hint="commit them there, or put them aside, then init again",
-            code="PVX0651",
+            hint="commit them there, or put them aside with git stash, then init again",
+            code="PVX0721",
         )
-    refspec = f"+HEAD:refs/heads/{wanted.branch}"
-    await remote.write(("git", f"--git-dir={wanted.path}", "fetch", "--quiet", argv.CONFIGURATION, refspec))
+    return _History.COMMITS
+
+
+async def _make(remote: Remote, wanted: Founding, history: _History) -> None:
+    """The repository with its hook and, when there is one, the history of /etc/nixos on its main branch."""
+    repository = ("git", f"--git-dir={wanted.path}")
+    await remote.write(("git", "init", "--quiet", "--bare", f"--initial-branch={wanted.branch}", wanted.path))
+    await remote.write((*repository, "config", "receive.fsckObjects", "true"))
+    commit = ""
+    if history is _History.FILES:
+        await _commit_plain_files(remote, wanted)
+    if history is not _History.NONE:
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", argv.CONFIGURATION, "HEAD")
+        await remote.write((*repository, *fetch))
+        commit = (await remote.read(("git", "-C", argv.CONFIGURATION, "rev-parse", "HEAD"), sudo=True)).strip()
+    await _put_hook(remote, wanted)
+    await remote.write(("chown", "-R", f"{wanted.owner}:", wanted.path))
+    if commit:
+        await remote.write((*repository, "update-ref", f"refs/heads/{wanted.branch}", commit, _NO_COMMIT))
 
 
 async def _commit_plain_files(remote: Remote, wanted: Founding) -> None:
@@ -91,23 +212,32 @@ async def _commit_plain_files(remote: Remote, wanted: Founding) -> None:
     await remote.write((*repository, *author, "commit", "--quiet", "-m", "Initial commit of NixOS config"))
 
 
-async def _in_configuration(remote: Remote, *words: str) -> CommandResult:
-    return await remote.try_read(("git", "-C", argv.CONFIGURATION, *words), sudo=True)
-
-
-async def _authorise(remote: Remote, wanted: Founding) -> None:
+async def _authorise(remote: Remote, wanted: Founding, home: str) -> None:
     """Let the operator's key in, beside every key that is there already."""
-    folder = f"{PurePosixPath(wanted.path).parent}/.ssh"
-    await remote.write(argv.make_dir(folder))
-    present = (await remote.try_read(("cat", f"{folder}/authorized_keys"), sudo=True)).stdout
-    key = " ".join(wanted.operator_key.split()[:2])
-    if key in present:
-        return
-    line = f'restrict,command="{wanted.serve} operator" {key} operator'
+    serve = SERVE
+    if not await _there(remote, SERVE):
+        serve = f"{home}/fleet-git-serve"
+        await _put(remote, serve, wanted.serve, mode="755", owner="root")
+    folder = str(PurePosixPath(_keys(home)).parent)
+    if not await _there(remote, folder):
+        await remote.write(argv.make_dir(folder))
+        await remote.write(("chmod", "700", folder))
+        await remote.write(("chown", f"{wanted.owner}:", folder))
+    command = f"{serve} operator" + ("" if wanted.path == DEFAULT_PATH else f" {wanted.path}")
+    line = f'restrict,command="{command}" {" ".join(wanted.operator_key.split()[:2])} operator'
+    present = await _text(remote, _keys(home))
     text = "".join(f"{known}\n" for known in [*present.splitlines(), line])
-    await _put(remote, f"{folder}/authorized_keys", text)
+    await _put(remote, _keys(home), text, mode="600", owner=wanted.owner)
 
 
-async def _put(remote: Remote, path: str, text: str) -> None:
+async def _put_hook(remote: Remote, wanted: Founding) -> None:
+    await remote.write(argv.make_dir(f"{wanted.path}/hooks"))
+    await _put(remote, f"{wanted.path}/hooks/update", wanted.hook, mode="755", owner=wanted.owner)
+
+
+async def _put(remote: Remote, path: str, text: str, *, mode: str, owner: str) -> None:
+    """Write a file in one step: it is never there with another mode or owner, or by half."""
     await remote.write(argv.write_file(f"{path}.new"), stdin=text.encode())
+    await remote.write(("chmod", mode, f"{path}.new"))
+    await remote.write(("chown", f"{owner}:", f"{path}.new"))
     await remote.write(("mv", "-T", f"{path}.new", path))

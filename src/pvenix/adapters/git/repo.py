@@ -53,6 +53,11 @@ class GitRepo:
 
     # --- the mirror ---
 
+    @property
+    def mirror(self) -> Path:
+        """The mirror's directory, for other repositories on this machine to fetch from."""
+        return self._git.directory
+
     async def fetch(self) -> CommitId:
         """Bring the mirror up to date; returns the tip of the main branch.
 
@@ -61,6 +66,13 @@ class GitRepo:
         self._pin()
         await self._remote.fetch()
         return await self._main_tip()
+
+    async def fetch_any(self) -> CommitId | None:
+        """As `fetch`, but a repository without a main branch is no error: None."""
+        self._pin()
+        await self._remote.fetch()
+        tip = await self._remote.at(branch_ref(self._branch))
+        return CommitId(tip) if tip else None
 
     async def main(self) -> CommitId:
         """The tip of the main branch as last fetched; fetches when there is no mirror yet."""
@@ -261,6 +273,17 @@ class GitRepo:
                 return
             await self._lost_race(attempt)
         raise RemoteFailure(f"{ref} moved {_TRIES} times", hint="repeat in a moment", code="PVX0701")
+
+    async def publish(self, source: Path, commit: CommitId, *, expect: CommitId | None) -> None:
+        """Push `commit`, the tip of the main branch of a repository on this machine, if the remote's still is `expect`.
+
+        `commit` must contain `expect`. Raises: RemoteFailure with code PVX0701 when it moved, Refused.
+        """
+        ref = branch_ref(self._branch)
+        near = Git(self._git.directory, environment(protocol="file", ssh="false", home=self._cache))
+        await near.ask("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", str(source), ref)
+        if await self._push(ref, commit, expect) is not Pushed.DONE:
+            raise RemoteFailure(f"{self._branch} was changed by somebody else", hint="repeat", code="PVX0701")
 
     async def _push(self, ref: str, new: str | None, expect: str | None) -> Pushed:
         self._pin()  # the mirror may be of an earlier process, with another pin

@@ -121,11 +121,12 @@ def environment(*, protocol: str, ssh: str, home: Path) -> dict[str, str]:
 
 
 class Git:
-    """Git commands on one repository directory."""
+    """Git commands on one repository directory: a bare one of ours, or with `worktree` a person's."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, env: Mapping[str, str], *, worktree: Path | None = None) -> None:
         self.directory = directory
-        self.env = dict(env)
+        self.env = dict(env) | ({"GIT_WORK_TREE": str(worktree)} if worktree else {})
+        self._worktree = worktree
 
     async def run(
         self, *args: str, stdin: bytes = b"", timeout_s: float = _LOCAL_TIMEOUT_S, env: Mapping[str, str] | None = None
@@ -143,7 +144,7 @@ class Git:
                 stdout=PIPE,
                 stderr=PIPE,
                 env=self.env | dict(env or {}),
-                cwd=self.directory if self.directory.is_dir() else "/",
+                cwd=self._worktree or (self.directory if self.directory.is_dir() else "/"),
                 start_new_session=True,
             )
         except OSError as error:
@@ -161,7 +162,7 @@ class Git:
     async def ask(
         self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, accept: tuple[int, ...] = (0,)
     ) -> Done:
-        """A command on the mirror that must succeed.
+        """A command on this machine that must succeed.
 
         Raises: RemoteFailure with git's words when its exit status is not accepted, or it takes too long.
         """
@@ -171,9 +172,9 @@ class Git:
             raise RemoteFailure(f"git {args[0]} did not end in {_LOCAL_TIMEOUT_S:g} s", code="PVX0715") from error
         if done.status not in accept:
             raise RemoteFailure(
-                f"git {args[0]} failed in the mirror {self.directory}",
+                f"git {args[0]} failed in {self._worktree or f'the mirror {self.directory}'}",
                 why=" / ".join(done.stderr.split("\n")[-4:]).strip(" /"),
-                hint="the mirror is a copy: it may be deleted and will be made anew",
+                hint="" if self._worktree else "the mirror is a copy: it may be deleted and will be made anew",
                 code="PVX0715",
             )
         return done

@@ -58,6 +58,14 @@ def private_key(path: str) -> asyncssh.SSHKey:
         raise LocalResource(f"the SSH key {path} cannot be used", why=str(error), hint=hint, code="PVX0614") from error
 
 
+def public_line(path: str) -> str:
+    """The public half of the client key in the file `path`, as authorized_keys wants it, without a comment.
+
+    Raises: LocalResource as `private_key`.
+    """
+    return " ".join(private_key(path).export_public_key("openssh").decode("ascii").split()[:2])
+
+
 def pinned_key(target: Target) -> asyncssh.SSHKey:
     """The host key that `target` must prove to have.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,13 +13,8 @@ from pvenix.cli.settings import Output, Settings, talk
 from pvenix.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from pvenix.model.initialised import Initialised
     from pvenix.wiring import Workspace
-
-
-class _Remote(Protocol):
-    async def init_remote(self, *, take_over: str) -> str:
-        """Create the bare repository that site.yaml names and push to it; returns the main branch's tip."""
-        ...
 
 
 @click.command(
@@ -27,46 +22,61 @@ class _Remote(Protocol):
     cls=Command,
     examples=(
         "pvenix init ~/fleet",
-        "pvenix init ~/fleet --remote                           the repository that site.yaml names, on its host",
-        "pvenix init ~/fleet --remote --take-over tappaas-cicd  with the history of that host's /etc/nixos",
+        "pvenix init ~/fleet --remote  make the repository that site.yaml names, and ~/fleet its clone",
     ),
 )
 @click.argument(
     "directory", default=".", type=click.Path(path_type=Path, file_okay=False), help="The fleet's directory."
 )
-@click.option("--remote", is_flag=True, help="Create the bare repository of site.yaml on its host and push to it.")
-@click.option("--take-over", metavar="HOST", default="", help="With --remote: begin with this host's /etc/nixos.")
+@click.option(
+    "--remote",
+    is_flag=True,
+    help="Create the bare repository of site.yaml on its host, begin it with that host's /etc/nixos, and push to it.",
+)
 @click.pass_obj
-def command(settings: Settings, /, *, directory: Path, remote: bool, take_over: str) -> None:
+def command(settings: Settings, /, *, directory: Path, remote: bool) -> None:
     """Start a fleet: inventory, playbooks and Nix files to edit, in a new or empty directory."""
     from pvenix.fleet.load import find_root
     from pvenix.fleet.starter import copy_starter
 
-    if take_over and not remote:
-        raise UsageError("--take-over goes with --remote")
+    if remote and settings.lab:
+        raise UsageError("a lab has its repository already", hint="pvenix init DIR --remote, without --lab")
     root = directory.resolve()
     written: tuple[Path, ...] = ()
     if not (remote and find_root(root) == root):
         written = copy_starter(root)
         talk(f"{len(written)} files are in {root}")
-    tip = _init_remote(settings, root, take_over) if remote else ""
+    done = _init_remote(settings, root) if remote else None
     if settings.output is not Output.TEXT:
-        names = [str(path) for path in written]
-        click.echo(json.dumps({"schema": "pvenix/init/v1", "root": str(root), "written": names, "main": tip}))
+        click.echo(json.dumps(_document(root, written, done)))
         return
     click.echo(root)
-    talk("next: " + (f"pvenix status --fleet {root}" if tip else _next_steps(root)))
+    if done is None:
+        talk(
+            f"next: edit {root}/inventory/site.yaml, then: pvenix validate --fleet {root}; pvenix init {root} --remote"
+        )
+        return
+    talk(f"main is at {done.tip[:10]}" if done.changed else f"nothing to do: main is at {done.tip[:10]}")
+    for line in (*done.advice, f"pvenix status --fleet {root}"):
+        talk(f"next: {line}")
 
 
-def _next_steps(root: Path) -> str:
-    return f"edit {root}/inventory/site.yaml, then: pvenix validate --fleet {root}; pvenix init {root} --remote"
+def _document(root: Path, written: tuple[Path, ...], done: Initialised | None) -> dict[str, object]:
+    """What happened, schema `pvenix/init/v1`; `main` is empty without `--remote`."""
+    return {
+        "schema": "pvenix/init/v1",
+        "root": str(root),
+        "written": [str(path) for path in written],
+        "main": done.tip if done else "",
+        "changed": bool(written) or (done is not None and done.changed),
+        "advice": done.advice if done else (),
+    }
 
 
-def _init_remote(settings: Settings, root: Path, take_over: str) -> str:
-    """The commit that the new repository's main branch is at."""
+def _init_remote(settings: Settings, root: Path) -> Initialised:
     settings.fleet = root
 
-    async def action(workspace: Workspace) -> str:
-        return await cast("_Remote", workspace).init_remote(take_over=take_over)
+    async def action(workspace: Workspace) -> Initialised:
+        return await workspace.init_remote(talk)
 
     return settings.run_async(action)
