@@ -160,10 +160,11 @@ class Workspace:
 
         Raises: LockHeld when another process executes it, InvalidInput, LocalResource.
         """
+        from pvenix.engine.execution import Tools
         from pvenix.engine.journal import SqliteJournal
         from pvenix.engine.locks import HostLocks
         from pvenix.engine.narrator import Narrator
-        from pvenix.engine.runner import Runner, Tools
+        from pvenix.engine.runner import Runner
         from pvenix.lifecycle.table import verbs
 
         plan = run.plan()

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from pvenix.engine.execution import Tools
 from pvenix.engine.journal import SqliteJournal
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry, Journal
 from pvenix.engine.runfiles import RunDir, RunStore
-from pvenix.engine.runner import Runner, Tools
+from pvenix.engine.runner import Runner
 from pvenix.engine.step import Step, Verb
 from pvenix.model.errors import ExitCode
 from pvenix.model.events import Command, Event, HostEnded, Progress, StepEnded, StepStarted, StepWaiting

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from pvenix.engine.execution import Execution
 from pvenix.engine.ports import Entry
 from pvenix.engine.step import Step
 from pvenix.model.errors import (
@@ -22,9 +22,6 @@ from pvenix.model.events import Command, Progress, StepEnded, StepStarted, StepW
 from pvenix.model.outcome import Need, Outcome, Probe, Status
 from pvenix.model.plan import Task
 from pvenix.model.verbs import VERBS
-
-if TYPE_CHECKING:
-    from pvenix.engine.runner import Runner
 
 _log = logging.getLogger(__name__)
 
@@ -44,19 +41,19 @@ class HostRun:
 
     def __init__(
         self,
-        runner: Runner,
+        execution: Execution,
         host: str,
         tasks: Sequence[tuple[str, Task, asyncio.Semaphore]],
         earlier: tuple[Entry, ...],
         *,
         fatal: bool,
     ) -> None:
-        self._runner = runner
+        self._execution = execution
         self._host = host
         self._tasks = tasks
         self._earlier = earlier
         self._fatal = fatal
-        self._facts = runner.facts[host]
+        self._facts = execution.facts[host]
 
     async def execute(self) -> Outcome:
         """The host's end: its first failure, or the most that its steps did."""
@@ -65,34 +62,34 @@ class HostRun:
                 return await self._steps()
         except (LockHeld, LocalResource) as error:
             if isinstance(error, LocalResource):
-                await self._runner.gate.stop()
+                await self._execution.gate.stop()
             return _outcome_of(error)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        if self._runner.plan.check:
+        if self._execution.plan.check:
             yield
             return
-        clock = self._runner.tools.clock
-        with self._runner.tools.locks.hold(self._host, owner=self._runner.run.run, since=clock.utc()):
+        clock = self._execution.tools.clock
+        with self._execution.tools.locks.hold(self._host, owner=self._execution.run.run, since=clock.utc()):
             yield
 
     async def _steps(self) -> Outcome:
         outcomes = []
         for step_id, task, throttle in self._tasks:
-            if self._runner.gate.stops(self._host):
+            if self._execution.gate.stops(self._host):
                 return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
             earlier = self._ended_earlier(step_id)
             if earlier is not None:
                 outcomes.append(earlier)
                 continue
             await self._wait_for_turn(step_id, task)
-            async with throttle, self._runner.slots[VERBS[task.verb].kind]:
+            async with throttle, self._execution.slots[VERBS[task.verb].kind]:
                 outcome = await self._step(step_id, task)
             outcomes.append(outcome)
             if not outcome.status.goes_on:
                 if outcome.status is Status.LOCAL or (self._fatal and outcome.status.counts_as_failed):
-                    await self._runner.gate.stop()
+                    await self._execution.gate.stop()
                 return outcome
         return best(outcomes)
 
@@ -108,16 +105,16 @@ class HostRun:
         return None
 
     async def _step(self, step_id: str, task: Task) -> Outcome:
-        runner, host = self._runner, self._host
-        if runner.gate.stops(host):
+        execution, host = self._execution, self._host
+        if execution.gate.stops(host):
             return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
-        runner.narrator.emit(StepStarted, host=host, step=step_id, verb=task.verb, name=task.name or task.verb)
-        runner.narrator.log(host).line(f"--- {step_id} ---")
-        began = runner.tools.clock.monotonic()
+        execution.narrator.emit(StepStarted, host=host, step=step_id, verb=task.verb, name=task.name or task.verb)
+        execution.narrator.log(host).line(f"--- {step_id} ---")
+        began = execution.tools.clock.monotonic()
         step = self._make_step(step_id, task)
         outcome = await self._attempt(step)
         self._facts |= outcome.facts
-        runner.narrator.emit(
+        execution.narrator.emit(
             StepEnded,
             host=host,
             step=step_id,
@@ -126,25 +123,25 @@ class HostRun:
             summary=outcome.summary,
             hint=outcome.hint,
             evidence=outcome.evidence,
-            seconds=runner.tools.clock.monotonic() - began,
+            seconds=execution.tools.clock.monotonic() - began,
         )
         return outcome
 
     async def _wait_for_turn(self, step_id: str, task: Task) -> None:
-        gate, narrator = self._runner.gate, self._runner.narrator
+        gate, narrator = self._execution.gate, self._execution.narrator
         if gate.paused:
             narrator.emit(StepWaiting, host=self._host, step=step_id, verb=task.verb, reason="the run is paused")
             await gate.unpaused(self._host)
-        if self._runner.plan.step and not gate.stops(self._host):
+        if self._execution.plan.step and not gate.stops(self._host):
             narrator.emit(StepWaiting, host=self._host, step=step_id, verb=task.verb, reason="waiting to go on")
             await gate.next_turn(self._host)
 
     def _make_step(self, step_id: str, task: Task) -> Step:
-        runner, host = self._runner, self._host
-        log = runner.narrator.log(host)
+        execution, host = self._execution, self._host
+        log = execution.narrator.log(host)
 
         def show(channel: str, text: str, writes: bool) -> None:  # noqa: FBT001 - the shape of Step.show
-            runner.narrator.emit(Command, host=host, step=step_id, channel=channel, text=text, writes=writes)
+            execution.narrator.emit(Command, host=host, step=step_id, channel=channel, text=text, writes=writes)
             log.line(f"$ {text}" if channel == "ssh" else f"{channel}> {text}")
 
         known: dict[str, str] = {}
@@ -152,22 +149,22 @@ class HostRun:
             if entry.step == step_id and entry.what in ("intent", "evidence"):
                 known |= entry.data
         return Step(
-            run=runner.run.run,
+            run=execution.run.run,
             host=host,
             id=step_id,
             verb=task.verb,
             args={**task.args},
-            check=runner.plan.check,
+            check=execution.plan.check,
             facts=self._facts,
             known=known,
-            journal=runner.tools.journal,
-            tell=lambda text: runner.narrator.emit(Progress, host=host, step=step_id, text=text),
+            journal=execution.tools.journal,
+            tell=lambda text: execution.narrator.emit(Progress, host=host, step=step_id, text=text),
             show=show,
             output=log.write,
         )
 
     async def _attempt(self, step: Step) -> Outcome:
-        verb = self._runner.tools.verbs[step.verb]
+        verb = self._execution.tools.verbs[step.verb]
         try:
             async with asyncio.timeout(VERBS[step.verb].timeout_s):
                 probe = await verb.probe(step)

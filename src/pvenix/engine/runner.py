@@ -8,76 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 
+from pvenix.engine.execution import Execution, Tools, step_id
 from pvenix.engine.hostrun import HostRun, best
-from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
-from pvenix.engine.ports import Clock, Entry, Journal
+from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import Request, RunDir
-from pvenix.engine.step import Verb
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, RunEnded, RunStarted, WaveStarted
 from pvenix.model.outcome import Outcome, Status
-from pvenix.model.plan import PlayPlan, RunPlan, Task
-from pvenix.model.verbs import Kind
+from pvenix.model.plan import PlayPlan, RunPlan
 
-LIMITS = {Kind.PVE: 16, Kind.CLONE: 4, Kind.SSH: 64, Kind.BUILD: 64, Kind.GIT: 1}
-"""How many steps of a kind run at once; Git pushes go one by one, as they race for the same branch."""
 _REQUEST_INTERVAL_S = 0.2
-
-
-@dataclass(slots=True, kw_only=True)
-class Gate:
-    """What holds steps back: pause, stop, and `continue` in step mode."""
-
-    stopped: bool = False
-    paused: bool = False
-    cancelled_hosts: set[str] = field(default_factory=set)
-    moved: asyncio.Condition = field(default_factory=asyncio.Condition)
-    turn: int = 0
-
-    def stops(self, host: str) -> bool:
-        """True when `host` must start no further step."""
-        return self.stopped or host in self.cancelled_hosts
-
-    async def go_on(self) -> None:
-        """End a pause, and let every step that waits for its turn begin."""
-        async with self.moved:
-            self.paused = False
-            self.turn += 1
-            self.moved.notify_all()
-
-    async def stop(self, host: str = "") -> None:
-        """Let `host`, or without a name every host, start no further step; what runs goes on to its end."""
-        async with self.moved:
-            self.stopped = self.stopped or not host
-            self.cancelled_hosts |= {host} if host else set()
-            self.moved.notify_all()
-
-    async def unpaused(self, host: str) -> None:
-        """Wait for the end of a pause, or for a stop."""
-        async with self.moved:
-            await self.moved.wait_for(lambda: not self.paused or self.stops(host))
-
-    async def next_turn(self, host: str) -> None:
-        """Wait for the next `continue`, or for a stop."""
-        async with self.moved:
-            turn = self.turn
-            await self.moved.wait_for(lambda: self.turn > turn or self.stops(host))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What the runner works with."""
-
-    verbs: Mapping[str, Verb]
-    journal: Journal
-    clock: Clock
-    locks: HostLocks
-    operator: str = ""
 
 
 class Runner:
@@ -88,12 +32,10 @@ class Runner:
         self.run = run
         self.tools = tools
         self.narrator = narrator
-        self.gate = Gate()
-        self.slots = {kind: asyncio.Semaphore(limit) for kind, limit in LIMITS.items()}
+        self.execution = Execution(plan=plan, run=run, tools=tools, narrator=narrator)
+        self.gate = self.execution.gate
         self.forks = asyncio.Semaphore(max(1, plan.forks))
         self.ends: dict[str, Outcome] = {}
-        self.facts: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        """What each host's steps found, across plays."""
         self._retries: Callable[[str], None] = lambda _host: None
 
     async def execute(self, *, resume: bool) -> ExitCode:
@@ -173,7 +115,7 @@ class Runner:
             ]
             own = tuple(entry for entry in rows if entry.host == host)
             async with self.forks:
-                outcome = await HostRun(self, host, tasks, own, fatal=play.any_errors_fatal).execute()
+                outcome = await HostRun(self.execution, host, tasks, own, fatal=play.any_errors_fatal).execute()
             self._end(host, outcome)
 
         def retry(host: str) -> None:
@@ -222,8 +164,3 @@ class Runner:
             await self.gate.go_on()
         else:
             await self.gate.stop(request.host)
-
-
-def step_id(play: int, number: int, task: Task) -> str:
-    """The name of a task within its run, such as `0.3.boot`."""
-    return f"{play}.{number}.{task.verb}"

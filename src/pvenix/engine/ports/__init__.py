@@ -1,0 +1,37 @@
+"""The five seams through which a run touches the world: Pve, Guest, Repo, Journal, Clock.
+
+Every implementation passes the suite in tests/contract. Errors are those of `pvenix.model.errors`; an
+effect whose answer was lost raises OutcomeUnknown, and its caller reads before it judges.
+"""
+
+from __future__ import annotations
+
+from pvenix.engine.ports.guest import CommandResult, End, Guest, GuestSession, Target
+from pvenix.engine.ports.output import OutputSink
+from pvenix.engine.ports.pve import Interface, NewVm, NodeState, Pve, StorageState, TaskResult, VmConfig, VmState
+from pvenix.engine.ports.record import Clock, Entry, Journal
+from pvenix.engine.ports.repo import Branch, Commit, FileChange, Repo
+
+__all__ = [
+    "Branch",
+    "Clock",
+    "CommandResult",
+    "Commit",
+    "End",
+    "Entry",
+    "FileChange",
+    "Guest",
+    "GuestSession",
+    "Interface",
+    "Journal",
+    "NewVm",
+    "NodeState",
+    "OutputSink",
+    "Pve",
+    "Repo",
+    "StorageState",
+    "Target",
+    "TaskResult",
+    "VmConfig",
+    "VmState",
+]
