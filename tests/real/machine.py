@@ -47,7 +47,7 @@ _FILES: Final = {
     "etc/pam.d/other": _PAM,
     "etc/sudoers": f'Defaults secure_path="{PATH}"\nDefaults !syslog\nroot ALL=(ALL:ALL) ALL\n{USER} ALL=(ALL:ALL) NOPASSWD: ALL\n',
     "etc/nix/nix.conf": "experimental-features = nix-command flakes\nsubstituters =\nsandbox = false\nbuild-users-group =\n"
-    "fsync-metadata = false\n",
+    "fsync-metadata = false\nbuild-poll-interval = 1\n",
     "etc/ssh/sshd_config": "UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n"
     "AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys.d/%u\nAllowTcpForwarding yes\nLogLevel VERBOSE\n"
     f"SetEnv PATH={PATH}\n",
@@ -143,6 +143,10 @@ class Machine:
         (ssh / "sshd_config").write_text(settings + _FILES["etc/ssh/sshd_config"])
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost {self.name}\n")
         (self.root / "etc/hostname").write_text(f"{self.name}\n")
+        if (self.root / "boot/default").exists():
+            for name in ("booted-system", "current-system"):
+                (self.root / "run" / name).unlink(missing_ok=True)
+                (self.root / "run" / name).symlink_to((self.root / "boot/default").read_text().strip())
 
     def _greets(self) -> bool:
         try:
@@ -177,8 +181,9 @@ class Machine:
         return _children(self._process.pid)[0]
 
     def sessions(self) -> list[int]:
-        """Ids of the processes of sshd that each serve one connection."""
-        return [pid for pid in _children(self.first_process()) if "sshd" in _command(pid)]
+        """Ids of the processes of sshd that serve connections: two each, one of them as the person who logged in."""
+        first = self.first_process()
+        return [pid for pid in self.processes() if pid != first and _command(pid).startswith("sshd:")]
 
     def cut(self) -> None:
         """Kill every session as the machine's administrator would."""
