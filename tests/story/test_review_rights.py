@@ -84,7 +84,7 @@ def test_a_guest_may_push_its_own_branch_only(lab: StoryLab, proposed: str) -> N
 
 def test_an_approval_does_not_hold_for_a_later_commit(lab: StoryLab, proposed: str) -> None:
     lab.ok("review", "approve", NEW, proposed, "-m", "looked at")
-    later = branch_with_a_file(lab, proposed, f"nix/hosts/{NEW}.nix")
+    later = branch_with_a_file(lab, proposed, "nix/modules/role-base2.nix")
     pushed = pushed_by(lab, NEW, f"{later}:refs/heads/{BRANCH}")
     assert pushed.code == 0, pushed.text
 
@@ -93,6 +93,8 @@ def test_an_approval_does_not_hold_for_a_later_commit(lab: StoryLab, proposed: s
     assert later[:10] in done.text
     assert lab.pvenix("review", "merge", NEW, proposed).code != 0
     assert lab.pvenix("review", "merge", NEW, later).code != 0
+    refused = lab.ends(2, "review", "approve", NEW, later)
+    assert "nix/modules/role-base2.nix" in refused.text
     assert main_of(lab) == before
 
 

@@ -45,7 +45,7 @@ TYPOS = {
 }
 
 
-@pytest.fixture(params=TYPOS.values(), ids=TYPOS.keys())
+@pytest.fixture(params=[*TYPOS.values()], ids=[*TYPOS])
 def typo(request: pytest.FixtureRequest, lab: StoryLab) -> Iterator[tuple[Typo, str]]:
     """A fleet with one typo, and `line:column` of it."""
     one: Typo = request.param

@@ -144,6 +144,15 @@ class StoryLab:
         )
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
+    def switch_off(self, host: str) -> None:
+        """Pull the plug of a VM, as somebody could in Proxmox, and see it stopped."""
+        pve, vm = self.data["pve"], self.site.vm(host)
+        path = f"/nodes/{vm['node']}/qemu/{vm['vmid']}/status"
+        header = f"Authorization: PVEAPIToken={pve['token_id']}={pve['token_secret']}"
+        call = ("curl", "-sS", "--fail", "--cacert", pve["ca"], "-H", header)
+        self.tool(*call, "-X", "POST", f"{pve['endpoint']}/api2/json{path}/stop")
+        until(lambda: self.site.api(f"{path}/current")["status"] == "stopped")
+
     def control(self) -> dict[str, Any]:
         """What the lab says of itself: hosts, counters, faults."""
         found: dict[str, Any] = json.loads(self.pvenix("lab", "status", str(self.lab), "-o", "json").out)
