@@ -16,6 +16,7 @@ from typing_extensions import override
 from pvenix.adapters.pve.transport import ApiPath, Params
 from pvenix.engine.ports import CommandResult, Entry, OutputSink, Repo, Target
 from pvenix_lab.site.core import Site
+from pvenix_lab.site.faults import Fault, Faults
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
@@ -129,9 +130,9 @@ class Machines:
 
     def find(self, target: Target) -> SimMachine | None:
         for vmid, guest in self._site.guests.items():
-            if isinstance(guest, Guest) and guest.running:
-                if target.address in {address.partition("/")[0] for address in guest.addresses}:
-                    return self._machine(vmid, guest)
+            own = guest.addresses if isinstance(guest, Guest) and guest.running else []
+            if isinstance(guest, Guest) and target.address in {address.partition("/")[0] for address in own}:
+                return self._machine(vmid, guest)
         return None
 
     def _machine(self, vmid: int, guest: Guest) -> SimMachine:
@@ -143,11 +144,32 @@ class Machines:
     def _observe(self, guest: Guest, what: str) -> None:
         if what in ("cut", "off"):
             self._machine(guest.vm.vmid, guest).epoch += 1
-        elif not any(
-            name.startswith("pvenix-activate-") and unit.active == "active" for name, unit in guest.units.units.items()
-        ):
-            # The lab closes the port of whatever is activated next; a system that answered before goes on answering.
-            guest.port_closed_by.discard(guest.current_path)
+
+
+class ForwardFaults(Faults):
+    """Faults of an activation strike the way forward only: a way back that fails as well is for a person."""
+
+    ACTIVATION = ("activation-hangs", "activation-slow", "port-closed-by-new-system", "unit-fails")
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+
+    @override
+    def take(
+        self, name: str, host: str | None = None, *, accept: Callable[[Fault], bool] | None = None
+    ) -> Fault | None:
+        if name in self.ACTIVATION and not self._goes_forward(host):
+            return None
+        return super().take(name, host, accept=accept)
+
+    def _goes_forward(self, host: str | None) -> bool:
+        return any(
+            unit.startswith("pvenix-activate-") and state.active == "active"
+            for guest in self._site.guests.values()
+            if isinstance(guest, Guest) and guest.name == host
+            for unit, state in guest.units.units.items()
+        )
 
 
 class SimSession:

@@ -7,6 +7,7 @@ the dead-men have spoken, and what is left is resumed until it is done.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import shutil
 from collections.abc import Callable
@@ -45,14 +46,26 @@ class Strike:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Death:
+    """The process is killed at a call, before its effect or after; somebody comes back to it `pause_s` later.
+
+    With `anew` they start another run of the same instead of resuming, which must find what the first one left.
+    """
+
+    call: int
+    before: bool
+    pause_s: float
+    anew: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Act:
     """One run with what befalls it."""
 
     kind: str
     hosts: tuple[str, ...]
     strikes: tuple[Strike, ...] = ()
-    deaths: tuple[tuple[int, bool, float], ...] = ()
-    """Call, before its effect or after, seconds until somebody resumes."""
+    deaths: tuple[Death, ...] = ()
     serial: int = 0
 
 
@@ -131,7 +144,12 @@ def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
             )
         )
     deaths = tuple(
-        (rng.randint(1, span), rng.random() < 0.5, rng.choice((0.0, 1.0, 30.0, 130.0, 600.0)))
+        Death(
+            call=rng.randint(1, span),
+            before=rng.random() < 0.5,
+            pause_s=rng.choice((0.0, 1.0, 30.0, 130.0, 600.0)),
+            anew=rng.random() < 0.25,
+        )
         for _ in range(rng.choice((0, 1, 1, 2, 3)))
     )
     return Act(kind=kind, hosts=hosts, strikes=tuple(strikes), deaths=deaths, serial=rng.choice((0, 0, 1)))
@@ -164,8 +182,7 @@ class Play:
     async def _act(self, number: int, act: Act) -> None:
         sim = self.sim
         sim.note(f"=== act {number}: {act}")
-        run = self._prepare(number, act)
-        code = await self._with_trouble(run, act)
+        run, code = await self._with_trouble(number, act)
         await self._rest(act)
         for _ in range(RESUMES):
             if code in GOOD:
@@ -193,23 +210,29 @@ class Play:
             return sim.plan("rollback", act.hosts, Task(verb="rollback", args={"to": number}))
         return sim.plan("retire", act.hosts, Task(verb="retire", args={"confirm": host}))
 
-    async def _with_trouble(self, run: RunDir, act: Act) -> ExitCode | None:
-        """The run with its faults, killed and resumed as told."""
+    async def _with_trouble(self, number: int, act: Act) -> tuple[RunDir, ExitCode | None]:
+        """The run with its faults, killed and resumed as told; another run where somebody begins anew."""
         due: dict[int, list[Callable[[], object]]] = {}
         for strike in act.strikes:
-            due.setdefault(strike.call, []).append(lambda strike=strike: self._strike(strike))  # type: ignore[misc]
+            due.setdefault(strike.call, []).append(functools.partial(self._strike, strike))
+        run, resume = self._prepare(number, act), False
         code: ExitCode | None = None
-        resume = False
-        for call, before, pause in (*act.deaths, (0, True, 0.0)):
-            calls = Calls(die_at=call, before=before, due=due)
-            code = await self.sim.run(run, calls, resume=resume)
+        for death in (*act.deaths, Death(call=0, before=True, pause_s=0)):
+            code = await self.sim.run(run, Calls(die_at=death.call, before=death.before, due=due), resume=resume)
             resume = True
             self.rules.always(self.sim)
             self.rules.mark(self.sim)
             if code is not None:
-                return code
-            await asyncio.sleep(pause)
-        return code
+                break
+            await asyncio.sleep(death.pause_s)
+            if death.anew and not self._activating(run) and self.sim.remote.reachable:
+                run, resume = self._prepare(number, act), False
+        return run, code
+
+    def _activating(self, run: RunDir) -> bool:
+        """True when the run may hold a fence: then only its own `resume` goes on, as the error would say."""
+        rows = self.sim.journals[run.run].entries()
+        return any("attempt" in row.data for row in rows)
 
     def _strike(self, strike: Strike) -> None:
         sim, host = self.sim, strike.host
@@ -227,6 +250,7 @@ class Play:
                     guest.cut_connections()
             case "reboot":
                 if guest is not None and guest.running:
+                    sim.rebooted[host] = asyncio.get_running_loop().time()
                     guest.reboot()
             case "edit":
                 if guest is not None and guest.tree.exists("/etc/nixos/README.md"):

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pvenix.adapters.pve.cluster import PveCluster
+from pvenix.engine.execution import Tools
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.runfiles import RunDir, RunStore
-from pvenix.engine.runner import Runner, Tools
+from pvenix.engine.runner import Runner
 from pvenix.engine.trust import TrustStore
 from pvenix.lifecycle.table import verbs
 from pvenix.lifecycle.world import World
@@ -26,7 +27,7 @@ from tests.contract.memory_repo import MemoryRemote, MemoryRepo
 from tests.contract.pve_world import TOKEN
 from tests.sim.gitless import Gitless
 from tests.sim.golden import Golden
-from tests.sim.ports import Calls, Machines, SimGuest, SimJournal, SimTransport, counted_repo
+from tests.sim.ports import Calls, ForwardFaults, Machines, SimGuest, SimJournal, SimTransport, counted_repo
 from tests.sim.virtual import LoopClock
 
 KILLED = None
@@ -47,8 +48,10 @@ class Sim:
     verbose: bool = False
     journals: dict[str, SimJournal] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
-    repo: MemoryRepo | None = None
-    """What the present process sees of the repository."""
+    rebooted: dict[str, float] = field(default_factory=dict)
+    """When a host was last rebooted by somebody else."""
+    began_at: str = ""
+    """The main branch's tip when the present run was planned."""
     calls: Calls = field(default_factory=Calls)
     log: list[str] = field(default_factory=list)
     broken: AssertionError | None = None
@@ -58,6 +61,7 @@ class Sim:
     def make(cls, golden: Golden, root: Path, seed: int, watch: Callable[[Sim, Event], None]) -> Sim:
         """A fresh copy of the golden site for this seed."""
         site = golden.site(root / "site", seed)
+        site.faults = ForwardFaults(site)
         return cls(
             root=root,
             golden=golden,
@@ -84,6 +88,7 @@ class Sim:
         )
         run = RunStore(self.root / "state/runs").create(plan)
         self.journals[run.run] = SimJournal()
+        self.began_at = self.main()
         return run
 
     async def run(self, run: RunDir, calls: Calls, *, resume: bool = False) -> ExitCode | None:
@@ -107,12 +112,11 @@ class Sim:
         clock = LoopClock()
         cluster = PveCluster(SimTransport(self.site, calls), clock=clock, cluster="lab", token=TOKEN)
         cluster._random = random.Random(self.rng.random())
-        self.repo = MemoryRepo(self.remote)
         world = World(
             fleet=self.golden.fleet,
             pve=cluster,
             guest=SimGuest(self.machines, calls),  # type: ignore[arg-type]
-            repo=counted_repo(self.repo, calls),
+            repo=counted_repo(MemoryRepo(self.remote), calls),
             clock=clock,
             trust=self.trust,
         )

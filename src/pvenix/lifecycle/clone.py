@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from pvenix.engine.ports import NewVm, VmConfig
 from pvenix.engine.step import Step
 from pvenix.lifecycle import place
@@ -61,11 +63,12 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
 
 async def _earlier(world: World, step: Step) -> Found | None:
     """The VM that a killed attempt of this run left behind, once its task has ended."""
-    if "upid" in step.known:
-        step.tell("an earlier process started the clone; waiting for its task")
-        await task_end(world, step, step.known["upid"], timeout_s=_TASK_TIMEOUT_S)
     if "vmid" not in step.known:
         return await world.find_vm(step.host, step.facts)
+    if "upid" in step.known:
+        step.tell("an earlier process started a task; waiting for its end")
+        with contextlib.suppress(RemoteFailure, OutcomeUnknown):  # the VM itself tells what came of it
+            await task_end(world, step, step.known["upid"], timeout_s=_TASK_TIMEOUT_S)
     return await _appeared(world, step, node_name(step.known["node"]), vmid(step.known["vmid"]))
 
 
@@ -100,7 +103,11 @@ async def _clone(world: World, step: Step) -> Found:
         try:
             return await _clone_to(world, step, target, new)
         except RemoteFailure as error:
-            if error.code != TAKEN or host.machine.proxmox.vmid:
+            if error.code != TAKEN:
+                raise
+            if (ours := await _appeared(world, step, target, new)) is not None:
+                return ours
+            if host.machine.proxmox.vmid:
                 raise
             step.tell(f"VM id {new} was taken meanwhile; choosing another")
             world.survey.outdated()

@@ -6,7 +6,7 @@ from pvenix.engine.step import Step
 from pvenix.fleet.edit import set_machine
 from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import MARKER_TAG, Found, World, is_ours
-from pvenix.model.errors import OutcomeUnknown, Refused, UsageError
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _TASK_TIMEOUT_S = 300.0
@@ -77,6 +77,9 @@ async def _destroy(world: World, step: Step, found: Found) -> None:
         await task_end(world, step, await world.pve.destroy(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking whether the VM is gone")
+    except RemoteFailure:
+        if await world.pve.config(found.node, found.vmid) is not None:
+            raise
 
     async def gone() -> bool | None:
         return True if await world.pve.config(found.node, found.vmid) is None else None

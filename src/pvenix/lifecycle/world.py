@@ -92,7 +92,8 @@ class World:
     async def find_vm(self, name: str, facts: Mapping[str, str] | None = None) -> Found | None:
         """The host's own VM: where earlier steps left it (`facts`), by the inventory's VM id, or by our marker.
 
-        The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides.
+        The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides; its notes,
+        which the clone brings, and not its tags, which come later.
         Raises: Refused when the VM of the inventory's id is another machine.
         """
         if facts and {"node", "vmid"} <= facts.keys():
@@ -102,7 +103,7 @@ class World:
                 return Found(node=node, vmid=vmid, config=config)
         declared = self.fleet.hosts[name].machine.proxmox.vmid
         for vm in await self.survey.vms():
-            if vm.template or not (vm.vmid == declared or (MARKER_TAG in vm.tags and vm.name in ("", name))):
+            if vm.template or not (vm.vmid == declared or vm.name in ("", name)):
                 continue
             config = await self.pve.config(vm.node, vm.vmid)
             if config is None:

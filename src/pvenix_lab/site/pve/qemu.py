@@ -181,6 +181,7 @@ async def _destroy(call: Call, task: Task) -> None:
             if other is not vm and re.fullmatch(r"base-\d+-disk-\d+", base) and linked:
                 raise PveError(f"base volume '{disk['file']}' is still in use by linked cloned")
     await call.site.sleep(call.site.timings.destroy_s)
+    find_vm(call.cluster, call.text("node"), call.vmid)  # of two such tasks the second finds no configuration any more
     if call.flag("purge"):
         task.log(f"purging VM {vm.vmid} from related configurations..")
     await call.site.destroy_guest(vm.vmid)
