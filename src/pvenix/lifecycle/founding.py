@@ -199,9 +199,11 @@ async def _make(remote: Remote, wanted: Founding, history: _History) -> None:
         await remote.write((*repository, *fetch))
         commit = (await remote.read(("git", "-C", argv.CONFIGURATION, "rev-parse", "HEAD"), sudo=True)).strip()
     await _put_hook(remote, wanted)
-    await remote.write(("chown", "-R", f"{wanted.owner}:", wanted.path))
+    hand_over = ("chown", "-R", f"{wanted.owner}:", wanted.path)
+    await remote.write(hand_over)
     if commit:
         await remote.write((*repository, "update-ref", f"refs/heads/{wanted.branch}", commit, _NO_COMMIT))
+        await remote.write(hand_over)  # the branch's own file, which git would replace anyway
 
 
 async def _commit_plain_files(remote: Remote, wanted: Founding) -> None:
