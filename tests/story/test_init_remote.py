@@ -140,6 +140,15 @@ def test_a_guests_key_opens_nothing_there_and_with_a_line_of_its_own_only_its_br
     assert push(lab, mine, fleet, f"{newer}:refs/heads/registration/dns01").code == 0
 
 
+def test_a_fleet_that_has_its_repository_is_left_alone(lab: StoryLab) -> None:
+    before = lab.site.git("show-ref")
+    done, counters = lab.counted("init", str(lab.fleet), "--remote")
+    assert done.code == 0, done.text
+    assert "nothing to do: main is at" in done.err
+    assert writes(counters) == {}
+    assert lab.site.git("show-ref") == before
+
+
 def test_a_fleet_whose_host_key_is_not_known_is_told_how_to_compare_it(lab: StoryLab) -> None:
     root = lab.folder / "third"
     done = lab.pvenix("init", str(root), "--remote", cwd=lab.folder)
