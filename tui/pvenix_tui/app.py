@@ -17,12 +17,12 @@ from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, in_scope
 from pvenix_tui.models.lines import Column, Line, Tone
 from pvenix_tui.screens.base import PvenixScreen, bindings
-from pvenix_tui.screens.dialogs import Choice, Confirm, Picker
+from pvenix_tui.screens.dialogs import Confirm, Picker, action_choices
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.screens.reviews import ReviewsScreen
 from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
-from pvenix_tui.screens.verbs import DANGER_TONES, HostVerbs
+from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.logview import LogView
@@ -203,22 +203,7 @@ class PvenixApp(App[int]):
         screen = self.screen
         if not isinstance(screen, PvenixScreen):
             return
-        context = screen.context()
-        choices = [
-            Choice(
-                key=action.id,
-                cells=(
-                    (action.key_label, Tone.ACCENT),
-                    (action.label, Tone.STRONG),
-                    (action.danger.value, DANGER_TONES[action.danger]),
-                    (action.help, Tone.PLAIN),
-                ),
-                note=action.help,
-                command=action.command(context),
-                disabled=action.disabled_reason(context),
-            )
-            for action in self._actions(screen)
-        ]
+        choices = action_choices(self._actions(screen), screen.context(), keys=True)
 
         async def chosen(action_id: str | None) -> None:
             if action_id is not None:

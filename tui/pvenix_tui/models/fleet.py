@@ -10,7 +10,7 @@ from pvenix.model.errors import UsageError
 from pvenix.model.generation import Sync
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import HostLike
-from pvenix_tui.models.lines import Column, Line, Span, Tone, table_line
+from pvenix_tui.models.lines import Column, Line, Span, Tone
 from pvenix_tui.models.states import age, epoch, sync_span
 
 STALE_S: Final = 90.0
@@ -57,12 +57,15 @@ class FleetModel:
         self.marks: set[str] = set()
         self.filter = ""
         self.visible: tuple[str, ...] = ()
+        self.group_rows: list[GroupRow] = []
+        """All hosts, then roles, then groups, each with its number of hosts."""
         self._select: Select | None = None
 
     def load(self, hosts: Iterable[HostLike], groups: Mapping[str, Sequence[str]], select: Select) -> None:
         """Take in the inventory; marks of hosts that are gone go with them."""
         self.hosts = {host.name: host for host in hosts}
         self.groups = {name: tuple(members) for name, members in groups.items()}
+        self.group_rows = self._rows_of_groups()
         self.marks &= set(self.hosts)
         self._select = select
         self.set_filter(self.filter)
@@ -117,8 +120,7 @@ class FleetModel:
             return tuple(name for name in self.hosts if name in self.marks)
         return (focus,) if focus in self.hosts else ()
 
-    def group_rows(self) -> list[GroupRow]:
-        """Roles first, then groups, each with its number of hosts."""
+    def _rows_of_groups(self) -> list[GroupRow]:
         roles = [
             GroupRow(selector=name, label=name.removeprefix("role_"), hosts=len(members), kind="role")
             for name, members in sorted(self.groups.items())
@@ -131,8 +133,8 @@ class FleetModel:
         ]
         return [GroupRow(selector="", label="all hosts", hosts=len(self.hosts), kind=""), *roles, *groups]
 
-    def row(self, name: str, widths: Sequence[int], now: float) -> Line:
-        """The table's line for a host."""
+    def cells(self, name: str, now: float) -> tuple[Span, ...]:
+        """What the table shows of a host."""
         host = self.hosts[name]
         status = self.statuses.get(name)
         mark: Span = ("*", Tone.ACCENT) if name in self.marks else (" ", Tone.PLAIN)
@@ -140,27 +142,21 @@ class FleetModel:
         last = self.last_runs.get(name, ("-", Tone.DIM))
         if status is None:
             nothing: Span = ("-", Tone.DIM)
-            return table_line(
-                widths,
-                (mark, sync_span(None), (name, Tone.STRONG), roles, nothing, nothing, nothing, nothing, nothing, last),
-            )
+            return (mark, sync_span(None), (name, Tone.STRONG), roles, *[nothing] * 5, last)
         stale = is_stale(status, now)
         tone = Tone.DIM if stale else Tone.PLAIN
         revision = status.facts.revision if status.facts else ""
-        return table_line(
-            widths,
-            (
-                mark,
-                sync_span(status.sync, stale=stale),
-                (name, Tone.STRONG),
-                roles,
-                (status.node or "-", tone),
-                (str(status.vmid or "-"), tone),
-                (str(status.generation or "-"), tone),
-                (revision[:7] or "-", tone),
-                (age(status.seen_at, now), Tone.DIM),
-                last,
-            ),
+        return (
+            mark,
+            sync_span(status.sync, stale=stale),
+            (name, Tone.STRONG),
+            roles,
+            (status.node or "-", tone),
+            (str(status.vmid or "-"), tone),
+            (str(status.generation or "-"), tone),
+            (revision[:7] or "-", tone),
+            (age(status.seen_at, now), Tone.DIM),
+            last,
         )
 
     def preview(self, name: str, now: float) -> Line:

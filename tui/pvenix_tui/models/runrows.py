@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from pvenix.model.outcome import Status
-from pvenix_tui.models.lines import Column, Line, Span, Tone, column_widths, header_line, table_line, text_line
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun, RunModel
 from pvenix_tui.models.states import RUNNING, clock_word, epoch, status_span
+from pvenix_tui.models.table import Table
 from pvenix_tui.text import safe_output
 
 COLUMNS: Final = (
@@ -33,49 +34,30 @@ class Followed(Protocol):
         """`starting`, `running`, `ended` or `interrupted`."""
 
 
-class HostRunTable:
+class HostRunTable(Table[HostRun]):
     """The source of the list of a run's hosts."""
 
     def __init__(self, model: RunModel, ring: Callable[[str], LineRing], clock: Callable[[], float]) -> None:
+        super().__init__(COLUMNS, lambda: self._hosts, self._host_cells, lambda host: host.host)
         self._model, self._ring, self._clock = model, ring, clock
         self.failed_only = False
         self._hosts: list[HostRun] = model.ordered()
-        self._widths: tuple[int, ...] = ()
 
     def refresh(self) -> None:
         """Take the hosts that show from the model again."""
         self._hosts = self._model.ordered(failed_only=self.failed_only)
 
-    def layout(self, width: int) -> Line | None:
-        """The columns that fit."""
-        self._widths = column_widths(COLUMNS, width)
-        return header_line(self._widths, COLUMNS)
-
-    def count(self) -> int:
-        """Hosts that show."""
-        return len(self._hosts)
-
-    def line(self, index: int) -> Line:
-        """A host: what an event said last, or else the last line that it printed."""
-        host = self._hosts[index]
+    def _host_cells(self, host: HostRun) -> tuple[Span, ...]:
+        """What an event said last, or else the last line that the host printed."""
         said = host.said or safe_output(self._ring(host.host).last)
-        return table_line(
-            self._widths,
-            (
-                status_span(host.state),
-                (host.host, Tone.STRONG),
-                (f"{host.number}/{host.steps} {host.verb}", Tone.PLAIN),
-                (
-                    clock_word(elapsed(host.started_at, host.ended_at, self._clock())) if host.started_at else "",
-                    Tone.DIM,
-                ),
-                (said, Tone.WARN if host.gate else Tone.BAD if host.needs_person else Tone.DIM),
-            ),
+        time = clock_word(elapsed(host.started_at, host.ended_at, self._clock())) if host.started_at else ""
+        return (
+            status_span(host.state),
+            (host.host, Tone.STRONG),
+            (f"{host.number}/{host.steps} {host.verb}", Tone.PLAIN),
+            (time, Tone.DIM),
+            (said, Tone.WARN if host.gate else Tone.BAD if host.needs_person else Tone.DIM),
         )
-
-    def key(self, index: int) -> str:
-        """The host's name."""
-        return self._hosts[index].host
 
 
 def elapsed(started_at: str, ended_at: str, now: float) -> float:

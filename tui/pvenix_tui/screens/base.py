@@ -35,12 +35,13 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     """A full screen."""
 
     scope: ClassVar[str] = ""
-    area: ClassVar[str] = ""
-    """Which of the three areas is marked in the bar."""
+    area: str = ""
+    """Which of the three areas is marked in the bar: the screen's own, or the one that it was opened from."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, area: str = "") -> None:
         super().__init__()
         self.session = session
+        self.area = area or self.area
 
     @override
     def compose(self) -> ComposeResult:
@@ -71,6 +72,8 @@ class PvenixScreen(Screen[Result], Generic[Result]):
 
     def redraw(self) -> None:
         """Draw everything from the models."""
+        for rows in self.query(Rows):
+            rows.reload()
         self.refresh_bars()
 
     def reread(self) -> None:
@@ -105,10 +108,14 @@ class PvenixScreen(Screen[Result], Generic[Result]):
             raise NotImplementedError(f"{type(self).__name__} has no do_{action.id.replace('.', '_')}")
         handler()
 
+    def show_bars(self) -> None:
+        """Draw the lines that only this screen has."""
+
     def refresh_bars(self) -> None:
-        """Draw bar, message and footer."""
+        """Draw bar, message and footer, and the screen's own lines."""
         if not self.is_mounted:
             return
+        self.show_bars()
         width = self.size.width
         self.query_one("#bar", Bar).show(top_line(self.session, self.area, self.where(), width))
         message = self.query_one("#message", Bar)

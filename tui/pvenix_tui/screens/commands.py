@@ -23,8 +23,7 @@ class CommandsScreen(PvenixScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("commands")
 
     def __init__(self, session: Session, follower: RunFollower, *, area: str) -> None:
-        super().__init__(session)
-        self.area = area  # type: ignore[misc] # it belongs to the area of its run
+        super().__init__(session, area=area)
         self._follower = follower
         self._drawn = -1
 

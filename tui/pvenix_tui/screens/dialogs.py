@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -14,8 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 from typing_extensions import override
 
-from pvenix_tui.models.lines import Column, Line, Span, Tone, column_widths, header_line, table_line, text_line
+from pvenix.model.verbs import Danger
+from pvenix_tui.actions import Action, Context
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.plan import ConfirmGate
+from pvenix_tui.models.table import Table
 from pvenix_tui.text import foreign
 from pvenix_tui.ticker import Clock
 from pvenix_tui.widgets.field import Field
@@ -43,38 +46,49 @@ class Choice:
         return needle in " ".join(text for text, _ in self.cells).casefold() or needle in self.note.casefold()
 
 
-class Choices:
+class Choices(Table[Choice]):
     """The source of a list of choices."""
 
     def __init__(self, columns: Sequence[Column], choices: Sequence[Choice]) -> None:
-        self._columns = columns
+        super().__init__(columns, lambda: self.visible, _choice_cells, lambda choice: choice.key)
         self._all = tuple(choices)
         self.visible = self._all
-        self._widths: tuple[int, ...] = ()
 
     def filter(self, text: str) -> None:
         """Keep the choices that contain every word of `text`."""
         words = text.casefold().split()
         self.visible = tuple(choice for choice in self._all if all(choice.matches(word) for word in words))
 
-    def layout(self, width: int) -> Line | None:
-        """The titles, when there are any."""
-        self._widths = column_widths(self._columns, width)
-        return header_line(self._widths, self._columns) if any(column.title for column in self._columns) else None
 
-    def count(self) -> int:
-        """Choices that show."""
-        return len(self.visible)
+def _choice_cells(choice: Choice) -> Sequence[Span]:
+    return [(text, Tone.DIM) for text, _ in choice.cells] if choice.disabled else choice.cells
 
-    def line(self, index: int) -> Line:
-        """A choice; a disabled one is dim."""
-        choice = self.visible[index]
-        spans = [(text, Tone.DIM) for text, _ in choice.cells] if choice.disabled else choice.cells
-        return table_line(self._widths, spans)
 
-    def key(self, index: int) -> str:
-        """The choice's key."""
-        return self.visible[index].key
+def action_choices(actions: Iterable[Action], context: Context, *, keys: bool) -> list[Choice]:
+    """Actions to choose from, with their keys where `keys` asks for them; what cannot be done now says why."""
+    return [
+        Choice(
+            key=action.id,
+            cells=(
+                *([(action.key_label, Tone.ACCENT)] if keys else []),
+                (action.label, Tone.STRONG),
+                (action.danger.value, _DANGER_TONES[action.danger]),
+                (action.help, Tone.PLAIN),
+            ),
+            note=action.help,
+            command=action.command(context),
+            disabled=action.disabled_reason(context),
+        )
+        for action in actions
+    ]
+
+
+_DANGER_TONES: Final = {
+    Danger.READ: Tone.OK,
+    Danger.REVERSIBLE: Tone.PLAIN,
+    Danger.REBOOTS: Tone.WARN,
+    Danger.DESTROYS: Tone.BAD,
+}
 
 
 class Dialog(ModalScreen[Result | None], Generic[Result]):

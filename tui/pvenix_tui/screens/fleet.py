@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -12,15 +12,15 @@ from textual.widgets import Input
 from typing_extensions import override
 
 from pvenix_tui.actions import Context
-from pvenix_tui.models.fleet import COLUMNS, FleetModel
-from pvenix_tui.models.lines import Column, Line, Tone, column_widths, fit, header_line, text_line
+from pvenix_tui.models.fleet import COLUMNS, GroupRow
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
+from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.dialogs import Choice, Picker
 from pvenix_tui.screens.history import HistoryScreen
 from pvenix_tui.screens.host import HostScreen
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
-from pvenix_tui.ticker import Clock
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
@@ -32,59 +32,7 @@ GROUP_COLUMNS: Final = (
     Column(title="KIND", width=6),
     Column(title="HOSTS", width=5),
 )
-
-
-class HostTable:
-    """The source of the host table."""
-
-    def __init__(self, model: FleetModel, clock: Clock) -> None:
-        self._model, self._clock = model, clock
-        self._widths: tuple[int, ...] = ()
-
-    def layout(self, width: int) -> Line | None:
-        """The columns that fit."""
-        self._widths = column_widths(COLUMNS, width)
-        return header_line(self._widths, COLUMNS)
-
-    def count(self) -> int:
-        """Hosts that the filter leaves in."""
-        return len(self._model.visible)
-
-    def line(self, index: int) -> Line:
-        """A host."""
-        return self._model.row(self._model.visible[index], self._widths, self._clock())
-
-    def key(self, index: int) -> str:
-        """The host's name."""
-        return self._model.visible[index]
-
-
-class GroupList:
-    """The source of the list of roles and groups beside the table."""
-
-    def __init__(self, model: FleetModel) -> None:
-        self._model = model
-        self._width = 0
-
-    def layout(self, width: int) -> Line | None:
-        """The list has no columns to lay out."""
-        self._width = width
-        return None
-
-    def count(self) -> int:
-        """Roles, groups and the line for all hosts."""
-        return len(self._model.group_rows())
-
-    def line(self, index: int) -> Line:
-        """A role or group with its number of hosts."""
-        row = self._model.group_rows()[index]
-        tone = Tone.ACCENT if row.selector == self._model.filter else Tone.PLAIN
-        label = f"{'role ' if row.kind == 'role' else ''}{row.label}"
-        return ((fit(label, self._width - 5), tone), (f"{row.hosts:>4}", Tone.DIM))
-
-    def key(self, index: int) -> str:
-        """The selector."""
-        return self._model.group_rows()[index].selector
+SIDE_COLUMNS: Final = (Column(title="", width=16, grow=1), Column(title="", width=4))
 
 
 class FleetScreen(HostVerbs):
@@ -102,7 +50,8 @@ class FleetScreen(HostVerbs):
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="fleet"):
             with Vertical(id="sides"):
-                groups = Rows(GroupList(self.model), id="groups")
+                sides = Table(SIDE_COLUMNS, lambda: self.model.group_rows, self._group_cells, lambda row: row.selector)
+                groups = Rows(sides, id="groups")
                 groups.border_title = "roles, groups"
                 yield groups
             with Vertical(id="main"):
@@ -110,7 +59,7 @@ class FleetScreen(HostVerbs):
                 field = Field(hint="role_vllm:!core  state=drifted  or a part of a row", release=True, id="filter")
                 field.display = False
                 yield field
-                yield Rows(HostTable(self.model, self.session.clock), id="hosts")
+                yield Rows(Table(COLUMNS, lambda: self.model.visible, self._host_cells, str), id="hosts")
                 yield Bar(id="preview")
 
     @override
@@ -133,17 +82,16 @@ class FleetScreen(HostVerbs):
     def context(self) -> Context:
         return Context(scope=self.scope, hosts=self.model.targets(self._hosts.key if self.is_mounted else ""))
 
-    @override
-    def redraw(self) -> None:
-        self._hosts.reload()
-        self.query_one("#groups", Rows).reload()
-        self.refresh_bars()
+    def _host_cells(self, name: str) -> Sequence[Span]:
+        return self.model.cells(name, self.session.clock())
+
+    def _group_cells(self, row: GroupRow) -> Sequence[Span]:
+        tone = Tone.ACCENT if row.selector == self.model.filter else Tone.PLAIN
+        label = f"{'role ' if row.kind == 'role' else ''}{row.label}"
+        return ((label, tone), (f"{row.hosts:>4}", Tone.DIM))
 
     @override
-    def refresh_bars(self) -> None:
-        super().refresh_bars()
-        if not self.is_mounted:
-            return
+    def show_bars(self) -> None:
         summary = self.model.summary()
         if self.model.filter:
             summary = (*summary, ("  filter: ", Tone.TITLE), *text_line(self.model.filter, Tone.ACCENT))
@@ -201,7 +149,7 @@ class FleetScreen(HostVerbs):
                 ),
                 note=", ".join(self.model.groups.get(row.selector, ())),
             )
-            for row in self.model.group_rows()
+            for row in self.model.group_rows
         ]
         self.app.push_screen(Picker("Roles and groups", GROUP_COLUMNS, choices), self._group_picked)
 

@@ -13,7 +13,8 @@ from typing_extensions import override
 from pvenix.model.generation import Generation
 from pvenix_tui.actions import Context
 from pvenix_tui.models.host import GENERATION_COLUMNS, facts_lines, generation_cells
-from pvenix_tui.models.lines import Line, Tone, column_widths, header_line, table_line, text_line, wrap
+from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
@@ -21,31 +22,6 @@ from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
 PANES: Final = ("facts", "generations", "config")
-
-
-class GenerationTable:
-    """The source of the list of generations, newest first."""
-
-    def __init__(self) -> None:
-        self.generations: tuple[Generation, ...] = ()
-        self._widths: tuple[int, ...] = ()
-
-    def layout(self, width: int) -> Line | None:
-        """The columns that fit."""
-        self._widths = column_widths(GENERATION_COLUMNS, width)
-        return header_line(self._widths, GENERATION_COLUMNS)
-
-    def count(self) -> int:
-        """Generations that were read."""
-        return len(self.generations)
-
-    def line(self, index: int) -> Line:
-        """A generation."""
-        return table_line(self._widths, generation_cells(self.generations[index]))
-
-    def key(self, index: int) -> str:
-        """Its number."""
-        return str(self.generations[index].number)
 
 
 class HostScreen(HostVerbs):
@@ -59,16 +35,20 @@ class HostScreen(HostVerbs):
         super().__init__(session)
         self.host = host
         self.active = PANES[0]
-        self._generations = GenerationTable()
+        self._generations: tuple[Generation, ...] = ()
+        """Newest first."""
         self._read = "reading the generations"
 
     @override
     def body(self) -> Iterable[Widget]:
         yield Bar(id="tabs")
+        generations = Table(
+            GENERATION_COLUMNS, lambda: self._generations, generation_cells, lambda generation: str(generation.number)
+        )
         with Horizontal(id="panes"):
             for name, rows in (
                 ("facts", Rows(Document(self._facts), cursor=False, id="facts")),
-                ("generations", Rows(self._generations, id="generations")),
+                ("generations", Rows(generations, id="generations")),
                 ("config", Rows(Document(self._config), cursor=False, id="config")),
             ):
                 rows.border_title = name
@@ -87,7 +67,7 @@ class HostScreen(HostVerbs):
     async def _read_generations(self) -> None:
         async def work() -> None:
             found = await self.session.backend.generations(self.host)
-            self._generations.generations = tuple(sorted(found, key=lambda generation: -generation.number))
+            self._generations = tuple(sorted(found, key=lambda generation: -generation.number))
 
         ok = await self.session.guarded(f"generations of {self.host}", work)
         self._read = "" if ok else "the generations could not be read"
@@ -115,21 +95,12 @@ class HostScreen(HostVerbs):
         return Context(scope=self.scope, hosts=(self.host,), generation=picked)
 
     @override
-    def redraw(self) -> None:
-        for name in PANES:
-            self.query_one(f"#{name}", Rows).reload()
-        self.refresh_bars()
-
-    @override
-    def refresh_bars(self) -> None:
-        super().refresh_bars()
-        if not self.is_mounted:
-            return
+    def show_bars(self) -> None:
         spans = [
             (f"[{name}]" if name == self.active else f" {name} ", Tone.STRONG if name == self.active else Tone.DIM)
             for name in PANES
         ]
-        note = f"  {self._read}" if self._read else f"  {self._generations.count()} generations"
+        note = f"  {self._read}" if self._read else f"  {len(self._generations)} generations"
         self.query_one("#tabs", Bar).show((*spans, (note, Tone.DIM)))
 
     def _activate(self, name: str) -> None:
@@ -155,7 +126,7 @@ class HostScreen(HostVerbs):
     @override
     def do_host_rollback(self) -> None:
         generation = self.context().generation
-        current = any(one.current and one.number == generation for one in self._generations.generations)
+        current = any(one.current and one.number == generation for one in self._generations)
         if generation and not current:
             self.plan_verb("rollback", {"to": generation})
         else:

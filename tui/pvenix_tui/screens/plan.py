@@ -33,8 +33,7 @@ class PlanScreen(PvenixScreen[object]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("plan")
 
     def __init__(self, session: Session, intent: Intent, *, area: str) -> None:
-        super().__init__(session)
-        self.area = area  # type: ignore[misc] # a plan belongs to the area that it was opened from
+        super().__init__(session, area=area)
         self.intent = intent
         self.options = intent.initial
         self.view: PlanView | None = None
@@ -78,7 +77,7 @@ class PlanScreen(PvenixScreen[object]):
             field.focus()
         else:
             rows.focus()
-        self._show_confirm()
+        self.refresh_bars()
 
     @property
     def _asks_name(self) -> bool:
@@ -113,10 +112,10 @@ class PlanScreen(PvenixScreen[object]):
         rows = self.query_one("#plan", Rows)
         if rows.size.height and rows.at_end:
             self._read = True
-        self._show_confirm()
         self.refresh_bars()
 
-    def _show_confirm(self) -> None:
+    @override
+    def show_bars(self) -> None:
         missing = self.waits_for()
         bar = self.query_one("#confirm", Bar)
         if missing:
@@ -145,7 +144,6 @@ class PlanScreen(PvenixScreen[object]):
             self._typed = True
             self._gate = ConfirmGate(self.session.clock())
             self.query_one("#plan", Rows).focus()
-        self._show_confirm()
         self.refresh_bars()
 
     def do_plan_start(self) -> None:
@@ -153,7 +151,7 @@ class PlanScreen(PvenixScreen[object]):
         if not self._gate.press(self.session.clock()) or self.waits_for():
             return
         self._starting = True
-        self._show_confirm()
+        self.refresh_bars()
         self.run_worker(self._start(), group="start", exit_on_error=False)
 
     async def _start(self) -> None:
@@ -168,7 +166,6 @@ class PlanScreen(PvenixScreen[object]):
             self.dismiss(result[0])
         else:
             self.session.say(self.session.problems.pop("start"), bad=True)
-            self._show_confirm()
             self.refresh_bars()
 
     def do_plan_check(self) -> None:

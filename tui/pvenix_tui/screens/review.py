@@ -29,8 +29,7 @@ class ReviewScreen(PvenixScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("review")
 
     def __init__(self, session: Session, host: str, *, area: str) -> None:
-        super().__init__(session)
-        self.area = area  # type: ignore[misc] # it belongs to the area that it was opened from
+        super().__init__(session, area=area)
         self.host = host
         self.review: Review | None = None
         self._note = "reading the branch"
@@ -76,11 +75,6 @@ class ReviewScreen(PvenixScreen[None]):
         return self._document.lines
 
     @override
-    def redraw(self) -> None:
-        self.query_one("#review", Rows).reload()
-        self.refresh_bars()
-
-    @override
     def on_rows_moved(self, _: Rows.Moved) -> None:
         rows = self.query_one("#review", Rows)
         if self._seen is not None and rows.size.height:
@@ -88,10 +82,8 @@ class ReviewScreen(PvenixScreen[None]):
         self.refresh_bars()
 
     @override
-    def refresh_bars(self) -> None:
-        super().refresh_bars()
-        if self.is_mounted:
-            self.query_one("#status", Bar).show(self._status())
+    def show_bars(self) -> None:
+        self.query_one("#status", Bar).show(self._status())
 
     def _status(self) -> Line:
         review = self.review

@@ -38,8 +38,7 @@ class RunScreen(PvenixScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, session: Session, run: RunDir, *, area: str, started: bool = False) -> None:
-        super().__init__(session)
-        self.area = area  # type: ignore[misc] # a run belongs to the area that it was opened from
+        super().__init__(session, area=area)
         self.run = run
         self.follower = RunFollower(run)
         if started:
@@ -115,8 +114,7 @@ class RunScreen(PvenixScreen[None]):
     @override
     def redraw(self) -> None:
         self._table.refresh()
-        self.query_one("#tiles", Rows).reload()
-        self.refresh_bars()
+        super().redraw()
 
     @override
     def on_rows_moved(self, _: Rows.Moved) -> None:
@@ -126,10 +124,7 @@ class RunScreen(PvenixScreen[None]):
         self.refresh_bars()
 
     @override
-    def refresh_bars(self) -> None:
-        super().refresh_bars()
-        if not self.is_mounted:
-            return
+    def show_bars(self) -> None:
         self.query_one("#status", Bar).show(run_summary(self.follower, self.session.clock()))
         self._show_log_title()
 

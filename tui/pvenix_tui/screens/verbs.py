@@ -8,13 +8,12 @@ from typing import Final
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue
-from pvenix.model.verbs import Danger
 from pvenix_tui.actions import BY_ID, in_scope
 from pvenix_tui.intents import Intent, onboarding_intent, verb_intent
 from pvenix_tui.models.host import GENERATION_COLUMNS, generation_cells
-from pvenix_tui.models.lines import Column, Tone
+from pvenix_tui.models.lines import Column
 from pvenix_tui.screens.base import PvenixScreen
-from pvenix_tui.screens.dialogs import Choice, Picker
+from pvenix_tui.screens.dialogs import Choice, Picker, action_choices
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.run import RunScreen
 
@@ -23,12 +22,6 @@ VERB_COLUMNS: Final = (
     Column(title="REACH", width=10),
     Column(title="WHAT IT DOES", width=30, grow=1),
 )
-DANGER_TONES: Final = {
-    Danger.READ: Tone.OK,
-    Danger.REVERSIBLE: Tone.PLAIN,
-    Danger.REBOOTS: Tone.WARN,
-    Danger.DESTROYS: Tone.BAD,
-}
 
 
 class HostVerbs(PvenixScreen[None]):
@@ -100,20 +93,7 @@ class HostVerbs(PvenixScreen[None]):
     def do_host_verbs(self) -> None:
         """The menu of verbs."""
         context = self.context()
-        choices = [
-            Choice(
-                key=action.id,
-                cells=(
-                    (action.label, Tone.STRONG),
-                    (action.danger.value, DANGER_TONES[action.danger]),
-                    (action.help, Tone.PLAIN),
-                ),
-                note=action.help,
-                command=action.command(context),
-                disabled=action.disabled_reason(context),
-            )
-            for action in in_scope("verbs")
-        ]
+        choices = action_choices(in_scope("verbs"), context, keys=False)
         title = f"Verbs for {', '.join(context.hosts[:3])}{' …' if len(context.hosts) > 3 else ''}"
         self.app.push_screen(Picker(title, VERB_COLUMNS, choices), self._verb_picked)
 
