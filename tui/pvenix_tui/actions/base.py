@@ -73,6 +73,38 @@ class Action:
         return " ".join(_KEY_WORDS.get(key, key) for key in self.key.split(",")) if self.key else ""
 
 
+class Place:
+    """Where actions are offered: one of the scopes that screens have, or several."""
+
+    def __init__(self, *scopes: str) -> None:
+        self._scopes = scopes
+
+    def action(
+        self,
+        action_id: str,
+        key: str,
+        label: str,
+        text: str,
+        *,
+        danger: Danger = Danger.READ,
+        unless: Reason = _always,
+        command: CommandLine = _always,
+        footer: bool = False,
+    ) -> Action:
+        """An action of this place: its id, key, name and help; it can be done unless there is a reason not to."""
+        return Action(
+            id=action_id,
+            key=key,
+            label=label,
+            help=text,
+            scopes=self._scopes,
+            danger=danger,
+            disabled_reason=unless,
+            command=command,
+            footer=footer,
+        )
+
+
 _KEY_WORDS: Final = {
     "escape": "esc",
     "left_square_bracket": "[",

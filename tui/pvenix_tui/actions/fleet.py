@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.verbs import VERBS, Danger
-from pvenix_tui.actions.base import Action, CommandLine, Context, Reason, no_hosts, pvenix_line
+from pvenix_tui.actions.base import CommandLine, Context, Place, Reason, no_hosts, pvenix_line
 from pvenix_tui.models.commandline import ONBOARD_PLAYBOOK, REVIEW_TASK
 
 
@@ -37,138 +37,89 @@ def _onboard_command(context: Context) -> str:
 _DESTROY: Final = _one_host("its name is typed to confirm")
 _GENERATION: Final = _one_host("generation numbers differ from host to host")
 _REASONS: Final = {"rollback": _GENERATION, "retire": _DESTROY}
-_HOSTS: Final = ("fleet", "host")
+_FLEET: Final = Place("fleet")
+_HOST: Final = Place("host")
+_HOSTS: Final = Place("fleet", "host")
+_VERBS: Final = Place("verbs")
 FLEET: Final = (
-    Action(
-        id="fleet.open",
-        key="enter",
-        label="open",
-        help="the host's facts, generations and configuration",
-        scopes=("fleet",),
-        disabled_reason=no_hosts,
+    _FLEET.action(
+        "fleet.open",
+        "enter",
+        "open",
+        "the host's facts, generations and configuration",
+        unless=no_hosts,
         command=lambda context: pvenix_line("host", "show", (context.hosts or ("HOST",))[0]),
         footer=True,
     ),
-    Action(
-        id="fleet.mark",
-        key="space",
-        label="mark",
-        help="mark the host, or take its mark away",
-        scopes=("fleet",),
-        footer=True,
+    _FLEET.action("fleet.mark", "space", "mark", "mark the host, or take its mark away", footer=True),
+    _FLEET.action("fleet.mark_all", "*", "mark all", "mark every host that shows, or none of them"),
+    _FLEET.action("fleet.unmark", "\\", "unmark", "clear all marks"),
+    _FLEET.action(
+        "fleet.filter", "/", "filter", "a selector (role_vllm:!core, state=drifted) or a part of a row", footer=True
     ),
-    Action(
-        id="fleet.mark_all",
-        key="*",
-        label="mark all",
-        help="mark every host that shows, or none of them",
-        scopes=("fleet",),
-    ),
-    Action(id="fleet.unmark", key="\\", label="unmark", help="clear all marks", scopes=("fleet",)),
-    Action(
-        id="fleet.filter",
-        key="/",
-        label="filter",
-        help="a selector (role_vllm:!core, state=drifted) or a part of a row",
-        scopes=("fleet",),
-        footer=True,
-    ),
-    Action(
-        id="fleet.groups",
-        key="0",
-        label="roles",
-        help="roles and groups; enter shows only their hosts",
-        scopes=("fleet",),
+    _FLEET.action(
+        "fleet.groups",
+        "0",
+        "roles",
+        "roles and groups; enter shows only their hosts",
         command=lambda _: "pvenix role list",
     ),
-    Action(
-        id="fleet.history",
-        key="H",
-        label="history",
-        help="the commits of the revision that the fleet comes from",
-        scopes=("fleet",),
-    ),
+    _FLEET.action("fleet.history", "H", "history", "the commits of the revision that the fleet comes from"),
 )
 
 HOST: Final = (
-    Action(
-        id="host.rebuild",
-        key="r",
-        label="rebuild",
-        help=VERBS["rebuild"].help,
-        scopes=_HOSTS,
+    _HOSTS.action(
+        "host.rebuild",
+        "r",
+        "rebuild",
+        VERBS["rebuild"].help,
         danger=Danger.REVERSIBLE,
-        disabled_reason=no_hosts,
+        unless=no_hosts,
         command=_verb_command("rebuild"),
         footer=True,
     ),
-    Action(
-        id="host.rollback",
-        key="b",
-        label="rollback",
-        help="activate an earlier generation, chosen from the host's list",
-        scopes=_HOSTS,
+    _HOSTS.action(
+        "host.rollback",
+        "b",
+        "rollback",
+        "activate an earlier generation, chosen from the host's list",
         danger=Danger.REVERSIBLE,
-        disabled_reason=_GENERATION,
+        unless=_GENERATION,
         command=_verb_command("rollback"),
         footer=True,
     ),
-    Action(
-        id="host.onboard",
-        key="o",
-        label="onboard",
-        help="all verbs from the inventory's line to a running host, with a pause before each step",
-        scopes=_HOSTS,
+    _HOSTS.action(
+        "host.onboard",
+        "o",
+        "onboard",
+        "all verbs from the inventory's line to a running host, with a pause before each step",
         danger=Danger.REVERSIBLE,
-        disabled_reason=no_hosts,
+        unless=no_hosts,
         command=_onboard_command,
         footer=True,
     ),
-    Action(
-        id="host.verbs",
-        key="x",
-        label="verbs",
-        help="every verb by itself",
-        scopes=_HOSTS,
-        disabled_reason=no_hosts,
-        footer=True,
-    ),
-    Action(
-        id="host.retire",
-        key="D",
-        label="retire",
-        help=VERBS["retire"].help,
-        scopes=_HOSTS,
+    _HOSTS.action("host.verbs", "x", "verbs", "every verb by itself", unless=no_hosts, footer=True),
+    _HOSTS.action(
+        "host.retire",
+        "D",
+        "retire",
+        VERBS["retire"].help,
         danger=Danger.DESTROYS,
-        disabled_reason=_DESTROY,
+        unless=_DESTROY,
         command=_verb_command("retire"),
     ),
-    Action(
-        id="host.next",
-        key="right_square_bracket",
-        label="next pane",
-        help="facts, generations, configuration",
-        scopes=("host",),
-        footer=True,
-    ),
-    Action(
-        id="host.previous",
-        key="left_square_bracket",
-        label="previous pane",
-        help="the other way round",
-        scopes=("host",),
-    ),
+    _HOST.action("host.next", "right_square_bracket", "next pane", "facts, generations, configuration", footer=True),
+    _HOST.action("host.previous", "left_square_bracket", "previous pane", "the other way round"),
 )
 
 VERB_ACTIONS: Final = tuple(
-    Action(
-        id=f"verb.{spec.name}",
-        key="",
-        label=spec.name,
-        help=spec.help,
-        scopes=("verbs",),
+    _VERBS.action(
+        f"verb.{spec.name}",
+        "",
+        spec.name,
+        spec.help,
         danger=spec.danger,
-        disabled_reason=_REASONS.get(spec.name, no_hosts),
+        unless=_REASONS.get(spec.name, no_hosts),
         command=_verb_command(spec.name),
     )
     for spec in VERBS.values()

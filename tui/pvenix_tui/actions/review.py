@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.verbs import Danger
-from pvenix_tui.actions.base import Action, CommandLine, Context, Reason, pvenix_line
+from pvenix_tui.actions.base import CommandLine, Context, Place, Reason, pvenix_line
 
 
 def _review_command(word: str) -> CommandLine:
@@ -32,52 +32,51 @@ def _reject_reason(context: Context) -> str:
     return "" if context.review_state in ("open", "approved") else f"this commit is {context.review_state} already"
 
 
+_REVIEWS: Final = Place("reviews")
+_REVIEW: Final = Place("review")
+_PLAN: Final = Place("plan")
 REVIEWS: Final = (
-    Action(
-        id="reviews.open",
-        key="enter",
-        label="open",
-        help="the branch's checks and its difference to main",
-        scopes=("reviews",),
-        disabled_reason=lambda context: "" if context.review else "no branch waits",
+    _REVIEWS.action(
+        "reviews.open",
+        "enter",
+        "open",
+        "the branch's checks and its difference to main",
+        unless=lambda context: "" if context.review else "no branch waits",
         command=_review_command("show"),
         footer=True,
     ),
-    Action(
-        id="review.approve",
-        key="A",
-        label="approve",
-        help="approve the commit that shows, with a comment; every file has to be read first",
-        scopes=("review",),
+    _REVIEW.action(
+        "review.approve",
+        "A",
+        "approve",
+        "approve the commit that shows, with a comment; every file has to be read first",
         danger=Danger.REVERSIBLE,
-        disabled_reason=lambda context: context.approval,
+        unless=lambda context: context.approval,
         command=_review_command("approve"),
         footer=True,
     ),
-    Action(
-        id="review.merge",
-        key="M",
-        label="merge",
-        help="merge exactly the approved commit into main",
-        scopes=("review",),
+    _REVIEW.action(
+        "review.merge",
+        "M",
+        "merge",
+        "merge exactly the approved commit into main",
         danger=Danger.REVERSIBLE,
-        disabled_reason=_merge_reason,
+        unless=_merge_reason,
         command=_review_command("merge"),
         footer=True,
     ),
-    Action(
-        id="review.reject",
-        key="X",
-        label="reject",
-        help="reject the commit that shows, with a comment",
-        scopes=("review",),
+    _REVIEW.action(
+        "review.reject",
+        "X",
+        "reject",
+        "reject the commit that shows, with a comment",
         danger=Danger.REVERSIBLE,
-        disabled_reason=_reject_reason,
+        unless=_reject_reason,
         command=_review_command("reject"),
         footer=True,
     ),
-    Action(id="review.next_file", key="}", label="next file", help="the next file", scopes=("review",), footer=True),
-    Action(id="review.previous_file", key="{", label="previous file", help="the file before", scopes=("review",)),
+    _REVIEW.action("review.next_file", "}", "next file", "the next file", footer=True),
+    _REVIEW.action("review.previous_file", "{", "previous file", "the file before"),
 )
 
 
@@ -86,40 +85,21 @@ def _toggle(name: str) -> Reason:
 
 
 PLAN: Final = (
-    Action(
-        id="plan.start",
-        key="y",
-        label="start",
-        help="start what the plan shows",
-        scopes=("plan",),
-        disabled_reason=lambda context: context.blocked,
+    _PLAN.action(
+        "plan.start", "y", "start", "start what the plan shows", unless=lambda context: context.blocked, footer=True
+    ),
+    _PLAN.action(
+        "plan.check",
+        "c",
+        "check",
+        "only look and say what would be done, or do it",
+        unless=_toggle("check"),
         footer=True,
     ),
-    Action(
-        id="plan.check",
-        key="c",
-        label="check",
-        help="only look and say what would be done, or do it",
-        scopes=("plan",),
-        disabled_reason=_toggle("check"),
-        footer=True,
+    _PLAN.action(
+        "plan.step", "s", "step by step", "wait before each step, or not", unless=_toggle("step"), footer=True
     ),
-    Action(
-        id="plan.step",
-        key="s",
-        label="step by step",
-        help="wait before each step, or not",
-        scopes=("plan",),
-        disabled_reason=_toggle("step"),
-        footer=True,
-    ),
-    Action(
-        id="plan.comment",
-        key="e",
-        label="comment",
-        help="write the comment that goes with it",
-        scopes=("plan",),
-        disabled_reason=_toggle("comment"),
-        footer=True,
+    _PLAN.action(
+        "plan.comment", "e", "comment", "write the comment that goes with it", unless=_toggle("comment"), footer=True
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.verbs import Danger
-from pvenix_tui.actions.base import Action, Context, no_hosts, pvenix_line
+from pvenix_tui.actions.base import Context, Place, no_hosts, pvenix_line
 
 
 def _live(context: Context) -> str:
@@ -28,106 +28,76 @@ def _gates_reason(context: Context) -> str:
     return _live(context) or ("" if context.gates or context.run_paused else "no host waits for a person")
 
 
+_RUNS: Final = Place("runs")
+_RUN: Final = Place("run")
 RUNS: Final = (
-    Action(
-        id="runs.open",
-        key="enter",
-        label="open",
-        help="watch the run, or replay it",
-        scopes=("runs",),
-        disabled_reason=lambda context: "" if context.run else "there is no run",
+    _RUNS.action(
+        "runs.open",
+        "enter",
+        "open",
+        "watch the run, or replay it",
+        unless=lambda context: "" if context.run else "there is no run",
         command=lambda context: pvenix_line("runs", "show", context.run or "last"),
         footer=True,
     ),
 )
 
 RUN: Final = (
-    Action(
-        id="run.continue",
-        key="c",
-        label="continue",
-        help="let every waiting host do its next step, or end the pause",
-        scopes=("run",),
-        disabled_reason=_gates_reason,
+    _RUN.action(
+        "run.continue",
+        "c",
+        "continue",
+        "let every waiting host do its next step, or end the pause",
+        unless=_gates_reason,
         danger=Danger.REVERSIBLE,
         footer=True,
     ),
-    Action(
-        id="run.retry",
-        key="r",
-        label="retry",
-        help="run the host at the cursor again from the step that did not succeed",
-        scopes=("run",),
-        disabled_reason=_retry_reason,
+    _RUN.action(
+        "run.retry",
+        "r",
+        "retry",
+        "run the host at the cursor again from the step that did not succeed",
+        unless=_retry_reason,
         danger=Danger.REVERSIBLE,
         command=lambda context: pvenix_line("resume", context.run or "RUN"),
         footer=True,
     ),
-    Action(
-        id="run.retry_all",
-        key="R",
-        label="retry all",
-        help="run every host again that did not succeed",
-        scopes=("run",),
-        disabled_reason=_retry_all_reason,
+    _RUN.action(
+        "run.retry_all",
+        "R",
+        "retry all",
+        "run every host again that did not succeed",
+        unless=_retry_all_reason,
         danger=Danger.REVERSIBLE,
         command=lambda context: pvenix_line("resume", context.run or "RUN"),
     ),
-    Action(
-        id="run.pause",
-        key="p",
-        label="pause",
-        help="start no further step; what runs now goes on",
-        scopes=("run",),
-        disabled_reason=_live,
-        footer=True,
-    ),
-    Action(
-        id="run.cancel",
-        key="X",
-        label="cancel",
-        help="end the run: no further step starts, what runs now is let finish",
-        scopes=("run",),
-        disabled_reason=_live,
+    _RUN.action("run.pause", "p", "pause", "start no further step; what runs now goes on", unless=_live, footer=True),
+    _RUN.action(
+        "run.cancel",
+        "X",
+        "cancel",
+        "end the run: no further step starts, what runs now is let finish",
+        unless=_live,
         danger=Danger.REVERSIBLE,
         footer=True,
     ),
-    Action(
-        id="run.cancel_host",
-        key="x",
-        label="cancel host",
-        help="start no further step of the host at the cursor; the others go on",
-        scopes=("run",),
-        disabled_reason=lambda context: _live(context) or no_hosts(context),
+    _RUN.action(
+        "run.cancel_host",
+        "x",
+        "cancel host",
+        "start no further step of the host at the cursor; the others go on",
+        unless=lambda context: _live(context) or no_hosts(context),
         danger=Danger.REVERSIBLE,
     ),
-    Action(
-        id="run.review",
-        key="v",
-        label="review",
-        help="the registration branch of the host at the cursor",
-        scopes=("run",),
-        disabled_reason=no_hosts,
-    ),
-    Action(
-        id="run.commands",
-        key="@",
-        label="commands",
-        help="every command and API call of the run as it was sent",
-        scopes=("run",),
-        footer=True,
-    ),
-    Action(
-        id="run.failed", key="z", label="failed only", help="only hosts that need a person, or all", scopes=("run",)
-    ),
-    Action(id="run.zoom", key="enter", label="zoom", help="the log alone, or with the hosts", scopes=("run",)),
-    Action(id="log.follow", key="f", label="follow", help="show the newest lines", scopes=("run",), footer=True),
-    Action(id="log.search", key="/", label="search", help="find text in the log; n and N go on", scopes=("run",)),
-    Action(id="log.next", key="n", label="next", help="the next line that matches", scopes=("run",)),
-    Action(id="log.previous", key="N", label="previous", help="the line before that matches", scopes=("run",)),
-    Action(id="log.wrap", key="w", label="wrap", help="wrap long lines, or cut them", scopes=("run",)),
-    Action(id="log.step_next", key="}", label="next step", help="where the next step starts", scopes=("run",)),
-    Action(
-        id="log.step_previous", key="{", label="previous step", help="where the step before starts", scopes=("run",)
-    ),
+    _RUN.action("run.review", "v", "review", "the registration branch of the host at the cursor", unless=no_hosts),
+    _RUN.action("run.commands", "@", "commands", "every command and API call of the run as it was sent", footer=True),
+    _RUN.action("run.failed", "z", "failed only", "only hosts that need a person, or all"),
+    _RUN.action("run.zoom", "enter", "zoom", "the log alone, or with the hosts"),
+    _RUN.action("log.follow", "f", "follow", "show the newest lines", footer=True),
+    _RUN.action("log.search", "/", "search", "find text in the log; n and N go on"),
+    _RUN.action("log.next", "n", "next", "the next line that matches"),
+    _RUN.action("log.previous", "N", "previous", "the line before that matches"),
+    _RUN.action("log.wrap", "w", "wrap", "wrap long lines, or cut them"),
+    _RUN.action("log.step_next", "}", "next step", "where the next step starts"),
+    _RUN.action("log.step_previous", "{", "previous step", "where the step before starts"),
 )
