@@ -85,7 +85,7 @@ async def stream(
 ) -> int:
     """Run git in a directory of the guest, its streams joined to ours, and return its exit status.
 
-    The process is killed when the caller is cancelled. Paths of the lab's own directory are taken out of what git prints.
+    The process gets SIGTERM when the caller is cancelled, so that git takes its lock files away. Paths of the lab's own directory are taken out of what git prints.
     """
     stdin, stdout, stderr = streams
     git = shutil.which("git")
@@ -112,7 +112,7 @@ async def stream(
             feeder.cancel()
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
             await process.wait()
     return process.returncode or 0
 
