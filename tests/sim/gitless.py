@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,7 @@ class Gitless:
         self._site = site
         self._remote = remote
         self._digests: dict[tuple[int, int, int], str] = {}
+        self._known: dict[bytes, str] = {}
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -187,25 +189,26 @@ class Gitless:
     def _edits(self, clone: Clone) -> list[str]:
         wanted = self._files(clone.head)
         found = []
-        present = {
-            str(path.relative_to(clone.path)): path
-            for path in clone.path.rglob("*")
-            if path.is_file() and ".git" not in path.relative_to(clone.path).parts
-        }
+        present = dict(_work_tree(str(clone.path)))
         for name in sorted({*wanted, *present}):
             if name not in present:
                 found.append(f" D {name}")
             elif name not in wanted:
                 found.append(f"?? {name}")
-            elif self._digest(present[name]) != hashlib.sha1(wanted[name]).hexdigest():
+            elif self._digest(present[name]) != self._wanted(wanted[name]):
                 found.append(f" M {name}")
         return found
 
-    def _digest(self, path: Path) -> str:
-        seen = path.stat()
+    def _wanted(self, content: bytes) -> str:
+        if content not in self._known:
+            self._known[content] = hashlib.sha1(content).hexdigest()
+        return self._known[content]
+
+    def _digest(self, path: str) -> str:
+        seen = os.stat(path)  # noqa: PTH116 - strings: this runs for every file at every `git status`
         key = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
         if key not in self._digests:
-            self._digests[key] = hashlib.sha1(path.read_bytes()).hexdigest()
+            self._digests[key] = hashlib.sha1(Path(path).read_bytes()).hexdigest()
         return self._digests[key]
 
     def _write(self, root: Path, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
@@ -217,3 +220,13 @@ class Gitless:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.unlink(missing_ok=True)
                 path.write_bytes(content)
+
+
+def _work_tree(root: str) -> Iterator[tuple[str, str]]:
+    """Name and path of every file of a work tree."""
+    for folder, folders, files in os.walk(root):
+        if folder == root:
+            folders[:] = [name for name in folders if name != ".git"]
+        for name in files:
+            path = f"{folder}/{name}"
+            yield path[len(root) + 1 :], path

@@ -58,6 +58,11 @@ class Invariants:
 
     def always(self, sim: Sim) -> None:
         """What no moment may break."""
+        self.cluster(sim)
+        self.disks(sim)
+
+    def cluster(self, sim: Sim) -> None:
+        """The VMs: nobody's but ours are touched, and of ours none is there twice."""
         require("the site has no defects", not sim.site.defects, sim.site.defects)
         for vmid, before in self.strangers.items():
             now = sim.site.cluster.vms.get(vmid)
@@ -67,6 +72,9 @@ class Invariants:
         for host in self.hosts:
             own = sim.own_vms(host)
             require("never two VMs for one host", len(own) <= 1, (host, sorted(own)))
+
+    def disks(self, sim: Sim) -> None:
+        """The guests: none would boot into silence, and what people keep there stays."""
         for guest in sim.site.guests.values():
             if isinstance(guest, Guest):
                 default = boot_default(guest.tree)
@@ -89,9 +97,10 @@ class Invariants:
 
     def watch(self, sim: Sim, event: Event) -> None:
         """Look whether a step tells the truth."""
-        self.always(sim)
+        self.cluster(sim)
         if not isinstance(event, StepEnded):
             return
+        self.disks(sim)
         self.ends.append(event)
         require("no verb has a defect", not event.summary.startswith("defect"), event.summary)
         if event.status in ("ok", "changed"):

@@ -7,6 +7,7 @@ the dead-men have spoken, and what is left is resumed until it is done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import shutil
@@ -20,11 +21,12 @@ from pvenix.model.events import HostEnded
 from pvenix.model.plan import Task
 from pvenix.model.verbs import ONBOARDING
 from pvenix_lab.site.guest.generations import generations
+from tests.sim.gitless import Gitless
 from tests.sim.golden import CONTROLLER, NEWCOMERS, RESIDENTS, Golden, workplace
 from tests.sim.invariants import Invariants, require
 from tests.sim.ports import Calls
 from tests.sim.virtual import run_virtual
-from tests.sim.world import Sim, gitless
+from tests.sim.world import Sim
 
 REST_S = 1500.0
 """Longer than every dead-man, health budget and task."""
@@ -77,7 +79,8 @@ class Script:
     acts: tuple[Act, ...]
 
 
-_ANYWHERE: tuple[tuple[str, Callable[[random.Random], dict[str, object]]], ...] = (
+Trouble = tuple[str, Callable[[random.Random], dict[str, object]]]
+_ANYWHERE: tuple[Trouble, ...] = (
     ("ssh-drop", lambda _: {}),
     ("ssh-cut-during-activation", lambda _: {}),
     ("port-closed-by-new-system", lambda _: {}),
@@ -93,7 +96,7 @@ _ANYWHERE: tuple[tuple[str, Callable[[random.Random], dict[str, object]]], ...] 
     ("reboot", lambda _: {}),
     ("edit", lambda _: {}),
 )
-_ONBOARDING = (
+_ONBOARDING: tuple[Trouble, ...] = (
     ("clone-fails-in-task", lambda _: {"message": "clone failed: storage is busy"}),
     ("clone-slow", lambda rng: {"seconds": rng.choice((20, 300))}),
     ("agent-absent", lambda _: {}),
@@ -101,7 +104,7 @@ _ONBOARDING = (
     ("pve-596", lambda rng: {"method": "POST", "path": "start", "effect": rng.random() < 0.7}),
     ("pve-596", lambda rng: {"method": "PUT", "path": "config", "effect": rng.random() < 0.7}),
 )
-_RETIRING = (
+_RETIRING: tuple[Trouble, ...] = (
     ("pve-596", lambda rng: {"method": "DELETE", "effect": rng.random() < 0.7}),
     ("pve-596", lambda rng: {"method": "POST", "path": "stop", "effect": rng.random() < 0.7}),
 )
@@ -158,21 +161,24 @@ def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
 class Play:
     """Plays a script on a fresh site."""
 
-    def __init__(self, golden: Golden, told: Script, root: Path, *, verbose: bool = False) -> None:
+    def __init__(
+        self, golden: Golden, told: Script, root: Path, *, verbose: bool = False, real_git: bool = False
+    ) -> None:
         self.told = told
         self.rules = Invariants()
+        self.broken: AssertionError | None = None
         self.sim = Sim.make(golden, root, told.seed, self.rules.watch)
         self.sim.verbose = verbose
         self._golden = golden
+        self._git = None if real_git else Gitless(self.sim.site, self.sim.remote)
 
     async def play(self) -> None:
         """Every act, then a last look that changes nothing."""
         sim = self.sim
         hosts = tuple(dict.fromkeys(host for act in self.told.acts for host in act.hosts))
-        git = gitless(sim)
-        with git.in_place():
+        with self._git.in_place() if self._git else contextlib.nullcontext():
             async with sim.site:
-                self._golden.boot(sim.site, git, (CONTROLLER, *(host for host in hosts if host in RESIDENTS)))
+                self._golden.boot(sim.site, self._git, (CONTROLLER, *(host for host in hosts if host in RESIDENTS)))
                 self.rules.begin(sim, (CONTROLLER, *RESIDENTS, *NEWCOMERS))
                 self.rules.mark(sim)
                 for number, act in enumerate(self.told.acts):
@@ -253,8 +259,8 @@ class Play:
                     sim.rebooted[host] = asyncio.get_running_loop().time()
                     guest.reboot()
             case "edit":
-                if guest is not None and guest.tree.exists("/etc/nixos/README.md"):
-                    guest.tree.put("/etc/nixos/README.md", "by hand\n")
+                if guest is not None and guest.tree.exists("/etc/nixos/nix/configuration.nix"):
+                    guest.tree.put("/etc/nixos/nix/configuration.nix", "by hand\n")
             case "agent-absent":
                 sim.site.faults.arm(strike.name, host, times=0)
                 loop = asyncio.get_running_loop()
@@ -300,12 +306,14 @@ def _touched(sim: Sim, number: int) -> str:
     return text.decode() + f"# act {number}\n"
 
 
-def replay(golden: Golden, seed: int, *, verbose: bool = False) -> Play:
-    """Play one seed from its beginning to its end. Raises: Violation, or whatever broke."""
+def replay(golden: Golden, told: Script, *, verbose: bool = False, real_git: bool = False) -> Play:
+    """Play a script from its beginning to its end; the play knows what happened, also when it broke a rule."""
     root = workplace()
-    play = Play(golden, script(seed), root, verbose=verbose)
+    play = Play(golden, told, root, verbose=verbose, real_git=real_git)
     try:
         run_virtual(play.play())
+    except AssertionError as broken:
+        play.broken = broken
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return play

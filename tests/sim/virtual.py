@@ -111,13 +111,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
         def factory() -> Any:
             protocol = protocol_factory()
-            gone: Callable[[BaseException | None], None] = protocol.connection_lost
+            told: Callable[[], None] = protocol.process_exited
 
-            def connection_lost(error: BaseException | None) -> None:
-                self.outside -= 1
-                gone(error)
+            def process_exited() -> None:
+                self.outside -= 1  # what the process left in its pipes is ready at once
+                told()
 
-            protocol.connection_lost = connection_lost
+            protocol.process_exited = process_exited
             self.outside += 1
             return protocol
 

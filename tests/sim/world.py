@@ -25,7 +25,6 @@ from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest.guest import Guest
 from tests.contract.memory_repo import MemoryRemote, MemoryRepo
 from tests.contract.pve_world import TOKEN
-from tests.sim.gitless import Gitless
 from tests.sim.golden import Golden
 from tests.sim.ports import Calls, ForwardFaults, Machines, SimGuest, SimJournal, SimTransport, counted_repo
 from tests.sim.virtual import LoopClock
@@ -105,8 +104,9 @@ class Sim:
             assert calls.dead, "the process ended as if it had been cancelled, but nobody killed it"
             self.note(f"killed at call {calls.count}: {calls.last}")
             return KILLED
-        self.note(f"exit code {calls.task.result().name} after {calls.count} calls")
-        return calls.task.result()
+        code: ExitCode = calls.task.result()
+        self.note(f"exit code {code.name} after {calls.count} calls")
+        return code
 
     async def _process(self, run: RunDir, calls: Calls, journal: SimJournal, *, resume: bool) -> ExitCode:
         clock = LoopClock()
@@ -115,7 +115,7 @@ class Sim:
         world = World(
             fleet=self.golden.fleet,
             pve=cluster,
-            guest=SimGuest(self.machines, calls),  # type: ignore[arg-type]
+            guest=SimGuest(self.machines, calls),
             repo=counted_repo(MemoryRepo(self.remote), calls),
             clock=clock,
             trust=self.trust,
@@ -178,8 +178,3 @@ class Sim:
         assert self.remote.push("refs/heads/main", new, old)
         self.note(f"somebody pushed {new[:10]}")
         return new
-
-
-def gitless(sim: Sim) -> Gitless:
-    """The guests' git of this simulation."""
-    return Gitless(sim.site, sim.remote)

@@ -1,0 +1,62 @@
+"""Hundreds of seeds: onboarding, rebuild, rollback and retirement under faults, deaths and resumes.
+
+More of them: SIM_SEEDS=5000 pytest -m sim (and SIM_FIRST to begin elsewhere). One of them, told line by line:
+python tools/sim.py --seed N --verbose
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Final
+
+import pytest
+
+from pvenix.model.events import StepEnded
+from pvenix.model.verbs import ONBOARDING
+from tests.sim.golden import Golden
+from tests.sim.scenario import Act, Script, replay, script
+
+SEEDS: Final = int(os.environ.get("SIM_SEEDS", "200"))
+FIRST: Final = int(os.environ.get("SIM_FIRST", "0"))
+LAST_LINES: Final = 25
+
+pytestmark = pytest.mark.sim
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
+def test_whatever_befalls_a_run_no_promise_is_broken(golden: Golden, seed: int) -> None:
+    play = replay(golden, script(seed))
+    if play.broken is not None:
+        told = "\n".join(play.sim.log[-LAST_LINES:])
+        pytest.fail(f"{play.broken}\n\nreplay: python tools/sim.py --seed {seed} --verbose\n\n{told}", pytrace=False)
+
+
+def test_without_trouble_every_step_of_an_onboarding_is_done_once(golden: Golden) -> None:
+    play = replay(golden, Script(seed=1, acts=(Act(kind="onboard", hosts=("tappaas-litellm",)),)))
+    assert play.broken is None
+    ends = [(event.verb, event.status) for event in play.sim.events if isinstance(event, StepEnded)]
+    assert [verb for verb, _ in ends] == [*ONBOARDING, "rebuild", "rebuild"]
+    assert [status for _, status in ends[-2:]] == ["ok", "ok"]
+    assert "ok" not in [status for verb, status in ends[:9] if verb != "place"]
+
+
+def test_a_seed_tells_the_same_story_twice(golden: Golden) -> None:
+    stories = []
+    for _ in range(2):
+        play = replay(golden, script(16))
+        stories.append([(e.kind, e.host, e.step, getattr(e, "status", "")) for e in play.sim.events])
+    assert stories[0] == stories[1]
+
+
+def test_the_seeds_reach_every_kind_of_trouble() -> None:
+    """A simulation that nothing befalls proves nothing."""
+    acts = [act for seed in range(200) for act in script(seed).acts]
+    kinds = Counter(act.kind for act in acts)
+    strikes = Counter(strike.name for act in acts for strike in act.strikes)
+    deaths = [death for act in acts for death in act.deaths]
+    assert min(kinds[kind] for kind in ("onboard", "rebuild", "rollback", "retire")) > 40
+    assert min(strikes.values()) > 5
+    assert len(strikes) == 17
+    assert len(deaths) > 300
+    assert {death.before for death in deaths} == {death.anew for death in deaths} == {True, False}
