@@ -42,7 +42,11 @@ def resolve(reference: SecretRef, *, purpose: str) -> Secret:
     if reference.env:
         value = os.environ.get(reference.env, "")
         if not value:
-            raise UsageError(f"{purpose} is not set", hint=f"export {reference.env}=…", code="PVX0301")
+            raise UsageError(
+                f"{purpose} is not set",
+                hint=f"export {reference.env}=…; to try things on a simulated site that needs none, add --lab",
+                code="PVX0301",
+            )
         return Secret(value)
     if reference.file is not None:
         return Secret(_from_file(reference.file, purpose))

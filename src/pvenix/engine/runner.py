@@ -82,12 +82,14 @@ class Runner:
         """Run one play; False when the run must not go on to the next."""
         for number, wave in enumerate(play.waves, start=1):
             hosts = tuple(host for host in wave if host not in self.ends or self.ends[host].status.goes_on)
+            if not hosts:
+                continue
             self.narrator.emit(WaveStarted, play=play.name, number=number, of=len(play.waves), hosts=hosts)
             await self._wave(index, play, hosts, earlier)
             # A host that an earlier play lost is not in this wave any more, so it does not count a second time.
             failed = sum(1 for host in hosts if host in self.ends and self.ends[host].status.counts_as_failed)
             fatal = failed and play.any_errors_fatal
-            if fatal or (hosts and failed * 100 / len(hosts) > play.max_fail_percentage) or self.gate.stopped:
+            if fatal or failed * 100 / len(hosts) > play.max_fail_percentage or self.gate.stopped:
                 return self._stop_rest(index, number)
         return True
 
