@@ -55,7 +55,7 @@ class Workspace:
 
         Raises: UsageError when there is none.
         """
-        from pvenix.fleet.load import find_root
+        from pvenix.fleet.root import find_root
 
         root = find_root(start)
         if root is not None:

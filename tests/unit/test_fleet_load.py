@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pvenix.fleet.load import Fleet, find_root, load_fleet, stamp
+from pvenix.fleet.load import Fleet, load_fleet, stamp
+from pvenix.fleet.root import find_root
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.host import State, Strategy
 from pvenix.model.site import HealthKind, SecretRef

@@ -166,7 +166,7 @@ def throwaway_lab(start: Path, *, say: Callable[[str], None], wish: Wish | None 
 
 def fleet_source(start: Path) -> Path:
     """What a lab is made from: the fleet at or above `start`, else the starter fleet."""
-    from pvenix.fleet.load import find_root
+    from pvenix.fleet.root import find_root
 
     found = find_root(start)
     if found is not None:

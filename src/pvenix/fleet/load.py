@@ -12,6 +12,7 @@ from pvenix.fleet.inventory import load_inventory
 from pvenix.fleet.layers import Explained, Layer, explain
 from pvenix.fleet.members import Inventory
 from pvenix.fleet.node import Node
+from pvenix.fleet.root import FOLDER
 from pvenix.fleet.stack import Stack
 from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput, UsageError
@@ -21,8 +22,6 @@ from pvenix.model.nearest import did_you_mean
 from pvenix.model.plan import ArgValue
 from pvenix.model.selector import Facts, Universe, parse_selector
 from pvenix.model.site import HealthCheck, Site
-
-FOLDER = "inventory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,15 +87,6 @@ class Fleet:
         from pvenix.fleet.keys import public_key_lines
 
         return public_key_lines(self.host(host).machine.bootstrap.authorized_keys)
-
-
-def find_root(start: Path) -> Path | None:
-    """The nearest directory at or above `start` that holds a fleet, None when there is none."""
-    here = start.absolute()
-    for folder in (here, *here.parents):
-        if any((folder / FOLDER / name).is_file() for name in ("site.yaml", "hosts.yaml")):
-            return folder
-    return None
 
 
 def load_fleet(root: Path, *, inventory: Path | None = None, overrides: Mapping[str, ArgValue] | None = None) -> Fleet:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pvenix.fleet.load import Fleet
 from pvenix.model.plan import ArgValue, PlayPlan, Task
+
+if TYPE_CHECKING:
+    from pvenix.fleet.load import Fleet
 
 
 def one_play(tasks: tuple[Task, ...], hosts: Sequence[str]) -> tuple[PlayPlan, ...]:

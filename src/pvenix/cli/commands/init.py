@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(settings: Settings, /, *, directory: Path, remote: bool) -> None:
     """Start a fleet: inventory, playbooks and Nix files to edit, in a new or empty directory."""
-    from pvenix.fleet.load import find_root
+    from pvenix.fleet.root import find_root
     from pvenix.fleet.starter import copy_starter
 
     if remote and settings.lab:

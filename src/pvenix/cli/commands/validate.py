@@ -30,7 +30,7 @@ def command(settings: Settings, /, *, playbooks: tuple[Path, ...]) -> int:
 
     Talks to nobody. Exit code 2 when something is wrong; warnings alone are fine.
     """
-    from pvenix.fleet.load import find_root
+    from pvenix.fleet.root import find_root
 
     root = find_root(settings.start)
     if root is None:
