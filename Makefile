@@ -13,7 +13,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: runtime ## the whole path over a simulated site: onboard, review, rebuild, break, go back
-	@$(BIN)/python tools/demo.py
+	@$(BIN)/python -m tools.demo
 
 tui: runtime ## the full-screen application on a throw-away simulated site
 	@$(BIN)/pvenix-tui --lab

@@ -18,7 +18,9 @@ from tests.story.world import PATIENCE_S, until
 pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).parents[2]
-DEMO = (sys.executable, str(ROOT / "tools/demo.py"))
+DEMO = (sys.executable, "-m", "tools.demo")
+LIMIT_S = 90
+"""It takes 40 s on two idle cores; a dead-man that nobody disarms alone takes 120 s."""
 LIAR = Path(__file__).parent / "liar.py"
 
 
@@ -31,9 +33,9 @@ def left_in(folder: Path) -> list[str]:
 def test_the_demo_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     began = time.monotonic()
-    done = subprocess.run(DEMO, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(DEMO, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < LIMIT_S
     assert "all of them hold" in done.stdout
     assert left_in(tmp_path) == []
 
@@ -42,16 +44,16 @@ def test_the_demo_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_the_demo_fails_when_one_verb_does_nothing(verb: str, tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     lying = shlex.join([sys.executable, str(LIAR), verb])
-    done = subprocess.run([*DEMO, "--pvenix", lying], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([*DEMO, "--pvenix", lying], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout[-4000:] + done.stderr
     assert "demo: FAILED: " in done.stdout
-    assert "Traceback" not in done.stderr
+    assert "tools/demo.py" not in done.stderr
     assert left_in(tmp_path) == []
 
 
 def test_an_interrupted_demo_takes_its_lab_down(tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen(DEMO, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(DEMO, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         until(lambda: list(tmp_path.glob("*/lab/guests/320")))
         os.killpg(process.pid, signal.SIGINT)
