@@ -123,7 +123,9 @@ async def test_generations_follow_the_rules_of_nix_env(builder: Guest, prepared:
     assert builder.tree.readlink("/nix/var/nix/profiles/system") == "system-3-link"
     absent = await root(builder, *PROFILE, "--switch-generation", "99")
     assert (absent.status, absent.err) == (1, "error: profile version 99 does not exist\n")
-    gone = await root(builder, *PROFILE, "--delete-generations", "2", "3")
+    kept = await root(builder, *PROFILE, "--delete-generations", "2", "3")
+    assert (kept.status, kept.out) == (1, "")
+    gone = await root(builder, *PROFILE, "--delete-generations", "2")
     assert gone.err == "removing profile version 2\n"
 
 

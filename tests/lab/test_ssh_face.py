@@ -106,6 +106,25 @@ async def test_a_cut_connection_has_no_exit_status_and_the_unit_goes_on(net: Net
         assert (await again.run("systemctl show a.service -p SubState")).stdout == "SubState=exited\n"
 
 
+async def test_a_cut_connection_leaves_a_build_at_work_and_the_next_one_takes_its_result(
+    net: Net, prepared: Prepared
+) -> None:
+    shutil.copytree(prepared.fleet, net.guest.root / "etc/nixos")
+    net.guest.site.time_scale = 0.2
+    command = f"sudo -n nix build --json --out-link /tmp/new '{flake_of(prepared.commit)}'"
+    async with net.through_the_jump() as conn:
+        building = await conn.create_process(command)
+        assert "will be built" in await building.stderr.readline()
+        net.guest.cut_connections()
+        ended = await building.wait()
+        assert (ended.exit_status, ended.exit_signal) == (None, None)
+    assert len(net.guest.builds) == 1
+    async with net.through_the_jump() as again:
+        ran = await again.run(command)
+        assert (ran.exit_status, ran.stderr, net.guest.builds) == (0, "", {})
+        assert net.guest.tree.resolve("/tmp/new") in str(ran.stdout)
+
+
 async def test_a_closed_port_refuses_new_connections_and_leaves_old_ones(net: Net, prepared: Prepared) -> None:
     shutil.copytree(prepared.fleet, net.guest.root / "etc/nixos")
     net.guest.site.faults.arm("port-closed-by-new-system", "dns01")

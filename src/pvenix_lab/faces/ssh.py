@@ -207,7 +207,7 @@ class GuestServer(asyncssh.SSHServer):
 
 
 class GuestProcess:
-    """Runs one exec channel on the guest; the program dies with the channel, units do not."""
+    """Runs one exec channel on the guest; the program dies with the channel, units and builds do not."""
 
     def __init__(self, guest: Guest) -> None:
         self._guest = guest

@@ -116,7 +116,10 @@ async def load(tree: VirtualRoot, reference: FlakeRef, fabric: Fabric) -> FlakeT
         tree, "log", "-1", "--format=%H %ct", f"{wanted or 'HEAD'}^{{commit}}", "--", cwd=reference.path
     )
     if shown.status:
-        raise EvalError(f"error: cannot find Git revision '{wanted}' in ref 'HEAD' of repository '{reference.path}'!")
+        raise EvalError(
+            f"error: Cannot find Git revision '{wanted}' in ref 'HEAD' of repository '{reference.path}'! Please make sure "
+            "that the rev exists on the ref you've specified or add allRefs = true; to fetchGit."
+        )
     commit, modified = shown.stdout.decode().split()
     key = f"{commit}:{reference.directory}"
     if key not in fabric.commits:

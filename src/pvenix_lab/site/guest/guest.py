@@ -59,6 +59,7 @@ class Guest:
         self._agent_up = False
         self._jobs: set[asyncio.Task[None]] = set()
         self._channels: set[asyncio.Task[None]] = set()
+        self.builds: dict[str, asyncio.Task[None]] = {}
 
     @property
     def root(self) -> Path:
@@ -175,6 +176,7 @@ class Guest:
         """The configuration's name; without one cloud-init's (`networking.hostName = ""`)."""
         given = self.tree.read_text(firstboot.HOSTNAME).strip()
         self.hostname = self.current.host_name or given or "localhost"
+        self.tree.put("/proc/sys/kernel/hostname", f"{self.hostname}\n")
 
     def become(self, system: str) -> None:
         """Run the system at this store path from now on: what the activation script does to the running machine."""
@@ -230,7 +232,7 @@ class Guest:
         return user == "root" or (user == "tappaas" and self.cloud_init_done.is_set())
 
     def cut_connections(self) -> None:
-        """Let every SSH connection of this guest die at once; programs in units go on."""
+        """Let every SSH connection of this guest die at once; programs in units and builds go on."""
         for channel in list(self._channels):
             channel.cancel()
         self.fabric.notify(self, "cut")

@@ -58,6 +58,11 @@ async def echo(call: Call) -> int:
     return 0
 
 
+def _quoted(path: str) -> str:
+    """A name as GNU's quotef shows it: quoted only where a shell would need it."""
+    return path if re.fullmatch(r"[\w@%+=:,./-]+", path) else f"'{path}'"
+
+
 async def cat(call: Call) -> int:
     """The files one after the other; standard input without arguments."""
     options = parse_options(call)
@@ -70,7 +75,7 @@ async def cat(call: Call) -> int:
         try:
             data = _readable(call, path)
         except OSError as exc:
-            call.err(f"cat: {path}: {reason(exc)}")
+            call.err(f"cat: {_quoted(path)}: {reason(exc)}")
             status = 1
             continue
         for start in range(0, len(data), _CHUNK):

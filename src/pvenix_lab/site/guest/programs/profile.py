@@ -74,7 +74,9 @@ def _numbers(call: Call, words: tuple[str, ...]) -> set[int]:
         return {number for number in known if number < (kept or [current])[0]}
     if not all(word.isdigit() for word in words):
         raise ProgramError(f"error: invalid generation number '{next(w for w in words if not w.isdigit())}'")
-    return {int(word) for word in words}
+    if current in (asked := {int(word) for word in words}):
+        raise ProgramError(f"error: cannot delete current version of profile {_SYSTEM}'")  # the odd quote is nix-env's
+    return asked
 
 
 def _list(call: Call) -> None:
