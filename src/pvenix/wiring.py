@@ -10,6 +10,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ class Workspace:
         self._fleet: Fleet | None = None
         self._fleet_seen: tuple[object, ...] = ()
         self._world: World | None = None
+        self._reading = threading.RLock()
+        """Threads read the fleet and open the site one after the other."""
         self._started: list[subprocess.Popen[bytes]] = []
         """Runs in processes of their own; kept so that Python does not take them for forgotten children."""
 
@@ -73,11 +76,12 @@ class Workspace:
         """
         from pvenix.fleet.load import load_fleet, stamp
 
-        seen = stamp(self.root, self._inventory)
-        if self._fleet is None or seen != self._fleet_seen:
-            self._fleet = load_fleet(self.root, inventory=self._inventory, overrides=self._extra)
-            self._fleet_seen = seen
-        return self._fleet
+        with self._reading:
+            seen = stamp(self.root, self._inventory)
+            if self._fleet is None or seen != self._fleet_seen:
+                self._fleet = load_fleet(self.root, inventory=self._inventory, overrides=self._extra)
+                self._fleet_seen = seen
+            return self._fleet
 
     @property
     def state_dir(self) -> Path:
@@ -168,7 +172,7 @@ class Workspace:
         from pvenix.lifecycle.table import verbs
 
         plan = run.plan()
-        world = self._open_world()
+        world = await self._site()
         with run.locked(), SqliteJournal(run.journal_path) as journal, Narrator(run, world.clock, on_event) as narrator:
             locks = HostLocks(self.state_dir / "locks")
             tools = Tools(verbs=verbs(world), journal=journal, clock=world.clock, locks=locks)
@@ -211,7 +215,7 @@ class Workspace:
         """The state of each host, in the order in which they answer."""
         from pvenix.lifecycle.state import host_status
 
-        world = self._open_world(fresh=True)
+        world = await self._site(fresh=True)
         slots = asyncio.Semaphore(_STATUS_AT_ONCE)
         answers: asyncio.Queue[HostStatus] = asyncio.Queue()
 
@@ -229,42 +233,42 @@ class Workspace:
         """The host's generations, oldest first."""
         from pvenix.lifecycle.state import host_generations
 
-        return await host_generations(self._open_world(), host)
+        return await host_generations(await self._site(), host)
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
         """The main branch's commits, newest first."""
-        repo = self._open_world().repo
+        repo = (await self._site()).repo
         return await repo.log(await repo.fetch(), limit=limit)
 
     async def reviews(self) -> tuple[Review, ...]:
         """Registration branches that are not merged, without files and checks."""
         from pvenix.lifecycle.review import open_reviews
 
-        return await open_reviews(self._open_world())
+        return await open_reviews(await self._site())
 
     async def review(self, host: str) -> Review:
         """The registration branch of `host` with its files and checks."""
         from pvenix.lifecycle.review import read
 
-        return await read(self._open_world(), host)
+        return await read(await self._site(), host)
 
     async def approve(self, host: str, commit: str, comment: str = "") -> None:
         """Approve exactly `commit`."""
         from pvenix.lifecycle.review import approve
 
-        await approve(self._open_world(), host, commit, comment=comment, by=operator())
+        await approve(await self._site(), host, commit, comment=comment, by=operator())
 
     async def reject(self, host: str, commit: str, comment: str) -> None:
         """Reject exactly `commit`."""
         from pvenix.lifecycle.review import reject
 
-        await reject(self._open_world(), host, commit, comment=comment, by=operator())
+        await reject(await self._site(), host, commit, comment=comment, by=operator())
 
     async def merge(self, host: str, commit: str) -> str:
         """Merge exactly the approved `commit` into main; returns the new tip."""
         from pvenix.lifecycle.review import merge
 
-        return await merge(self._open_world(), host, commit)
+        return await merge(await self._site(), host, commit)
 
     async def init_remote(self, say: Callable[[str], None]) -> Initialised:
         """Make the repository that site.yaml names, and this directory its clone."""
@@ -281,19 +285,26 @@ class Workspace:
             await world.repo.close()
             await world.pve.close()
 
+    async def _site(self, *, fresh: bool = False) -> World:
+        """The site's ports, opened once; `fresh` forgets what was read of it.
+
+        In a thread: the adapters' libraries, the inventory and the secret's command take their time.
+        """
+        return await asyncio.to_thread(self._open_world, fresh=fresh)
+
     def _open_world(self, *, fresh: bool = False) -> World:
-        """The site's ports, opened once; `fresh` forgets what was read of it."""
         from pvenix.adapters.site import open_ports
         from pvenix.lifecycle.world import World
 
-        fleet = self.fleet()
-        if self._world is None:
-            ports = open_ports(fleet.site, cache=self.cache_dir, author=author())
-            trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
-            self._world = World(fleet=fleet, trust=trust, **ports)
-        elif fresh or self._world.fleet is not fleet:
-            old = self._world
-            self._world = World(
-                fleet=fleet, trust=old.trust, pve=old.pve, guest=old.guest, repo=old.repo, clock=old.clock
-            )
-        return self._world
+        with self._reading:
+            fleet = self.fleet()
+            if self._world is None:
+                ports = open_ports(fleet.site, cache=self.cache_dir, author=author())
+                trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
+                self._world = World(fleet=fleet, trust=trust, **ports)
+            elif fresh or self._world.fleet is not fleet:
+                old = self._world
+                self._world = World(
+                    fleet=fleet, trust=old.trust, pve=old.pve, guest=old.guest, repo=old.repo, clock=old.clock
+                )
+            return self._world
