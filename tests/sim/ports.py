@@ -194,11 +194,13 @@ class SimSession:
         on_output: OutputSink | None = None,
         limit: int = 1 << 20,
     ) -> CommandResult:
+        def heard(text: str) -> None:
+            if on_output is not None and not self._calls.dead:
+                on_output(text)
+
         return await self._calls.make(
             f"{self._host}$ {' '.join(argv)}",
-            lambda: self._inner.run(
-                argv, sudo=sudo, stdin=stdin, timeout_s=timeout_s, on_output=on_output, limit=limit
-            ),
+            lambda: self._inner.run(argv, sudo=sudo, stdin=stdin, timeout_s=timeout_s, on_output=heard, limit=limit),
         )
 
     @asynccontextmanager

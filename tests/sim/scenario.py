@@ -133,10 +133,10 @@ def script(seed: int) -> Script:
 
 def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
     span = _SPAN[kind] * len(hosts)
-    faults = [*_ANYWHERE, *(_ONBOARDING if kind == "onboard" else _RETIRING if kind == "retire" else ())]
+    own = {"onboard": _ONBOARDING, "retire": _RETIRING}.get(kind, ())
     strikes = []
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
-        name, arguments = rng.choice(faults)
+        name, arguments = rng.choice(own if own and rng.random() < 0.4 else _ANYWHERE)
         strikes.append(
             Strike(
                 call=rng.randint(1, span),
