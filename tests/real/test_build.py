@@ -174,6 +174,25 @@ async def test_a_history_that_went_another_way_on_the_guest_is_left_there_and_ma
     assert "main" in branches
 
 
+async def test_plain_files_in_etc_nixos_are_kept_and_a_repository_takes_their_place(built: Lane) -> None:
+    built.host.console("rm", "-r", "/etc/nixos/.git")
+    built.host.file("/etc/nixos/mine.nix").write_text("# mine\n")
+    commit = await built.change({ROLE: package("base", "2.5")})
+    step, record = built.step("build")
+    assert (await build.apply(built.world, step)).facts["built"] == commit
+    assert built.host.file(f"/var/lib/pvenix/{step.run}/etc-nixos/mine.nix").read_text() == "# mine\n"
+    assert any("aside" in text for text in record.told)
+    assert built.host.console("git", "-C", "/etc/nixos", "rev-parse", "HEAD").stdout.strip() == commit
+
+
+async def test_a_guest_without_etc_nixos_gets_one(built: Lane) -> None:
+    built.host.console("rm", "-r", "/etc/nixos")
+    step, _ = built.step("build")
+    assert (await build.apply(built.world, step)).status is Status.OK
+    assert await build.probe(built.world, step) == await build.probe(built.world, built.step("build")[0])
+    assert (await build.probe(built.world, step)).need is Need.DONE
+
+
 async def test_nothing_is_built_without_sudo(built: Lane) -> None:
     built.host.console("sh", "-c", "chmod 600 /etc/sudoers; sed -i /NOPASSWD/d /etc/sudoers; chmod 440 /etc/sudoers")
     await built.change({ROLE: package("base", "2.5")})

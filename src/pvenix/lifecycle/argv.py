@@ -26,6 +26,7 @@ FAILED_UNITS: Argv = ("systemctl", "list-units", "--state=failed", "--plain", "-
 GENERATIONS: Argv = ("nix-env", "-p", PROFILE, "--list-generations")
 HARDWARE: Argv = ("nixos-generate-config", "--show-hardware-config")
 CLOUD_INIT_DONE: Argv = ("cloud-init", "status", "--wait")
+MAKE_REPOSITORY: Argv = ("git", "init", "--quiet", CONFIGURATION)
 NOTHING: Argv = ("true",)
 FREE_SPACE: Argv = ("df", "--output=avail", "-B1", "/nix/store")
 
@@ -56,6 +57,11 @@ def fetch_bundle(attempt: str, branch: str) -> Argv:
 def stash_edits(attempt: str) -> Argv:
     """Put local edits of /etc/nixos aside, where `git stash list` finds them."""
     return ("git", "-C", CONFIGURATION, "stash", "push", "--include-untracked", "-m", f"pvenix-{attempt}")
+
+
+def set_aside(attempt: str) -> Argv:
+    """Move an /etc/nixos that is no repository into the attempt's directory."""
+    return ("mv", "-T", CONFIGURATION, f"{attempt_dir(attempt)}/etc-nixos")
 
 
 def checkout(commit: CommitId) -> Argv:

@@ -106,6 +106,7 @@ async def preflight(remote: Remote) -> None:
 
 async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: str) -> None:
     """Move the guest's /etc/nixos to `commit`, which travels over our connection; local edits are put aside first."""
+    await _have_repository(remote, attempt)
     present = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
     edits = (await remote.read(argv.EDITS, sudo=True)).strip()
     if edits:
@@ -120,6 +121,19 @@ async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: st
     await remote.write(argv.write_file(target), stdin=bundle, timeout_s=300)
     await remote.write(argv.fetch_bundle(attempt, world.branch))
     await remote.write(argv.checkout(commit))
+
+
+async def _have_repository(remote: Remote, attempt: str) -> None:
+    """Make /etc/nixos a repository where it is none; plain files there are kept in the attempt's directory."""
+    listed = await remote.try_read(("ls", "-1", "-A", argv.CONFIGURATION), sudo=True)
+    names = listed.stdout.split("\n") if listed.ok else []
+    if ".git" in names:
+        return
+    if any(names):
+        remote.step.tell(f"putting the files of {argv.CONFIGURATION} aside in {argv.attempt_dir(attempt)}")
+        await remote.write(argv.make_dir(argv.attempt_dir(attempt)))
+        await remote.write(argv.set_aside(attempt))
+    await remote.write(argv.MAKE_REPOSITORY)
 
 
 async def closure_changes(remote: Remote, old: str, new: str) -> tuple[str, ...]:
