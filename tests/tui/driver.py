@@ -31,7 +31,8 @@ class Ui:
 
     async def settle(self) -> None:
         """Wait for the readings that were started, and draw them."""
-        await self.app.workers.wait_for_complete()
+        while any(not worker.is_finished for worker in self.app.workers):
+            await self.app.workers.wait_for_complete()
         await self.tick()
 
     async def tick(self) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from typing import ClassVar, Final
 
 from textual.app import App
 from textual.binding import BindingType
-from textual.screen import Screen
-from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, in_scope
@@ -43,6 +40,7 @@ class PvenixApp(App[int]):
     """pvenix at a terminal."""
 
     TITLE = "pvenix"
+    DEFAULT_MODE = "fleet"
     CSS_PATH = "styles/app.tcss"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-xwide")]  # noqa: RUF012 as Textual declares it
@@ -60,14 +58,12 @@ class PvenixApp(App[int]):
         self.add_mode("runs", lambda: RunsScreen(session))
         self.add_mode("reviews", lambda: ReviewsScreen(session))
 
-    async def on_mount(self) -> None:
-        """Show the inventory at once; everything remote comes after the first paint."""
+    def on_mount(self) -> None:
+        """Show the frame at once; the inventory and everything remote come after the first paint."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             if self._ticking:
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
-        self.session.load_fleet()
         self.session.ticker.add(self)
-        await self.switch_mode("fleet")
         self.call_after_refresh(self._after_first_paint)
 
     async def on_unmount(self) -> None:
@@ -79,8 +75,6 @@ class PvenixApp(App[int]):
     def _after_first_paint(self) -> None:
         self.read_everything()
         if self._ticking:
-            gc.freeze()
-            gc.set_threshold(20_000, 50, 1000)
             self.set_interval(1 / RATE_HZ, self.session.ticker.tick)
             self.set_interval(READ_EVERY_S, self._read_again)
             self.set_interval(RUNS_EVERY_S, self._read_runs)
@@ -106,8 +100,14 @@ class PvenixApp(App[int]):
 
     def read_everything(self) -> None:
         """Read the inventory, then hosts, revision, runs and reviews, all at once."""
-        self.session.load_fleet()
-        self._mark_changed()
+        self.run_worker(self._read_everything(), group="fleet", exclusive=True, exit_on_error=False)
+
+    async def _read_everything(self) -> None:
+        await self.session.read_fleet()
+        if self.session.refused is not None:
+            self.exit(1)
+            return
+        self.tick()
         for group in ("status", "history", "runs", "reviews"):
             self._start_reading(group)
 
@@ -226,7 +226,3 @@ class PvenixApp(App[int]):
             screen.start_verb(action.label)
         else:
             screen.action_do(action.id)
-
-    @override
-    def get_default_screen(self) -> Screen[object]:
-        return Screen(id="_default")

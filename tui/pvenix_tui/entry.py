@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -39,17 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"pvenix-tui {__version__}\n")
         return 0
     os.environ.setdefault("TEXTUAL_FPS", "120")  # read when textual is imported; halves the time from key to paint
+    gc.set_threshold(20_000, 50, 1000)  # start-up and live logs make many objects and little garbage
+    from pvenix.fleet.root import find_root
     from pvenix.model.errors import InvalidInput, PvenixError
 
     try:
         with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
-            workspace.fleet()
             return _run(workspace, throwaway=options.lab)
     except InvalidInput as error:
         _complain(error.what, *(str(finding) for finding in error.findings))
         return int(error.exit_code)
     except PvenixError as error:
-        _complain(str(error), *([f"hint: {error.hint}"] if error.hint else []), *([] if options.lab else [WAYS]))
+        homeless = not options.lab and find_root(options.fleet or Path.cwd()) is None
+        _complain(str(error), *([f"hint: {error.hint}"] if error.hint else []), *([WAYS] if homeless else []))
         return int(error.exit_code)
 
 
@@ -58,13 +61,24 @@ def _workspace(*, lab: bool, fleet: Path | None) -> Iterator[Workspace]:
     from pvenix.wiring import Workspace
 
     if not lab:
-        yield Workspace.open(fleet or Path.cwd())
+        workspace = Workspace.open(fleet or Path.cwd())
+        _need_terminal()
+        yield workspace
         return
     from pvenix.cli.lab import throwaway_lab
 
+    _need_terminal()
     say("bringing up a simulated site; it goes away with this window")
     with throwaway_lab(fleet or Path.cwd(), say=say) as root:
         yield Workspace.open(root)
+
+
+def _need_terminal() -> None:
+    """Raises: UsageError where there is nothing to draw on; Textual reads stdin and draws on stderr."""
+    from pvenix.model.errors import UsageError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("pvenix-tui needs a terminal", hint="`pvenix status` shows the fleet as text")
 
 
 def say(text: str) -> None:
@@ -77,10 +91,17 @@ def _run(workspace: Workspace, *, throwaway: bool) -> int:
     from pvenix_tui.app import PvenixApp
     from pvenix_tui.session import Session
 
-    workspace.state_dir.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=workspace.state_dir / "tui.log", level=logging.WARNING, force=True)
-    app = PvenixApp(Session(workspace, throwaway=throwaway))
+    def prepare() -> None:
+        """Where the log goes is known only from the inventory; the process's objects so far stay."""
+        workspace.state_dir.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=workspace.state_dir / "tui.log", level=logging.WARNING, force=True)
+        gc.freeze()
+
+    session = Session(workspace, throwaway=throwaway, prepare=prepare)
+    app = PvenixApp(session)
     code = app.run()
+    if session.refused is not None:
+        raise session.refused
     return code if isinstance(code, int) else (app.return_code or 0)
 
 

@@ -13,7 +13,7 @@ from pvenix.engine.runfiles import RunSummary
 from pvenix.model.errors import InvalidInput, PvenixError
 from pvenix.model.events import HostEnded
 from pvenix.model.review import Review
-from pvenix_tui.backend import Backend
+from pvenix_tui.backend import Backend, FleetLike
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.host import explain_lines
 from pvenix_tui.models.lines import Line, Span, Tone, text_line
@@ -40,8 +40,19 @@ class Said:
 class Session:
     """One person's view of one fleet."""
 
-    def __init__(self, backend: Backend, *, clock: Clock = time.time, throwaway: bool = False) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        clock: Clock = time.time,
+        throwaway: bool = False,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
         self.backend = backend
+        self._prepare = prepare
+        """Called once, in a thread, when the inventory stands."""
+        self.refused: Exception | None = None
+        """Why there is nothing to show: the first reading of the inventory failed."""
         self.throwaway = throwaway
         """True when the site goes away with this program, and live runs with it."""
         self.clock = clock
@@ -79,18 +90,25 @@ class Session:
         self.said = None
         return True
 
-    def load_fleet(self) -> None:
-        """Take in the inventory; a broken one leaves the last good one in place and names its first problem."""
+    async def read_fleet(self) -> None:
+        """Take in the inventory; a broken one leaves the last good one in place, and at the start is `refused`."""
+
+        async def work() -> None:
+            fleet = await asyncio.to_thread(self._load_fleet)
+            self.fleet.load(fleet.hosts.values(), fleet.groups, fleet.select)
+
+        await self.guarded("fleet", work)
+
+    def _load_fleet(self) -> FleetLike:
         try:
             fleet = self.backend.fleet()
-        except InvalidInput as error:
-            self.problems["fleet"] = f"{error.what}: {error.findings[0] if error.findings else ''}"
-            return
-        except PvenixError as error:
-            self.problems["fleet"] = describe(error)
-            return
-        self.problems.pop("fleet", None)
-        self.fleet.load(fleet.hosts.values(), fleet.groups, fleet.select)
+            if not self.fleet.loaded:
+                self._prepare()
+        except Exception as error:
+            if not self.fleet.loaded:
+                self.refused = error
+            raise
+        return fleet
 
     def explain(self, host: str) -> list[Line]:
         """Where each setting of a host comes from, or why that is not known."""
@@ -152,10 +170,13 @@ class Session:
         """Read the list of runs, and how each host's last one ended."""
 
         async def work() -> None:
-            self.runs = await asyncio.to_thread(self.backend.runs.recent, limit=_RUNS_SHOWN)
-            self.fleet.last_runs = await asyncio.to_thread(self._last_runs, self.runs[:_RUNS_READ])
+            self.runs, self.fleet.last_runs = await asyncio.to_thread(self._recent_runs)
 
         await self.guarded("runs", work)
+
+    def _recent_runs(self) -> tuple[tuple[RunSummary, ...], dict[str, Span]]:
+        runs = self.backend.runs.recent(limit=_RUNS_SHOWN)
+        return runs, self._last_runs(runs[:_RUNS_READ])
 
     def _last_runs(self, runs: Sequence[RunSummary]) -> dict[str, Span]:
         last: dict[str, Span] = {}
@@ -176,5 +197,7 @@ def _first(errors: ExceptionGroup[PvenixError]) -> PvenixError:
 
 
 def describe(error: PvenixError) -> str:
-    """An error in one line: what, why, what to do next."""
+    """An error in one line: what, why, what to do next; of many findings the first."""
+    if isinstance(error, InvalidInput) and error.findings:
+        return f"{error.what}: {error.findings[0]}"
     return f"{error}; {error.hint}" if error.hint else str(error)

@@ -50,6 +50,8 @@ class FleetModel:
     """Hosts, what was read of them, the filter and the marks; filtering never loses a mark."""
 
     def __init__(self) -> None:
+        self.loaded = False
+        """True once the inventory was taken in."""
         self.hosts: dict[str, HostLike] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self.statuses: dict[str, HostStatus] = {}
@@ -63,6 +65,7 @@ class FleetModel:
 
     def load(self, hosts: Iterable[HostLike], groups: Mapping[str, Sequence[str]], select: Select) -> None:
         """Take in the inventory; marks of hosts that are gone go with them."""
+        self.loaded = True
         self.hosts = {host.name: host for host in hosts}
         self.groups = {name: tuple(members) for name, members in groups.items()}
         self.group_rows = self._rows_of_groups()
@@ -163,7 +166,7 @@ class FleetModel:
         """One line on the host at the cursor."""
         host = self.hosts.get(name)
         if host is None:
-            return (("no host matches; esc clears the filter", Tone.DIM),)
+            return ((self._why_empty(), Tone.DIM),)
         status = self.statuses.get(name)
         if status is None:
             return (
@@ -187,6 +190,11 @@ class FleetModel:
             ("  ", Tone.PLAIN),
             ("  ".join(part for part in parts if part), Tone.DIM),
         )
+
+    def _why_empty(self) -> str:
+        if not self.loaded:
+            return "reading the inventory"
+        return "no host matches; esc clears the filter" if self.filter else "the inventory has no host"
 
     def summary(self) -> Line:
         """How many show, how many are marked, and the states that need a person."""

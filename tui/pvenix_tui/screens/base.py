@@ -15,7 +15,7 @@ from typing_extensions import override
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
 from pvenix_tui.models.lines import Line, Span, Tone, cells, text_line, wrap
 from pvenix_tui.session import Session
-from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows
 
 Result = TypeVar("Result")
@@ -34,6 +34,7 @@ def bindings(*scopes: str) -> list[BindingType]:
 class PvenixScreen(Screen[Result], Generic[Result]):
     """A full screen."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
     scope: ClassVar[str] = ""
     area: str = ""
     """Which of the three areas is marked in the bar: the screen's own, or the one that it was opened from."""

@@ -22,7 +22,7 @@ from pvenix_tui.models.table import Table
 from pvenix_tui.text import foreign
 from pvenix_tui.ticker import Clock
 from pvenix_tui.widgets.field import Field
-from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
 Result = TypeVar("Result")
@@ -94,6 +94,7 @@ _DANGER_TONES: Final = {
 class Dialog(ModalScreen[Result | None], Generic[Result]):
     """A box in front of a screen; esc closes it with None."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "back")]
 
     def action_close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -16,44 +16,44 @@ from typing_extensions import override
 from pvenix_tui.models.lines import Line, Tone
 from pvenix_tui.text import safe
 
+TONE_CLASSES: Final = {f"tone-{tone.value}" for tone in Tone} | {"tone-cursor"}
+"""Component classes of every screen: styles/app.tcss gives them their colours, once for all widgets of the screen."""
+
 
 class Painted(ScrollView):
     """A widget of lines; the only place where text of the fleet becomes cells of the terminal."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone-{tone.value}" for tone in Tone} | {"tone-cursor"}
-    DEFAULT_CSS = """
-    Painted > .tone-plain { color: $foreground; }
-    Painted > .tone-dim { color: $foreground 60%; }
-    Painted > .tone-strong { color: $foreground; text-style: bold; }
-    Painted > .tone-title { color: $primary-lighten-3; text-style: bold; }
-    Painted > .tone-ok { color: $success; }
-    Painted > .tone-warn { color: $warning; }
-    Painted > .tone-bad { color: $error-lighten-2; text-style: bold; }
-    Painted > .tone-busy { color: $secondary-lighten-2; }
-    Painted > .tone-accent { color: $accent; }
-    Painted > .tone-hunk { color: $primary-lighten-2; text-style: bold; }
-    Painted > .tone-cursor { background: $primary 40%; }
-    """
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
+        super().__init__(id=id)
+        self._tones: dict[tuple[Tone, bool], Style] = {}
 
     def strip(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
         """`line` as exactly `width` cells."""
         segments: list[Segment] = []
         length = 0
-        cursor_style = self.get_component_rich_style("tone-cursor", partial=True) if cursor else None
         for text, tone in line:
             clean = safe(text)
-            segments.append(Segment(clean, self._style(tone, cursor_style)))
+            segments.append(Segment(clean, self._style(tone, cursor)))
             length += cell_len(clean)
-        base = self._style(Tone.PLAIN, cursor_style)
-        return Strip(segments, length).adjust_cell_length(width, base)
+        return Strip(segments, length).adjust_cell_length(width, self._style(Tone.PLAIN, cursor))
 
-    def _style(self, tone: Tone, cursor_style: Style | None) -> Style:
-        style = self.get_component_rich_style(f"tone-{tone.value}")
-        return style + cursor_style if cursor_style is not None else style
+    def _style(self, tone: Tone, cursor: bool) -> Style:  # noqa: FBT001 the cache's key
+        """The tone's colour on this widget's background."""
+        style = self._tones.get((tone, cursor))
+        if style is None:
+            toned = self.screen.get_component_styles(f"tone-{tone.value}")
+            _, background = self.background_colors
+            colour = (background + toned.color).rich_color
+            style = toned.text_style + Style.from_color(colour, background.rich_color)
+            if cursor:
+                style += self.screen.get_component_rich_style("tone-cursor", partial=True)
+            self._tones[(tone, cursor)] = style
+        return style
 
     @override
     def notify_style_update(self) -> None:
         super().notify_style_update()
+        self._tones.clear()
         self.refresh()
 
 
@@ -72,8 +72,8 @@ class Bar(Painted):
             self.column = column
             """Cells from the left."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 Textual's own name
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
+        super().__init__(id=id)
         self.lines: tuple[Line, ...] = ((),)
 
     def on_click(self, event: Click) -> None:
