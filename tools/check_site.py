@@ -174,13 +174,15 @@ def went_back(site: Site, host: str, claim: dict[str, Any]) -> Facts:
     """It tried main's system, runs the one before, and answers."""
     yield from runs(site, host, claim["system"], claim["commit"], "rebuild")
     tried = [
-        attempt.name
+        attempt
         for attempt in sorted((site.tree(host) / "var/lib/pvenix").iterdir())
         if (attempt / "activate.log").is_file()
         and (attempt / "activate.log").stat().st_size
         and site.revision(host, site.follow(host, f"/var/lib/pvenix/{attempt.name}/new")) == site.main
     ]
     yield Fact(text="rebuild: main's system was activated once and given up", expected=1, seen=len(tried))
+    fired = [attempt.name for attempt in tried if (attempt / "fired").exists()]
+    yield Fact(text="rebuild: the host went back by itself", expected=[attempt.name for attempt in tried], seen=fired)
 
 
 def rolled_back(site: Site, host: str, claim: dict[str, Any]) -> Facts:
@@ -236,7 +238,7 @@ def gathered(facts: Facts) -> list[Fact]:
         found.extend(facts)
     except Exception as error:  # noqa: BLE001 - whatever keeps the check from looking, its fact is not shown to hold
         text = (getattr(error, "stderr", "") or "").strip()
-        found.append(Fact(text=f"can be looked at ({error})", expected="an answer", seen=text or repr(error)))
+        found.append(Fact(text="can be looked at", expected="an answer", seen=text or repr(error)))
     return found
 
 

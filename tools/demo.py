@@ -103,7 +103,6 @@ def break_one(stage: Stage, before: str) -> dict[str, Any]:
     stage.commit("pkgs.htop", "pkgs.htop\n    pkgs.tmux", "Add tmux")
     stage.run("lab", "fault", str(stage.lab), "port-closed-by-new-system", "--host", BREAKS)
     stage.run("rebuild", "all", "--set", "update.confirm_timeout=10s", expect=6)
-    stage.run("status", BREAKS)
     return {BREAKS: {"system": system, "commit": before}}
 
 

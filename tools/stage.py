@@ -140,7 +140,7 @@ def staged(pvenix: Sequence[str]) -> Iterator[Stage]:
     (folder / "home").mkdir()
     stage = Stage(folder, tuple(pvenix), env)
     try:
-        stage.run("lab", "up", str(stage.lab), "--speed", "2", anywhere=True)
+        stage.run("lab", "up", str(stage.lab), "--speed", "4", anywhere=True)
         yield stage
     finally:
         if (stage.lab / "lab.json").exists():
