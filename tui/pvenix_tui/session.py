@@ -11,20 +11,16 @@ from dataclasses import dataclass
 from pvenix.engine.ports import Commit
 from pvenix.engine.runfiles import RunSummary
 from pvenix.model.errors import InvalidInput, PvenixError
-from pvenix.model.events import HostEnded
 from pvenix.model.review import Review
 from pvenix_tui.backend import Backend, FleetLike
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.host import explain_lines
-from pvenix_tui.models.lines import Line, Span, Tone, text_line
-from pvenix_tui.models.states import status_span
+from pvenix_tui.models.lines import Line, Tone, text_line
+from pvenix_tui.recent import RecentRuns
 from pvenix_tui.ticker import Clock, Ticker
 
 _log = logging.getLogger(__name__)
 SAID_S = 6.0
-_RUNS_SHOWN = 50
-_RUNS_READ = 10
-"""Newest runs that are read for the column LAST RUN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +67,7 @@ class Session:
         """Called when `said` changed."""
         self.outdated: Callable[[], None] = lambda: None
         """Called when what was read is old now: a run ended, a branch was merged."""
-        self._ended: dict[str, dict[str, Span]] = {}
+        self._recent = RecentRuns()
 
     @property
     def live_runs(self) -> int:
@@ -170,25 +166,9 @@ class Session:
         """Read the list of runs, and how each host's last one ended."""
 
         async def work() -> None:
-            self.runs, self.fleet.last_runs = await asyncio.to_thread(self._recent_runs)
+            self.runs, self.fleet.last_runs = await asyncio.to_thread(lambda: self._recent.read(self.backend.runs))
 
         await self.guarded("runs", work)
-
-    def _recent_runs(self) -> tuple[tuple[RunSummary, ...], dict[str, Span]]:
-        runs = self.backend.runs.recent(limit=_RUNS_SHOWN)
-        return runs, self._last_runs(runs[:_RUNS_READ])
-
-    def _last_runs(self, runs: Sequence[RunSummary]) -> dict[str, Span]:
-        last: dict[str, Span] = {}
-        for run in reversed(runs):
-            ends = self._ended.get(run.run)
-            if ends is None:
-                events, _ = self.backend.runs.open(run.run).events()
-                ends = {event.host: status_span(event.status) for event in events if isinstance(event, HostEnded)}
-                if run.state == "ended":
-                    self._ended[run.run] = ends
-            last |= ends
-        return last
 
 
 def _first(errors: ExceptionGroup[PvenixError]) -> PvenixError:

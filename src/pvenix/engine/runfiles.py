@@ -170,6 +170,14 @@ class RunDir:
             return False
         return False
 
+    def stamp(self) -> tuple[bool, int]:
+        """Whether a process executes the run, and the bytes of its events: `summary` stays while this does."""
+        try:
+            size = (self.path / "events.jsonl").stat().st_size
+        except FileNotFoundError:
+            size = 0
+        return self.alive(), size
+
     def summary(self) -> RunSummary:
         """The run as a list shows it."""
         events, _ = self.events()
@@ -238,8 +246,12 @@ class RunStore:
         return RunDir(self.root / run)
 
     def recent(self, *, limit: int = 50) -> tuple[RunSummary, ...]:
+        """The newest runs as a list shows them, newest first."""
+        return tuple(run.summary() for run in self.newest(limit=limit))
+
+    def newest(self, *, limit: int = 50) -> tuple[RunDir, ...]:
         """The newest runs, newest first."""
-        return tuple(RunDir(self.root / name).summary() for name in reversed(self._names()[-limit:]))
+        return tuple(RunDir(self.root / name) for name in reversed(self._names()[-limit:]))
 
     def _names(self) -> list[str]:
         """Runs by age; a directory without a plan is what a process left that died before its run began."""
