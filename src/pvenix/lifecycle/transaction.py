@@ -175,6 +175,8 @@ async def _see_through(
     remote = Remote(session=await _contact(world, step, deadline), step=step)
     facts = await read_facts(remote)
     if facts.boot_id != attempt.boot_id:
+        if facts.current == attempt.new and await _is_at(remote, attempt, CONFIRMED):
+            return await _confirm(world, remote, attempt, make_default)
         return await _after_reboot(remote, attempt, facts)
     if facts.current != attempt.new and end is not UnitEnd.FAILED:
         return await _went_back(world, remote, attempt, "the activation was not confirmed in time")
