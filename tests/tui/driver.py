@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
+from textual.events import Key
+from textual.keys import _character_to_key
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 
 from tests.tui.fake_backend import NOW, FakeBackend
@@ -11,6 +15,10 @@ from tests.tui.fake_backend import NOW, FakeBackend
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
     from pvenix_tui.app import PvenixApp
+
+
+CHARACTERS: Final = {"space": " ", "enter": "\r", "tab": "\t", "slash": "/", "question_mark": "?"}
+"""What a key types that is pressed by its name."""
 
 
 class FixedClock:
@@ -31,20 +39,55 @@ class Ui:
 
     async def settle(self) -> None:
         """Wait for the readings that were started, and draw them."""
-        while any(not worker.is_finished for worker in self.app.workers):
-            await self.app.workers.wait_for_complete()
+        await self.calm()
         await self.tick()
 
     async def tick(self) -> None:
         """One turn of the ticker."""
-        await self.pilot.pause()
         self.app.session.ticker.tick()
-        await self.pilot.pause()
+        await self.calm()
 
     async def press(self, *keys: str) -> None:
-        """Press keys, then wait for what they started."""
-        await self.pilot.press(*keys)
-        await self.settle()
+        """Press keys, each when the one before has done what it does, then wait for what they started."""
+        for key in keys:
+            self._send(key)
+            await self.calm()
+        await self.tick()
+
+    def _send(self, key: str) -> None:
+        assert self.app._driver is not None
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        character = key if len(key) == 1 else CHARACTERS.get(name)
+        event = Key(name, character)
+        event.set_sender(self.app)
+        self.app._driver.send_message(event)
+
+    async def calm(self) -> None:
+        """Wait until nothing is under way: no worker, no message, nothing to draw.
+
+        Pilot's own wait watches the process's CPU time, which takes 40 ms a key and seconds on a busy machine.
+        """
+        rounds = 0
+        while rounds < 3 and self.app.is_running:
+            await self.app.workers.wait_for_complete()
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
+            rounds = 0 if self._busy() else rounds + 1
+            await asyncio.sleep(0.005 if self.app._batch_count else 0)  # Textual holds drawing back when modes change
+
+    def _busy(self) -> bool:
+        screen = self.app.screen
+        pumps: list[MessagePump] = [self.app, *screen.walk_children(with_self=True)]
+        return any((
+            self.app._batch_count,
+            any(not worker.is_finished for worker in self.app.workers),
+            any(pump._message_queue.qsize() for pump in pumps),
+            any(pump._next_callbacks for pump in pumps),
+            screen._callbacks,
+            screen._dirty_widgets,
+            screen._layout_required,
+            screen._repaint_required,
+        ))  # fmt: skip
 
     async def type(self, text: str) -> None:
         """Type a text."""
