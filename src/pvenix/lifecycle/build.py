@@ -11,7 +11,7 @@ from pvenix.lifecycle.remote import Remote, as_text, must
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.generation import HostFacts
-from pvenix.model.names import CommitId, StorePath, store_path
+from pvenix.model.names import CommitId, StorePath, short_store_path, store_path
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
 _BUILD_TIMEOUT_S = 6900.0
@@ -54,10 +54,10 @@ async def apply(world: World, step: Step) -> Outcome:
     await step.intend(commit=commit)
     new = await build_on(world, remote, commit, attempt=step.run)
     changes = await closure_changes(remote, old, new)
-    same = "the running system" if new == old else new.removeprefix("/nix/store/")[:44]
+    built = "the running system" if new == old else short_store_path(new)
     return Outcome(
         status=Status.OK if new == old else Status.CHANGED,
-        summary=f"built {same}, {len(changes)} package changes",
+        summary=f"built {built}, {len(changes)} package changes",
         evidence=changes[:20],
         facts={"new": new, "old": old, "built": commit},
     )

@@ -9,6 +9,7 @@ from pvenix.lifecycle.remote import Remote, as_text
 from pvenix.lifecycle.transaction import activate, unfinished
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import UsageError
+from pvenix.model.names import short_store_path
 from pvenix.model.outcome import Outcome, Probe, done, needed
 
 
@@ -30,7 +31,7 @@ async def probe(world: World, step: Step) -> Probe:
     running = (await remote.read(argv.SYSTEMS)).splitlines()[1]
     if listed[number].current and running == target:
         return unfinished(step, done(f"runs generation {number}", target=target))
-    return needed(f"generation {number} is {target.removeprefix('/nix/store/')[:44]}", target=target)
+    return needed(f"generation {number} is {short_store_path(target)}", target=target)
 
 
 async def apply(world: World, step: Step) -> Outcome:

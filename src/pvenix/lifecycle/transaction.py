@@ -18,7 +18,7 @@ from pvenix.lifecycle.remote import Remote, must, received
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
-from pvenix.model.names import store_path
+from pvenix.model.names import short_store_path, store_path
 from pvenix.model.outcome import Need, Outcome, Probe, Status, needed
 from pvenix.model.site import HealthCheck
 
@@ -248,7 +248,7 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
     await _clean_up(remote, attempt)
     return Outcome(
         status=Status.CHANGED,
-        summary=f"runs {facts.revision[:10] or attempt.new[11:43]}, confirmed, and boots it next time",
+        summary=f"runs {facts.revision[:10] or short_store_path(attempt.new)}, confirmed, and boots it next time",
         facts={"current": facts.current, "revision": facts.revision},
     )
 

@@ -60,6 +60,12 @@ def store_path(text: str) -> StorePath:
     return StorePath(text)
 
 
+def short_store_path(path: str) -> str:
+    """A store path for a person: its name and the first characters of its hash."""
+    digest, _, name = path.removeprefix("/nix/store/").partition("-")
+    return f"{name} ({digest[:8]})"
+
+
 def commit_id(text: str) -> CommitId:
     """`text` as a full Git object id.
 

@@ -97,7 +97,7 @@ VERBS: dict[str, VerbSpec] = {
             timeout_s=300,
             args={
                 "approve": Arg(type=bool, help="approve the commit under review when every check passes"),
-                "comment": Arg(type=str, help="kept in the merge commit"),
+                "comment": Arg(type=str, help="kept with the approval"),
             },
         ),
         VerbSpec(
