@@ -48,3 +48,10 @@ async def both(lane: Lane) -> Lane:
     """dns01 and the CI/CD host run."""
     lane.start(CICD, HOST)
     return lane
+
+
+@pytest.fixture
+async def cicd(lane: Lane) -> Lane:
+    """The CI/CD host runs, without a repository."""
+    lane.start(CICD)
+    return lane

@@ -181,10 +181,10 @@ class Lane:
     _world: World | None = None
     _runs: int = 0
 
-    def start(self, *names: str) -> None:
-        """Clone and boot these guests."""
+    def start(self, *names: str, root: Path | None = None) -> None:
+        """Clone and boot these guests, from the image or from `root`, a guest that is off."""
         for name in names:
-            copy_tree(self.image.root, self.folder / name)
+            copy_tree(root or self.image.root, self.folder / name)
             self.machines[name] = Machine(
                 name=name, root=self.folder / name, address=self.image.addresses[name], port=self.image.port,
                 operator=self.image.operator,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from pvenix.engine.ports import GuestSession
 from tests.real import fleet
-from tests.real.lane import HOST, Lane
+from tests.real.lane import HOST, Image, Lane
 
 CHANGES: Final = (("README", "two\n"), ("nix/modules/extra.nix", "{ }\n"))
 """One more commit on the guest and one more system for each."""
@@ -70,9 +71,20 @@ class Side:
         return _COMMIT.sub("<commit>", text)
 
 
-async def real_side(lane: Lane) -> Side:
-    """The real dns01 in that state."""
-    commits, systems = [lane.image.commit], [lane.host.console("readlink", "-f", "/run/current-system").stdout.strip()]
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A real guest in that state, off."""
+
+    root: Path
+    commits: tuple[str, ...]
+    systems: tuple[str, ...]
+
+
+def prepare(image: Image, folder: Path) -> Prepared:
+    """Make one from the image."""
+    lane = Lane(image=image, folder=folder)
+    lane.start(HOST)
+    commits, systems = [image.commit], [lane.host.console("readlink", "-f", "/run/current-system").stdout.strip()]
     for path, text in CHANGES:
         lane.host.file(f"/etc/nixos/{path}").write_text(text)
         lane.host.console("git", "-C", "/etc/nixos", "add", path)
@@ -80,5 +92,13 @@ async def real_side(lane: Lane) -> Side:
         lane.host.console("git", "-C", "/etc/nixos", *person, "commit", "--quiet", "-m", f"edit {path}")
         commits.append(lane.host.console("git", "-C", "/etc/nixos", "rev-parse", "HEAD").stdout.strip())
         systems.append(lane.host.build(fleet.system_of(HOST, commits[-1])))
+    lane.host.stop()
+    return Prepared(root=lane.host.root, commits=tuple(commits), systems=tuple(systems))
+
+
+async def real_side(lane: Lane, prepared: Prepared) -> Side:
+    """The real dns01 in that state."""
+    lane.keep_repository_here()
+    lane.start(HOST, root=prepared.root)
     session = await lane.guest.session(await lane.world.target(HOST))
-    return Side(session=session, commits=tuple(commits), systems=tuple(systems))
+    return Side(session=session, commits=prepared.commits, systems=prepared.systems)

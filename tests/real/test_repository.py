@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pvenix.model.errors import Refused, RemoteFailure
 from pvenix.model.outcome import Need, Status
 from tests.contract.ssh_server import key_pair, public_line
 from tests.real import fleet
-from tests.real.lane import BARE, CICD, HOST, VMIDS, Lane
+from tests.real.lane import BARE, CICD, HOST, VMIDS, Image, Lane
 from tests.real.machine import Machine, missing
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
@@ -59,51 +60,68 @@ async def found_it(lane: Lane) -> str:
     return (await found(remote, wanted(lane))).tip
 
 
+@pytest.fixture(scope="module")
+def founded_root(image: Image) -> tuple[Path, str]:
+    """A CI/CD host that is off, with the repository founded on it, and the repository's tip."""
+
+    async def make() -> str:
+        lane.start(CICD)
+        tip = await found_it(lane)
+        await lane.guest.close()
+        lane.cicd.stop()
+        return tip
+
+    (image.folder / "founded").mkdir()
+    lane = Lane(image=image, folder=image.folder / "founded")
+    return image.folder / "founded" / CICD, asyncio.run(make())
+
+
 @pytest.fixture
-async def founded(both: Lane) -> Founded:
-    key = both.folder / "guest-key"
-    public = public_line(key_pair(key))
-    both.host.file("/var/lib/fleet/id_ed25519.pub").write_text(f"{public} root@dns01\n")
-    checkout = both.folder / "clone"
-    tip = await found_it(both)
-    fleet.git(both.folder, "clone", "--quiet", str(both.image.checkout), str(checkout))
-    return Founded(lane=both, checkout=checkout, guest_key=key, tip=tip)
+async def founded(lane: Lane, founded_root: tuple[Path, str]) -> Founded:
+    root, tip = founded_root
+    lane.start(CICD, root=root)
+    lane.start(HOST)
+    key = lane.folder / "guest-key"
+    lane.host.file("/var/lib/fleet/id_ed25519.pub").write_text(f"{public_line(key_pair(key))} root@dns01\n")
+    checkout = lane.folder / "clone"
+    fleet.git(lane.folder, "clone", "--quiet", str(lane.image.checkout), str(checkout))
+    return Founded(lane=lane, checkout=checkout, guest_key=key, tip=tip)
 
 
-async def test_the_history_of_etc_nixos_becomes_the_repository_and_founding_again_changes_nothing(both: Lane) -> None:
+async def test_the_history_of_etc_nixos_becomes_the_repository_and_founding_again_changes_nothing(cicd: Lane) -> None:
     digests = ("sh", "-c", "cd /srv/git && find . -type f -exec stat -c '%n %U %a %Y' {} + -exec sha256sum {} + | sort")
-    assert await found_it(both) == both.image.commit
-    before = both.cicd.console(*digests).stdout
-    assert both.cicd.file(f"{BARE}/hooks/update").read_text() == HOOK
-    remote, record = await both.remote(CICD)
-    again = await found(remote, wanted(both))
-    assert (again.tip, again.changed, record.sent) == (both.image.commit, False, [])
-    assert both.cicd.console(*digests).stdout == before
+    assert await found_it(cicd) == cicd.image.commit
+    before = cicd.cicd.console(*digests).stdout
+    assert cicd.cicd.file(f"{BARE}/hooks/update").read_text() == HOOK
+    remote, record = await cicd.remote(CICD)
+    again = await found(remote, wanted(cicd))
+    assert (again.tip, again.changed, record.sent) == (cicd.image.commit, False, [])
+    assert cicd.cicd.console(*digests).stdout == before
 
 
-async def test_a_host_without_the_forced_command_gets_it_and_serves_with_it(both: Lane) -> None:
-    both.cicd.console("rm", "/run/current-system")
-    await found_it(both)
-    assert 'command="/srv/git/fleet-git-serve operator"' in both.cicd.file("/srv/git/.ssh/authorized_keys").read_text()
-    repo = both.world.repo
+async def test_a_host_without_the_forced_command_gets_it_and_serves_with_it(cicd: Lane) -> None:
+    cicd.cicd.console("rm", "/run/current-system")
+    await found_it(cicd)
+    assert 'command="/srv/git/fleet-git-serve operator"' in cicd.cicd.file("/srv/git/.ssh/authorized_keys").read_text()
+    repo = cicd.world.repo
     commit = await repo.commit("main", await repo.fetch(), {"x": "y\n"}, message="x")
-    assert both.cicd.console("git", f"--git-dir={BARE}", "rev-parse", "main").stdout.strip() == commit
+    assert cicd.cicd.console("git", f"--git-dir={BARE}", "rev-parse", "main").stdout.strip() == commit
 
 
-async def test_plain_files_in_etc_nixos_become_the_first_commit(both: Lane) -> None:
-    both.cicd.console("rm", "-r", "/etc/nixos/.git")
-    tip = await found_it(both)
+async def test_plain_files_in_etc_nixos_become_the_first_commit(cicd: Lane) -> None:
+    cicd.cicd.console("rm", "-r", "/etc/nixos/.git")
+    tip = await found_it(cicd)
     assert tip
-    files = both.cicd.console("git", f"--git-dir={BARE}", "ls-tree", "-r", "--name-only", "main").stdout.split()
+    files = cicd.cicd.console("git", f"--git-dir={BARE}", "ls-tree", "-r", "--name-only", "main").stdout.split()
     assert "nix/flake.nix" in files
-    assert await both.world.repo.fetch() == tip
+    assert await cicd.world.repo.fetch() == tip
 
 
-async def test_edits_that_are_in_no_commit_stop_the_founding(both: Lane) -> None:
-    both.cicd.file("/etc/nixos/edit").write_text("x")
+async def test_edits_that_are_in_no_commit_stop_the_founding(cicd: Lane) -> None:
+    cicd.cicd.file("/etc/nixos/edit").write_text("x")
     with pytest.raises(RemoteFailure, match="edits that are in no commit"):
-        await found_it(both)
-    assert both.cicd.file("/etc/nixos/edit").exists()
+        await found_it(cicd)
+    assert cicd.cicd.file("/etc/nixos/edit").exists()
 
 
 async def test_a_host_is_registered_by_the_operator_and_its_own_key_authorised(founded: Founded) -> None:

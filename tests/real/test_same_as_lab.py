@@ -10,9 +10,9 @@ import pytest
 from pvenix.lifecycle import argv
 from tests.real import fleet
 from tests.real.lab_side import lab_side
-from tests.real.lane import HOST, Lane
+from tests.real.lane import HOST, Image, Lane
 from tests.real.machine import missing
-from tests.real.side import Command, Side, real_side
+from tests.real.side import Command, Prepared, Side, prepare, real_side
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -116,18 +116,36 @@ CONVERSATIONS: dict[str, list[Command]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CONVERSATIONS)
-async def test_a_conversation_has_the_same_answers_on_the_lab_as_on_the_real_programs(built: Lane, name: str) -> None:
-    commands = CONVERSATIONS[name]
-    real = await (await real_side(built)).talk(commands)
-    async with lab_side(built.folder / "lab") as side:
-        simulated = await side.talk(commands)
+ALONE = ("generations", "removed generations", "the four facts", "the checkout")
+TOGETHER = tuple(name for name in CONVERSATIONS if name not in ALONE)
+"""These do not disturb each other: one guest answers them one after the other."""
+
+
+@pytest.fixture(scope="module")
+def prepared(image: Image) -> Prepared:
+    folder = image.folder / "side"
+    folder.mkdir()
+    return prepare(image, folder)
+
+
+async def talk(side: Side, names: tuple[str, ...]) -> list[str]:
+    """What the guest answers in these conversations."""
+    return [line for name in names for line in (f"-- {name}", *await side.talk(CONVERSATIONS[name]))]
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in ALONE), TOGETHER], ids=" and ".join)
+async def test_a_conversation_has_the_same_answers_on_the_lab_as_on_the_real_programs(
+    lane: Lane, prepared: Prepared, names: tuple[str, ...]
+) -> None:
+    real = await talk(await real_side(lane, prepared), names)
+    async with lab_side(lane.folder / "lab") as side:
+        simulated = await talk(side, names)
     assert "\n".join(unified_diff(real, simulated, "real", "lab", n=1, lineterm="")) == ""
 
 
-async def test_the_free_space_has_the_same_form(built: Lane) -> None:
-    real = await (await real_side(built)).session.run(argv.FREE_SPACE)
-    async with lab_side(built.folder / "lab") as side:
+async def test_the_free_space_has_the_same_form(lane: Lane, prepared: Prepared) -> None:
+    real = await (await real_side(lane, prepared)).session.run(argv.FREE_SPACE)
+    async with lab_side(lane.folder / "lab") as side:
         simulated = await side.session.run(argv.FREE_SPACE)
     for answer in (real, simulated):
         heading, number = answer.stdout.splitlines()
@@ -154,8 +172,8 @@ async def follow(side: Side) -> list[str]:
     return seen
 
 
-async def test_a_log_is_followed_in_the_same_way(built: Lane) -> None:
-    real = await follow(await real_side(built))
-    async with lab_side(built.folder / "lab") as side:
+async def test_a_log_is_followed_in_the_same_way(lane: Lane, prepared: Prepared) -> None:
+    real = await follow(await real_side(lane, prepared))
+    async with lab_side(lane.folder / "lab") as side:
         simulated = await follow(side)
     assert real == simulated == ["one\n", "e\n"]
