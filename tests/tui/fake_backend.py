@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pvenix.engine.ports import Commit
 from pvenix.engine.runfiles import RunDir, RunStore
-from pvenix.model.errors import Unreachable, UsageError
+from pvenix.model.errors import InvalidInput, Unreachable, UsageError
 from pvenix.model.events import Event, HostEnded, RunEnded, RunStarted, StepEnded, StepStarted, StepWaiting
 from pvenix.model.generation import Generation, HostFacts, Sync
 from pvenix.model.names import CommitId
@@ -159,6 +159,8 @@ class FakeBackend:
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     unreachable: str = ""
     """When set, why the far side does not answer."""
+    wrong: InvalidInput | None = None
+    """When set, what is wrong with the fleet's files."""
     live: ExitStack = field(default_factory=ExitStack)
     """Holds the locks of runs that are `running`."""
     seq: int = 0
@@ -172,6 +174,8 @@ class FakeBackend:
         return RunStore(self.state_dir / "runs")
 
     def fleet(self) -> FakeFleet:
+        if self.wrong is not None:
+            raise self.wrong
         return self.fleet_now
 
     def plan_verb(

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
 import re
-import select
 import signal
-import subprocess
-import sys
 import termios
 import time
 from dataclasses import replace
@@ -22,9 +17,9 @@ from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
 from tests.tui.conftest import OpenUi
 from tests.tui.fake_backend import FakeBackend, fake_host, fake_review
+from tests.tui.terminal import on_terminal
 
 pytestmark = pytest.mark.tui
-ROOT = Path(__file__).parents[2]
 ATTACK = "\x1b]52;c;UFdORUQ=\x07\x1b]0;PWNED\x07\x1b[2J\x1b[31m\x9d52;c;UFdORUQ=\x9c\x9b2J\u202e[@click=app.exit]PWN[/]"
 FORBIDDEN = (b"\x1b]52", b"\x1b]0;", b"]52;c", b"\x1b[2J", "\u202e".encode(), "\x9b".encode(), "\x9d".encode())
 
@@ -59,46 +54,9 @@ async def test_markup_in_names_branches_and_logs_is_shown_and_never_run(open_ui:
         assert ui.app.is_running
 
 
-def read_until(master: int, wanted: bytes, *, seconds: float = 20.0) -> bytes:
-    """Bytes of a terminal up to and with `wanted`."""
-    data = b""
-    deadline = time.monotonic() + seconds
-    while wanted not in data:
-        ready, _, _ = select.select([master], [], [], max(0.0, deadline - time.monotonic()))
-        assert ready, f"{wanted!r} did not come in {seconds} s; got the end {data[-2000:]!r}"
-        data += os.read(master, 65536)
-    return data
-
-
-def open_terminal(*words: str, folder: Path) -> tuple[subprocess.Popen[bytes], int, int]:
-    """The program on a pty of 80x24."""
-    master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, (24, 80))
-    environment = {**os.environ, "TERM": "xterm-256color", "HOME": str(folder)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.tui.on_terminal", *words, str(folder)],
-        cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
-    )  # fmt: skip
-    return process, master, slave
-
-
-def drain(process: subprocess.Popen[bytes], master: int) -> bytes:
-    """Everything until the program has ended."""
-    data = b""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
-        if select.select([master], [], [], 0.05)[0]:
-            data += os.read(master, 65536)
-    while select.select([master], [], [], 0)[0]:
-        data += os.read(master, 65536)
-    assert process.poll() is not None, "the program did not end"
-    return data
-
-
 def test_nothing_foreign_reaches_a_real_terminal_as_a_control_sequence(tmp_path: Path) -> None:
-    process, master, slave = open_terminal("hostile", folder=tmp_path)
-    try:
-        data = read_until(master, b"web<U+202E>")
+    with on_terminal("tests.tui.on_terminal", "hostile", str(tmp_path), home=tmp_path) as terminal:
+        terminal.until(b"web<U+202E>")
         for keys, wanted in (
             (b"3", b"registration/"),
             (b"\r", b"author"),
@@ -106,49 +64,37 @@ def test_nothing_foreign_reaches_a_real_terminal_as_a_control_sequence(tmp_path:
             (b"2", b"rebuild dns01"),
         ):
             time.sleep(0.1)
-            os.write(master, keys)
-            data += read_until(master, wanted)
-        os.write(master, b"\r")
-        data += read_until(master, b"following")
-        os.write(master, b"q")
-        data += drain(process, master)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(master)
-        os.close(slave)
+            terminal.press(keys)
+            terminal.until(wanted)
+        terminal.press(b"\r")
+        terminal.until(b"following")
+        terminal.press(b"q")
+        terminal.end()
     for sequence in FORBIDDEN:
-        assert sequence not in data, f"{sequence!r} reached the terminal"
+        assert sequence not in terminal.data, f"{sequence!r} reached the terminal"
     screen = pyte.Screen(80, 24)
-    pyte.ByteStream(screen).feed(data)
+    pyte.ByteStream(screen).feed(terminal.data)
     assert "PWN" not in screen.title
 
 
 @pytest.mark.parametrize("end", ["key", "sigterm", "exception"])
 def test_the_terminal_is_as_before_however_the_program_ends(tmp_path: Path, end: str) -> None:
-    process, master, slave = open_terminal("crash" if end == "exception" else "plain", folder=tmp_path)
-    try:
-        before = termios.tcgetattr(slave)
-        data = read_until(master, b"tappaas-cicd")
+    word = "crash" if end == "exception" else "plain"
+    with on_terminal("tests.tui.on_terminal", word, str(tmp_path), home=tmp_path) as terminal:
+        before = termios.tcgetattr(terminal.slave)
+        terminal.until(b"tappaas-cicd")
         if end == "sigterm":
             time.sleep(0.3)
-            process.send_signal(signal.SIGTERM)
-        elif end == "key":
-            os.write(master, b"q")
+            terminal.process.send_signal(signal.SIGTERM)
         else:
-            os.write(master, b"H")
-        data += drain(process, master)
-        after = termios.tcgetattr(slave)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(master)
-        os.close(slave)
+            terminal.press(b"q" if end == "key" else b"H")
+        code, data = terminal.end(), terminal.data
+        after = termios.tcgetattr(terminal.slave)
     assert b"\x1b[?1049h" in data
     assert data.rindex(b"\x1b[?1049l") > data.rindex(b"\x1b[?1049h")
     assert data.rindex(b"\x1b[?25h") > data.rindex(b"\x1b[?25l")
     assert after[:4] == before[:4]
-    assert process.returncode == {"key": 0, "sigterm": 128 + signal.SIGTERM, "exception": 1}[end]
+    assert code == {"key": 0, "sigterm": 128 + signal.SIGTERM, "exception": 1}[end]
     assert bool(re.search(rb"Traceback|RuntimeError", data)) == (end == "exception")
 
 

@@ -150,19 +150,21 @@ def test_tiles_show_hosts_at_work_first_and_fill_the_cells_exactly() -> None:
     assert all(cells(line) <= 120 for line in lines)
 
 
-@pytest.mark.parametrize("module", ["pvenix_tui.models.fleet", "pvenix_tui.models.run", "pvenix_tui.models.review"])
+@pytest.mark.parametrize("module", ["pvenix_tui.models.fleet", "pvenix_tui.models.runrows", "pvenix_tui.models.review"])
 def test_a_view_model_loads_no_textual(module: str) -> None:
     code = f"import sys, {module}; raise SystemExit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_application_loads_none_of_the_far_sides_libraries_before_it_runs() -> None:
+def test_the_application_loads_neither_the_far_sides_libraries_nor_the_inventorys_before_it_runs() -> None:
     code = (
-        "import sys, pvenix_tui.app, pvenix.wiring\n"
-        "bad = {'asyncssh', 'git', 'proxmoxer', 'requests'} & set(sys.modules)\n"
+        "import sys, pathlib, pvenix_tui.app, pvenix.wiring\n"
+        "pvenix.wiring.Workspace.open(pathlib.Path.cwd())\n"
+        "bad = {'asyncssh', 'git', 'proxmoxer', 'requests', 'pydantic', 'ruamel'} & set(sys.modules)\n"
         "raise SystemExit(' '.join(bad) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

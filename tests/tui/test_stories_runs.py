@@ -90,6 +90,9 @@ async def test_pause_and_cancel_are_requests_and_cancel_asks_first(open_ui: Open
         assert ui.requests() == [("continue", "")]
         await ui.press("X", "enter", "y")
         assert ui.requests() == []
+        await ui.press("n", "X", "escape")
+        assert ui.requests() == []
+        await ui.press("X")
         ui.later()
         await ui.press("y")
         assert ui.requests() == [("cancel", "")]

@@ -1,0 +1,73 @@
+"""A program on a real terminal of 80x24, as bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 20.0
+
+
+class Terminal:
+    """The terminal and the Python program on it."""
+
+    def __init__(self, *words: str, home: Path) -> None:
+        self.master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (24, 80))
+        self.data = b""
+        """Everything that the program has written."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=ROOT, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "HOME": str(home)},
+        )  # fmt: skip
+
+    def until(self, wanted: bytes) -> None:
+        """Read until `wanted` comes, from now on."""
+        start = len(self.data)
+        deadline = time.monotonic() + PATIENCE_S
+        while wanted not in self.data[start:]:
+            assert self._read(deadline - time.monotonic()), f"{wanted!r} did not come; the end is {self.data[-2000:]!r}"
+
+    def press(self, keys: bytes) -> None:
+        """Type."""
+        os.write(self.master, keys)
+
+    def end(self) -> int:
+        """Read until the program has ended; its exit code."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self._read(0.05)
+        while self._read(0.0):
+            pass
+        code = self.process.poll()
+        assert code is not None, "the program did not end"
+        return code
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self.master], [], [], max(0.0, seconds))[0]:
+            return False
+        self.data += os.read(self.master, 65536)
+        return True
+
+
+@contextlib.contextmanager
+def on_terminal(*words: str, home: Path) -> Iterator[Terminal]:
+    """`python -m WORDS` on a terminal; ended at the latest with the block."""
+    terminal = Terminal(*words, home=home)
+    try:
+        yield terminal
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+        os.close(terminal.master)
+        os.close(terminal.slave)
