@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import pytest
 
 from pvenix.model.events import Event, StepEnded
 from pvenix_lab.site.guest.generations import boot_default, current_number, generations
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.store import read_system
+from pvenix_lab.site.guest.units import Units
 from pvenix_lab.site.pve.vm import Vm
 from tests.sim.golden import stranger_vms
 from tests.sim.world import Sim
@@ -92,6 +97,25 @@ class Invariants:
             rows = [(row.host, row.step, row.what) for row in journal.entries()]
             for row in set(journal.acknowledged):
                 require("no acknowledged row is lost", rows.count(row) >= journal.acknowledged.count(row), row)
+
+    @contextlib.contextmanager
+    def watching_units(self, sim: Sim) -> Iterator[None]:
+        """Note when a dead-man is stopped that has begun to go back: its switch would end half-way."""
+        stop = Units.stop
+
+        async def watched(units: Units, name: str) -> None:
+            unit = units.units.get(name)
+            if (
+                unit is not None
+                and name.startswith("pvenix-deadman-")
+                and (unit.active, unit.sub) == ("activating", "start")
+            ):
+                sim.break_rule(Violation(f"a dead-man that goes back is not stopped: {name}"))
+            await stop(units, name)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Units, "stop", watched)
+            yield
 
     # --- at the end of a step ---
 

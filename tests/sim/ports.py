@@ -34,6 +34,8 @@ class Calls:
 
     die_at: int = 0
     """The call at which the process is killed; 0 never."""
+    die_on: str = ""
+    """Or the first call whose name contains this."""
     before: bool = True
     """Whether it dies before the call has its effect, or after it and before the answer."""
     due: dict[int, list[Callable[[], object]]] = field(default_factory=dict)
@@ -53,11 +55,12 @@ class Calls:
         self.trace.append(name)
         for happen in self.due.pop(number, ()):
             happen()
-        if number == self.die_at and self.before:
+        last = number == self.die_at or (self.die_on != "" and self.die_on in name)
+        if last and self.before:
             self.kill()
             raise asyncio.CancelledError
         result = await effect()
-        if number == self.die_at:
+        if last:
             self.kill()
             raise asyncio.CancelledError
         return result

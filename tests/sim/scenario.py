@@ -54,9 +54,11 @@ class Death:
     With `anew` they start another run of the same instead of resuming, which must find what the first one left.
     """
 
-    call: int
-    before: bool
-    pause_s: float
+    call: int = 0
+    on: str = ""
+    """Instead of a number: the first call whose name contains this."""
+    before: bool = True
+    pause_s: float = 0.0
     anew: bool = False
 
 
@@ -68,6 +70,8 @@ class Act:
     hosts: tuple[str, ...]
     strikes: tuple[Strike, ...] = ()
     deaths: tuple[Death, ...] = ()
+    meanwhile: tuple[Strike, ...] = ()
+    """What happens while the process is dead."""
     serial: int = 0
 
 
@@ -176,7 +180,7 @@ class Play:
         """Every act, then a last look that changes nothing."""
         sim = self.sim
         hosts = tuple(dict.fromkeys(host for act in self.told.acts for host in act.hosts))
-        with self._git.in_place() if self._git else contextlib.nullcontext():
+        with self._git.in_place() if self._git else contextlib.nullcontext(), self.rules.watching_units(sim):
             async with sim.site:
                 self._golden.boot(sim.site, self._git, (CONTROLLER, *(host for host in hosts if host in RESIDENTS)))
                 self.rules.begin(sim, (CONTROLLER, *RESIDENTS, *NEWCOMERS))
@@ -223,13 +227,17 @@ class Play:
             due.setdefault(strike.call, []).append(functools.partial(self._strike, strike))
         run, resume = self._prepare(number, act), False
         code: ExitCode | None = None
-        for death in (*act.deaths, Death(call=0, before=True, pause_s=0)):
-            code = await self.sim.run(run, Calls(die_at=death.call, before=death.before, due=due), resume=resume)
+        for death in (*act.deaths, Death()):
+            code = await self.sim.run(
+                run, Calls(die_at=death.call, die_on=death.on, before=death.before, due=due), resume=resume
+            )
             resume = True
             self.rules.always(self.sim)
             self.rules.mark(self.sim)
             if code is not None:
                 break
+            for strike in act.meanwhile:
+                self._strike(strike)
             await asyncio.sleep(death.pause_s)
             if death.anew and not self._activating(run) and self.sim.remote.reachable:
                 run, resume = self._prepare(number, act), False

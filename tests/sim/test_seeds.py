@@ -1,4 +1,4 @@
-"""Hundreds of seeds: onboarding, rebuild, rollback and retirement under faults, deaths and resumes.
+"""Seeds by the hundred: onboarding, rebuild, rollback and retirement under faults, deaths and resumes.
 
 More of them: SIM_SEEDS=5000 pytest -m sim (and SIM_FIRST to begin elsewhere). One of them, told line by line:
 python tools/sim.py --seed N --verbose
@@ -17,7 +17,7 @@ from pvenix.model.verbs import ONBOARDING
 from tests.sim.golden import Golden
 from tests.sim.scenario import Act, Script, replay, script
 
-SEEDS: Final = int(os.environ.get("SIM_SEEDS", "200"))
+SEEDS: Final = int(os.environ.get("SIM_SEEDS", "150"))
 FIRST: Final = int(os.environ.get("SIM_FIRST", "0"))
 LAST_LINES: Final = 25
 
@@ -51,7 +51,7 @@ def test_a_seed_tells_the_same_story_twice(golden: Golden) -> None:
 
 def test_the_seeds_reach_every_kind_of_trouble() -> None:
     """A simulation that nothing befalls proves nothing."""
-    acts = [act for seed in range(200) for act in script(seed).acts]
+    acts = [act for seed in range(150) for act in script(seed).acts]
     kinds = Counter(act.kind for act in acts)
     strikes = Counter(strike.name for act in acts for strike in act.strikes)
     deaths = [death for act in acts for death in act.deaths]

@@ -131,9 +131,13 @@ class Sim:
         try:
             self.watch(self, event)
         except AssertionError as broken:
-            self.note(f"*** {broken}")
-            self.broken = self.broken or broken
-            self.calls.kill()
+            self.break_rule(broken)
+
+    def break_rule(self, broken: AssertionError) -> None:
+        """Remember the first rule that was broken, and end the process."""
+        self.note(f"*** {broken}")
+        self.broken = self.broken or broken
+        self.calls.kill()
 
     def note(self, text: str) -> None:
         """Remember a line of what happened."""

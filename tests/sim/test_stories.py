@@ -1,0 +1,156 @@
+"""Single deaths and faults at named moments, where a seed would have to be lucky."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from pvenix.model.events import Command, StepEnded
+from pvenix.model.verbs import ONBOARDING
+from tests.sim.golden import Golden
+from tests.sim.scenario import Act, Death, Play, Script, Strike, replay
+
+pytestmark = pytest.mark.sim
+
+HOST = "tappaas-litellm"
+NO_INTENT = ("place", "hardware")
+"""Verbs without an effect outside this machine record none."""
+
+
+def played(golden: Golden, *acts: Act) -> Play:
+    play = replay(golden, Script(seed=1, acts=acts))
+    assert play.broken is None, "\n".join([str(play.broken), *play.sim.log[-25:]])
+    return play
+
+
+def ends(play: Play, host: str, verb: str) -> list[str]:
+    return [e.status for e in play.sim.events if isinstance(e, StepEnded) and (e.host, e.verb) == (host, verb)]
+
+
+def commands(play: Play, text: str) -> int:
+    return sum(text in event.text for event in play.sim.events if isinstance(event, Command))
+
+
+def deaths(play: Play) -> int:
+    return sum(" killed at call " in line for line in play.sim.log)
+
+
+MOMENTS = [
+    (verb, moment, before)
+    for verb in ONBOARDING
+    for moment, before in (("intent", True), ("intent", False), ("result", True), ("result", False))
+    if not (moment == "intent" and verb in NO_INTENT)
+]
+
+
+@pytest.mark.parametrize(
+    ("verb", "moment", "before"), MOMENTS, ids=[f"{v}-{'before' if b else 'after'}-{m}" for v, m, b in MOMENTS]
+)
+def test_killed_at_any_record_an_onboarding_ends_as_if_nothing_had_happened(
+    golden: Golden, verb: str, moment: str, before: bool
+) -> None:
+    """One VM, one branch, one merge, one new generation: the marks of each step, counted on the far side."""
+    step = f"0.{ONBOARDING.index(verb)}.{verb}"
+    death = Death(on=f"journal {moment} {HOST} {step}", before=before, pause_s=1)
+    play = played(golden, Act(kind="onboard", hosts=(HOST,), deaths=(death,)))
+    assert deaths(play) == 1
+    assert len(play.sim.own_vms(HOST)) == 1
+    refs = [ref for ref in play.sim.remote.refs if HOST in ref]
+    assert len(refs) <= 1
+    messages = Counter(commit.message.partition("\n")[0] for commit in play.sim.remote.commits.values())
+    assert messages[f"Register {HOST}"] == 1
+    assert sum(count for text, count in messages.items() if text.startswith("Merge ")) <= 1
+    assert commands(play, "/bin/switch-to-configuration boot") <= 2
+
+
+RESIDENT_MOMENTS = [
+    ("rebuild", "systemd-run --unit=pvenix-deadman", True),
+    ("rebuild", "systemd-run --unit=pvenix-deadman", False),
+    ("rebuild", "systemd-run --unit=pvenix-activate", True),
+    ("rebuild", "systemd-run --unit=pvenix-activate", False),
+    ("rebuild", "armed-health", True),
+    ("rebuild", "armed-health", False),
+    ("rebuild", "/confirmed", True),
+    ("rebuild", "/confirmed", False),
+    ("rebuild", "nix-env -p /nix/var/nix/profiles/system --set", False),
+    ("rebuild", "switch-to-configuration boot", True),
+    ("rebuild", "switch-to-configuration boot", False),
+    ("rebuild", "/released", True),
+    ("rebuild", "/released", False),
+    ("rollback", "systemd-run --unit=pvenix-activate", False),
+    ("rollback", "--switch-generation", False),
+    ("rollback", "/released", True),
+    ("retire", "status/stop", False),
+    ("retire", "DELETE", True),
+    ("retire", "DELETE", False),
+]
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 500.0], ids=["at once", "after the dead-man"])
+@pytest.mark.parametrize(
+    ("kind", "on", "before"),
+    RESIDENT_MOMENTS,
+    ids=[f"{k} {o} {'before' if b else 'after'}" for k, o, b in RESIDENT_MOMENTS],
+)
+def test_killed_at_any_effect_a_host_is_neither_lost_nor_changed_twice(
+    golden: Golden, kind: str, on: str, before: bool, pause_s: float
+) -> None:
+    death = Death(on=on, before=before, pause_s=pause_s)
+    first = () if kind == "rebuild" else (Act(kind="rebuild", hosts=("docker01",)),)
+    play = played(golden, *first, Act(kind=kind, hosts=("docker01",), deaths=(death,)))
+    assert deaths(play) == 1
+    assert ends(play, "docker01", kind)[-1] in ("changed", "ok")
+
+
+def test_a_clone_that_was_not_yet_marked_is_found_by_another_run(golden: Golden) -> None:
+    death = Death(on="PUT /nodes", before=True, pause_s=30, anew=True)
+    play = played(golden, Act(kind="onboard", hosts=(HOST,), deaths=(death,)))
+    assert commands(play, "/clone newid=") == 1
+
+
+def test_a_clone_whose_task_failed_is_tried_again_by_resume(golden: Golden) -> None:
+    strike = Strike(call=1, name="clone-fails-in-task", host=HOST)
+    play = played(golden, Act(kind="onboard", hosts=(HOST,), strikes=(strike,)))
+    assert ends(play, HOST, "clone") == ["failed", "changed"]
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_a_clone_whose_answer_was_lost_is_looked_for_before_it_is_repeated(golden: Golden, effect: bool) -> None:
+    lost = Strike(call=1, name="pve-596", host=HOST, args={"method": "POST", "path": "clone", "effect": effect})
+    play = played(golden, Act(kind="onboard", hosts=(HOST,), strikes=(lost,)))
+    assert commands(play, "/clone newid=") == (1 if effect else 2)
+
+
+@pytest.mark.parametrize("seconds", [118.0, 119.0, 119.3, 119.5, 119.8, 120.0, 121.0])
+def test_the_confirmation_and_the_dead_man_never_both_win(golden: Golden, seconds: float) -> None:
+    """Around the dead-man's hour the host runs either system whole, and the outcome says which."""
+    slow = Strike(call=1, name="activation-slow", host="docker01", args={"seconds": seconds})
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), strikes=(slow,)))
+    assert set(ends(play, "docker01", "rebuild")) <= {"changed", "rolled back", "ok"}
+
+
+def test_a_system_that_closes_the_port_takes_itself_back(golden: Golden) -> None:
+    closed = Strike(call=1, name="port-closed-by-new-system", host="docker01")
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), strikes=(closed,)))
+    assert ends(play, "docker01", "rebuild")[0] == "rolled back"
+
+
+def test_a_cut_during_the_activation_is_followed_to_its_end(golden: Golden) -> None:
+    cut = Strike(call=1, name="ssh-cut-during-activation", host="docker01")
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), strikes=(cut,)))
+    assert ends(play, "docker01", "rebuild")[0] == "changed"
+
+
+def test_a_failing_build_changes_nothing_and_the_other_host_goes_on(golden: Golden) -> None:
+    fails = Strike(call=1, name="build-fails", host="docker01")
+    play = played(golden, Act(kind="rebuild", hosts=("dns01", "docker01"), strikes=(fails,)))
+    assert ends(play, "docker01", "rebuild")[0] == "failed"
+    assert ends(play, "dns01", "rebuild")[0] == "changed"
+
+
+def test_a_confirmed_system_that_rebooted_is_seen_through(golden: Golden) -> None:
+    death = Death(on="switch-to-configuration boot", before=False, pause_s=30)
+    reboot = Strike(call=0, name="reboot", host="docker01")
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), deaths=(death,), meanwhile=(reboot,)))
+    assert ends(play, "docker01", "rebuild")[0] == "changed"
