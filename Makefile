@@ -44,8 +44,10 @@ card: dev ## figures of the style card; fails over a hard limit
 wheel-test: dev ## the unit and packaging tests against the built wheel in an environment of its own
 	@$(BIN)/python tools/wheel_test.py
 
-bench: runtime ## start-up cost beside a bare Python
+bench: runtime ## what starting costs, and loading a large inventory
 	@$(BIN)/python bench/startup.py
+	@$(BIN)/python bench/inventory.py
+	@$(BIN)/python -m bench.tui_start
 
 lock: dev ## new versions into requirements/*.lock: names, versions, markers, hashes, no addresses
 	@$(BIN)/python tools/lock.py
