@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv, build
+from pvenix.lifecycle.attempt import Attempt, unfinished
+from pvenix.lifecycle.deadman import CONFIRMED, CONTACT
 from pvenix.lifecycle.remote import Remote, as_text
-from pvenix.lifecycle.transaction import CONFIRMED, CONTACT, Attempt, MakeDefault, activate, unfinished
+from pvenix.lifecycle.transaction import MakeDefault, activate
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status
 

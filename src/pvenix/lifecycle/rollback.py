@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.attempt import unfinished
 from pvenix.lifecycle.facts import generations_in
 from pvenix.lifecycle.remote import Remote, as_text
-from pvenix.lifecycle.transaction import activate, unfinished
+from pvenix.lifecycle.transaction import activate
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import UsageError
 from pvenix.model.names import short_store_path

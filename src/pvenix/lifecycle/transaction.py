@@ -7,78 +7,26 @@ Every phase leaves evidence in the journal, so that another process can take ove
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from pvenix.engine.ports import GuestSession
 from pvenix.engine.step import Step
-from pvenix.lifecycle import argv, fence, health
+from pvenix.lifecycle import argv, deadman, fence, health
+from pvenix.lifecycle.attempt import Attempt, next_id
+from pvenix.lifecycle.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
-from pvenix.lifecycle.remote import Remote, must, received
+from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import short_store_path, store_path
-from pvenix.model.outcome import Need, Outcome, Probe, Status, needed
+from pvenix.model.outcome import Outcome, Status
 from pvenix.model.site import HealthCheck
 
 _GRACE_S = 60.0
 """How long after the dead-man's hour a host may take to answer again."""
 _TAIL = 8
-CONTACT, HEALTH = "contact", "health"
-CONFIRMED = "confirmed"
-"""Where the dead-man's token is once the new system was confirmed: from then on there is no way back by itself."""
 MakeDefault = Callable[[Remote], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One activation, as the journal keeps it."""
-
-    id: str
-    new: str
-    old: str
-    """What ran before: where the way back leads."""
-    profile: str
-    """The boot default before."""
-    boot_id: str
-    failed_before: tuple[str, ...]
-    confirm_s: int
-
-    @classmethod
-    def from_known(cls, known: dict[str, str]) -> Attempt | None:
-        """The attempt that a killed process left unfinished; None when there is none."""
-        if "attempt" not in known or known.get("ended") == known["attempt"]:
-            return None
-        return cls(
-            id=known["attempt"],
-            new=known["new"],
-            old=known["old"],
-            profile=known["profile"],
-            boot_id=known["boot_id"],
-            failed_before=tuple(known["failed_before"].split()),
-            confirm_s=int(known["confirm_s"]),
-        )
-
-    def to_known(self) -> dict[str, str]:
-        """What the journal keeps of it."""
-        return {
-            "attempt": self.id,
-            "new": self.new,
-            "old": self.old,
-            "profile": self.profile,
-            "boot_id": self.boot_id,
-            "failed_before": " ".join(self.failed_before),
-            "confirm_s": str(self.confirm_s),
-        }
-
-
-def unfinished(step: Step, found: Probe) -> Probe:
-    """`found`, or work to do when a killed process left an attempt open: its fence and units are still on the host."""
-    attempt = Attempt.from_known(step.known)
-    if attempt is None or found.need is not Need.DONE:
-        return found
-    return needed(f"attempt {attempt.id} is still open", **found.facts)
 
 
 async def activate(
@@ -107,7 +55,7 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     if judge(properties) is not UnitEnd.GONE or (await read_facts(remote)).current != attempt.old:
         return False
     step.tell("the earlier attempt left the host as it was; starting anew")
-    if await _disarm(remote, attempt, "abandoned"):
+    if await deadman.disarm(remote, attempt, "abandoned"):
         await _clean_up(remote, attempt)
     else:
         await _went_back(world, remote, attempt, "the target went back by itself")
@@ -118,7 +66,7 @@ async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
     """Find where the way back leads, root both systems and look at what would change."""
     step, facts = remote.step, await read_facts(remote)
     attempt = Attempt(
-        id=_next_id(step),
+        id=next_id(step),
         new=new,
         old=facts.current,
         profile=facts.profile,
@@ -136,13 +84,6 @@ async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
     dry = await remote.try_read(argv.switch_to(new, "dry-activate"), sudo=True, timeout_s=120)
     step.output(dry.stderr)
     return attempt
-
-
-def _next_id(step: Step) -> str:
-    """A name that no earlier attempt of this step had: run, step and a count."""
-    play, number, _ = step.id.split(".")
-    count = int(step.known["attempt"].rsplit("-", 1)[1]) + 1 if "attempt" in step.known else 1
-    return f"{step.run}-{play}{number}-{count}"
 
 
 async def _launch(remote: Remote, attempt: Attempt) -> None:
@@ -175,14 +116,14 @@ async def _see_through(
     remote = Remote(session=await _contact(world, step, deadline), step=step)
     facts = await read_facts(remote)
     if facts.boot_id != attempt.boot_id:
-        if facts.current == attempt.new and await _is_at(remote, attempt, CONFIRMED):
+        if facts.current == attempt.new and await deadman.is_at(remote, attempt, CONFIRMED):
             return await _confirm(world, remote, attempt, make_default)
         return await _after_reboot(remote, attempt, facts)
     if facts.current != attempt.new and end is not UnitEnd.FAILED:
         return await _went_back(world, remote, attempt, "the activation was not confirmed in time")
     if end is UnitEnd.FAILED:
         return await _revert(world, remote, attempt, "the activation failed")
-    if await _is_at(remote, attempt, CONFIRMED):
+    if await deadman.is_at(remote, attempt, CONFIRMED):
         return await _confirm(world, remote, attempt, make_default)
     new_failures = sorted(set(facts.failed_units) - set(attempt.failed_before))
     if new_failures:
@@ -223,10 +164,10 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
         return ""
     after_s = max(check.within_s for check in checks) + attempt.confirm_s
     arm = argv.arm_dead_man(attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=after_s)
-    await _start_once(remote, arm, argv.dead_man_unit(attempt.id, HEALTH))
-    if not await _taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
+    await deadman.start_once(remote, arm, argv.dead_man_unit(attempt.id, HEALTH))
+    if not await deadman.taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
         return None
-    await _stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
+    await deadman.stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
     return await health.first_problem(world, remote, checks)
 
 
@@ -234,7 +175,7 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
     """Disarm, then make the new system the boot default, and read everything back."""
     step = remote.step
     step.tell("confirmed; disarming")
-    if not await _disarm(remote, attempt, CONFIRMED):
+    if not await deadman.disarm(remote, attempt, CONFIRMED):
         return await _went_back(world, remote, attempt, "the target had begun to go back when the confirmation arrived")
     await make_default(remote)
     facts = await read_facts(remote)
@@ -253,49 +194,13 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
     )
 
 
-async def _disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
-    """Keep the dead-men from going back; False when one has begun to. Its token moves to `into`."""
-    disarmed = await _taken(remote, attempt, HEALTH, into) or await _taken(remote, attempt, CONTACT, into)
-    if disarmed:
-        await _stop(remote, *_dead_men(attempt))
-    return disarmed
-
-
-def _dead_men(attempt: Attempt) -> tuple[str, str]:
-    return argv.dead_man_unit(attempt.id, CONTACT), argv.dead_man_unit(attempt.id, HEALTH)
-
-
-async def _taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:
-    """True when the dead-man's token is at `into`, by this call or by that of an earlier process."""
-    taken = received(await remote.try_write(argv.take_token(attempt.id, phase, into), show_output=False))
-    return taken.ok or await _is_at(remote, attempt, into)
-
-
-async def _is_at(remote: Remote, attempt: Attempt, place: str) -> bool:
-    """True when the token was moved to `place`."""
-    return (await remote.try_read(("test", "-e", f"{argv.attempt_dir(attempt.id)}/{place}"), sudo=True)).ok
-
-
-async def _start_once(remote: Remote, start: argv.Argv, unit: str) -> None:
-    """Start a unit unless an earlier process of this attempt has."""
-    started = received(await remote.try_write(start))
-    if not started.ok and properties_in(await remote.read(argv.unit_state(unit))).get("LoadState") != "loaded":
-        must(started)
-
-
-async def _stop(remote: Remote, *units: str) -> None:
-    """Stop units that have nothing to do any more; one that failed has said all that it could."""
-    received(await remote.try_write(argv.stop_unit(*units), show_output=False))
-    received(await remote.try_write(argv.forget_failure(*units), show_output=False))
-
-
 async def _revert(world: World, remote: Remote, attempt: Attempt, reason: str) -> Outcome:
     """Go back to what ran before, ourselves; the dead-man stays armed until that is seen."""
     step = remote.step
     step.tell(f"{reason}; going back to what ran before")
     step.evidence(reverting=reason)
     await remote.try_write(argv.stop_unit(argv.activation_unit(attempt.id)))
-    await _start_once(remote, argv.revert(attempt.id, old=attempt.old), argv.revert_unit(attempt.id))
+    await deadman.start_once(remote, argv.revert(attempt.id, old=attempt.old), argv.revert_unit(attempt.id))
     return await _went_back(world, remote, attempt, reason)
 
 
@@ -315,7 +220,7 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
             )
         await world.clock.sleep(0.5)
     lines = (await remote.try_read(("cat", argv.activation_log(attempt.id)), sudo=True)).stdout.splitlines()
-    await _disarm(remote, attempt, "reverted")
+    await deadman.disarm(remote, attempt, "reverted")
     await _clean_up(remote, attempt)
     return Outcome(
         status=Status.ROLLED_BACK,
@@ -328,7 +233,7 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
 
 async def _going_back(remote: Remote, attempt: Attempt) -> bool:
     """True while the switch to the old system is at work: stopped half-way it would leave units down."""
-    units = (*_dead_men(attempt), argv.revert_unit(attempt.id))
+    units = (*deadman.dead_men(attempt), argv.revert_unit(attempt.id))
     states = [properties_in(await remote.read(argv.unit_state(unit))) for unit in units]
     return any(state.get("SubState") in ("start", "running") for state in states)
 
@@ -344,7 +249,9 @@ async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> O
 
 async def _clean_up(remote: Remote, attempt: Attempt) -> None:
     """Leave nothing of the attempt in the way of the next one; its directory stays, with log and roots."""
-    await _stop(remote, argv.activation_unit(attempt.id), argv.revert_unit(attempt.id), *_dead_men(attempt))
+    await deadman.stop(
+        remote, argv.activation_unit(attempt.id), argv.revert_unit(attempt.id), *deadman.dead_men(attempt)
+    )
     await fence.release(remote, attempt.id)
 
 

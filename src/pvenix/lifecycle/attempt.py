@@ -1,0 +1,65 @@
+"""One activation of a host, as the journal keeps it, so that another process can take over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pvenix.engine.step import Step
+from pvenix.model.outcome import Need, Probe, needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One activation, as the journal keeps it."""
+
+    id: str
+    new: str
+    old: str
+    """What ran before: where the way back leads."""
+    profile: str
+    """The boot default before."""
+    boot_id: str
+    failed_before: tuple[str, ...]
+    confirm_s: int
+
+    @classmethod
+    def from_known(cls, known: dict[str, str]) -> Attempt | None:
+        """The attempt that a killed process left unfinished; None when there is none."""
+        if "attempt" not in known or known.get("ended") == known["attempt"]:
+            return None
+        return cls(
+            id=known["attempt"],
+            new=known["new"],
+            old=known["old"],
+            profile=known["profile"],
+            boot_id=known["boot_id"],
+            failed_before=tuple(known["failed_before"].split()),
+            confirm_s=int(known["confirm_s"]),
+        )
+
+    def to_known(self) -> dict[str, str]:
+        """What the journal keeps of it."""
+        return {
+            "attempt": self.id,
+            "new": self.new,
+            "old": self.old,
+            "profile": self.profile,
+            "boot_id": self.boot_id,
+            "failed_before": " ".join(self.failed_before),
+            "confirm_s": str(self.confirm_s),
+        }
+
+
+def unfinished(step: Step, found: Probe) -> Probe:
+    """`found`, or work to do when a killed process left an attempt open: its fence and units are still on the host."""
+    attempt = Attempt.from_known(step.known)
+    if attempt is None or found.need is not Need.DONE:
+        return found
+    return needed(f"attempt {attempt.id} is still open", **found.facts)
+
+
+def next_id(step: Step) -> str:
+    """A name that no earlier attempt of this step had: run, step and a count."""
+    play, number, _ = step.id.split(".")
+    count = int(step.known["attempt"].rsplit("-", 1)[1]) + 1 if "attempt" in step.known else 1
+    return f"{step.run}-{play}{number}-{count}"

@@ -1,0 +1,53 @@
+"""The dead-man on the target, and the token by which it and the confirmation decide who was first.
+
+The token is one file in the attempt's directory. The dead-man goes back only if it can move it away, a confirmation counts
+only if it could: a rename is atomic, so exactly one of them does.
+"""
+
+from __future__ import annotations
+
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.attempt import Attempt
+from pvenix.lifecycle.follow import properties_in
+from pvenix.lifecycle.remote import Remote, must, received
+
+CONTACT, HEALTH = "contact", "health"
+CONFIRMED = "confirmed"
+"""Where the dead-man's token is once the new system was confirmed: from then on there is no way back by itself."""
+
+
+async def disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
+    """Keep the dead-men from going back; False when one has begun to. Its token moves to `into`."""
+    disarmed = await taken(remote, attempt, HEALTH, into) or await taken(remote, attempt, CONTACT, into)
+    if disarmed:
+        await stop(remote, *dead_men(attempt))
+    return disarmed
+
+
+def dead_men(attempt: Attempt) -> tuple[str, str]:
+    """The attempt's dead-man units, for the contact and for the health."""
+    return argv.dead_man_unit(attempt.id, CONTACT), argv.dead_man_unit(attempt.id, HEALTH)
+
+
+async def taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:
+    """True when the dead-man's token is at `into`, by this call or by that of an earlier process."""
+    taken = received(await remote.try_write(argv.take_token(attempt.id, phase, into), show_output=False))
+    return taken.ok or await is_at(remote, attempt, into)
+
+
+async def is_at(remote: Remote, attempt: Attempt, place: str) -> bool:
+    """True when the token was moved to `place`."""
+    return (await remote.try_read(("test", "-e", f"{argv.attempt_dir(attempt.id)}/{place}"), sudo=True)).ok
+
+
+async def start_once(remote: Remote, start: argv.Argv, unit: str) -> None:
+    """Start a unit unless an earlier process of this attempt has."""
+    started = received(await remote.try_write(start))
+    if not started.ok and properties_in(await remote.read(argv.unit_state(unit))).get("LoadState") != "loaded":
+        must(started)
+
+
+async def stop(remote: Remote, *units: str) -> None:
+    """Stop units that have nothing to do any more; one that failed has said all that it could."""
+    received(await remote.try_write(argv.stop_unit(*units), show_output=False))
+    received(await remote.try_write(argv.forget_failure(*units), show_output=False))
