@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.lane import CICD, HOST, Image, Lane
-from tests.real.machine import missing
+from tests.real.machine import missing, scratch
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def image() -> Iterator[Image]:
     """dns01 as it is after its first rebuild; skips with the reason where it cannot be made."""
     if missing():
         pytest.skip(missing())
-    folder = Path(tempfile.mkdtemp(prefix="pvenix-real-"))
+    folder = Path(tempfile.mkdtemp(prefix="pvenix-real-", dir=scratch()))
     try:
         yield Image.make(folder)
     finally:

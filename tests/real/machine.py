@@ -72,6 +72,16 @@ def missing() -> str:
     return f"this machine allows no namespaces: {probe.stderr.strip()}" if probe.returncode else ""
 
 
+def scratch() -> str | None:
+    """Where guests are kept: in memory where there is room (the lane takes half the time), else among temporary files."""
+    try:
+        memory = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    roomy = memory.f_bavail * memory.f_frsize > 1 << 30
+    return "/dev/shm" if roomy and not memory.f_flag & os.ST_NOEXEC else None
+
+
 def make_root(root: Path) -> None:
     """A guest's file system that was never started: no key, no system, an empty store."""
     for name in _FOLDERS:
