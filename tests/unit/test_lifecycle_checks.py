@@ -40,6 +40,40 @@ def test_a_registration_as_pvenix_writes_it_passes_every_check() -> None:
     assert verdicts(*GOOD) == dict.fromkeys(NAMES.values(), Verdict.PASS)
 
 
+LISTING = "all:\n  hosts:\n    dns01:\n      machine: {roles: [dns]}\n"
+
+
+def listing(text: str) -> FileChange:
+    """A branch's hosts.yaml against the one on main."""
+    return FileChange(path="inventory/hosts.yaml", old=LISTING, new=text)
+
+
+def test_a_host_may_list_itself_and_leave_every_other_entry_as_it_is() -> None:
+    own = LISTING + "    web1:\n      machine: {roles: [docker]}\n"
+    assert verdicts(*GOOD, listing(own))[NAMES["scope"]] is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LISTING.replace("[dns]", "[docker]"),
+        LISTING.replace("[dns]", "[docker]") + "    web1: {}\n",
+        LISTING + "  vars:\n    machine: {bootstrap: {user: root}}\n",
+        "all:\n  hosts:\n    web1: {}\n",
+        "all: [",
+    ],
+    ids=[
+        "another host's role",
+        "another's role beside its own entry",
+        "variables of all",
+        "another host gone",
+        "no YAML",
+    ],
+)
+def test_a_host_that_changes_anything_else_of_the_listing_fails(text: str) -> None:
+    assert verdicts(*GOOD, listing(text))[NAMES["scope"]] is Verdict.FAIL
+
+
 BAD = {
     "another host's file": ("scope", change("nix/hosts/dns01.nix")),
     "another host's variables": ("scope", change("inventory/host_vars/dns01.yaml")),

@@ -54,8 +54,10 @@ class TrustStore:
         self._local = local
 
     def get(self, host: str) -> Pin | None:
-        """The pin in force: the local one while it is newer than the fleet knows, else the fleet's."""
-        return self._read(self._local / host_name(host)) or self._read(self._fleet / host_name(host))
+        """The pin in force: the one written last, of this machine's before registration and the fleet's."""
+        paths = [folder / host_name(host) for folder in (self._local, self._fleet)]
+        written = sorted((path for path in paths if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
+        return parse_pin(written[-1].read_text()) if written else None
 
     def pin(self, host: str, pin: Pin) -> None:
         """Accept `pin` for `host`.
@@ -84,10 +86,3 @@ class TrustStore:
     def forget(self, host: str) -> None:
         """Drop the local pin, as when its VM was destroyed."""
         (self._local / host_name(host)).unlink(missing_ok=True)
-
-    @staticmethod
-    def _read(path: Path) -> Pin | None:
-        try:
-            return parse_pin(path.read_text())
-        except FileNotFoundError:
-            return None

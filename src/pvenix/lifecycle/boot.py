@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvenix.engine.ports import Target
+from pvenix.engine.ports import KEY_REFUSED, Target
 from pvenix.engine.step import Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
@@ -10,7 +10,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import Found, World, choose_addresses
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _START_TIMEOUT_S = 120.0
@@ -140,8 +140,13 @@ async def _answering(world: World, step: Step, found: Found) -> Target | None:
 
 
 async def _logs_in(world: World, target: Target) -> bool:
+    """True once the guest takes our login; sshd may answer before cloud-init has written the keys."""
     try:
         await world.guest.session(target)
     except Unreachable:
+        return False
+    except Refused as error:
+        if error.code != KEY_REFUSED:
+            raise
         return False
     return True

@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from pvenix.engine.ports import FileChange
+from pvenix.fleet.edit import remove_host
 from pvenix.fleet.load import Fleet
+from pvenix.fleet.yaml import parse
 from pvenix.lifecycle import hardware
 from pvenix.lifecycle.world import hardware_file, host_file
+from pvenix.model.errors import UsageError
 from pvenix.model.review import Check, FileDiff, Verdict
 
 _INVISIBLE = re.compile(
@@ -44,7 +47,21 @@ def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
     outside = [change.path for change in changes if change.path not in allowed]
     if outside:
         return _fail("only the host's own files", f"also changes {', '.join(outside[:5])}")
+    listing = next((change for change in changes if change.path == "inventory/hosts.yaml"), None)
+    if listing is not None and _without(host, listing.old) != _without(host, listing.new):
+        return _fail("only the host's own files", "changes other entries of inventory/hosts.yaml too")
     return _pass("only the host's own files")
+
+
+def _without(host: str, text: str | None) -> object:
+    """What a hosts.yaml says beside `host`; the text itself where it cannot be read, which equals nothing else."""
+    try:
+        tree = parse(text or "", "inventory/hosts.yaml")
+        listed = tree is not None and f"{host}:" in (text or "")
+        rest = parse(remove_host(text or "", host), "inventory/hosts.yaml") if listed else tree
+    except UsageError:
+        return text
+    return rest.plain() if rest is not None else {}
 
 
 def _plain_files(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:

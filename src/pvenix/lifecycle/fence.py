@@ -25,9 +25,11 @@ async def take(remote: Remote, attempt: str) -> None:
     await remote.try_write(("mv", "-T", "-n", folder, argv.FENCE))
     owners = await _owners(remote)
     if owners != [attempt]:
+        owner = owners[0] if len(owners) == 1 else "unknown"
         raise LockHeld(
-            f"{remote.step.host} is being activated by attempt {' '.join(owners) or 'unknown'}",
-            hint=f"when nobody is at work there: sudo rm -r {argv.FENCE} on {remote.step.host}",
+            f"{remote.step.host} is being activated by attempt {owner}",
+            hint=f"where that run was started: pvenix resume {owner.rsplit('-', 2)[0]}; when it is lost and nobody is at "
+            f"work on {remote.step.host}: sudo rm -r {argv.FENCE} there",
             code="PVX0641",
         )
 

@@ -29,10 +29,10 @@ async def probe(world: World, step: Step) -> Probe:
     main = await world.repo.fetch()
     files = await _files(world, step, found, main)
     if await _holds(world, main, files):
-        return done("the main branch holds its files", commit=main)
+        return done("the main branch holds its files")
     tip = await world.repo.tip(registration_branch(step.host))
     if tip is not None and await _holds(world, tip, files):
-        return done(f"{registration_branch(step.host)} is at {tip[:10]}", commit=tip)
+        return done(f"{registration_branch(step.host)} is at {tip[:10]}", registered=tip)
     return needed("its files are not in the fleet")
 
 
@@ -51,7 +51,7 @@ async def apply(world: World, step: Step) -> Outcome:
     return Outcome(
         status=Status.CHANGED,
         summary=f"{branch} is at {commit[:10]}" + ("" if authorised else "; its own Git key is not authorised"),
-        facts={"commit": commit},
+        facts={"registered": commit},
     )
 
 

@@ -34,13 +34,17 @@ async def probe(world: World, step: Step) -> Probe:
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Merge the branch's tip if it is the approved commit, or approve it when the step says so; else wait."""
+    """Merge the branch's tip if it is the approved commit; else wait for a person.
+
+    `approve` approves only what this very run registered: a commit that somebody pushed since has been seen by nobody.
+    """
     review = await read(world, step.host)
     for check in review.checks:
         step.tell(f"{check.verdict}: {check.name}" + (f": {check.detail}" if check.detail else ""))
     if review.state == "rejected":
         return Outcome(status=Status.FAILED, summary=f"{review.commit[:10]} was rejected", evidence=review.comments)
-    if review.state == "open" and not step.args.get("approve"):
+    ours = step.args.get("approve") and review.commit == step.facts.get("registered")
+    if review.state == "open" and not ours:
         return Outcome(
             status=Status.WAITING,
             summary=f"{review.branch} at {review.commit[:10]} waits for review",

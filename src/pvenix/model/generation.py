@@ -27,7 +27,6 @@ class Sync(StrEnum):
     TESTING = "testing"
     BEHIND = "behind"
     DRIFTED = "drifted"
-    REBOOT = "reboot needed"
     UNREGISTERED = "unregistered"
     UNREACHABLE = "unreachable"
     ABSENT = "no VM"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -151,7 +152,9 @@ def _by_name(universe: Universe, name: str) -> list[str]:
 
 def _by_regex(text: str) -> Find:
     try:
-        return _by_glob(re.compile(text[1:]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # `[[` will mean something else one day; today it is a set
+            return _by_glob(re.compile(text[1:]))
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"`{text[:80]}` is not a regular expression", why=str(error)) from error
 

@@ -201,7 +201,7 @@ class FleetModel:
         spans: list[Span] = [("Hosts ", Tone.TITLE), (f"{len(self.visible)}/{len(self.hosts)}", Tone.STRONG)]
         if self.marks:
             spans.append((f"  {len(self.marks)} marked", Tone.ACCENT))
-        for sync in (Sync.UNREACHABLE, Sync.DRIFTED, Sync.BEHIND, Sync.REBOOT):
+        for sync in (Sync.UNREACHABLE, Sync.DRIFTED, Sync.BEHIND):
             count = sum(1 for status in self.statuses.values() if status.sync is sync)
             if count:
                 word, tone = sync_span(sync)

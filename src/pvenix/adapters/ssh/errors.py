@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncssh
 
 from pvenix.adapters.text import sanitise
-from pvenix.engine.ports import Target
+from pvenix.engine.ports import KEY_REFUSED, Target
 from pvenix.model.errors import PvenixError, Refused, Unreachable
 
 
@@ -31,7 +31,7 @@ def explained(target: Target, error: Exception) -> PvenixError:
                 f"{place(target)} does not accept the key {target.key_file}",
                 why=sanitise(str(error)),
                 hint=f"add its public key to the authorised keys of {target.user}, or name another key",
-                code="PVX0612",
+                code=KEY_REFUSED,
             )
         case asyncssh.ChannelOpenError(code=asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED) if target.jump:
             return Refused(

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from pvenix.engine.ports.output import OutputSink
 
+KEY_REFUSED = "PVX0612"
+"""Code of the Refused that says that the guest does not accept our key."""
+
 
 class End(StrEnum):
     """How a remote command ended."""
