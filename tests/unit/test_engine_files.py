@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,16 @@ def test_a_key_of_the_fleet_counts_as_pinned(trust: TrustStore, tmp_path: Path) 
     assert trust.get("a1") == Pin(key=KEY)
     with pytest.raises(Refused):
         trust.pin("a1", Pin(key=OTHER_KEY, uuid=UUID))
+
+
+def test_of_a_local_pin_and_that_of_the_fleet_the_one_written_last_counts(trust: TrustStore, tmp_path: Path) -> None:
+    trust.pin("a1", Pin(key=KEY, uuid=UUID))
+    shared = tmp_path / "fleet/inventory/trust/a1"
+    shared.write_text(Pin(key=OTHER_KEY, uuid=OTHER_UUID).line("a1"))
+    os.utime(shared, ns=(0, 2**62))
+    assert trust.get("a1") == Pin(key=OTHER_KEY, uuid=OTHER_UUID)
+    os.utime(shared, ns=(0, 0))
+    assert trust.get("a1") == Pin(key=KEY, uuid=UUID)
 
 
 def test_a_forgotten_pin_leaves_that_of_the_fleet(trust: TrustStore, tmp_path: Path) -> None:
