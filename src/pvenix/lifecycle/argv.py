@@ -14,6 +14,8 @@ PROFILE = "/nix/var/nix/profiles/system"
 CONFIGURATION = "/etc/nixos"
 STATE = "/var/lib/pvenix"
 FENCE = "/run/pvenix/fence"
+FIRED = "fired"
+"""Where a dead-man moves its token before it goes back."""
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 GIT_KEY = "/var/lib/fleet/id_ed25519.pub"
 
@@ -143,7 +145,7 @@ def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: i
     return (
         "systemd-run", f"--unit={dead_man_unit(attempt, phase)}", "--no-block", "--service-type=oneshot", "--quiet",
         "-p", f"ExecStartPre=-{old}/sw/bin/sleep {after_s}",
-        "-p", f"ExecStartPre={old}/sw/bin/mv -T {token(attempt, phase)} {attempt_dir(attempt)}/fired",
+        "-p", f"ExecStartPre={old}/sw/bin/mv -T {token(attempt, phase)} {attempt_dir(attempt)}/{FIRED}",
         "-p", f"ExecStartPre=-{old}/sw/bin/systemctl stop {activation_unit(attempt)}",
         "-p", f"ExecStartPre=-{old}/sw/bin/nix-env -p {PROFILE} --set {profile}",
         *_log_to(activation_log(attempt)),

@@ -12,7 +12,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import LockHeld, OutcomeUnknown, PvenixError, Unreachable
+from pvenix.model.errors import LockHeld, OutcomeUnknown, PvenixError, Refused, RemoteFailure, Unreachable
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -50,6 +50,7 @@ def properties_in(text: str) -> dict[str, str]:
 async def watch_unit(world: World, step: Step, attempt: str, *, deadline: float) -> UnitEnd:
     """The end of the attempt's activation unit, its log in the host's output; re-attaches after a cut.
 
+    What the new system refuses us counts as no contact: it may be the very thing that its dead-man undoes.
     Raises: LockHeld when systemd skipped the unit because of its fence, Unreachable when there is no contact until
     `deadline` (on the clock's monotonic time).
     """
@@ -63,7 +64,7 @@ async def watch_unit(world: World, step: Step, attempt: str, *, deadline: float)
                     return await _poll(world, remote, attempt)
                 finally:
                     offset = tail.offset
-        except (Unreachable, OutcomeUnknown) as error:
+        except (Unreachable, OutcomeUnknown, Refused, RemoteFailure) as error:
             if world.clock.monotonic() > deadline:
                 raise Unreachable(f"no contact with {step.host} since its activation began", why=str(error)) from error
             step.tell(f"unknown: {error}; the activation goes on in {argv.activation_unit(attempt)}; re-attaching")
@@ -77,6 +78,8 @@ async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
         result = await remote.session.run(argv.unit_state(unit), timeout_s=20)
         if result.end is End.LOST:
             raise OutcomeUnknown("the connection was lost while the activation ran")
+        if not result.ok:  # as while systemd starts itself anew: no answer says nothing of the unit
+            raise OutcomeUnknown("systemd does not answer", why=result.stderr.strip()[-200:])
         properties = properties_in(result.stdout)
         if properties.get("LoadState") == "loaded" and properties.get("ConditionResult") == "no":
             raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0642")

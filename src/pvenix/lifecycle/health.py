@@ -6,7 +6,11 @@ from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote, as_text, received
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
+from pvenix.model.errors import OutcomeUnknown
 from pvenix.model.site import HealthCheck, HealthKind
+
+_PATIENCE_S = 30.0
+"""How long one look at a check may take."""
 
 
 async def first_problem(world: World, remote: Remote, checks: tuple[HealthCheck, ...]) -> str:
@@ -24,15 +28,30 @@ async def _holds(world: World, remote: Remote, check: HealthCheck) -> str:
     pause = 0.2
     remote.step.asks("ssh", as_text(_command(check)))
     while True:
-        result = received(await remote.session.run(_command(check), timeout_s=30))
-        if result.ok:
+        trouble = await _trouble(remote, check)
+        if not trouble:
             remote.step.tell(f"healthy: {check.title.replace('{address}', '127.0.0.1')}")
             return ""
         if world.clock.monotonic() + pause > deadline:
-            words = (result.stderr or result.stdout).strip().splitlines()
-            return words[-1] if words else f"exit status {result.exit_status}"
+            return trouble
         await world.clock.sleep(pause)
         pause = min(pause * 1.5, 5.0)
+
+
+async def _trouble(remote: Remote, check: HealthCheck) -> str:
+    """Why the check does not hold now, empty when it does.
+
+    Raises: OutcomeUnknown when the connection is lost.
+    """
+    try:
+        answer = await remote.session.run(_command(check), timeout_s=_PATIENCE_S)
+    except OutcomeUnknown:  # it hangs, as a resolver without servers does: that is an answer too
+        return f"no answer within {_PATIENCE_S:.0f} s"
+    result = received(answer)
+    if result.ok:
+        return ""
+    words = (result.stderr or result.stdout).strip().splitlines()
+    return words[-1] if words else f"exit status {result.exit_status}"
 
 
 def _command(check: HealthCheck) -> argv.Argv:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from pvenix.engine.ports import GuestSession
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv, deadman, fence, health
 from pvenix.lifecycle.attempt import Attempt, next_id
@@ -17,7 +16,7 @@ from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.errors import LockHeld, OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import short_store_path, store_path
 from pvenix.model.outcome import Outcome, Status
@@ -50,16 +49,22 @@ async def activate(
 
 async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     """True when the attempt of a dead process left the host as it was: never started, or undone unconfirmed."""
+    if _was_reverting(step, attempt):
+        return False
     remote = await world.remote(step)
     properties = properties_in(await remote.read(argv.unit_state(argv.activation_unit(attempt.id))))
     if judge(properties) is not UnitEnd.GONE or (await read_facts(remote)).current != attempt.old:
         return False
+    confirmed = await deadman.is_at(remote, attempt, CONFIRMED)
+    if confirmed and attempt.old == attempt.new:
+        return False
     step.tell("the earlier attempt left the host as it was; starting anew")
-    if await deadman.disarm(remote, attempt, "abandoned"):
+    # Confirmed, and yet the old system runs: the host rebooted before it had a new boot default.
+    if confirmed or await deadman.disarm(remote, attempt, "abandoned"):
         await _clean_up(remote, attempt)
     else:
         await _went_back(world, remote, attempt, "the target went back by itself")
-    return attempt.old != attempt.new
+    return True
 
 
 async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
@@ -113,16 +118,16 @@ async def _see_through(
     """Follow the unit to its end, confirm or go back, and read back what came of it."""
     deadline = world.clock.monotonic() + attempt.confirm_s + _GRACE_S
     end = await watch_unit(world, step, attempt.id, deadline=deadline)
-    remote = Remote(session=await _contact(world, step, deadline), step=step)
+    remote = await _contact(world, step, deadline)
     facts = await read_facts(remote)
-    if facts.boot_id != attempt.boot_id:
-        if facts.current == attempt.new and await deadman.is_at(remote, attempt, CONFIRMED):
-            return await _confirm(world, remote, attempt, make_default)
+    if facts.boot_id != attempt.boot_id and facts.current != attempt.new:
         return await _after_reboot(remote, attempt, facts)
-    if facts.current != attempt.new and end is not UnitEnd.FAILED:
-        return await _went_back(world, remote, attempt, "the activation was not confirmed in time")
+    if _was_reverting(step, attempt):
+        return await _revert(world, remote, attempt, step.known["reason"])
     if end is UnitEnd.FAILED:
         return await _revert(world, remote, attempt, "the activation failed")
+    if facts.current != attempt.new:
+        return await _went_back(world, remote, attempt, "the activation was not confirmed in time")
     if await deadman.is_at(remote, attempt, CONFIRMED):
         return await _confirm(world, remote, attempt, make_default)
     new_failures = sorted(set(facts.failed_units) - set(attempt.failed_before))
@@ -136,23 +141,27 @@ async def _see_through(
     return await _confirm(world, remote, attempt, make_default)
 
 
-async def _contact(world: World, step: Step, deadline: float) -> GuestSession:
-    """A session over a new connection: the proof that the new system can be reached.
+async def _contact(world: World, step: Step, deadline: float) -> Remote:
+    """The host over a new connection that takes commands as root: the proof that the new system can be worked on.
 
-    Raises: Unreachable when there is none until `deadline`, by when the dead-man must have gone back.
+    A system that takes our key or sudo away locks us out like one that does not answer: its dead-man decides.
+    Raises: Unreachable when there is no contact until `deadline`, by when the dead-man must have gone back.
     """
-    target = await world.target(step.host)
     told = False
     while True:
         try:
-            return await world.guest.fresh_session(target)
-        except Unreachable:
+            session = await world.guest.fresh_session(await world.target(step.host))
+            remote = Remote(session=session, step=step)
+            await remote.read(argv.NOTHING, sudo=True, timeout_s=15)
+        except (Unreachable, Refused, RemoteFailure, OutcomeUnknown) as error:
             if world.clock.monotonic() > deadline:
-                raise
-        if not told:
-            step.tell("no contact over a new connection; the target goes back by itself unless it comes")
-            told = True
-        await world.clock.sleep(0.5)
+                raise Unreachable(f"{step.host} takes no commands over a new connection", why=str(error)) from error
+            if not told:
+                step.tell(f"no contact over a new connection ({error}); the target goes back by itself unless it comes")
+                told = True
+            await world.clock.sleep(0.5)
+        else:
+            return remote
 
 
 async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[HealthCheck, ...]) -> str | None:
@@ -166,6 +175,7 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
     arm = argv.arm_dead_man(attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=after_s)
     await deadman.start_once(remote, arm, argv.dead_man_unit(attempt.id, HEALTH))
     if not await deadman.taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
+        await deadman.stop(remote, argv.dead_man_unit(attempt.id, HEALTH))  # it has no token and only sleeps
         return None
     await deadman.stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
     return await health.first_problem(world, remote, checks)
@@ -198,20 +208,26 @@ async def _revert(world: World, remote: Remote, attempt: Attempt, reason: str) -
     """Go back to what ran before, ourselves; the dead-man stays armed until that is seen."""
     step = remote.step
     step.tell(f"{reason}; going back to what ran before")
-    step.evidence(reverting=reason)
+    await step.intend(reverting=attempt.id, reason=reason)
     await remote.try_write(argv.stop_unit(argv.activation_unit(attempt.id)))
     await deadman.start_once(remote, argv.revert(attempt.id, old=attempt.old), argv.revert_unit(attempt.id))
     return await _went_back(world, remote, attempt, reason)
 
 
+def _was_reverting(step: Step, attempt: Attempt) -> bool:
+    """True when it was decided to go back: what is found later does not make the new system good again."""
+    return step.known.get("reverting") == attempt.id
+
+
 async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str) -> Outcome:
-    """Read that the old system runs and boots again."""
+    """Read that the old system runs and boots again; however long the switch to it takes."""
     deadline = world.clock.monotonic() + _GRACE_S
     while True:
+        going = await _going_back(remote, attempt)
         facts = await read_facts(remote)
-        if facts.current == attempt.old and facts.profile == attempt.profile and not await _going_back(remote, attempt):
+        if facts.current == attempt.old and facts.profile == attempt.profile and not going:
             break
-        if world.clock.monotonic() > deadline:
+        if world.clock.monotonic() > deadline and not going:
             raise OutcomeUnknown(
                 f"{remote.step.host} neither runs the new system nor the one before",
                 why=f"it runs {facts.current}",
@@ -232,15 +248,19 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
 
 
 async def _going_back(remote: Remote, attempt: Attempt) -> bool:
-    """True while the switch to the old system is at work: stopped half-way it would leave units down."""
+    """True while the way to the old system is gone: stopped half-way it would leave units down.
+
+    A dead-man that has its token is on it from its next line on; one that has not yet sleeps in the same state.
+    """
+    at_work = {"start", "running"} | ({"start-pre"} if await deadman.is_at(remote, attempt, argv.FIRED) else set())
     units = (*deadman.dead_men(attempt), argv.revert_unit(attempt.id))
     states = [properties_in(await remote.read(argv.unit_state(unit))) for unit in units]
-    return any(state.get("SubState") in ("start", "running") for state in states)
+    return any(state.get("SubState") in at_work for state in states)
 
 
 async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> Outcome:
     """The host rebooted meanwhile: it runs its boot default, which was never changed."""
-    if facts.current == attempt.profile:
+    if facts.current in (attempt.profile, attempt.old) and facts.profile == attempt.profile:
         return Outcome(status=Status.ROLLED_BACK, summary="the host rebooted into its boot default before confirmation")
     raise OutcomeUnknown(
         f"{remote.step.host} rebooted", why=f"it runs {facts.current}", hint="look at its console", code="PVX0623"
@@ -258,7 +278,7 @@ async def _clean_up(remote: Remote, attempt: Attempt) -> None:
 def _unknown(step: Step, attempt: Attempt, error: Unreachable | OutcomeUnknown) -> Outcome:
     return Outcome(
         status=Status.UNKNOWN,
-        summary=f"no contact since the activation began: {error}",
+        summary=f"the end of the activation was not seen: {error}",
         hint=f"units {argv.activation_unit(attempt.id)} and {argv.dead_man_unit(attempt.id, CONTACT)} "
         f"decide on the host; `pvenix resume {step.run}` reads what came of it",
         evidence=error.evidence,
