@@ -70,7 +70,7 @@ async def test_escape_takes_back_one_thing_at_a_time_and_never_quits(open_ui: Op
 async def test_marks_make_one_plan_for_several_hosts_and_it_starts_only_after_it_was_read(open_ui: OpenUi) -> None:
     async with open_ui((80, 12)) as ui:
         await ui.press("asterisk", "r")
-        ui.expect("tier 2", "read the plan to its end first")
+        ui.expect("several hosts, or a reboot", "read the plan to its end first")
         ui.later()
         await ui.press("y")
         assert not ui.started()
@@ -104,7 +104,7 @@ async def test_enter_is_never_yes_for_what_changes_something(open_ui: OpenUi) ->
         assert not ui.started()
         ui.expect("Enter is never yes here")
         await ui.press("c")
-        ui.expect("on: looks and says what it would do", "tier 0")
+        ui.expect("on: looks and says what it would do", "changes nothing outside this machine")
         ui.later()
         await ui.press("enter")
         [plan] = ui.started()
@@ -115,7 +115,7 @@ async def test_enter_is_never_yes_for_what_changes_something(open_ui: OpenUi) ->
 async def test_retire_wants_the_hosts_name_typed_and_then_y(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.press("j", "D")
-        ui.expect("tier 3: destroys", "type dns01 first", "pvenix retire dns01 --confirm dns01")
+        ui.expect("destroys, and cannot be taken back", "type dns01 first", "pvenix retire dns01 --confirm dns01")
         ui.later()
         await ui.type("dns0")
         await ui.press("enter", "enter")
@@ -157,7 +157,8 @@ async def test_every_verb_can_be_started_from_the_menu(open_ui: OpenUi) -> None:
 async def test_the_onboarding_plans_all_its_verbs_with_a_pause_before_each(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.press("o")
-        ui.expect("before every step", "pvenix run playbooks/onboard.yaml -l tappaas-cicd --step")
+        ui.expect("onboard tappaas-cicd", "before every step")
+        ui.expect("pvenix run playbooks/onboard.yaml -l tappaas-cicd --step")
         await ui.press("s")
         ui.expect("Pauses   none")
         await ui.press("s")

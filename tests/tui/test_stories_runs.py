@@ -77,8 +77,18 @@ async def test_a_step_by_step_run_waits_and_goes_on_when_asked(open_ui: OpenUi, 
         backend.step(run, "tappaas-cicd", "place", "gate")
         await ui.tick()
         assert "! waiting" in ui.line("continue before place")
+        ui.expect("c starts place: choose node, storage and VM id")
         await ui.press("c")
         assert ui.requests() == [("continue", "")]
+
+
+async def test_a_live_run_and_the_time_show_however_narrow_the_bar_is(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        await ui.press("2")
+        ui.expect("main 3f2c1a9  1 live")
+        await ui.press("enter")
+        assert ui.text().splitlines()[0].endswith("1 live  10:20")
 
 
 async def test_pause_and_cancel_are_requests_and_cancel_asks_first(open_ui: OpenUi) -> None:

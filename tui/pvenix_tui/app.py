@@ -141,6 +141,7 @@ class PvenixApp(App[int]):
 
     async def action_do(self, action_id: str) -> None:
         """Do one of the actions that every screen has."""
+        self.session.said = None
         match action_id:
             case "app.fleet" | "app.runs" | "app.reviews":
                 await self._go(action_id.removeprefix("app."))

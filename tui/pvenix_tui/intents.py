@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pvenix.engine.runfiles import RunDir
@@ -77,7 +77,8 @@ def onboarding_intent(backend: Backend, hosts: Sequence[str]) -> RunIntent:
     """The whole way from a line in the inventory to a running host, waiting before every step."""
 
     def plan(options: Options) -> RunPlan:
-        return backend.plan_verbs(ONBOARDING, hosts, check=options.check, step=options.step)
+        plan = backend.plan_verbs(ONBOARDING, hosts, check=options.check, step=options.step)
+        return replace(plan, title=plan.title.replace(f"{ONBOARDING[0]} … {ONBOARDING[-1]}", "onboard", 1))
 
     return RunIntent(backend, plan, Options(step=True))
 

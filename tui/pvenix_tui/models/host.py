@@ -62,10 +62,16 @@ def facts_lines(host: HostLike, status: HostStatus | None, now: float) -> list[L
         _fact("current", facts.current),
         _fact("profile", f"{facts.profile} (generation {status.generation or '?'})"),
     ]
-    for title, values in (("edited", facts.edits), ("failed", facts.failed_units)):
+    for title, values in (("edited", [_edit(edit) for edit in facts.edits]), ("failed", list(facts.failed_units))):
         for index, value in enumerate(values):
             lines.append(((f"{title if not index else '':<9}", Tone.TITLE), *text_line(value, Tone.WARN)))
     return lines
+
+
+def _edit(porcelain: str) -> str:
+    """A line of `git status --porcelain` in words; its first two characters are the codes of git-status(1)."""
+    word = {"M": "changed", "A": "added", "D": "deleted", "R": "renamed", "??": "not in Git"}.get(porcelain[:2].strip())
+    return f"{word}: {porcelain[3:]}" if word else porcelain
 
 
 def explain_lines(fields: Iterable[ExplainedLike]) -> list[Line]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from pvenix.model.plan import RunPlan, Task
+from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
@@ -31,9 +30,9 @@ class Tier(IntEnum):
 
 TIER_WORDS: Final = {
     Tier.FREE: "changes nothing outside this machine",
-    Tier.KEY: "reversible, one host",
-    Tier.READ: "several hosts or a reboot",
-    Tier.TYPED: "destroys",
+    Tier.KEY: "one host, and can be taken back",
+    Tier.READ: "several hosts, or a reboot",
+    Tier.TYPED: "destroys, and cannot be taken back",
 }
 
 
@@ -78,7 +77,7 @@ def plan_view(plan: RunPlan) -> PlanView:
     tier = tier_of(plan)
     hosts = plan.hosts
     lines: list[Line] = [
-        (("Danger   ", Tone.TITLE), (f"tier {tier.value}: {TIER_WORDS[tier]}", _tier_tone(tier))),
+        (("Reach    ", Tone.TITLE), (TIER_WORDS[tier], _tier_tone(tier))),
         (("Check    ", Tone.TITLE), ("on: looks and says what it would do", Tone.OK))
         if plan.check
         else (("Check    ", Tone.TITLE), ("off: changes are made", Tone.PLAIN)),
@@ -87,7 +86,7 @@ def plan_view(plan: RunPlan) -> PlanView:
         EMPTY,
     ]
     for play in plan.plays:
-        lines += _play_lines(play.name, len(play.waves), play.tasks)
+        lines += _play_lines(play)
     lines += [EMPTY, (("Hosts    ", Tone.TITLE), (f"{len(hosts)}", Tone.STRONG))]
     lines += [text_line(f"  {host}") for host in hosts]
     return PlanView(
@@ -98,21 +97,20 @@ def plan_view(plan: RunPlan) -> PlanView:
     )
 
 
-def _play_lines(name: str, waves: int, tasks: Sequence[Task]) -> list[Line]:
-    title: list[Line] = [
-        (("Steps    ", Tone.TITLE), (f"{len(tasks)}", Tone.STRONG), (f"  {name}, {waves} wave(s)", Tone.DIM))
-    ]
-    for number, task in enumerate(tasks, 1):
-        spec = VERBS.get(task.verb)
-        args = "".join(f" {key}={value}" for key, value in task.args.items())
-        title.append(
-            (
-                (f"  {number:>2} ", Tone.DIM),
-                *text_line(f"{task.verb:<10}", Tone.STRONG),
-                *text_line(f"{args.strip() + '  ' if args else ''}{spec.help if spec else task.name}"),
-            )
-        )
-    return title
+def _play_lines(play: PlayPlan) -> list[Line]:
+    waves = f"{play.name}, in {len(play.waves)} waves" if len(play.waves) > 1 else play.name
+    title = (("Steps    ", Tone.TITLE), (f"{len(play.tasks)}", Tone.STRONG), *text_line(f"  {waves}", Tone.DIM))
+    return [title, *(_task_line(number, task) for number, task in enumerate(play.tasks, 1))]
+
+
+def _task_line(number: int, task: Task) -> Line:
+    spec = VERBS.get(task.verb)
+    args = "".join(f"{key}={value}  " for key, value in task.args.items() if key != "confirm")
+    return (
+        (f"  {number:>2} ", Tone.DIM),
+        *text_line(f"{task.verb:<10}", Tone.STRONG),
+        *text_line(f"{args}{spec.help if spec else task.name}"),
+    )
 
 
 def _tier_tone(tier: Tier) -> Tone:

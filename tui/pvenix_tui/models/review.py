@@ -46,7 +46,7 @@ class SeenFiles:
         """Lines `top` to `top + height` are on the screen; lines count from the file's own start."""
         for place in document.files:
             first, last = max(top, place.start), min(top + height, place.end)
-            seen = self._lines[place.path]
+            seen = self._lines.setdefault(place.path, set())
             seen.update(range(first - place.start, last - place.start))
             if len(seen) >= place.end - place.start:
                 self._done.add(place.path)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from pvenix.model.outcome import Status
+from pvenix.model.verbs import VERBS
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.ring import LineRing
@@ -101,8 +102,8 @@ def log_title(host: HostRun | None, pane: LogPane) -> Line:
         spans.append((f"  {pane.ring.skipped_bytes // 1024} KiB older in the log file", Tone.DIM))
     elif pane.ring.base:
         spans.append((f"  {pane.ring.base} older lines in the log file", Tone.DIM))
-    if host.state == RUNNING and host.said:
-        spans += text_line(f"  {host.said}", Tone.BUSY)
+    if host.said and not host.needs_person:
+        spans += text_line(f"  {host.said}", Tone.BUSY if host.state == RUNNING else Tone.DIM)
     if pane.query:
         spans.append((f"  find {pane.query}", Tone.ACCENT))
     return tuple(spans)
@@ -111,8 +112,12 @@ def log_title(host: HostRun | None, pane: LogPane) -> Line:
 def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
     """What a person should know in full: why the run's files end, how the host ended, what to do next."""
     notes: list[Line] = [((" ", Tone.PLAIN), *text_line(model.problem, Tone.BAD))] if model.problem else []
-    if host is None or not host.needs_person or host.gate:
+    if host is None or not host.needs_person:
         return notes
+    if host.gate:
+        spec = VERBS.get(host.verb)
+        what = f"starts {host.verb}{f': {spec.help}' if spec else ''}"
+        return [*notes, ((" c ", Tone.ACCENT), *text_line(what))]
     if host.said:
         notes.append(((" ", Tone.PLAIN), *text_line(host.said, Tone.BAD)))
     if host.hint:

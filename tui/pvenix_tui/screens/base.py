@@ -154,8 +154,9 @@ def top_line(session: Session, area: str, where: str, width: int) -> Line:
         right.append((f"{session.live_runs} live  ", Tone.BUSY))
     right.append((time.strftime("%H:%M", time.localtime(session.clock())) + " ", Tone.DIM))
     room = width - cells(spans) - cells(right)
-    if room < 1:
-        right, room = [], width - cells(spans)
+    while right and room < 1:
+        room += cells(right[:1])
+        del right[0]
     return (*spans, (" " * max(1, room), Tone.PLAIN), *right)
 
 

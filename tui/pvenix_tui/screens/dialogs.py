@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from pvenix.model.verbs import Danger
 from pvenix_tui.actions import Action, Context
-from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate
 from pvenix_tui.models.table import Table
 from pvenix_tui.text import foreign
@@ -168,12 +168,10 @@ class Picker(Dialog[str]):
         if choice is None:
             note.show(text_line("nothing matches", Tone.DIM), ())
             return
-        second = (
-            text_line(f"not now: {choice.disabled}", Tone.WARN)
-            if choice.disabled
-            else text_line(choice.command, Tone.ACCENT)
-        )
-        note.show(text_line(choice.note, Tone.DIM), second)
+        why = text_line(f"not now: {choice.disabled}", Tone.WARN)
+        lines = (text_line(choice.note, Tone.DIM), why if choice.disabled else text_line(choice.command, Tone.ACCENT))
+        pieces = [piece for line in lines for piece in wrap(line, max(1, note.size.width))]
+        note.show(*(pieces[:-1] if len(pieces) > 2 and pieces[-1] == (("", Tone.ACCENT),) else pieces))
 
     def _at_cursor(self) -> Choice | None:
         key = self.query_one("#choices", Rows).key

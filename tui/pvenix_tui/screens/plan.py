@@ -58,7 +58,7 @@ class PlanScreen(PvenixScreen[object]):
     def _lines(self, width: int) -> list[Line]:
         if self.view is None:
             return wrap(text_line(self.problem, Tone.BAD), width)
-        return [piece for line in self.view.lines for piece in wrap(line, width, indent=9)]
+        return [piece for line in self.view.lines for piece in wrap(line, width, indent=9 if len(line) > 1 else 0)]
 
     def _replan(self, options: Options) -> None:
         try:

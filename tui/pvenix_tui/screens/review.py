@@ -104,7 +104,8 @@ class ReviewScreen(PvenixScreen[None]):
             count = sum(1 for check in review.checks if check.verdict is verdict)
             if count:
                 spans.append((f"  {count}{glyph}", tone))
-        spans.append((f"  seen {self._seen.count}/{len(review.files)}", Tone.DIM))
+        if review.files:
+            spans.append((f"  seen {self._seen.count}/{len(review.files)}", Tone.DIM))
         return tuple(spans)
 
     @override
