@@ -42,12 +42,23 @@ async def apply(world: World, step: Step) -> Outcome:
     is asked for by number, so contact and failed units decide.
     """
     number = _number(step)
+    await _name_limits(world, step)
 
     async def make_default(remote: Remote) -> None:
         await remote.write(argv.switch_generation(number))
         await remote.write(argv.switch_to(step.facts["target"], "boot"), timeout_s=300)
 
     return await activate(world, step, step.facts["target"], make_default, checks=())
+
+
+async def _name_limits(world: World, step: Step) -> None:
+    """Say what the generation does not bring back: data, and a kernel before the next boot."""
+    step.tell("data stays as it is: /var/lib, /home and everything else outside the Nix store does not go back")
+    remote = await world.remote(step)
+    kernels = await remote.try_read(argv.resolve("/run/booted-system/kernel", f"{step.facts['target']}/kernel"))
+    booted, wanted = (*kernels.stdout.splitlines(), "", "")[:2]
+    if kernels.ok and booted != wanted:
+        step.tell("its kernel is not the one that runs; modules that are not loaded yet may not fit until a reboot")
 
 
 async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:

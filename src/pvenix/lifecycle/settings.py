@@ -28,6 +28,8 @@ def hardware_settings(host: Host, zone: Zone | None, config: VmConfig) -> dict[s
         "tags": ";".join(sorted({MARKER_TAG, *(tag.lower() for tag in machine.tags)})),
         "net0": nic(host, zone, config.values.get("net0", "")),
     }
+    if machine.hardware.display:
+        values["vga"] = machine.hardware.display
     for index, device in enumerate(machine.proxmox.pci):
         flags = (",pcie=1" if device.pcie else "") + (",x-vga=1" if device.primary else "")
         values[f"hostpci{index}"] = f"mapping={device.mapping}{flags}"
