@@ -157,8 +157,8 @@ class Session:
         yield nothing()
 
 
-def answer(status: int, out: str = "", err: str = "") -> CommandResult:
-    return CommandResult(argv=(), end=End.EXITED, exit_status=status, stdout=out, stderr=err, seconds=0)
+def answer(status: int, out: str = "", err: str = "", end: End = End.EXITED) -> CommandResult:
+    return CommandResult(argv=(), end=end, exit_status=status, stdout=out, stderr=err, seconds=0)
 
 
 class FakeWorld:
@@ -301,6 +301,15 @@ async def test_a_reboot_between_profile_and_boot_loader_does_not_end_in_unknown_
     there.units.clear()
     assert (await run(there, step)).status is Status.CHANGED
     assert now_on(there) == (NEW, NEW)
+
+
+async def test_a_fence_is_not_forgotten_with_the_connection_that_gives_it_back() -> None:
+    there, step = FakeHost(), a_step()
+    there.answers = lambda _here, text: answer(-1, end=End.LOST) if "/released" in text else None
+    assert (await run(there, step)).status is Status.UNKNOWN
+    there.answers = lambda _here, _text: None
+    assert (await run(there, step)).status is Status.CHANGED
+    assert not [path for path in there.files if path.startswith(argv.FENCE)]
 
 
 async def test_a_dead_man_on_its_way_back_is_not_stopped() -> None:

@@ -7,9 +7,13 @@ of an owner whose fence was taken over.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.remote import Remote, received
 from pvenix.model.errors import LockHeld
+
+_BESIDE = PurePosixPath(argv.FENCE).parent
 
 
 async def take(remote: Remote, attempt: str) -> None:
@@ -17,9 +21,8 @@ async def take(remote: Remote, attempt: str) -> None:
 
     Raises: LockHeld naming the attempt that holds it.
     """
-    folder = f"{argv.attempt_dir(attempt)}/fence"
+    folder = f"{_BESIDE}/{attempt}"  # on the same file system: only there is a move one step
     await remote.write(argv.make_dir(folder))
-    await remote.write(argv.make_dir("/run/pvenix"))
     await remote.write(argv.write_file(f"{folder}/{attempt}"), stdin=attempt.encode())
     # Newer versions of mv exit 1 where older ones exit 0 without moving, so only the listing counts.
     await remote.try_write(("mv", "-T", "-n", folder, argv.FENCE))
@@ -35,9 +38,13 @@ async def take(remote: Remote, attempt: str) -> None:
 
 
 async def release(remote: Remote, attempt: str) -> None:
-    """Give the fence back if `attempt` holds it; it is kept in the attempt's directory."""
+    """Give the fence back if `attempt` holds it; it is kept in the attempt's directory.
+
+    Raises: OutcomeUnknown when the connection is lost, so that the attempt stays open until it was given back.
+    """
     if await _owners(remote) == [attempt]:
-        await remote.try_write(("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released"), show_output=False)
+        away = ("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released")
+        received(await remote.try_write(away, show_output=False))
 
 
 async def _owners(remote: Remote) -> list[str]:
