@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvenix.engine.ports import Interface
+from pvenix.lifecycle.addresses import choose_addresses
 from pvenix.lifecycle.settings import cloudinit_settings, differing, hardware_settings
-from pvenix.lifecycle.world import choose_addresses
 from pvenix.model.host import Pci
 from pvenix.model.site import Zone
 from tests.unit.lifecycle_support import config, host

@@ -6,10 +6,11 @@ from pvenix.engine.ports import KEY_REFUSED, Target
 from pvenix.engine.step import Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.addresses import choose_addresses
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import Found, World, choose_addresses
+from pvenix.lifecycle.world import Found, World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
@@ -23,6 +24,8 @@ async def probe(world: World, step: Step) -> Probe:
     found = await world.find_vm(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
+    if "vmid" in step.known:
+        return needed("an interrupted attempt may not have seen the first boot through")
     if await world.pve.status(found.node, found.vmid) != "running":
         return needed(f"VM {found.vmid} is stopped")
     pin = world.trust.get(step.host)

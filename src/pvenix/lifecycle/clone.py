@@ -24,14 +24,17 @@ _ROOT_DISK = "scsi0"
 
 
 async def probe(world: World, step: Step) -> Probe:
-    """Done when the host's VM exists unlocked, with the size and the tags that the inventory wants."""
+    """Done when the host's VM exists unlocked, with our tag and the disk that the inventory wants."""
     found = await world.find_vm(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM")
     facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
+    if not is_ours(found.config, step.host):
+        return done(f"VM {found.vmid} on {found.node} was not made by pvenix; its settings stay", **facts)
     if found.config.values.get("lock") == "clone":
         return needed(f"VM {found.vmid} is still being cloned", **facts)
-    if MARKER_TAG in found.config.values.get("tags", "").split(";"):
+    grown = not 0 < _present_gib(found.config) < _disk_gib(world.host(step))
+    if grown and MARKER_TAG in found.config.values.get("tags", "").split(";"):
         return done(f"VM {found.vmid} on {found.node}", **facts)
     return needed(f"VM {found.vmid} is not set up yet", **facts)
 
@@ -41,7 +44,7 @@ async def apply(world: World, step: Step) -> Outcome:
     found = await _earlier(world, step) or await _clone(world, step)
     world.survey.outdated()
     await _settle(world, step, found)
-    config = await _config(world, found.node, found.vmid)
+    config = await _kept(world, step, found)
     return Outcome(
         status=Status.CHANGED,
         summary=f"VM {found.vmid} on {found.node}",
@@ -111,6 +114,7 @@ async def _clone(world: World, step: Step) -> Found:
                 raise
             step.tell(f"VM id {new} was taken meanwhile; choosing another")
             world.survey.outdated()
+            world.ledger.refused.add(new)
             del step.facts["vmid"]
     raise RemoteFailure(f"no free VM id for {step.host} after {_TRIES} tries", code="PVX0522")
 
@@ -154,6 +158,8 @@ async def _settle(world: World, step: Step, found: Found) -> None:
     host = world.host(step)
     config = await _config(world, found.node, found.vmid)
     changes = differing(hardware_settings(host, _zone(world, host), config), config)
+    if "vmid" not in step.known:
+        await step.intend(node=found.node, vmid=str(found.vmid))
     if changes:
         step.sends("pve", f"PUT /nodes/{found.node}/qemu/{found.vmid}/config {_pairs(changes)}")
         await world.pve.set_config(found.node, found.vmid, changes, digest=config.digest)
@@ -163,6 +169,22 @@ async def _settle(world: World, step: Step, found: Found) -> None:
         upid = await world.pve.resize(found.node, found.vmid, _ROOT_DISK, size)
         if upid:
             await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
+
+
+async def _kept(world: World, step: Step, found: Found) -> VmConfig:
+    """The VM's configuration, when it is what was written.
+
+    Raises: RemoteFailure naming what Proxmox did not keep.
+    """
+    host, config = world.host(step), await _config(world, found.node, found.vmid)
+    left = sorted(differing(hardware_settings(host, _zone(world, host), config), config))
+    left += [_ROOT_DISK] if _present_gib(config) < _disk_gib(host) else []
+    if left:
+        path = f"/nodes/{found.node}/qemu/{found.vmid}"
+        raise RemoteFailure(
+            f"Proxmox did not keep {', '.join(left)}", hint=f"GET {path}/pending shows why", code="PVX0517"
+        )
+    return config
 
 
 async def _config(world: World, node: NodeName, new: Vmid) -> VmConfig:

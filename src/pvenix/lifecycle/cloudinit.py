@@ -17,6 +17,8 @@ async def probe(world: World, step: Step) -> Probe:
     if found is None:
         return needed(f"{step.host} has no VM yet")
     missing = differing(_wanted(world, step), found.config)
+    if "fields" in step.known and not missing:
+        return needed("an interrupted attempt may not have regenerated the drive")
     return needed(f"to write: {', '.join(sorted(missing))}") if missing else done("the drive holds these values")
 
 
@@ -27,8 +29,9 @@ async def apply(world: World, step: Step) -> Outcome:
     changes = differing(wanted, found.config)
     await step.intend(fields=" ".join(sorted(changes)))
     path = f"/nodes/{found.node}/qemu/{found.vmid}"
-    step.sends("pve", f"PUT {path}/config {_shown(changes)}")
-    await world.pve.set_config(found.node, found.vmid, changes, digest=found.config.digest)
+    if changes:
+        step.sends("pve", f"PUT {path}/config {_shown(changes)}")
+        await world.pve.set_config(found.node, found.vmid, changes, digest=found.config.digest)
     if await world.pve.status(found.node, found.vmid) == "running":
         step.sends("pve", f"PUT {path}/cloudinit")
         await world.pve.regenerate_cloudinit(found.node, found.vmid)
@@ -38,7 +41,7 @@ async def apply(world: World, step: Step) -> Outcome:
         raise RemoteFailure(
             f"Proxmox did not keep {', '.join(sorted(left))}", hint=f"GET {path}/pending shows why", code="PVX0517"
         )
-    return Outcome(status=Status.CHANGED, summary=f"wrote {', '.join(sorted(changes))}")
+    return Outcome(status=Status.CHANGED, summary=f"wrote {', '.join(sorted(changes)) or 'the drive anew'}")
 
 
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:

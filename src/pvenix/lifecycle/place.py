@@ -41,7 +41,7 @@ async def apply(world: World, step: Step) -> Outcome:
         host = world.host(step)
         vms = await world.survey.vms()
         devices = await world.pve.pci_mappings() if host.machine.proxmox.pci else {}
-        candidates = rank(host, await world.pve.nodes(), vms, world.ledger.memory, devices)
+        candidates = rank(host, await world.pve.nodes(), vms, world.ledger.reserved(host.name, vms), devices)
         chosen = next((candidate for candidate in candidates if not candidate.refused), None)
         if chosen is None:
             raise RemoteFailure(
@@ -51,7 +51,7 @@ async def apply(world: World, step: Step) -> Outcome:
             )
         vmid = choose_vmid(world, host, vms)
         world.ledger.vmids[step.host] = vmid
-        world.ledger.memory[chosen.node] = world.ledger.memory.get(chosen.node, 0) + host.machine.memory_mib * 2**20
+        world.ledger.memory[step.host] = chosen.node, host.machine.memory_mib * 2**20
     storage = host.machine.proxmox.storage or world.cluster(host).storage.get("default", "")
     explained = tuple(_explain(candidate) for candidate in candidates)
     return Outcome(
@@ -71,7 +71,7 @@ def rank(
     host: Host,
     nodes: Sequence[NodeState],
     vms: Sequence[VmState],
-    reserved: dict[str, int],
+    reserved: Mapping[NodeName, int],
     devices: Mapping[str, frozenset[NodeName]],
 ) -> tuple[Candidate, ...]:
     """Nodes, best first: those with the most memory left once every VM there runs; ties by name."""
@@ -113,7 +113,7 @@ def choose_vmid(world: World, host: Host, vms: Sequence[VmState]) -> Vmid:
     taken = {int(vm.vmid) for vm in vms}
     taken |= {other.machine.proxmox.vmid for other in world.fleet.hosts.values() if other.machine.proxmox.vmid}
     taken |= {int(vmid) for name, vmid in world.ledger.vmids.items() if name != host.name}
-    taken |= set(policy.reserve)
+    taken |= world.ledger.refused | set(policy.reserve)
     for vmid in range(policy.first, policy.last + 1, policy.step):
         if vmid not in taken:
             return Vmid(vmid)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pvenix.engine.ports import Clock, Guest, Interface, Pve, Repo, Target, VmConfig, VmState
+from pvenix.engine.ports import Clock, Guest, Pve, Repo, Target, VmConfig, VmState
 from pvenix.engine.step import Step
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
+from pvenix.lifecycle.addresses import choose_addresses
 from pvenix.lifecycle.remote import Remote
-from pvenix.model.errors import Refused, RemoteFailure, Unreachable, UsageError
+from pvenix.model.errors import PvenixError, Refused, RemoteFailure, Unreachable, UsageError
 from pvenix.model.host import Host
 from pvenix.model.names import CommitId, NodeName, Vmid, node_name
 from pvenix.model.names import vmid as vm_id
@@ -21,6 +21,7 @@ from pvenix.model.site import Cluster
 MARKER_TAG = "pvenix"
 """The tag of every VM that pvenix made."""
 _SURVEY_AGE_S = 1.0
+_FAILURE_AGE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,20 @@ class Ledger:
     """VM ids and memory promised to hosts of this run whose VMs do not exist yet."""
 
     vmids: dict[str, Vmid] = field(default_factory=dict)
-    memory: dict[str, int] = field(default_factory=dict)
-    """Bytes by node."""
+    memory: dict[str, tuple[NodeName, int]] = field(default_factory=dict)
+    """Node and bytes by host."""
+    refused: set[Vmid] = field(default_factory=set)
+    """Ids that Proxmox said are taken: the token may not see every VM, and the list lags."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def reserved(self, host: str, vms: Sequence[VmState]) -> dict[NodeName, int]:
+        """Bytes by node that are promised to others and that `vms` does not show yet."""
+        shown = {vm.vmid for vm in vms if vm.memory_max}
+        found: dict[NodeName, int] = {}
+        for name, (node, memory) in self.memory.items():
+            if name != host and self.vmids.get(name) not in shown:
+                found[node] = found.get(node, 0) + memory
+        return found
 
 
 class Survey:
@@ -79,6 +91,7 @@ class World:
         self.ledger = Ledger()
         self._fetching = asyncio.Lock()
         self._fetched = False
+        self._failed: tuple[float, PvenixError] | None = None
 
     def cluster(self, host: Host) -> Cluster:
         """The cluster that the host lives in: the one it names, or the only one."""
@@ -94,24 +107,32 @@ class World:
 
         The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides; its notes,
         which the clone brings, and not its tags, which come later.
-        Raises: Refused when the VM of the inventory's id is another machine.
+        Raises: Refused when the VM of the inventory's id is another machine, Unreachable when a node that does not answer
+        has a VM that may be it.
         """
+        declared = self.fleet.hosts[name].machine.proxmox.vmid
         if facts and {"node", "vmid"} <= facts.keys():
             node, vmid = node_name(facts["node"]), vm_id(facts["vmid"])
             config = await self.pve.config(node, vmid)
-            if config is not None and config.values.get("name") == name:
+            if config is not None and _is_of(name, config, declared=vmid == declared):
                 return Found(node=node, vmid=vmid, config=config)
-        declared = self.fleet.hosts[name].machine.proxmox.vmid
-        for vm in await self.survey.vms():
-            if vm.template or not (vm.vmid == declared or vm.name in ("", name)):
+        silent: dict[NodeName, Unreachable] = {}
+        for vm in _likely_first(await self.survey.vms(), name, declared):
+            if vm.node in silent:
                 continue
-            config = await self.pve.config(vm.node, vm.vmid)
+            try:
+                config = await self.pve.config(vm.node, vm.vmid)
+            except Unreachable as error:
+                silent[vm.node] = error
+                continue
             if config is None:
                 continue
-            if config.values.get("name") == name and (vm.vmid == declared or is_ours(config, name)):
+            if _is_of(name, config, declared=vm.vmid == declared):
                 return Found(node=vm.node, vmid=vm.vmid, config=config)
             if vm.vmid == declared and config.values.get("lock") != "clone":
                 raise _stranger(vm.vmid, config, name)
+        if silent:
+            raise next(iter(silent.values()))
         return None
 
     async def vm_of(self, step: Step) -> Found:
@@ -202,12 +223,26 @@ class World:
         return repository.branch if repository else "main"
 
     async def expected(self) -> CommitId:
-        """The commit that every host should run; the remote is asked once a run."""
+        """The commit that every host should run; the remote is asked once a run.
+
+        Raises: what kept the remote from being read: what was fetched earlier is not what hosts should run now.
+        """
         async with self._fetching:
             if not self._fetched:
-                self._fetched = True
-                return await self.repo.fetch()
+                return await self._fetch()
         return await self.repo.main()
+
+    async def _fetch(self) -> CommitId:
+        """The remote's tip; a failure holds for all hosts that ask at the same time."""
+        if self._failed is not None and self.clock.monotonic() - self._failed[0] < _FAILURE_AGE_S:
+            raise self._failed[1]
+        try:
+            commit = await self.repo.fetch()
+        except PvenixError as error:
+            self._failed = self.clock.monotonic(), error
+            raise
+        self._fetched = True
+        return commit
 
     async def registered(self, name: str) -> bool:
         """True when the main branch holds the host's NixOS configuration."""
@@ -222,6 +257,17 @@ def marker(host: str, run: str) -> str:
 def is_ours(config: VmConfig, host: str) -> bool:
     """True when the VM's notes name `host`; a clone inherits the tags of its template, so tags alone do not count."""
     return f"pvenix-host: {host}" in config.values.get("description", "").split("\n")
+
+
+def _is_of(host: str, config: VmConfig, *, declared: bool) -> bool:
+    """True for the VM of `host`: it has its name, and our notes or the id that the inventory declares."""
+    return config.values.get("name") == host and (declared or is_ours(config, host))
+
+
+def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmState]:
+    """The VMs that may be the host's: that of the declared id, those of its name, then those without a name."""
+    may_be = [vm for vm in vms if not vm.template and (vm.vmid == declared or vm.name in ("", host))]
+    return sorted(may_be, key=lambda vm: (vm.vmid != declared, vm.name != host))
 
 
 def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:
@@ -241,19 +287,3 @@ def host_file(name: str) -> str:
 def hardware_file(name: str) -> str:
     """Path of a host's hardware configuration in the fleet."""
     return f"nix/hardware/{name}-hw.nix"
-
-
-def choose_addresses(interfaces: tuple[Interface, ...], config: VmConfig) -> tuple[str, ...]:
-    """Addresses of the VM's own first NIC, IPv4 first, without loopback and link-local ones.
-
-    The agent also lists bridges and containers of the guest, so an interface counts only by the MAC of `net0`.
-    """
-    mac = config.values.get("net0", "").partition(",")[0].partition("=")[2].lower()
-    found = [
-        ipaddress.ip_interface(address).ip
-        for interface in interfaces
-        if mac and interface.mac == mac
-        for address in interface.addresses
-    ]
-    usable = [ip for ip in found if not (ip.is_loopback or ip.is_link_local)]
-    return tuple(str(ip) for ip in sorted(usable, key=lambda ip: ip.version))
