@@ -29,6 +29,7 @@ async def apply(world: World, step: Step) -> Outcome:
     remote = await world.remote(step)
     new = step.facts.get("new", "") if step.facts.get("built") == commit else ""
     if not new:
+        await step.intend(commit=commit)
         new = await build.build_on(world, remote, commit, attempt=step.run)
     systems = (await remote.read(argv.SYSTEMS)).splitlines()
     if systems[1] == new == systems[2]:

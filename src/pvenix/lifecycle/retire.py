@@ -55,7 +55,7 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     del world
     return (
         ("pve", f"POST {path}/status/stop"),
-        ("pve", f"DELETE {path} purge=1 destroy-unreferenced-disks=1"),
+        ("pve", f"DELETE {path} purge=1"),
         ("git", f"push origin {branch_of(step.host)}: machine.state: absent"),
     )
 
@@ -72,7 +72,7 @@ async def _destroy(world: World, step: Step, found: Found) -> None:
     if await world.pve.status(found.node, found.vmid) == "running":
         step.sends("pve", f"POST {path}/status/stop")
         await task_end(world, step, await world.pve.stop(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
-    step.sends("pve", f"DELETE {path} purge=1 destroy-unreferenced-disks=1")
+    step.sends("pve", f"DELETE {path} purge=1")
     try:
         await task_end(world, step, await world.pve.destroy(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:
