@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -96,7 +98,7 @@ class GitRepo:
             await self.fetch()
 
     def _pin(self) -> None:
-        """Write the one host key that ssh will accept."""
+        """Write the one host key that ssh will accept; an ssh that reads the file meanwhile sees all of it."""
         if not self._remote_is_ssh:
             return
         if not self._host_key.strip():
@@ -106,7 +108,12 @@ class GitRepo:
             )  # fmt: skip
         try:
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._known_hosts.write_text(f"pvenix-git {' '.join(self._host_key.split()[:2])}\n", encoding="ascii")
+            line = f"pvenix-git {' '.join(self._host_key.split()[:2])}\n".encode("ascii")
+            if not self._known_hosts.exists() or self._known_hosts.read_bytes() != line:
+                handle, name = tempfile.mkstemp(dir=self._cache, prefix=".known_hosts.")
+                with os.fdopen(handle, "wb") as file:
+                    file.write(line)
+                Path(name).replace(self._known_hosts)
         except (OSError, UnicodeEncodeError) as error:
             raise LocalResource(f"the cache {self._cache} cannot be written", why=str(error)) from error
 
