@@ -247,9 +247,12 @@ async def test_help_lists_this_screens_actions_with_reasons_and_runs_the_chosen_
         ui.expect("history of main")
 
 
-async def test_the_palette_starts_a_verb_by_name(open_ui: OpenUi) -> None:
+async def test_the_palette_names_every_action_once_and_starts_a_verb_by_name(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.press("ctrl+p")
+        await ui.type("retire")
+        assert "D" in ui.line("destroys")
+        await ui.press("escape", "ctrl+p")
         await ui.type("cloudinit")
         await ui.press("enter")
         ui.expect("pvenix cloudinit tappaas-cicd")

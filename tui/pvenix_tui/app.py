@@ -214,8 +214,10 @@ class PvenixApp(App[int]):
 
     @staticmethod
     def _actions(screen: PvenixScreen[object]) -> list[Action]:
-        scopes = [screen.scope, *(["verbs"] if isinstance(screen, HostVerbs) else []), "list", "app"]
-        return [action for scope in scopes for action in in_scope(scope)]
+        own = list(in_scope(screen.scope))
+        keyed = {action.label for action in own}
+        verbs = in_scope("verbs") if isinstance(screen, HostVerbs) else ()
+        return [*own, *(verb for verb in verbs if verb.label not in keyed), *in_scope("list"), *in_scope("app")]
 
     async def _do_chosen(self, screen: PvenixScreen[object], action: Action) -> None:
         if "app" in action.scopes:

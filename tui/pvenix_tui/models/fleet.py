@@ -175,7 +175,12 @@ class FleetModel:
                 (", ".join(own_groups(host)), Tone.DIM),
             )
         if status.problem:
-            return ((name, Tone.STRONG), ("  ", Tone.PLAIN), (status.problem, Tone.WARN))
+            return (
+                (name, Tone.STRONG),
+                ("  ", Tone.PLAIN),
+                sync_span(status.sync),
+                (f"  {status.problem}", Tone.WARN),
+            )
         parts = [
             f"VM {status.vmid} on {status.node}" if status.vmid else "",
             status.power,

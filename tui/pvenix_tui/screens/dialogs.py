@@ -216,7 +216,9 @@ class Confirm(Dialog[bool]):
         make: Callable[[int], Sequence[Line]] = lambda _width: self._lines  # noqa: E731 a name for the reader
         with Vertical(id="box", classes="small") as box:
             box.border_title = foreign(self._title)
-            yield Rows(Document(make), cursor=False, id="question")
+            question = Rows(Document(make), cursor=False, id="question")
+            question.styles.height = len(self._lines)
+            yield question
             bar = Bar(id="note")
             bar.show(((" y ", Tone.ACCENT), (f"{self._yes}   ", Tone.PLAIN), ("esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
             yield bar

@@ -12,7 +12,7 @@ from typing_extensions import override
 from pvenix.model.review import Review, Verdict
 from pvenix_tui.actions import Context
 from pvenix_tui.intents import review_intent
-from pvenix_tui.models.lines import Line, Span, Tone, text_line
+from pvenix_tui.models.lines import Line, Span, Tone, text_line, wrap
 from pvenix_tui.models.review import ReviewDocument, SeenFiles, approval_reason, review_document
 from pvenix_tui.models.states import status_span
 from pvenix_tui.screens.base import PvenixScreen, bindings
@@ -66,7 +66,7 @@ class ReviewScreen(PvenixScreen[None]):
 
     def _lines(self, width: int) -> tuple[Line, ...]:
         if self.review is None:
-            self._document = ReviewDocument(lines=(text_line(self._note, Tone.WARN),), files=())
+            self._document = ReviewDocument(lines=tuple(wrap(text_line(self._note, Tone.WARN), width)), files=())
         else:
             self._document = review_document(self.review, width)
             if self._seen is not None and width != self._width:
