@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import Remote, must
+from pvenix.lifecycle.remote import Remote, must, text_of
 from pvenix.model.errors import Refused, RemoteFailure
 
 DEFAULT_PATH: Final = "/srv/git/tappaas-nixos-config.git"
@@ -67,7 +67,7 @@ async def found(remote: Remote, wanted: Founding) -> Founded:
     /etc/nixos has edits that are in no commit, or a command fails; OutcomeUnknown when the connection is lost.
     """
     home = await _home(remote, wanted.owner)
-    authorised = _opens(await _text(remote, _keys(home)), wanted)
+    authorised = _opens(await text_of(remote, _keys(home)), wanted)
     hook = await _hook_fits(remote, wanted)
     tip = await _tip(remote, wanted)
     if not tip:
@@ -104,11 +104,6 @@ def _keys(home: str) -> str:
     return f"{home}/.ssh/authorized_keys"
 
 
-async def _text(remote: Remote, path: str) -> str:
-    """The file's text, empty when there is none."""
-    return (await remote.try_read(("cat", path), sudo=True)).stdout
-
-
 async def _there(remote: Remote, path: str) -> bool:
     return (await remote.try_read(("test", "-e", path), sudo=True)).ok
 
@@ -141,7 +136,7 @@ async def _hook_fits(remote: Remote, wanted: Founding) -> bool:
 
     Raises: Refused when it is somebody else's.
     """
-    present = await _text(remote, f"{wanted.path}/hooks/update")
+    present = await text_of(remote, f"{wanted.path}/hooks/update")
     if present and present.splitlines()[:2] != wanted.hook.splitlines()[:2]:
         raise Refused(
             f"{wanted.path} has an update hook of its own",
@@ -227,7 +222,7 @@ async def _authorise(remote: Remote, wanted: Founding, home: str) -> None:
         await remote.write(("chown", f"{wanted.owner}:", folder))
     command = f"{serve} operator" + ("" if wanted.path == DEFAULT_PATH else f" {wanted.path}")
     line = f'restrict,command="{command}" {" ".join(wanted.operator_key.split()[:2])} operator'
-    present = await _text(remote, _keys(home))
+    present = await text_of(remote, _keys(home))
     text = "".join(f"{known}\n" for known in [*present.splitlines(), line])
     await _put(remote, _keys(home), text, mode="600", owner=wanted.owner)
 

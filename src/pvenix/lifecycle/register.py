@@ -9,7 +9,7 @@ from pvenix.engine.step import Step
 from pvenix.fleet.edit import add_host, set_machine
 from pvenix.lifecycle import argv, hardware
 from pvenix.lifecycle.hostfile import host_file_text
-from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.remote import Remote, text_of
 from pvenix.lifecycle.world import Found, World, hardware_file, host_file
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import registration_branch
@@ -28,6 +28,8 @@ async def probe(world: World, step: Step) -> Probe:
         return needed(f"{step.host} is not booted yet")
     main = await world.repo.fetch()
     files = await _files(world, step, found, main)
+    if "branch" in step.known:
+        return needed("an interrupted attempt may not have let the guest's own key in")
     if await _holds(world, main, files):
         return done("the main branch holds its files")
     tip = await world.repo.tip(registration_branch(step.host))
@@ -44,13 +46,15 @@ async def apply(world: World, step: Step) -> Outcome:
     base = await world.repo.tip(branch) or main
     changed = {path: text for path, text in files.items() if await world.repo.read(base, path) != text}
     await step.intend(branch=branch, base=base)
-    step.sends("git", f"push origin {branch}: {', '.join(sorted(changed))}")
-    commit = await world.repo.commit(branch, base, changed, message=_message(world, step, found))
+    commit = base
+    if changed:
+        step.sends("git", f"push origin {branch}: {', '.join(sorted(changed))}")
+        commit = await world.repo.commit(branch, base, changed, message=_message(world, step, found))
     step.evidence(commit=commit)
-    authorised = await _authorise(world, step, found)
+    trouble = await _authorise(world, step, found)
     return Outcome(
         status=Status.CHANGED,
-        summary=f"{branch} is at {commit[:10]}" + ("" if authorised else "; its own Git key is not authorised"),
+        summary=f"{branch} is at {commit[:10]}" + (f"; its own Git key is not let in: {trouble}" if trouble else ""),
         facts={"registered": commit},
     )
 
@@ -107,21 +111,25 @@ def _message(world: World, step: Step, found: Found) -> str:
     return f"Register {step.host}\n\nVM {found.vmid} on {found.node}, roles: {roles}.\nRun: {step.run}\n"
 
 
-async def _authorise(world: World, step: Step, found: Found) -> bool:
-    """Let the guest's own key push its own registration branch; False when the site offers no place for it."""
+async def _authorise(world: World, step: Step, found: Found) -> str:
+    """Let the guest's own key push its own registration branch; why that is not possible, empty when it is done."""
     server = next((name for name, host in world.fleet.hosts.items() if host.machine.controller), None)
     text = await world.pve.agent_read_file(found.node, found.vmid, argv.GIT_KEY)
     key = _PUBLIC_KEY.match(text or "")
-    if server is None or key is None or world.trust.get(server) is None:
-        return False
+    if server is None:
+        return "no host of the inventory is the controller"
+    if key is None:
+        return f"there is none in {argv.GIT_KEY}"
+    if world.trust.get(server) is None:
+        return f"no host key is pinned for {server} (pvenix boot {server})"
     step.asks("agent", f"file-read {argv.GIT_KEY}")
     remote = Remote(session=await world.guest.session(await world.target(server)), step=step)
-    present = (await remote.try_read(("cat", _AUTHORIZED_KEYS), sudo=True)).stdout
+    present = await text_of(remote, _AUTHORIZED_KEYS)
     line = f'restrict,command="{_SERVE} guest:{step.host}" {key.group()} {step.host}'
-    kept = [known for known in present.splitlines() if not known.endswith(f" {step.host}")]
+    kept = [known for known in present.splitlines() if not re.search(rf'guest:{re.escape(step.host)}[ "]', known)]
     wanted = "\n".join([*kept, line]) + "\n"
     if wanted == present:
-        return True
+        return ""
     await remote.write(argv.write_file(f"{_AUTHORIZED_KEYS}.new"), stdin=wanted.encode())
     await remote.write(("mv", "-T", f"{_AUTHORIZED_KEYS}.new", _AUTHORIZED_KEYS))
-    return True
+    return ""

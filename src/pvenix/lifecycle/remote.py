@@ -12,6 +12,8 @@ from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 
 _TAIL = 12
 """How many last lines an error shows."""
+_WHOLE = 1 << 20
+"""Bytes; of longer output a session keeps the end only."""
 
 
 def as_text(argv: Sequence[str], *, sudo: bool = False) -> str:
@@ -90,6 +92,21 @@ def must(result: CommandResult) -> str:
     lines = last_lines(result)
     why = f"{lines[-1]} ({ended})" if lines else ended
     raise RemoteFailure(f"`{shlex.join(result.argv)}` failed", why=why, evidence=lines, code="PVX0601")
+
+
+async def text_of(remote: Remote, path: str) -> str:
+    """The text of one of root's files, all of it; empty when there is no such file.
+
+    Raises: RemoteFailure when it cannot be read whole, OutcomeUnknown when the connection is lost.
+    """
+    there = await remote.try_read(("test", "-e", path), sudo=True)
+    if there.end is End.EXITED and there.exit_status == 1:
+        return ""
+    must(there)
+    text = await remote.read(("cat", path), sudo=True)
+    if len(text.encode()) >= _WHOLE:
+        raise RemoteFailure(f"{path} on {remote.step.host} is too long to be rewritten", why=f"{_WHOLE} bytes or more")
+    return text
 
 
 def last_lines(result: CommandResult) -> tuple[str, ...]:

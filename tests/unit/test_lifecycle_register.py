@@ -1,0 +1,105 @@
+"""Letting a guest's own Git key in: one line is added or replaced, and no other is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pvenix.engine.ports import CommandResult, End
+from pvenix.lifecycle.register import _authorise
+from pvenix.lifecycle.state import looking_at
+from pvenix.lifecycle.world import Found, World
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure
+from pvenix.model.names import NodeName, Vmid
+from tests.unit.lifecycle_support import config, host
+
+KEYS = "/srv/git/.ssh/authorized_keys"
+KEY = f"ssh-ed25519 {'A' * 68}"
+OPERATOR = 'restrict,command="/bin/fleet-git-serve operator" ssh-ed25519 BBBB operator\n'
+
+
+class Server:
+    """The files of the host that keeps the repository, behind one session."""
+
+    def __init__(self, text: str | None, cat: CommandResult | None = None) -> None:
+        self.files = {} if text is None else {KEYS: text}
+        self._cat = cat
+
+    async def run(self, argv: Sequence[str], *, stdin: bytes = b"", **_: Any) -> CommandResult:
+        match list(argv):
+            case ["test", "-e", path]:
+                return ended(int(path not in self.files))
+            case ["cat", path]:
+                return self._cat or ended(0, self.files[path])
+            case ["dd", target, *_]:
+                self.files[target.removeprefix("of=")] = stdin.decode()
+            case ["mv", "-T", source, target]:
+                self.files[target] = self.files.pop(source)
+        return ended(0)
+
+
+def ended(status: int, out: str = "", end: End = End.EXITED) -> CommandResult:
+    return CommandResult(argv=("x",), end=end, exit_status=status, stdout=out, stderr="", seconds=0)
+
+
+async def let_in(server: Server, name: str = "dns01") -> str:
+    async def agent_read_file(*_: object) -> str:
+        return f"{KEY} root@{name}\n"
+
+    async def same(*_: object) -> Any:
+        return server
+
+    controller = host("cicd", controller=True)
+    world = SimpleNamespace(
+        fleet=SimpleNamespace(hosts={"cicd": controller}),
+        pve=SimpleNamespace(agent_read_file=agent_read_file),
+        trust=SimpleNamespace(get=lambda _name: object()),
+        guest=SimpleNamespace(session=same),
+        target=same,
+    )
+    found = Found(node=NodeName("n1"), vmid=Vmid(200), config=config())
+    return await _authorise(cast("World", world), looking_at(name), found)
+
+
+async def test_the_first_key_of_all_makes_the_file() -> None:
+    server = Server(None)
+    assert await let_in(server) == ""
+    assert server.files[KEYS].endswith(f"{KEY} dns01\n")
+
+
+async def test_a_key_is_added_once_and_replaces_the_guest_s_older_one() -> None:
+    older = f'restrict,command="/bin/fleet-git-serve guest:dns01" ssh-ed25519 {"C" * 68} dns01\n'
+    server = Server(OPERATOR + older)
+    await let_in(server)
+    await let_in(server)
+    lines = server.files[KEYS].splitlines()
+    assert lines[0] == OPERATOR.strip()
+    assert [KEY in line for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["operator", "dns0"])
+async def test_a_host_that_is_called_like_the_end_of_another_line_takes_nobody_s_key_away(name: str) -> None:
+    other = f'restrict,command="/bin/fleet-git-serve guest:dns01" {KEY} dns01\n'
+    server = Server(OPERATOR + other)
+    await let_in(server, name)
+    assert server.files[KEYS].startswith(OPERATOR + other)
+
+
+@pytest.mark.parametrize(
+    ("cat", "error"),
+    [
+        (ended(1), RemoteFailure),
+        (ended(-1, "half of", End.SIGNALLED), RemoteFailure),
+        (ended(-1, "half of", End.LOST), OutcomeUnknown),
+        (ended(0, "x" * (1 << 20)), RemoteFailure),
+    ],
+    ids=["failed", "killed", "cut", "longer than is kept"],
+)
+async def test_keys_that_were_not_read_whole_are_not_written_anew(cat: CommandResult, error: type[Exception]) -> None:
+    server = Server(OPERATOR, cat)
+    with pytest.raises(error):
+        await let_in(server)
+    assert server.files == {KEYS: OPERATOR}
