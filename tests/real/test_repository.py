@@ -131,7 +131,7 @@ async def test_a_host_is_registered_by_the_operator_and_its_own_key_authorised(f
     outcome = await register.apply(lane.world, step)
     assert outcome.status is Status.CHANGED
     tip = founded.tips()["refs/heads/registration/dns01"]
-    assert outcome.facts["commit"] == tip
+    assert outcome.facts["registered"] == tip
     changed = lane.cicd.console("git", f"--git-dir={BARE}", "diff", "--name-only", "main", tip).stdout.split()
     assert changed == [f"inventory/host_vars/{HOST}.yaml", f"inventory/trust/{HOST}"]
     variables = lane.cicd.console("git", f"--git-dir={BARE}", "show", f"{tip}:inventory/host_vars/{HOST}.yaml").stdout
@@ -148,7 +148,7 @@ async def test_a_new_host_file_written_from_its_roles_builds_on_the_guest_after_
     files = {"nix/hosts/dns01.nix": None, "nix/hardware/dns01-hw.nix": None, "nix/hosts/other.nix": "{ }\n"}
     await lane.change(files, "Forget dns01")
     step, _ = lane.step("register")
-    commit = (await register.apply(lane.world, step)).facts["commit"]
+    commit = (await register.apply(lane.world, step)).facts["registered"]
     merged = await lane.world.repo.merge(commit, into="main", message="Merge")  # type: ignore[arg-type]
     lane.world._fetched = False
     building, _ = lane.step("build")
