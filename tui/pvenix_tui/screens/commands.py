@@ -58,7 +58,7 @@ class CommandsScreen(PvenixScreen[None]):
 
     @override
     def where(self) -> str:
-        return f"{self._follower.model.commands_total} commands"
+        return f"{self._follower.model.commands_total} commands (w: changes something)"
 
     def _lines(self, width: int) -> list[Line]:
         model = self._follower.model
