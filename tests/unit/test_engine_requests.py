@@ -215,3 +215,19 @@ def test_a_damaged_request_is_nobody_s_wish_and_the_next_one_is_heard(tmp_path: 
     one = bench(tmp_path, play("a1", verbs=("clone", "boot")))
     assert with_requests(one, script) == ExitCode.INTERRUPTED
     assert Status.CANCELLED.value in one.ends().values()
+
+
+def test_what_was_asked_of_a_process_that_died_is_not_asked_of_the_next(tmp_path: Path) -> None:
+    """As after two interrupts in a row: the first one's request is still there when the run is resumed."""
+    one = bench(tmp_path, play("a1", verbs=("clone", "boot")))
+    one.run.request("cancel")
+    assert one.go(resume=True) == ExitCode.OK
+
+
+def test_a_request_that_this_version_does_not_know_stops_nothing(tmp_path: Path) -> None:
+    async def script(one: Bench) -> None:
+        await until(one, "step.started")
+        (one.run.path / "requests" / "0-new.json").write_text('{"kind": "dance", "host": ""}')
+
+    one = bench(tmp_path, play("a1", verbs=("clone", "boot")))
+    assert with_requests(one, script) == ExitCode.OK

@@ -142,10 +142,14 @@ class RunDir:
         """The requests made since the last call, oldest first."""
         taken = []
         for file in sorted((self.path / "requests").glob("*.json")):
+            try:
+                text = file.read_bytes()
+                file.unlink()
+            except OSError:
+                continue  # what cannot be taken away would be asked again and again
             with contextlib.suppress(ValueError, LookupError, TypeError):  # not of our writing: nobody asked anything
-                data: dict[str, Any] = json.loads(file.read_text())
+                data: dict[str, Any] = json.loads(text)
                 taken.append(Request(kind=data["kind"], host=data["host"]))
-            file.unlink()
         return taken
 
     @contextmanager

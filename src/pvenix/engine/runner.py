@@ -45,6 +45,8 @@ class Runner:
         """
         began = self.tools.clock.monotonic()
         earlier = self.tools.journal.entries() if resume else ()
+        if resume:
+            self.run.take_requests()  # they were meant for the process that died
         self._announce(resume=resume)
         requests = asyncio.ensure_future(self._watch_requests())  # noqa: TID251 - ends with this function, see finally
         try:
@@ -164,5 +166,5 @@ class Runner:
                 self._retries(host)
         elif request.kind == "continue":
             await self.gate.go_on()
-        else:
+        elif request.kind == "cancel":
             await self.gate.stop(request.host)
