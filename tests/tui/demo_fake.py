@@ -54,7 +54,8 @@ class PlayedBackend(FakeBackend):
                 )
         for host in plan.hosts:
             self.end_host(run, host, "failed" if host == HOSTS[3].name else "changed", "all steps done")
-        self.end_run(run, 0, changed=len(plan.hosts))
+        failed = sum(1 for host in plan.hosts if host == HOSTS[3].name)
+        self.end_run(run, min(failed, 1), changed=len(plan.hosts) - failed, failed=failed)
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def run_summary(followed: Followed, now: float) -> Line:
     model = followed.model
     spans: list[Span] = [(" ", Tone.PLAIN)]
     spans.append(("paused", Tone.WARN) if model.paused and followed.state == "running" else status_span(followed.state))
-    if model.exit_code is not None:
+    if model.exit_code is not None and followed.state == "ended":
         spans.append((f" exit {model.exit_code}", Tone.OK if model.exit_code == 0 else Tone.BAD))
     if model.plan.check:
         spans.append((" check", Tone.ACCENT))
