@@ -164,6 +164,7 @@ class Workspace:
 
         Raises: LockHeld when another process executes it, InvalidInput, LocalResource.
         """
+        from pvenix.adapters.text import sanitise
         from pvenix.engine.execution import Tools
         from pvenix.engine.journal import SqliteJournal
         from pvenix.engine.locks import HostLocks
@@ -173,7 +174,11 @@ class Workspace:
 
         plan = run.plan()
         world = await self._site()
-        with run.locked(), SqliteJournal(run.journal_path) as journal, Narrator(run, world.clock, on_event) as narrator:
+        with (
+            run.locked(),
+            SqliteJournal(run.journal_path) as journal,
+            Narrator(run, world.clock, on_event, clean=sanitise) as narrator,
+        ):
             locks = HostLocks(self.state_dir / "locks")
             tools = Tools(verbs=verbs(world), journal=journal, clock=world.clock, locks=locks)
             return int(await Runner(plan, run, tools, narrator).execute(resume=resume))

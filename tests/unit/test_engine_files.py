@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pvenix.adapters.text import sanitise
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.runfiles import Request, RunDir, RunStore
@@ -78,6 +79,14 @@ def test_a_process_that_goes_on_behind_a_torn_line_is_read_whole(run: RunDir) ->
     assert [event.seq for event in events] == [1, 2]
     assert isinstance(events[-1], Progress)
     assert events[-1].text == "resumed"
+
+
+def test_a_host_s_log_holds_nothing_that_moves_a_cursor_however_it_was_torn(run: RunDir) -> None:
+    """An activation's log is read by byte offsets, raw; `cat` of ours must be as harmless as the screen."""
+    with Narrator(run, MovableClock(), lambda _event: None, clean=sanitise) as narrator:
+        for piece in ("start\x1b]52;c;", "ZXZpbA==\x07ing\n10%\r", "90%\r\n\u202etxt.", "exe\n\x9b2Jend"):
+            narrator.log("a1").write(piece)
+    assert run.log_path("a1").read_text() == "starting\n90%\n<U+202E>txt.exe\nend\n"
 
 
 def test_an_event_of_a_kind_that_is_not_known_is_passed_over(run: RunDir) -> None:

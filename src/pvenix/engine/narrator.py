@@ -17,12 +17,18 @@ _LINE_LIMIT = 4096
 
 
 class Narrator:
-    """Numbers a run's events, writes them to its files and hands them to this process's listener."""
+    """Numbers a run's events, writes them to its files and hands them to this process's listener.
 
-    def __init__(self, run: RunDir, clock: Clock, on_event: Callable[[Event], None]) -> None:
+    `clean` makes text of hosts safe for a terminal: not all of it came through a sanitised stream.
+    """
+
+    def __init__(
+        self, run: RunDir, clock: Clock, on_event: Callable[[Event], None], *, clean: Callable[[str], str] = str
+    ) -> None:
         self._run = run
         self._clock = clock
         self._on_event = on_event
+        self._clean = clean
         run.mend_events()
         earlier, _ = run.events()
         self._seq = earlier[-1].seq if earlier else 0
@@ -41,7 +47,7 @@ class Narrator:
     def log(self, host: str) -> HostLog:
         """The log of `host`, open until the narrator is closed."""
         if host not in self._logs:
-            self._logs[host] = HostLog(self._run.log_path(host))
+            self._logs[host] = HostLog(self._run.log_path(host), self._clean)
         return self._logs[host]
 
     def __enter__(self) -> Self:
@@ -58,12 +64,13 @@ class Narrator:
 class HostLog:
     """The output of one host in one run, line by line; of a progress line that redraws itself the last state is kept."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clean: Callable[[str], str]) -> None:
         self._file: TextIO = _open(path)
+        self._clean = clean
         self._partial = ""
 
     def write(self, text: str) -> None:
-        """Append sanitised output as it came; a line is written when it is whole.
+        """Append output as it came; a line is written when it is whole.
 
         Raises: LocalResource when the disk does not take it.
         """
@@ -90,7 +97,7 @@ class HostLog:
         if not lines:
             return
         try:
-            self._file.write("".join(f"{_last_state(line)}\n" for line in lines))
+            self._file.write(self._clean("".join(f"{_last_state(line)}\n" for line in lines)))
             self._file.flush()
         except OSError as error:
             raise LocalResource("a host's log cannot be written", why=str(error)) from error

@@ -31,7 +31,7 @@ class Step:
     show: Callable[[str, str, bool], None]
     """Shows a command: channel, text, whether it writes; verbs say `sends` or `asks`."""
     output: Callable[[str], None]
-    """Takes sanitised output of the host."""
+    """Takes output of the host."""
 
     def sends(self, channel: str, text: str) -> None:
         """Show a command that changes something, before it is sent."""
