@@ -138,7 +138,7 @@ async def _found(fleet: Fleet, repository: Repository, place: Place, key: str, s
         raise UsageError("the site names no SSH key", hint="set access.key in inventory/site.yaml")
     target = Target(
         host=place.address, address=place.address, port=place.port, user=access.user, host_key=key,
-        key_file=str(access.key),
+        key_file=str(access.key), pinned_in="repository.host_key in inventory/site.yaml",
     )  # fmt: skip
 
     def show(_channel: str, text: str, writes: bool) -> None:  # noqa: FBT001 - the shape that Step asks for

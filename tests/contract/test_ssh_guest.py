@@ -13,6 +13,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from pvenix.adapters.ssh.errors import explained
 from pvenix.adapters.ssh.guest import SshGuest
 from pvenix.adapters.ssh.login import SshSettings
 from pvenix.adapters.ssh.session import remote_command
@@ -53,6 +54,18 @@ async def net(tmp_path: Path) -> AsyncIterator[Net]:
     await guest.close()
     await server.close()
     await jump.close()
+
+
+@pytest.mark.parametrize(
+    ("pinned_in", "hint"), [("", "pvenix boot web1"), ("access.jump.host_key", "write its key to access.jump.host_key")]
+)
+@pytest.mark.parametrize("error", [asyncssh.HostKeyNotVerifiable("no"), OSError("gone")])
+def test_the_way_out_fits_who_was_not_reached(pinned_in: str, hint: str, error: Exception) -> None:
+    """A jump host has no VM that `boot` or `status` could look at."""
+    target = Target(host="web1", address="a", port=22, user="u", host_key="", key_file="k", pinned_in=pinned_in)
+    told = explained(target, error).hint
+    assert hint in told or isinstance(error, OSError)
+    assert ("pvenix" in told) is not pinned_in.startswith("access")
 
 
 async def test_a_changed_host_key_is_refused_before_any_login_is_tried(net: Net) -> None:

@@ -55,8 +55,7 @@ class TrustStore:
 
     def get(self, host: str) -> Pin | None:
         """The pin in force: the one written last, of this machine's before registration and the fleet's."""
-        paths = [folder / host_name(host) for folder in (self._local, self._fleet)]
-        written = sorted((path for path in paths if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
+        written = sorted(self._files(host), key=lambda path: path.stat().st_mtime_ns)
         return parse_pin(written[-1].read_text()) if written else None
 
     def pin(self, host: str, pin: Pin) -> None:
@@ -70,7 +69,7 @@ class TrustStore:
             raise Refused(
                 f"the host key of {host} changed",
                 why="nothing shows that the VM is another one, and the key of a VM stays",
-                hint=f"look at the VM's console; if the change is yours, remove inventory/trust/{host}",
+                hint=f"look at the VM's console; if the change is yours, remove {' and '.join(map(str, self._files(host)))}",
                 code="PVX0804",
             )
         if known == pin:
@@ -82,6 +81,10 @@ class TrustStore:
             temporary.replace(self._local / host_name(host))
         except OSError as error:
             raise LocalResource("the pinned host key cannot be stored", why=str(error)) from error
+
+    def _files(self, host: str) -> list[Path]:
+        paths = [folder / host_name(host) for folder in (self._local, self._fleet)]
+        return [path for path in paths if path.is_file()]
 
     def forget(self, host: str) -> None:
         """Drop the local pin, as when its VM was destroyed."""

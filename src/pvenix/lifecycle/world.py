@@ -197,6 +197,7 @@ class World:
             port=access.jump.port,
             user=access.jump.user,
             host_key=access.jump.host_key,
+            pinned_in="access.jump.host_key in inventory/site.yaml",
             key_file=self._key_file(),
         )
 

@@ -15,6 +15,13 @@ def place(target: Target) -> str:
     return f"{target.host} ({target.user}@{target.address} port {target.port}{via})"
 
 
+def way_to_pin(target: Target) -> str:
+    """How the right host key of `target` gets known."""
+    if target.pinned_in:
+        return f"write its key to {target.pinned_in}"
+    return f"`pvenix boot {target.host}` reads the key through the guest agent and pins it"
+
+
 def explained(target: Target, error: Exception) -> PvenixError:
     """The error of a failed connection attempt; a host key or login that was not accepted is Refused."""
     match error:
@@ -22,8 +29,7 @@ def explained(target: Target, error: Exception) -> PvenixError:
             return Refused(
                 f"{place(target)} did not prove to be {target.host}",
                 why=sanitise(str(error)),
-                hint="nothing was sent to it. If the machine was replaced on purpose, remove "
-                f"inventory/trust/{target.host} and run `pvenix boot {target.host}`, which pins the key anew",
+                hint=f"nothing was sent to it. If the machine was replaced on purpose: {way_to_pin(target)}",
                 code="PVX0611",
             )
         case asyncssh.PermissionDenied():
@@ -47,5 +53,7 @@ def explained(target: Target, error: Exception) -> PvenixError:
     return Unreachable(
         f"{place(target)} cannot be reached",
         why=why,
-        hint=f"is the VM running and its SSH port open? `pvenix status -l {target.host}`",
+        hint="is it up, and are its address and port right in inventory/site.yaml?"
+        if target.pinned_in
+        else f"is the VM running and its SSH port open? `pvenix status -l {target.host}`",
     )

@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncssh
 
-from pvenix.adapters.ssh.errors import explained
+from pvenix.adapters.ssh.errors import explained, way_to_pin
 from pvenix.engine.ports import Target
 from pvenix.model.errors import LocalResource, Refused
 
@@ -71,7 +71,7 @@ def pinned_key(target: Target) -> asyncssh.SSHKey:
 
     Raises: Refused when there is none, or it is not a public key.
     """
-    hint = f"`pvenix boot {target.host}` reads it through the guest agent and pins it under inventory/trust"
+    hint = way_to_pin(target)
     if not target.host_key.strip():
         raise Refused(f"{target.host} has no pinned host key", hint=hint, code="PVX0613")
     try:

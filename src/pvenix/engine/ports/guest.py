@@ -53,6 +53,8 @@ class Target:
     """The pinned public key, `ssh-ed25519 AAAA…`."""
     key_file: str
     jump: Target | None = None
+    pinned_in: str = ""
+    """Where a person wrote `host_key` down; empty for a guest, whose key `boot` pins."""
 
 
 class GuestSession(Protocol):
