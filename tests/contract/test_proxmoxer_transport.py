@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -52,6 +54,13 @@ async def half(writer: asyncio.StreamWriter) -> None:
 async def silence(writer: asyncio.StreamWriter) -> None:
     del writer
     await asyncio.sleep(1)
+
+
+async def garbage(writer: asyncio.StreamWriter) -> None:
+    """A TLS record that nobody can have sealed, once the request was read."""
+    raw = socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno()))
+    raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+    raw.close()
 
 
 @dataclass
@@ -160,6 +169,18 @@ async def test_a_certificate_of_somebody_else_never_sees_the_token(
     assert node.heads == []
 
 
+@pytest.mark.parametrize("text", [None, "not a certificate"])
+async def test_certificates_that_cannot_be_read_are_an_error_that_names_the_file(
+    node: Node, open_transport: Connect, tmp_path: Path, text: str | None
+) -> None:
+    ca = tmp_path / "ca.pem"
+    if text is not None:
+        ca.write_text(text)
+    with pytest.raises(Refused):
+        await over(open_transport(ca=ca)).version()
+    assert node.heads == []
+
+
 async def test_a_pinned_certificate_is_the_only_one_accepted(node: Node, open_transport: Connect) -> None:
     assert await over(open_transport(ca=None, fingerprint=node.files.fingerprint)).version() == "8.4.5"
     wrong = "00:" + node.files.fingerprint[3:]
@@ -220,7 +241,7 @@ async def test_a_start_without_a_task_id_has_an_unknown_outcome(
         await over(open_transport()).start(node_name("n1"), vmid(100))
 
 
-@pytest.mark.parametrize("reply", [hang_up, half, silence])
+@pytest.mark.parametrize("reply", [hang_up, half, silence, garbage])
 async def test_a_lost_answer_is_unknown_for_a_write_and_asked_again_for_a_read(
     node: Node, open_transport: Connect, reply: Reply
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -150,12 +151,14 @@ class _Client:
             raise ApiStatus(
                 error.status_code, str(error.content or ""), {str(k): str(v) for k, v in errors.items()}
             ) from error
-        except requests.exceptions.SSLError as error:
-            raise NotSent(_innermost(error), refused=True) from error
         except requests.exceptions.RequestException as error:
+            if _not_trusted(error):
+                raise NotSent(_innermost(error), refused=True) from error
             if _never_connected(error):
                 raise NotSent(f"{self.endpoint}: {_innermost(error)}") from error
             raise AnswerLost(f"{self.endpoint}: {_innermost(error)}") from error
+        except OSError as error:  # requests' own word for a file of certificates that is not there
+            raise NotSent(str(error), refused=True) from error
 
     def close(self) -> None:
         self._session.close()
@@ -225,11 +228,24 @@ def _never_connected(error: requests.exceptions.RequestException) -> bool:
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 
+def _not_trusted(error: requests.exceptions.RequestException) -> bool:
+    """True when the certificate was the reason, so that no request was sent; TLS may also break in mid-answer."""
+    if not isinstance(error, requests.exceptions.SSLError):
+        return False
+    cause = _first_cause(error)
+    return isinstance(cause, ssl.SSLCertVerificationError) or "ingerprint" in str(cause) or "X509" in str(cause)
+
+
 def _innermost(error: BaseException) -> str:
     """The words of the first cause: the outer ones repeat URLs and object addresses."""
-    cause: BaseException = error
+    cause = _first_cause(error)
+    return str(cause) or type(cause).__name__
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    cause = error
     while True:
         inner = getattr(cause, "reason", None) or next((a for a in cause.args if isinstance(a, BaseException)), None)
         if not isinstance(inner, BaseException):
-            return str(cause) or type(cause).__name__
+            return cause
         cause = inner
