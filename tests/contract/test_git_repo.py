@@ -365,3 +365,10 @@ async def test_a_damaged_object_is_not_taken(repo: GitRepo, bare: Path) -> None:
     with pytest.raises((RemoteFailure, Unreachable)):
         await repo.fetch()
     assert await repo.main() == main
+
+
+async def test_a_file_that_a_guest_made_huge_is_refused_and_not_read(repo: GitRepo) -> None:
+    main = await repo.fetch()
+    tip = await repo.commit("registration/x", main, {"huge": "x" * ((1 << 24) + 1)}, message="x")
+    with pytest.raises(RemoteFailure, match="too large"):
+        await repo.read(tip, "huge")

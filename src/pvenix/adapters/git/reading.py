@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pvenix.adapters.git.listing import utc
 from pvenix.adapters.text import sanitise
 from pvenix.engine.ports import Commit
+from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import CommitId
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _REDIRECTING: Final = (
     "GIT_OBJECT_DIRECTORY", "GIT_WORK_TREE",
 )  # fmt: skip
 _MODE_LINK: Final = 0o120000
+_LIMIT: Final = 1 << 24
+"""Bytes of one file; a guest may push what it likes to its own branch."""
 
 
 class Reader:
@@ -77,6 +80,8 @@ def _text(repo: git.Repo, commit: str, path: str) -> str | None:
         return None
     if entry.type != "blob" or entry.mode == _MODE_LINK:
         return None
+    if entry.size > _LIMIT:
+        raise RemoteFailure(f"{path} at {commit[:10]} is too large to be read", why=f"{entry.size} bytes")
     data: bytes = entry.data_stream.read()
     return data.decode("utf-8", "replace")
 
