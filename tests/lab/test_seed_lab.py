@@ -159,6 +159,17 @@ def test_the_control_port_wants_its_token_and_known_words(lab: Lab) -> None:
     assert (status["faults"], status["defects"], set(status["counters"].values())) == ([], [], {0})
 
 
+def test_the_jump_ends_a_passage_that_both_ends_have_left(lab: Lab) -> None:
+    """`ssh -J` may leave its helper without the signal that ends it; then only the far side's close does."""
+    argv = ["ssh", "-F", str(lab.directory / "ssh_config"), "docker01", "hostname"]
+    deaf = "import signal, os, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])"
+    for _ in range(12):
+        done = subprocess.run(
+            [sys.executable, "-c", deaf, *argv], capture_output=True, text=True, check=True, timeout=10
+        )
+        assert done.stdout == "docker01\n"
+
+
 def test_dropping_a_hosts_connections_ends_a_command_without_a_status(lab: Lab) -> None:
     argv = ["ssh", "-F", str(lab.directory / "ssh_config"), "docker01", "tail -c +1 -F /tmp/none"]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as waiting:

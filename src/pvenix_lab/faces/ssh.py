@@ -9,11 +9,12 @@ import asyncio
 import logging
 import shlex
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncssh
 from typing_extensions import override
 
+from pvenix_lab.faces.passage import Passage, passage_to
 from pvenix_lab.faces.ports import open_port
 from pvenix_lab.site.guest.call import UIDS, ProgramError
 from pvenix_lab.site.guest.fabric import fabric_of
@@ -23,8 +24,6 @@ from pvenix_lab.site.guest.keys import parse_authorized
 from pvenix_lab.site.guest.shell import split_command
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from pvenix_lab.site.core import Site
     from pvenix_lab.site.guest.keys import AuthorizedKey
 
@@ -189,7 +188,7 @@ class GuestServer(asyncssh.SSHServer):
     @override
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> bool | asyncssh.SSHTCPSession[bytes] | Awaitable[asyncssh.SSHTCPSession[bytes]]:
+    ) -> asyncssh.SSHTCPSession[bytes] | Passage:
         if self._user == "git":
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed")
         local = dest_host in ("localhost", LOOPBACK, "::1")
@@ -197,9 +196,8 @@ class GuestServer(asyncssh.SSHServer):
         if target is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "No route to host")
         port = self._face.ports.get(target.vm.vmid)
-        if dest_port == SSH_PORT and port and self._connection is not None:
-            forward: Awaitable[Any] = self._connection.forward_connection(LOOPBACK, port)
-            return forward
+        if dest_port == SSH_PORT and port:
+            return passage_to(LOOPBACK, port)
         session = open_port(target, dest_port) if dest_port != SSH_PORT else None
         if session is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")
