@@ -1,7 +1,7 @@
 """Every command that pvenix runs on a guest, as argv. `--check` shows these very words.
 
-Sources: nixos-rebuild-ng `services.py` for the order of nix commands, systemd-run(1), and the measurements in
-docs/decisions/0003-activation.md.
+Sources: nixos-rebuild-ng `services.py` for the order of nix commands, systemd-run(1), and
+docs/decisions/0003-fence-on-the-target.md and 0004-one-token.md.
 """
 
 from __future__ import annotations
