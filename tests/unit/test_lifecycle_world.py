@@ -22,7 +22,7 @@ from pvenix.model.outcome import Need
 from pvenix.model.site import VmidPolicy
 from tests.unit.lifecycle_support import GIB, config, host, node, vm
 
-OURS = {"name": "dns01", "description": marker("dns01", "r")}
+OURS = {"name": "dns01", "description": marker("dns01", fleet="test", run="r")}
 ALL = {"tags": "pvenix", "scsi0": "local:disk,size=32G"}
 
 
@@ -48,7 +48,7 @@ class FakePve:
 
 def world(pve: FakePve, *hosts: Host, repo: object = None) -> World:
     cluster = SimpleNamespace(vmid=VmidPolicy(first=200, last=210), storage={})
-    fleet = SimpleNamespace(hosts={one.name: one for one in hosts}, site=SimpleNamespace(clusters={"c": cluster}))
+    fleet = SimpleNamespace(hosts={one.name: one for one in hosts}, site=SimpleNamespace(name="test", clusters={"c": cluster}))
     ports: dict[str, Any] = {"pve": pve, "guest": None, "repo": repo, "trust": None, "clock": SystemClock()}
     return World(fleet=cast("Any", fleet), **ports)
 

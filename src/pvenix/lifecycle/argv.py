@@ -86,7 +86,7 @@ def dry_build(host: str, commit: CommitId | str) -> Argv:
     return ("nix", "build", "--dry-run", system_of(host, commit))
 
 
-def root(path: StorePath, link: str) -> Argv:
+def root(path: StorePath | str, link: str) -> Argv:
     """Keep `path` from garbage collection by a root at `link`."""
     return ("nix", "build", "--json", "--out-link", link, path)
 

@@ -63,3 +63,10 @@ def next_id(step: Step) -> str:
     play, number, _ = step.id.split(".")
     count = int(step.known["attempt"].rsplit("-", 1)[1]) + 1 if "attempt" in step.known else 1
     return f"{step.run}-{play}{number}-{count}"
+
+
+def foreseen(step: Step, *, new: str, old: str, profile: str, confirm_s: int) -> Attempt:
+    """The attempt that the step would make now, for `--check`."""
+    return Attempt(
+        id=next_id(step), new=new, old=old, profile=profile, boot_id="", failed_before=(), confirm_s=confirm_s
+    )

@@ -118,7 +118,10 @@ async def _pin(world: World, step: Step, found: Found) -> None:
     """
 
     async def key() -> str | None:
-        return await world.pve.agent_read_file(found.node, found.vmid, argv.HOST_KEY)
+        try:
+            return await world.pve.agent_read_file(found.node, found.vmid, argv.HOST_KEY)
+        except RemoteFailure:
+            return None  # the agent goes away for a moment when the first boot restarts it
 
     step.asks("agent", f"file-read {argv.HOST_KEY}")
     text = await until(key, clock=world.clock, timeout_s=60, what=f"{argv.HOST_KEY} on {step.host}")
@@ -130,9 +133,14 @@ async def _pin(world: World, step: Step, found: Found) -> None:
 async def _answering(world: World, step: Step, found: Found) -> Target | None:
     """The first of the guest's addresses that takes our login: fixed by the inventory, else the agent's."""
     fixed = world.host(step).machine.network.ip
-    addresses = (
-        (fixed,) if fixed else choose_addresses(await world.pve.agent_interfaces(found.node, found.vmid), found.config)
-    )
+    try:
+        addresses = (
+            (fixed,)
+            if fixed
+            else choose_addresses(await world.pve.agent_interfaces(found.node, found.vmid), found.config)
+        )
+    except RemoteFailure:
+        return None  # as for the host key: the agent may be away for a moment
     targets = [await world.target(step.host, address) for address in addresses]
     async with Together() as group:
         probes = [group.create_task(world.guest.reachable(target, timeout_s=_PROBE_TIMEOUT_S)) for target in targets]

@@ -9,7 +9,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import place
 from pvenix.lifecycle.settings import differing, hardware_settings
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import MARKER_TAG, Found, World, is_ours, marker
+from pvenix.lifecycle.world import MARKER_TAG, Found, World, marker
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
@@ -29,7 +29,7 @@ async def probe(world: World, step: Step) -> Probe:
     if found is None:
         return needed(f"{step.host} has no VM")
     facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
-    if not is_ours(found.config, step.host):
+    if not world.owns(found.config, step.host):
         return done(f"VM {found.vmid} on {found.node} was not made by pvenix; its settings stay", **facts)
     if found.config.values.get("lock") == "clone":
         return needed(f"VM {found.vmid} is still being cloned", **facts)
@@ -55,13 +55,18 @@ async def apply(world: World, step: Step) -> Outcome:
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The calls that `apply` would send."""
     host, template = world.host(step), _template(world, step)
-    at = step.facts.get("node", "<node>"), step.facts.get("vmid", "<vmid>")
+    if not {"node", "vmid"} <= step.facts.keys():
+        step.facts |= (await place.apply(world, step)).facts
+    target, new = node_name(step.facts["node"]), vmid(step.facts["vmid"])
+    source = await _template_node(world, template)
     settings = hardware_settings(host, _zone(world, host), VmConfig(values={}, digest=""))
-    return (
-        ("pve", _clone_text("<template node>", template, at[1], step, full=_full(step, host))),
-        ("pve", f"PUT /nodes/{at[0]}/qemu/{at[1]}/config {_pairs(settings)}"),
-        ("pve", f"PUT /nodes/{at[0]}/qemu/{at[1]}/resize disk={_ROOT_DISK} size={_disk_gib(host)}G"),
-    )
+    texts = [
+        _clone_text(source, template, _new_vm(world, step, source, target, new)),
+        f"PUT /nodes/{target}/qemu/{new}/config {_pairs(settings)}",
+    ]
+    if _present_gib(await _config(world, source, Vmid(template.vmid))) < _disk_gib(host):
+        texts.append(f"PUT /nodes/{target}/qemu/{new}/resize disk={_ROOT_DISK} size={_disk_gib(host)}G")
+    return tuple(("pve", text) for text in texts)
 
 
 async def _earlier(world: World, step: Step) -> Found | None:
@@ -90,7 +95,7 @@ async def _appeared(world: World, step: Step, node: NodeName, new: Vmid, *, pati
             if config is not None and config.values.get("lock") == "clone":
                 return None
             if config is not None:
-                return Found(node=where, vmid=new, config=config) if is_ours(config, step.host) else False
+                return Found(node=where, vmid=new, config=config) if world.owns(config, step.host) else False
         return None if world.clock.monotonic() < patient_until else False
 
     found = await until(whole, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what=f"the end of the clone of VM {new}")
@@ -120,25 +125,13 @@ async def _clone(world: World, step: Step) -> Found:
 
 
 async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Found:
-    host, template = world.host(step), _template(world, step)
+    template = _template(world, step)
     source = await _template_node(world, template)
-    full = _full(step, host)
+    wanted = _new_vm(world, step, source, target, new)
     await step.intend(node=target, vmid=str(new))
-    step.sends("pve", _clone_text(source, template, str(new), step, full=full))
+    step.sends("pve", _clone_text(source, template, wanted))
     try:
-        upid = await world.pve.clone(
-            source,
-            Vmid(template.vmid),
-            NewVm(
-                vmid=new,
-                name=step.host,
-                target=target if target != source else None,
-                full=full,
-                storage=step.facts.get("storage") if full else None,
-                pool=host.machine.proxmox.pool or None,
-                description=marker(step.host, step.run),
-            ),
-        )
+        upid = await world.pve.clone(source, Vmid(template.vmid), wanted)
         await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking whether the clone exists")
@@ -213,10 +206,6 @@ def _zone(world: World, host: Host) -> Zone | None:
     return world.fleet.site.zones.get(host.machine.network.zone)
 
 
-def _full(step: Step, host: Host) -> bool:
-    return bool(step.args.get("full", host.machine.proxmox.full))
-
-
 def _disk_gib(host: Host) -> int:
     return -(-host.machine.disk_mib // 1024)
 
@@ -229,8 +218,31 @@ def _present_gib(config: VmConfig) -> float:
     return 0.0
 
 
-def _clone_text(node: str, template: Template, new: str, step: Step, *, full: bool) -> str:
-    return f"POST /nodes/{node}/qemu/{template.vmid}/clone newid={new} name={step.host} full={int(full)}"
+def _new_vm(world: World, step: Step, source: NodeName, target: NodeName, new: Vmid) -> NewVm:
+    """What the clone is to be; storage is for full clones only, a linked one stays where its template is."""
+    host = world.host(step)
+    full = bool(step.args.get("full", host.machine.proxmox.full))
+    return NewVm(
+        vmid=new,
+        name=step.host,
+        description=marker(step.host, fleet=world.fleet.site.name, run=step.run),
+        target=target if target != source else None,
+        full=full,
+        storage=step.facts.get("storage") if full else None,
+        pool=host.machine.proxmox.pool or None,
+    )
+
+
+def _clone_text(source: NodeName, template: Template, new: NewVm) -> str:
+    optional = {"target": new.target, "storage": new.storage, "pool": new.pool}
+    values = {
+        "newid": str(new.vmid),
+        "name": new.name,
+        "full": str(int(new.full)),
+        "description": repr(new.description),
+    }
+    values |= {key: value for key, value in optional.items() if value}
+    return f"POST /nodes/{source}/qemu/{template.vmid}/clone {_pairs(values)}"
 
 
 def _pairs(values: dict[str, str]) -> str:

@@ -21,11 +21,11 @@ async def take(remote: Remote, attempt: str) -> None:
 
     Raises: LockHeld naming the attempt that holds it.
     """
-    folder = f"{_BESIDE}/{attempt}"  # on the same file system: only there is a move one step
-    await remote.write(argv.make_dir(folder))
-    await remote.write(argv.write_file(f"{folder}/{attempt}"), stdin=attempt.encode())
+    make, write, move = taking(attempt)
+    await remote.write(make)
+    await remote.write(write, stdin=attempt.encode())
     # Newer versions of mv exit 1 where older ones exit 0 without moving, so only the listing counts.
-    await remote.try_write(("mv", "-T", "-n", folder, argv.FENCE))
+    await remote.try_write(move)
     owners = await _owners(remote)
     if owners != [attempt]:
         owner = owners[0] if len(owners) == 1 else "unknown"
@@ -37,14 +37,24 @@ async def take(remote: Remote, attempt: str) -> None:
         )
 
 
+def taking(attempt: str) -> tuple[argv.Argv, argv.Argv, argv.Argv]:
+    """Make the attempt's fence, name its owner in it, and move it into place."""
+    folder = f"{_BESIDE}/{attempt}"  # on the same file system: only there is a move one step
+    return argv.make_dir(folder), argv.write_file(f"{folder}/{attempt}"), ("mv", "-T", "-n", folder, argv.FENCE)
+
+
+def giving_back(attempt: str) -> argv.Argv:
+    """Move the fence out of the way, into the attempt's directory."""
+    return ("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released")
+
+
 async def release(remote: Remote, attempt: str) -> None:
     """Give the fence back if `attempt` holds it; it is kept in the attempt's directory.
 
     Raises: OutcomeUnknown when the connection is lost, so that the attempt stays open until it was given back.
     """
     if await _owners(remote) == [attempt]:
-        away = ("mv", "-T", argv.FENCE, f"{argv.attempt_dir(attempt)}/released")
-        received(await remote.try_write(away, show_output=False))
+        received(await remote.try_write(giving_back(attempt), show_output=False))
 
 
 async def _owners(remote: Remote) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Step
-from pvenix.lifecycle import argv, build
-from pvenix.lifecycle.attempt import Attempt, unfinished
-from pvenix.lifecycle.deadman import CONFIRMED, CONTACT
-from pvenix.lifecycle.remote import Remote, as_text
+from pvenix.lifecycle import argv, build, preview
+from pvenix.lifecycle.attempt import Attempt, foreseen, unfinished
+from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.transaction import MakeDefault, activate
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status
@@ -40,28 +39,25 @@ async def apply(world: World, step: Step) -> Outcome:
 
 def _make_default(new: str) -> MakeDefault:
     async def make_default(remote: Remote) -> None:
-        await remote.write(argv.set_profile(new))
-        await remote.write(argv.switch_to(new, "boot"), timeout_s=300)
+        for command in _defaulting(new):
+            await remote.write(command, timeout_s=300)
 
     return make_default
 
 
+def _defaulting(new: str) -> tuple[argv.Argv, argv.Argv]:
+    return argv.set_profile(new), argv.switch_to(new, "boot")
+
+
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The commands that `apply` would send, in order; paths that only the build tells are in angle brackets."""
-    confirm_s = world.host(step).machine.update.confirm_timeout_s
     old = step.facts.get("old", _OLD)
-    texts = [
-        as_text(argv.switch_to(_NEW, "dry-activate"), sudo=True),
-        as_text(
-            argv.arm_dead_man(step.run, CONTACT, old=old, profile=step.facts.get("profile", old), after_s=confirm_s),
-            sudo=True,
-        ),
-        as_text(argv.activate(step.run, _NEW, "test"), sudo=True),
-        as_text(argv.SYSTEMS),
-        as_text(argv.take_token(step.run, CONTACT, CONFIRMED), sudo=True),
-        as_text(argv.stop_unit(argv.dead_man_unit(step.run, CONTACT)), sudo=True),
-        as_text(argv.set_profile(_NEW), sudo=True),
-        as_text(argv.switch_to(_NEW, "boot"), sudo=True),
-    ]
+    attempt = foreseen(
+        step,
+        new=_NEW,
+        old=old,
+        profile=step.facts.get("profile", old),
+        confirm_s=world.host(step).machine.update.confirm_timeout_s,
+    )
     building = () if step.facts.get("built") else await build.commands(world, step)
-    return (*building, *(("ssh", text) for text in texts))
+    return (*building, *preview.activation(attempt, world.fleet.health(step.host), _defaulting(_NEW)))

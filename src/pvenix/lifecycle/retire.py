@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvenix.engine.step import Step
 from pvenix.fleet.edit import set_machine
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import MARKER_TAG, Found, World, is_ours
+from pvenix.lifecycle.world import MARKER_TAG, Found, World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
@@ -61,7 +61,7 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
 
 
 async def _destroy(world: World, step: Step, found: Found) -> None:
-    if not is_ours(found.config, step.host) or MARKER_TAG not in found.config.values.get("tags", "").split(";"):
+    if not world.owns(found.config, step.host) or MARKER_TAG not in found.config.values.get("tags", "").split(";"):
         raise Refused(
             f"VM {found.vmid} does not carry pvenix's marker for {step.host}",
             hint="pvenix destroys only what it made; remove the VM in Proxmox if that is what you want",

@@ -13,7 +13,7 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.names import CommitId, commit_id, registration_branch
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
-from pvenix.model.review import Review
+from pvenix.model.review import Review, Verdict
 
 PREFIX = "registration/"
 NOTES = "reviews"
@@ -36,14 +36,16 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Merge the branch's tip if it is the approved commit; else wait for a person.
 
-    `approve` approves only what this very run registered: a commit that somebody pushed since has been seen by nobody.
+    `approve` approves only what this very run registered and every check passes: what somebody pushed since, or what a
+    check wants looked at, has been seen by nobody.
     """
     review = await read(world, step.host)
     for check in review.checks:
         step.tell(f"{check.verdict}: {check.name}" + (f": {check.detail}" if check.detail else ""))
     if review.state == "rejected":
         return Outcome(status=Status.FAILED, summary=f"{review.commit[:10]} was rejected", evidence=review.comments)
-    ours = step.args.get("approve") and review.commit == step.facts.get("registered")
+    clean = all(check.verdict is Verdict.PASS for check in review.checks)
+    ours = step.args.get("approve") and clean and review.commit == step.facts.get("registered")
     if review.state == "open" and not ours:
         return Outcome(
             status=Status.WAITING,

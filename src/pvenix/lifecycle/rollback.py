@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Step
-from pvenix.lifecycle import argv
-from pvenix.lifecycle.attempt import unfinished
+from pvenix.lifecycle import argv, preview
+from pvenix.lifecycle.attempt import foreseen, unfinished
 from pvenix.lifecycle.facts import generations_in
-from pvenix.lifecycle.remote import Remote, as_text
+from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.transaction import activate
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import UsageError
@@ -45,8 +45,8 @@ async def apply(world: World, step: Step) -> Outcome:
     await _name_limits(world, step)
 
     async def make_default(remote: Remote) -> None:
-        await remote.write(argv.switch_generation(number))
-        await remote.write(argv.switch_to(step.facts["target"], "boot"), timeout_s=300)
+        for command in _defaulting(number, step.facts["target"]):
+            await remote.write(command, timeout_s=300)
 
     return await activate(world, step, step.facts["target"], make_default, checks=())
 
@@ -61,16 +61,17 @@ async def _name_limits(world: World, step: Step) -> None:
         step.tell("its kernel is not the one that runs; modules that are not loaded yet may not fit until a reboot")
 
 
-async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The commands that `apply` would send."""
-    target = step.facts.get("target", "<generation>")
-    texts = (
-        as_text(argv.switch_to(target, "dry-activate"), sudo=True),
-        as_text(argv.activate(step.run, target, "test"), sudo=True),
-        as_text(argv.switch_generation(_number(step)), sudo=True),
-        as_text(argv.switch_to(target, "boot"), sudo=True),
-    )
-    return tuple(("ssh", text) for text in texts)
+    target = step.facts["target"]
+    running, profile = (await (await world.remote(step)).read(argv.SYSTEMS)).splitlines()[1:]
+    confirm_s = world.host(step).machine.update.confirm_timeout_s
+    attempt = foreseen(step, new=target, old=running, profile=profile, confirm_s=confirm_s)
+    return preview.activation(attempt, (), _defaulting(_number(step), target))
+
+
+def _defaulting(number: int, target: str) -> tuple[argv.Argv, argv.Argv]:
+    return argv.switch_generation(number), argv.switch_to(target, "boot")
 
 
 def _number(step: Step) -> int:

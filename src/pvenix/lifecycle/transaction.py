@@ -187,7 +187,12 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
     step.tell("confirmed; disarming")
     if not await deadman.disarm(remote, attempt, CONFIRMED):
         return await _went_back(world, remote, attempt, "the target had begun to go back when the confirmation arrived")
-    await make_default(remote)
+    try:
+        await make_default(remote)
+    except RemoteFailure:
+        # The profile says what boots next time; left at the new system it would claim what its boot loader does not do.
+        await remote.write(argv.set_profile(attempt.profile))
+        raise
     facts = await read_facts(remote)
     if facts.current != attempt.new or facts.profile != attempt.new:
         raise RemoteFailure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -114,7 +115,7 @@ class World:
         if facts and {"node", "vmid"} <= facts.keys():
             node, vmid = node_name(facts["node"]), vm_id(facts["vmid"])
             config = await self.pve.config(node, vmid)
-            if config is not None and _is_of(name, config, declared=vmid == declared):
+            if config is not None and self._is_of(name, config, declared=vmid == declared):
                 return Found(node=node, vmid=vmid, config=config)
         silent: dict[NodeName, Unreachable] = {}
         for vm in _likely_first(await self.survey.vms(), name, declared):
@@ -127,13 +128,29 @@ class World:
                 continue
             if config is None:
                 continue
-            if _is_of(name, config, declared=vm.vmid == declared):
+            if self._is_of(name, config, declared=vm.vmid == declared):
                 return Found(node=vm.node, vmid=vm.vmid, config=config)
             if vm.vmid == declared and config.values.get("lock") != "clone":
                 raise _stranger(vm.vmid, config, name)
         if silent:
             raise next(iter(silent.values()))
         return None
+
+    def owns(self, config: VmConfig, name: str) -> bool:
+        """True when the VM's notes say that we made it for host `name` of this fleet.
+
+        A clone inherits the tags of its template, so tags alone do not count.
+        """
+        named = f"pvenix-host: {name}" in config.values.get("description", "").split("\n")
+        return named and self._not_of_another_fleet(config)
+
+    def _is_of(self, name: str, config: VmConfig, *, declared: bool) -> bool:
+        """True for the VM of host `name`: it has its name, and our notes or the id that the inventory declares."""
+        known = (declared and self._not_of_another_fleet(config)) or self.owns(config, name)
+        return known and config.values.get("name") == name
+
+    def _not_of_another_fleet(self, config: VmConfig) -> bool:
+        return fleet_of(config) in ("", self.fleet.site.name)
 
     async def vm_of(self, step: Step) -> Found:
         """The host's VM.
@@ -250,19 +267,15 @@ class World:
         return await self.repo.read(await self.expected(), host_file(name)) is not None
 
 
-def marker(host: str, run: str) -> str:
+def marker(host: str, *, fleet: str, run: str) -> str:
     """The notes of a VM that pvenix made: they say whose it is before its tags do."""
-    return f"pvenix-host: {host}\npvenix-run: {run}"
+    return f"pvenix-host: {host}\npvenix-fleet: {fleet}\npvenix-run: {run}"
 
 
-def is_ours(config: VmConfig, host: str) -> bool:
-    """True when the VM's notes name `host`; a clone inherits the tags of its template, so tags alone do not count."""
-    return f"pvenix-host: {host}" in config.values.get("description", "").split("\n")
-
-
-def _is_of(host: str, config: VmConfig, *, declared: bool) -> bool:
-    """True for the VM of `host`: it has its name, and our notes or the id that the inventory declares."""
-    return config.values.get("name") == host and (declared or is_ours(config, host))
+def fleet_of(config: VmConfig) -> str:
+    """The fleet that the VM's notes name, empty when they name none."""
+    found = re.search(r"^pvenix-fleet: (.*)$", config.values.get("description", ""), re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmState]:
