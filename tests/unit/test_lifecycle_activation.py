@@ -17,7 +17,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.transaction import activate
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Status
 from pvenix.model.site import HealthCheck, HealthKind
 from tests.unit.lifecycle_support import host
@@ -329,3 +329,12 @@ async def test_a_dead_man_on_its_way_back_is_not_stopped() -> None:
     there.units[unit].then = gone_back
     assert (await run(there, step)).status is Status.CHANGED
     assert reverted
+
+
+async def test_a_boot_loader_that_fails_leaves_the_profile_at_what_boots() -> None:
+    """Otherwise the next look would find that what runs is what boots, and call it done."""
+    failing = f"{NEW}/bin/switch-to-configuration boot"
+    there = FakeHost(answers=lambda _host, text: answer(1, err="no space in /boot") if text == failing else None)
+    with pytest.raises(RemoteFailure, match="switch-to-configuration boot"):
+        await run(there)
+    assert (there.current, there.profile) == (NEW, OLD)
