@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pvenix.engine.execution import Execution
 from pvenix.engine.ports import Entry
@@ -165,12 +165,13 @@ class HostRun:
 
     async def _attempt(self, step: Step) -> Outcome:
         verb = self._execution.tools.verbs[step.verb]
+        before = dict(step.facts)
         try:
             async with asyncio.timeout(VERBS[step.verb].timeout_s):
                 probe = await verb.probe(step)
                 step.facts |= probe.facts
                 if probe.need is not Need.NEEDED:
-                    return await self._record(step, _of_probe(probe))
+                    return await self._record(step, _of_probe(probe), before)
                 if step.check:
                     for channel, text in await verb.commands(step):
                         step.sends(channel, text)
@@ -187,12 +188,14 @@ class HostRun:
         except Exception as error:  # noqa: BLE001 - a defect of one verb must not take the other hosts down
             _log.exception("step %s of %s", step.id, step.host)
             outcome = Outcome(status=Status.FAILED, summary=f"defect in pvenix: {type(error).__name__}: {error}")
-        return await self._record(step, outcome)
+        return await self._record(step, outcome, before)
 
-    async def _record(self, step: Step, outcome: Outcome) -> Outcome:
+    async def _record(self, step: Step, outcome: Outcome, before: Mapping[str, str]) -> Outcome:
+        """Put the end of a step on disk, with the facts that it added to those of `before`."""
         if step.check:
             return outcome
-        facts = {f"fact.{key}": value for key, value in (step.facts | outcome.facts).items()}
+        found = (step.facts | outcome.facts).items()
+        facts = {f"fact.{key}": value for key, value in found if before.get(key) != value}
         try:
             await step.journal.result(step.host, step.id, status=outcome.status.value, summary=outcome.summary, **facts)
         except LocalResource as error:

@@ -43,6 +43,11 @@ async def activate(
         outcome = await _see_through(world, step, attempt, make_default, checks)
     except (Unreachable, OutcomeUnknown) as error:
         return _unknown(step, attempt, error)
+    except LockHeld:
+        # Our dead-man must not undo what the owner of the fence activates.
+        await deadman.disarm(await world.remote(step), attempt, "abandoned")
+        step.evidence(ended=attempt.id)
+        raise
     step.evidence(ended=attempt.id)
     return outcome
 
