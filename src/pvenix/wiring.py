@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pvenix.lifecycle.world import World
     from pvenix.model.initialised import Initialised
 
-_STATUS_AT_ONCE = 64
-
 
 class Workspace:
     """A fleet on this machine, and the site that it describes."""
@@ -218,21 +216,10 @@ class Workspace:
 
     async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
         """The state of each host, in the order in which they answer."""
-        from pvenix.lifecycle.state import host_status
+        from pvenix.lifecycle.state import host_statuses
 
-        world = await self._site(fresh=True)
-        slots = asyncio.Semaphore(_STATUS_AT_ONCE)
-        answers: asyncio.Queue[HostStatus] = asyncio.Queue()
-
-        async def one(name: str) -> None:
-            async with slots:
-                await answers.put(await host_status(world, name))
-
-        async with asyncio.TaskGroup() as group:
-            for name in hosts:
-                group.create_task(one(name))
-            for _ in hosts:
-                yield await answers.get()
+        async for status in host_statuses(await self._site(fresh=True), hosts):
+            yield status
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
         """The host's generations, oldest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from pvenix.engine.ports import Entry
@@ -12,6 +14,8 @@ from pvenix.lifecycle.world import Found, World
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation, Sync, sync_state
 from pvenix.model.status import HostStatus
+
+_AT_ONCE = 64
 
 
 class _NoJournal:
@@ -46,6 +50,22 @@ def looking_at(name: str) -> Step:
         show=lambda _channel, _text, _writes: None,
         output=lambda _text: None,
     )
+
+
+async def host_statuses(world: World, names: Sequence[str]) -> AsyncIterator[HostStatus]:
+    """The state of each host, in the order in which they answer."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+    answers: asyncio.Queue[HostStatus] = asyncio.Queue()
+
+    async def one(name: str) -> None:
+        async with slots:
+            await answers.put(await host_status(world, name))
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(one(name))
+        for _ in names:
+            yield await answers.get()
 
 
 async def host_status(world: World, name: str) -> HostStatus:
