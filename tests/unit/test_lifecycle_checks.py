@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pvenix.engine.ports import FileChange
+from pvenix.fleet.edit import add_host
+from pvenix.fleet.starter import starter
 from pvenix.lifecycle.checks import file_diff, run_checks
 from pvenix.model.review import Verdict
 from tests.unit.lifecycle_support import change, fleet, host
 
-HARDWARE = (Path(__file__).parents[2] / "nix/hardware/dns01-hw.nix").read_text()
+HARDWARE = (starter() / "nix/hardware/dns01-hw.nix").read_text()
 FLEET = fleet(host("web1"), host("dns01", proxmox={"vmid": 200}))
 GOOD = (
     change("nix/hosts/web1.nix", "{ imports = [ ../configuration.nix ]; }\n"),
@@ -51,6 +51,20 @@ def listing(text: str) -> FileChange:
 def test_a_host_may_list_itself_and_leave_every_other_entry_as_it_is() -> None:
     own = LISTING + "    web1:\n      machine: {roles: [docker]}\n"
     assert verdicts(*GOOD, listing(own))[NAMES["scope"]] is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("main", "group"),
+    [
+        ("all:\n  children:\n    core:\n      hosts:\n        dns01:\n", "all"),
+        ("all:\n  children:\n    web:\n    core:\n      hosts:\n        dns01:\n", "web"),
+        ("all:\n  children:\n    web: {}\n", "web"),
+    ],
+    ids=["the top", "a bare group", "an empty group"],
+)
+def test_the_first_host_of_a_group_may_list_itself(main: str, group: str) -> None:
+    branch = FileChange(path="inventory/hosts.yaml", old=main, new=add_host(main, group, "web1", {"roles": ["docker"]}))
+    assert verdicts(*GOOD, branch)[NAMES["scope"]] is Verdict.PASS
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,20 @@ def _without(host: str, text: str | None) -> object:
         rest = parse(remove_host(text or "", host), "inventory/hosts.yaml") if listed else tree
     except UsageError:
         return text
-    return rest.plain() if rest is not None else {}
+    return _bodies(rest.plain()) if rest is not None else {}
+
+
+def _bodies(groups: object) -> object:
+    """Groups by name, where no `hosts` and no `children` are the same as empty ones: a first host brings its `hosts:`."""
+    if not isinstance(groups, dict):
+        return groups or {}
+    return {name: _body(body or {}) for name, body in groups.items()}
+
+
+def _body(body: object) -> object:
+    if not isinstance(body, dict):
+        return body
+    return {**body, "hosts": body.get("hosts") or {}, "children": _bodies(body.get("children"))}
 
 
 def _plain_files(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:

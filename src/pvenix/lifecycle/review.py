@@ -47,18 +47,26 @@ async def apply(world: World, step: Step) -> Outcome:
     clean = all(check.verdict is Verdict.PASS for check in review.checks)
     ours = step.args.get("approve") and clean and review.commit == step.facts.get("registered")
     if review.state == "open" and not ours:
-        return Outcome(
-            status=Status.WAITING,
-            summary=f"{review.branch} at {review.commit[:10]} waits for review",
-            hint=f"pvenix review approve {step.host} {review.commit[:10]}",
-            evidence=review.comments,
-        )
+        return _waiting(step.host, review)
     await step.intend(commit=review.commit)
     if review.state == "open":
         await approve(world, step.host, review.commit, comment=str(step.args.get("comment", "")), by=f"run {step.run}")
     step.sends("git", f"push origin {review.commit[:10]}:main (merge of {review.branch})")
     tip = await merge(world, step.host, review.commit)
     return Outcome(status=Status.CHANGED, summary=f"merged {review.commit[:10]}", facts={"commit": tip})
+
+
+def _waiting(host: str, review: Review) -> Outcome:
+    """What a person does next: nobody can approve a commit that fails a check."""
+    wrong = [f"{check.name}: {check.detail}" for check in review.checks if check.verdict is Verdict.FAIL]
+    verb = "show" if wrong else "approve"
+    return Outcome(
+        status=Status.WAITING,
+        summary=f"{review.branch} at {review.commit[:10]} "
+        + ("cannot be approved: a check fails" if wrong else "waits for review"),
+        hint=f"pvenix review {verb} {host}" + ("" if wrong else f" {review.commit[:10]}"),
+        evidence=(*wrong, *review.comments),
+    )
 
 
 async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
