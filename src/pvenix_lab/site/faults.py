@@ -78,7 +78,8 @@ class Faults:
         """
         if name not in CATALOGUE:
             near = difflib.get_close_matches(name, CATALOGUE, n=1)
-            raise ValueError(f"unknown fault {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CATALOGUE)}"
+            raise ValueError(f"unknown fault {name!r}, {known}")
         if times < 0:
             raise ValueError(f"fault {name!r}: times is {times}, must be 0 (until cleared) or more")
         fault = Fault(name=name, host=host, remaining=times, args=args)
