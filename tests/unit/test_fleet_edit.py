@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +12,11 @@ from hypothesis import strategies as st
 from pvenix.fleet.edit import EditRefused, add_host, remove_host, remove_machine, set_inline, set_machine
 from pvenix.fleet.scalars import render
 from pvenix.fleet.splice import remove_value, set_value
+from pvenix.fleet.starter import starter
 from pvenix.fleet.yaml import parse
 from pvenix.model.errors import InvalidInput, UsageError
 
-HOSTS = (Path(__file__).parents[2] / "inventory" / "hosts.yaml").read_text(encoding="utf-8")
+HOSTS = (starter() / "inventory" / "hosts.yaml").read_text(encoding="utf-8")
 
 
 def plain(text: str) -> Any:

@@ -10,12 +10,13 @@ import pytest
 
 from pvenix.fleet.load import Fleet, load_fleet, stamp
 from pvenix.fleet.root import find_root
+from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.host import State, Strategy
 from pvenix.model.site import HealthKind, SecretRef
 from tests.unit.fleet_files import SITE, write
 
-ROOT = Path(__file__).parents[2]
+ROOT = starter()
 
 
 def load(root: Path, **files: str) -> Fleet:

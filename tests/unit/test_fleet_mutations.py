@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pvenix.fleet.load import load_fleet
 from pvenix.fleet.playbook import load_playbook
 from pvenix.fleet.scalars import render
+from pvenix.fleet.starter import starter
 from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput
 
-ROOT = Path(__file__).parents[2]
+ROOT = starter()
 FILES = (
     "inventory/site.yaml",
     "inventory/hosts.yaml",

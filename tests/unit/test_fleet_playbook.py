@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from pvenix.fleet.playbook import Play, expand, load_playbook, starting_at
+from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.plan import ArgValue
 
-ROOT = Path(__file__).parents[2]
+ROOT = starter()
 HOSTS = [f"h{number}" for number in range(10)]
 
 

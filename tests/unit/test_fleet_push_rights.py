@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-FILES = Path(__file__).parents[2] / "nix" / "files"
+from pvenix.fleet.starter import starter
+
+FILES = starter() / "nix" / "files"
 NONE = "0" * 40
 IDENTITY = {
     "GIT_AUTHOR_NAME": "t",

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import pvenix
 from pvenix.fleet.load import load_fleet
 from pvenix.fleet.starter import copy_starter, starter
 from pvenix.model.errors import UsageError
 
 
-def test_in_a_checkout_the_starter_is_the_root() -> None:
-    assert starter() == Path(__file__).parents[2]
+def test_the_starter_is_part_of_an_installed_package_and_the_root_of_a_checkout() -> None:
+    shipped = Path(pvenix.__file__).parent / "starter"
+    assert starter() == (shipped if shipped.is_dir() else Path(__file__).parents[2])
 
 
 def test_the_copy_is_a_valid_fleet_of_the_three_folders(tmp_path: Path) -> None:

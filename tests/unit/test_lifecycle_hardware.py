@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pvenix.fleet.starter import starter
 from pvenix.lifecycle.hardware import inspect
 
-ROOT = Path(__file__).parents[2]
+ROOT = starter()
 REAL = sorted((ROOT / "nix/hardware").glob("*-hw.nix"))
 HEAD = "{ config, lib, pkgs, modulesPath, ... }:\n\n"
 

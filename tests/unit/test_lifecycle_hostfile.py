@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pvenix.fleet.starter import starter
 from pvenix.lifecycle import nixsyntax
 from pvenix.lifecycle.hostfile import host_file_text, nix_string
 from pvenix.model.site import Role, Site
@@ -75,7 +75,7 @@ def test_a_host_without_roles_is_a_host() -> None:
 
 @pytest.mark.parametrize("name", ["dns01", "docker01", "nix-cache01", "tappaas-cicd"])
 def test_the_starter_s_files_are_valid_and_set_their_own_name(name: str) -> None:
-    text = (Path(__file__).parents[2] / f"nix/hosts/{name}.nix").read_text()
+    text = (starter() / f"nix/hosts/{name}.nix").read_text()
     assert not nixsyntax.parse(text).has_error
     assert f'networking.hostName = "{name}";' in text
 

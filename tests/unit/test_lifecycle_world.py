@@ -48,7 +48,9 @@ class FakePve:
 
 def world(pve: FakePve, *hosts: Host, repo: object = None) -> World:
     cluster = SimpleNamespace(vmid=VmidPolicy(first=200, last=210), storage={})
-    fleet = SimpleNamespace(hosts={one.name: one for one in hosts}, site=SimpleNamespace(name="test", clusters={"c": cluster}))
+    fleet = SimpleNamespace(
+        hosts={one.name: one for one in hosts}, site=SimpleNamespace(name="test", clusters={"c": cluster})
+    )
     ports: dict[str, Any] = {"pve": pve, "guest": None, "repo": repo, "trust": None, "clock": SystemClock()}
     return World(fleet=cast("Any", fleet), **ports)
 

@@ -12,9 +12,10 @@ import tree_sitter_nix
 from ruamel.yaml import YAML
 from tree_sitter import Language, Node, Parser
 
+from pvenix.fleet.starter import starter
 from pvenix.model.verbs import ONBOARDING, VERBS
 
-ROOT = Path(__file__).parents[2]
+ROOT = starter()
 NIX = ROOT / "nix"
 NIX_FILES = sorted(NIX.rglob("*.nix"))
 STANDING = ("dns01", "docker01", "nix-cache01", "tappaas-cicd")
