@@ -302,3 +302,13 @@ async def test_a_key_right_behind_the_filters_enter_is_a_key_and_not_text(open_u
             ui.app.simulate_key(key)
         await ui.settle()
         ui.expect("Verbs for dns01")
+
+
+async def test_a_filter_that_comes_with_its_enter_in_one_burst_is_kept(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("slash")
+        for key in ("d", "n", "s", "enter"):
+            ui.app.simulate_key(key)
+        await ui.settle()
+        ui.expect("filter: dns")
+        ui.expect_not("tappaas-vllm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -36,9 +37,18 @@ class Field(Input):
 
     @override
     async def action_submit(self) -> None:
+        await self._typed()
         if self._release:
             self.screen.set_focus(None)
         await super().action_submit()
+
+    async def _typed(self) -> None:
+        """Wait until every key that came before enter is in the value: a burst of keys waits in this widget's queue."""
+        if self.task is asyncio.current_task():
+            return  # this very queue called: what came before is done
+        done = asyncio.Event()
+        if self.call_later(done.set):
+            await done.wait()
 
     def validate_value(self, value: str) -> str:
         """The value as it is kept."""
