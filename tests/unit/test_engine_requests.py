@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from typing_extensions import override
 
 from pvenix.engine.step import Step
-from pvenix.model.errors import ExitCode, OutcomeUnknown
+from pvenix.model.errors import ExitCode, LocalResource, OutcomeUnknown
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from tests.sim.virtual import run_virtual
 from tests.unit.engine_support import CHANGED, FAILED, Bench, FakeVerb, bench, play
@@ -231,3 +232,15 @@ def test_a_request_that_this_version_does_not_know_stops_nothing(tmp_path: Path)
 
     one = bench(tmp_path, play("a1", verbs=("clone", "boot")))
     assert with_requests(one, script) == ExitCode.OK
+
+
+def test_a_run_whose_folder_is_gone_waits_for_nobody(tmp_path: Path) -> None:
+    async def script(one: Bench) -> None:
+        await until(one, "step.waiting")
+        shutil.rmtree(one.run.path)
+
+    one = bench(tmp_path, play("a1", verbs=("clone", "boot")), step=True)
+    with pytest.raises(ExceptionGroup) as raised:
+        with_requests(one, script)
+    assert raised.group_contains(LocalResource)
+    assert one.started() == []

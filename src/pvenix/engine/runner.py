@@ -153,6 +153,10 @@ class Runner:
 
     async def _watch_requests(self) -> None:
         while True:
+            if (
+                not self.run.path.is_dir()
+            ):  # a throw-away site took its runs along: nobody can ask for anything any more
+                await self.gate.stop()
             for request in self.run.take_requests():
                 await self.take(request)
             await asyncio.sleep(_REQUEST_INTERVAL_S)
