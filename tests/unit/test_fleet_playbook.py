@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvenix.fleet.playbook import Play, expand, load_playbook, starting_at
+from pvenix.fleet.playbook import Play, expand, load_playbook, refuse_unknown_tags, starting_at
 from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.plan import ArgValue
@@ -236,6 +236,14 @@ TAGGED = (
 def test_tags_choose_tasks_as_in_ansible(tags: list[str], skip: list[str], verbs: str, tmp_path: Path) -> None:
     plan = expand(play(tmp_path, "", TAGGED), HOSTS, tags=tags, skip_tags=skip)
     assert [task.verb for task in plan.tasks] == verbs.split()
+
+
+def test_a_tag_that_no_task_has_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    found = play(tmp_path, "", "[{place: , tags: [provision]}, {boot: }]")
+    refuse_unknown_tags([found], ["provision", "all", "tagged", "untagged", "always", "never"])
+    with pytest.raises(UsageError, match="no task has the tag `provison`") as caught:
+        refuse_unknown_tags([found], ["provison"])
+    assert caught.value.hint == "did you mean `provision`?"
 
 
 def test_start_at_leaves_out_what_stands_before(tmp_path: Path) -> None:

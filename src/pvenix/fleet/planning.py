@@ -31,12 +31,13 @@ def playbook_plays(
 ) -> tuple[PlayPlan, ...]:
     """The plays of a playbook on the hosts that both it and `limit` name.
 
-    Raises: InvalidInput with every finding, UsageError for an unknown host or task.
+    Raises: InvalidInput with every finding, UsageError for an unknown host, task or tag.
     """
-    from pvenix.fleet.playbook import expand, load_playbook, starting_at
+    from pvenix.fleet.playbook import expand, load_playbook, refuse_unknown_tags, starting_at
 
     limited = set(fleet.select(limit))
     plays = load_playbook(path, fleet.root)
+    refuse_unknown_tags(plays, (*tags, *skip_tags))
     return tuple(
         expand(
             play,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pvenix.fleet import codes
 from pvenix.fleet.node import Entry, Kind, Node
-from pvenix.fleet.plays import Batch, Play, arg_problem, coerce, expand, starting_at
+from pvenix.fleet.plays import Batch, Play, arg_problem, coerce, expand, refuse_unknown_tags, starting_at
 from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.findings import Finding
@@ -20,7 +20,7 @@ from pvenix.model.plan import ArgValue, Task
 from pvenix.model.selector import Selector, parse_selector
 from pvenix.model.verbs import VERBS, Arg
 
-__all__ = ["Play", "coerce", "expand", "load_playbook", "starting_at"]
+__all__ = ["Play", "coerce", "expand", "load_playbook", "refuse_unknown_tags", "starting_at"]
 
 _PLAY = ("name", "hosts", "serial", "max_fail_percentage", "any_errors_fatal", "vars", "tasks")
 _TASK = ("name", "tags", "throttle", "run_once")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,6 +96,17 @@ def starting_at(plays: Sequence[Play], start_at: str) -> tuple[Play, ...]:
                 return (replace(play, tasks=play.tasks[index:]), *plays[number + 1 :])
     names = [name for play in plays for task in play.tasks for name in (task.name, task.verb) if name]
     raise UsageError(f"no task is called `{start_at[:80]}`", hint=did_you_mean(start_at, names))
+
+
+def refuse_unknown_tags(plays: Sequence[Play], words: Iterable[str]) -> None:
+    """Let a run without effect, or one that skips nothing, not pass for what was meant.
+
+    Raises: UsageError with the nearest tag when no task of the playbook has one of the words.
+    """
+    known = {tag for play in plays for task in play.tasks for tag in task.tags}
+    for word in words:
+        if word not in known | {_ALWAYS, _NEVER, "all", "tagged", "untagged"}:
+            raise UsageError(f"no task has the tag `{word[:80]}`", hint=did_you_mean(word, known))
 
 
 def _wanted(task: Task, tags: Collection[str], skip_tags: Collection[str]) -> bool:
