@@ -142,6 +142,7 @@ def test_hosts_and_tasks_are_listed_without_a_run(pvenix: Cli) -> None:
 def test_steps_are_not_asked_for_without_a_terminal(pvenix: Cli) -> None:
     result = pvenix("rebuild", "dns01", "--step")
     assert (result.exit_code, "no terminal" in result.stderr) == (2, True)
+    assert not pvenix.workspace.runs.newest()
 
 
 def test_an_error_of_the_run_keeps_its_exit_code_and_hint(pvenix: Cli) -> None:

@@ -20,6 +20,7 @@ from pvenix.model.events import Event, HostEnded, StepEnded, StepWaiting
 
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
+    from pvenix.model.plan import RunPlan
     from pvenix.wiring import Workspace
 
 _BEAT_S = 0.1
@@ -32,10 +33,18 @@ async def execute(settings: Settings, workspace: Workspace, run: RunDir, *, resu
     Raises: what the run raises before its first event, such as LockHeld.
     """
     plan = run.plan()
-    if plan.step and not can_ask(settings):
-        raise UsageError("--step asks before each step, and there is no terminal to ask on", hint="leave out --step")
+    refuse_unasked(settings, plan)
     renderer = make_renderer(settings, diff=plan.diff)
     return await Driver(workspace, run, renderer, tails=settings.verbose > 1, ask=plan.step).drive(resume=resume)
+
+
+def refuse_unasked(settings: Settings, plan: RunPlan) -> None:
+    """Refuse a run that would ask where nobody can answer.
+
+    Raises: UsageError.
+    """
+    if plan.step and not can_ask(settings):
+        raise UsageError("--step asks before each step, and there is no terminal to ask on", hint="leave out --step")
 
 
 class Driver:

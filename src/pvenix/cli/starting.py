@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.driver import execute
+from pvenix.cli.driver import execute, refuse_unasked
 from pvenix.cli.settings import Output, Settings
 from pvenix.cli.text import table
 from pvenix.model.plan import RunPlan
@@ -23,7 +23,9 @@ def start(settings: Settings, planner: Planner) -> int:
     """The exit code of the run that `planner` asks for, executed in this process."""
 
     async def action(workspace: Workspace) -> int:
-        return await execute(settings, workspace, workspace.runs.create(await planner(workspace)))
+        plan = await planner(workspace)
+        refuse_unasked(settings, plan)  # before it is recorded: `resume last` is not meant for a run that never began
+        return await execute(settings, workspace, workspace.runs.create(plan))
 
     return settings.run_async(action)
 
