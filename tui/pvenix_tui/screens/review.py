@@ -75,10 +75,9 @@ class ReviewScreen(PvenixScreen[None]):
         return self._document.lines
 
     @override
-    def on_rows_moved(self, _: Rows.Moved) -> None:
-        rows = self.query_one("#review", Rows)
-        if self._seen is not None and rows.size.height:
-            self._seen.show(self._document, rows.top, rows.shown)
+    def on_rows_moved(self, moved: Rows.Moved) -> None:
+        if self._seen is not None and moved.rows.size.height:
+            self._seen.show(self._document, moved.top, moved.shown)
         self.refresh_bars()
 
     @override

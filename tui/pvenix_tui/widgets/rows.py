@@ -75,6 +75,8 @@ class Rows(Painted, can_focus=True):
         def __init__(self, rows: Rows) -> None:
             super().__init__()
             self.rows = rows
+            self.top, self.shown = rows.top, rows.shown
+            """What showed at that moment; when keys come in a burst the widget is further by the time this is read."""
 
         @property
         @override
@@ -171,8 +173,8 @@ class Rows(Painted, can_focus=True):
     def move_to(self, index: int) -> None:
         """Put the cursor (of a document: its top) at a row."""
         if not self.has_cursor:
-            self.scroll_to(y=index, animate=False)
-            self.call_after_refresh(lambda: self.post_message(self.Moved(self)))
+            self.scroll_to(y=index, animate=False, immediate=True)
+            self.post_message(self.Moved(self))
             return
         self.cursor = max(0, min(index, self.source.count() - 1))
         self._cursor_key = self.key
