@@ -84,8 +84,15 @@ async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: s
     await deliver(world, remote, commit, attempt=attempt)
     step.tell("building")
     link = f"{argv.attempt_dir(attempt)}/new"
-    output = await remote.write(argv.build(step.host, commit, link), timeout_s=_BUILD_TIMEOUT_S)
-    return out_path(output)
+    try:
+        return out_path(await remote.write(argv.build(step.host, commit, link), timeout_s=_BUILD_TIMEOUT_S))
+    except RemoteFailure as error:
+        if not error.evidence:
+            raise
+        cause = next((line for line in error.evidence if "error:" in line), error.evidence[-1])
+        raise RemoteFailure(
+            "the build failed", why=cause.strip(), evidence=error.evidence, hint=error.hint, code="PVX0632"
+        ) from error
 
 
 async def preflight(remote: Remote) -> None:

@@ -41,7 +41,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Clone unless an earlier attempt did, then set what the host wants."""
-    found = await _earlier(world, step) or await _clone(world, step)
+    found = await _earlier(world, step) or await _after_foreign_clones(world, step) or await _clone(world, step)
     world.survey.outdated()
     await _settle(world, step, found)
     config = await _kept(world, step, found)
@@ -78,6 +78,28 @@ async def _earlier(world: World, step: Step) -> Found | None:
         with contextlib.suppress(RemoteFailure, OutcomeUnknown):  # the VM itself tells what came of it
             await task_end(world, step, step.known["upid"], timeout_s=_TASK_TIMEOUT_S)
     return await _appeared(world, step, node_name(step.known["node"]), vmid(step.known["vmid"]))
+
+
+async def _after_foreign_clones(world: World, step: Step) -> Found | None:
+    """The host's VM if a clone that this run did not start turns out to be it, None when none does.
+
+    Until a clone has ended its VM has neither name nor notes, so it may be the work of an interrupted run.
+    """
+
+    async def pending() -> list[Vmid]:
+        own = set(world.ledger.vmids.values())
+        world.survey.outdated()
+        return [vm.vmid for vm in await world.survey.vms() if vm.lock == "clone" and vm.vmid not in own]
+
+    async def ended() -> bool | None:
+        return None if await pending() else True
+
+    foreign = await pending()
+    if not foreign:
+        return None
+    step.tell(f"VM {foreign[0]} is being cloned; waiting to see whose it is")
+    await until(ended, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what="the end of a clone that is under way")
+    return await world.find_vm(step.host)
 
 
 async def _appeared(world: World, step: Step, node: NodeName, new: Vmid, *, patience_s: float = 0) -> Found | None:

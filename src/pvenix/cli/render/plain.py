@@ -77,13 +77,11 @@ class Plain:
             self.show("\n".join(f"    {clean(line)}" for line in event.evidence))
 
     def _command(self, event: Command) -> None:
-        if self.view.check:
-            word = "would run" if event.writes else "reads"
-            self.show(self._line(event, f"{word} [{event.channel}] {verbatim(event.text)}"))
+        if self.view.check and event.writes:
+            self.show(self._line(event, f"would run [{event.channel}] {verbatim(event.text)}"))
         elif self._verbose:
-            self.say(
-                self._line(event, f"{'runs' if event.writes else 'reads'} [{event.channel}] {verbatim(event.text)}")
-            )
+            word = "runs" if event.writes else "reads"
+            self.say(self._line(event, f"{word} [{event.channel}] {verbatim(event.text)}"))
 
     def _line(self, event: Event, text: str) -> str:
         return f"{event.host:<{self.width}}  {event.step.rpartition('.')[2]:<9}  {text}"
