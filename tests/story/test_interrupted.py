@@ -85,3 +85,19 @@ def test_a_run_that_is_being_executed_is_not_executed_twice(lab: StoryLab) -> No
     third = lab.pvenix("rebuild", "docker01")
     assert third.code == 7, third.text
     assert lab.finish(first).code == 0
+
+
+def test_a_new_run_in_place_of_resume_makes_no_second_vm(lab: StoryLab) -> None:
+    lab.ok("host", "add", "web05", "--role", "base", "--role", "docker", "--zone", "srvHome")
+    lab.fault("clone-slow", "web05", seconds=2)
+    site = lab.site
+
+    def clones() -> int:
+        return sum(task["type"] == "qmclone" for task in site.api("/cluster/tasks"))
+
+    before = clones()
+    lab.killed_when(lambda: clones() > before, "clone", "web05")
+    again = lab.ok("clone", "web05")
+    assert "waiting to see whose it is" in again.text
+    assert clones() == before + 1
+    assert [vm.get("name") for vm in lab.site.vms].count("web05") == 1
