@@ -90,8 +90,13 @@ async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: s
         if not error.evidence:
             raise
         cause = next((line for line in error.evidence if "error:" in line), error.evidence[-1])
+        ended = error.why.rpartition("(")[2]  # `exit status 1)`
         raise RemoteFailure(
-            "the build failed", why=cause.strip(), evidence=error.evidence, hint=error.hint, code="PVX0632"
+            "the build failed",
+            why=f"{cause.strip()} ({ended}",
+            evidence=error.evidence,
+            hint=error.hint,
+            code="PVX0632",
         ) from error
 
 
