@@ -13,6 +13,7 @@ from pvenix.adapters.clock import SystemClock
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.adapters.pve.transport import ApiPath, ApiStatus, Params
 from pvenix_lab.site.core import AgentError, Site, Timings
+from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.vm import Vm
 
 TOKEN = "pvenix@pve!lab"
@@ -40,7 +41,7 @@ class LabTransport:
 
     async def request(self, method: str, path: ApiPath, params: Params) -> object:
         """The data of the site's answer."""
-        response = await self._site.pve_request(method, f"/{path}", params, self._auth)
+        response = await answer(self._site, method, f"/{path}", params, self._auth)
         if response.status >= 400:
             errors = (response.body or {}).get("errors")
             raise ApiStatus(response.status, response.reason, errors if isinstance(errors, dict) else None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import override
 
 from pvenix_lab.site.core import AgentError, Site, Timings
+from pvenix_lab.site.pve.api import answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -153,7 +154,7 @@ class PveLab:
     async def ask(self, method: str, path: str, auth: str | None = None, **params: str | Sequence[str]) -> Response:
         """One call; an underscore in a parameter's name stands for a hyphen."""
         wire = {key.replace("_", "-"): value for key, value in params.items()}
-        return await self.site.pve_request(method, path, wire, auth or self.operator)
+        return await answer(self.site, method, path, wire, auth or self.operator)
 
     async def get(self, path: str, **params: str) -> Any:
         """The data of a GET that must succeed."""

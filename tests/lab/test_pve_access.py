@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvenix_lab.site.pve.access import check_permissions
+from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.cluster import Token
 from pvenix_lab.site.pve.errors import PermissionDeniedError
 from tests.lab.pve_support import NODE, TEMPLATE, PveLab, in_lab
@@ -33,7 +34,7 @@ def test_a_bad_token_is_answered_after_three_seconds_without_a_body(
 ) -> None:
     async def story(lab: PveLab) -> None:
         started = asyncio.get_running_loop().time()
-        response = await lab.site.pve_request("GET", "/version", {}, header)
+        response = await answer(lab.site, "GET", "/version", {}, header)
         assert (response.status, response.reason, response.body) == (401, reason, None)
         assert asyncio.get_running_loop().time() - started == pytest.approx(3.0)
 
@@ -43,7 +44,7 @@ def test_a_bad_token_is_answered_after_three_seconds_without_a_body(
 
 def test_an_unknown_path_is_not_revealed_to_a_caller_without_a_token(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
-        response = await lab.site.pve_request("GET", "/no/such/path", {}, None)
+        response = await answer(lab.site, "GET", "/no/such/path", {}, None)
         assert response.status == 401
 
     in_lab(tmp_path, story)
@@ -61,7 +62,7 @@ def test_a_token_cannot_get_a_ticket(tmp_path: Path) -> None:
 def test_a_refused_ticket_is_a_401_with_a_body(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         credentials = {"username": "root@pam", "password": "x"}
-        response = await lab.site.pve_request("POST", "/access/ticket", credentials, None)
+        response = await answer(lab.site, "POST", "/access/ticket", credentials, None)
         assert (response.status, response.body) == (401, {"data": None, "message": "authentication failure\n"})
 
     in_lab(tmp_path, story)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvenix_lab.site.pve import api
+from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.call import HANDLERS
 from pvenix_lab.site.pve.formats import check_format, normalise_tags
 from pvenix_lab.site.pve.schema import methods
@@ -115,7 +116,7 @@ def test_configuration_values_are_checked_by_their_format(
     tmp_path: Path, key: str, value: str, fault: str | None
 ) -> None:
     async def story(lab: PveLab) -> None:
-        response = await lab.site.pve_request("PUT", f"{TEMPLATE}/config", {key: value}, lab.operator)
+        response = await answer(lab.site, "PUT", f"{TEMPLATE}/config", {key: value}, lab.operator)
         if fault is None:
             assert response.status == 200, response
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.core import Timings
+from pvenix_lab.site.pve.api import answer
 from tests.lab.pve_support import PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def test_the_recorded_life_of_a_vm_is_answered_as_by_the_real_api(tmp_path: Path
                 await lab.finished(upid)
                 path = f"/nodes/tappaas1/tasks/{upid}/{path.rpartition('/')[2]}"
             params = {key: value if isinstance(value, list) else str(value) for key, value in entry["params"].items()}
-            response = await lab.site.pve_request(entry["method"], path, params, lab.operator)
+            response = await answer(lab.site, entry["method"], path, params, lab.operator)
             if str(response.data).startswith("UPID"):
                 upid = str(response.data)
             found = body_differences(entry, response.data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.faces.http1 import HEAD_LIMIT, BadRequestError, Request, encode_response, read_request
 from pvenix_lab.faces.tls import CertificateFiles, make_ca_and_certificate
+from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.call import Response
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class HttpsFace:
             return Response(status=501, reason=f"no such file '{request.path}'", body=None)
         params = request.params()
         try:
-            return await site.pve_request(request.method, path or "/", params, request.headers.get("authorization"))
+            return await answer(site, request.method, path or "/", params, request.headers.get("authorization"))
         except Exception as error:  # noqa: BLE001  a defect of the site is an answer to the client and is kept for the test
             _LOG.exception("%s %s", request.method, path)
             site.defects.append(error)

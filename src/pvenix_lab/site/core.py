@@ -10,7 +10,7 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -22,8 +22,6 @@ from pvenix_lab.site.pve.vm import Vm
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from pvenix_lab.site.pve.api import Response
 
 _LOG = logging.getLogger(__name__)
 
@@ -210,11 +208,3 @@ class Site:
         for tree in (self.guest_root(vmid), self.root / "snapshots" / str(vmid)):
             if tree.exists():
                 shutil.rmtree(tree)
-
-    async def pve_request(
-        self, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
-    ) -> Response:
-        """Answer one API call: `path` below `/api2/json`, `auth` the Authorization header. Never raises for a bad call."""
-        from pvenix_lab.site.pve.api import answer  # imported late: the API imports this module
-
-        return await answer(self, method, path, params, auth)
