@@ -5,7 +5,6 @@ Behaviour of nix-env as measured on Nix 2.8; of the boot loader as in nixpkgs' s
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -65,7 +64,7 @@ def set_profile(tree: VirtualRoot, path: str, *, now: float) -> int:
         number = newest.number + 1 if newest else 1
         link = f"{PROFILES}/system-{number}-link"
         tree.symlink(path, link)
-        os.utime(tree.real(link, follow_last=False), (now, now), follow_symlinks=False)
+        tree.set_time(link, now)
     else:
         number = newest.number
     _point(tree, number)

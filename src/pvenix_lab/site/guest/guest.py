@@ -38,10 +38,10 @@ _SHUTDOWN_S = 0.1
 class Guest:
     """The guest of one VM, from its first start until the VM is destroyed."""
 
-    def __init__(self, site: Site, vm: Vm, root: Path) -> None:
+    def __init__(self, site: Site, vm: Vm, root: Path, *, tree: VirtualRoot | None = None) -> None:
         self.site = site
         self.vm = vm
-        self.tree = VirtualRoot(root)
+        self.tree = tree or VirtualRoot(root)
         self.fabric: Fabric = fabric_of(site)
         self.units = Units(self)
         self.boot_id = ""

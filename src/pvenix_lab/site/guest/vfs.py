@@ -106,10 +106,12 @@ class VirtualRoot:
         except OSError as exc:
             raise error(exc.errno or errno.EIO, path) from None
 
-    def read(self, path: str) -> bytes:
-        """The content of the file."""
+    def read(self, path: str, *, offset: int = 0) -> bytes:
+        """The content of the file from byte `offset` on."""
         try:
-            return self.real(path).read_bytes()
+            with self.real(path).open("rb") as file:
+                file.seek(offset)
+                return file.read()
         except OSError as exc:
             raise error(exc.errno or errno.EIO, path) from None
 
@@ -182,6 +184,17 @@ class VirtualRoot:
             real.unlink(missing_ok=True)
         self.touch()
 
+    def chmod(self, path: str, mode: int) -> None:
+        """Give what `path` leads to this mode."""
+        try:
+            self.real(path).chmod(mode)
+        except OSError as exc:
+            raise error(exc.errno or errno.EIO, path) from None
+
+    def set_time(self, path: str, seconds: float) -> None:
+        """Give the file, or the link itself, this time of its last change."""
+        os.utime(self.real(path, follow_last=False), (seconds, seconds), follow_symlinks=False)
+
     def check_read(self, path: str, uid: int) -> None:
         """Raise EACCES when `uid` may not read the file; root may read everything."""
         resolved = self.resolve(path)
@@ -193,8 +206,8 @@ class VirtualRoot:
         self._check_other(parts, 0o004, path)
 
     def _check_other(self, parts: list[str], bit: int, path: str) -> None:
-        real = self.root.joinpath(*parts)
-        if real.exists() and not real.stat().st_mode & bit:
+        name = "/" + "/".join(parts)
+        if self.exists(name) and not self.stat(name).st_mode & bit:
             raise error(errno.EACCES, path)
 
     def check_write(self, path: str, uid: int) -> None:

@@ -68,10 +68,8 @@ async def _print_from(call: Call, path: str, offset: int | None, last: int) -> i
     call.tree.check_read(full, call.uid)
     size = call.tree.stat(full).st_size
     start = max(size - last, 0) if offset is None else offset
-    with call.tree.real(full).open("rb") as file:
-        file.seek(start)
-        while data := file.read(_CHUNK):
-            call.stdout.write(data)
-            start += len(data)
-            await call.stdout.drain()
-    return start
+    data = call.tree.read(full, offset=start)
+    for position in range(0, len(data), _CHUNK):
+        call.stdout.write(data[position : position + _CHUNK])
+        await call.stdout.drain()
+    return start + len(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import stat
 from typing import TYPE_CHECKING
@@ -224,7 +223,7 @@ async def chmod(call: Call) -> int:
     def change(path: str) -> None:
         call.tree.check_write(call.full(path), call.uid)
         call.tree.stat(call.full(path))
-        os.chmod(call.tree.real(call.full(path)), int(mode, 8))  # noqa: PTH101 - the path is already resolved
+        call.tree.chmod(call.full(path), int(mode, 8))
 
     return _each(call, tuple(paths), change, "cannot access '{path}'")
 
