@@ -12,6 +12,7 @@ from pvenix_lab.site.pve import (  # importing a module registers its handlers
     cloudinit_api,
     cluster_api,
     config,
+    life,
     migrate,
     nodes,
     power,
@@ -41,7 +42,7 @@ __all__ = ["HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
     *(access, agent, clone, cloudinit_api, cluster_api, config, migrate),
-    *(nodes, power, qemu, snapshots, storage, tasks_api),
+    *(nodes, power, qemu, snapshots, storage, tasks_api, *life.HANDLER_MODULES),
 )
 """The modules that register the handlers."""
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve.vm import Vm, new_mac, new_uuid
+from pvenix_lab.site.pve.volumes import Volumes
 
 if TYPE_CHECKING:
     import random
 
+    from pvenix_lab.site.pve.filelock import FileLock
     from pvenix_lab.site.pve.tasks import Task
 
 GIB = 1024**3
@@ -102,7 +104,10 @@ PROVISIONER_PRIVILEGES = AUDIT_PRIVILEGES | frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class Cluster:
-    """One cluster. `tasks` holds every task by UPID, oldest first; `broadcast` the VM figures last sent around, and when."""
+    """One cluster. `tasks` holds every task by UPID, oldest first; `broadcast` the VM figures last sent around, and when.
+
+    `locks` are the VMs' lock files by node and VM. Jobs, HA entries and mappings are kept as their configuration sections, by name.
+    """
 
     name: str
     nodes: dict[str, Node]
@@ -116,6 +121,16 @@ class Cluster:
     fingerprint: str = ""
     broadcast: dict[int, dict[str, Any]] = field(default_factory=dict)
     broadcast_at: float = float("-inf")
+    quorate: bool = True
+    volumes: Volumes = field(default_factory=Volumes)
+    locks: dict[tuple[str, int], FileLock] = field(default_factory=dict)
+    backup_jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    replication_jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ha_resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ha_groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ha_rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    usb_mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dir_mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def standard(cls, rng: random.Random, *, now: int) -> Cluster:

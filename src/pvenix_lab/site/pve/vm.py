@@ -43,7 +43,10 @@ def parse_properties(value: str, default_key: str = "") -> dict[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class Snapshot:
-    """A snapshot of the configuration; the guest's disk is kept beside the guests by the site."""
+    """A snapshot of the configuration; the guest's disk is kept beside the guests by the site.
+
+    `state` is the snapstate of an unfinished one (`prepare`, `delete`); a saved memory is `vmstate` in `config`.
+    """
 
     name: str
     description: str
@@ -51,11 +54,15 @@ class Snapshot:
     parent: str | None
     config: dict[str, ConfigValue]
     running: bool = False
+    state: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Vm:
-    """A VM or template. `config` is what applies now, `pending` what the next start applies (None: delete)."""
+    """A VM or template. `config` is what applies now, `pending` what the next start applies (None: delete).
+
+    `forced` are the pending deletions that also free the disk; `frozen` is the guest's file systems; `wedged` a monitor that is silent.
+    """
 
     vmid: int
     node: str
@@ -71,6 +78,9 @@ class Vm:
     cloudinit_config: dict[str, ConfigValue] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     current_parent: str | None = None
+    forced: set[str] = field(default_factory=set)
+    frozen: bool = False
+    wedged: bool = False
 
     @property
     def name(self) -> str:
