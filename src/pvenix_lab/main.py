@@ -19,13 +19,14 @@ from pvenix_lab.faces.control import ControlFace
 from pvenix_lab.faces.https import HttpsFace
 from pvenix_lab.faces.ssh import SshFace
 from pvenix_lab.seed import BARE, Plan, Seed, Seeded, host_key
-from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import GIT_KEY
+from pvenix_lab.site.whole import whole_site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pvenix_lab.site.core import Site
     from pvenix_lab.site.guest.guest import Guest
 
 OPERATOR = "pvenix@pve!lab"
@@ -79,7 +80,9 @@ async def _serve(directory: Path, options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
-        site = await stack.enter_async_context(Site(root=directory, seed=options.seed, time_scale=1 / options.speed))
+        site = await stack.enter_async_context(
+            whole_site(root=directory, seed=options.seed, time_scale=1 / options.speed)
+        )
         description = await _open(stack, site, options, stop)
         path = directory / "lab.json"
         _write_private(path, json.dumps(description, indent=2) + "\n")

@@ -209,7 +209,9 @@ class Seed:
             (self._fleet_dir / name).mkdir(parents=True, exist_ok=True)
         for host, guest in guests:
             fleet.write_host_file(host)
-            (self._fleet_dir / f"nix/hardware/{host.name}-hw.nix").write_text(hardware.hardware_config(guest))
+            (self._fleet_dir / f"nix/hardware/{host.name}-hw.nix").write_text(
+                hardware.hardware_config(guest.vm, guest.interfaces)
+            )
             pin = f"{host_key(guest)} {host.name} uuid={guest.vm.uuid}\n"
             (self._fleet_dir / f"inventory/trust/{host.name}").write_text(pin)
 

@@ -15,9 +15,9 @@ from pvenix.lifecycle.founding import DEFAULT_PATH, SERVE, Founded, Founding, fo
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
-from pvenix_lab.site.core import Site
-from pvenix_lab.site.guest.guest import Guest as LabGuest
-from pvenix_lab.site.guest.guest import clone_disk
+from pvenix_lab.site.disk import clone_disk
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.whole import new_guest, whole_site
 from tests.contract.lab_machine import HOST_KEY_FILE, LabMachines
 from tests.contract.memory_guest import MemoryGuest
 from tests.contract.test_repo import git
@@ -55,7 +55,7 @@ class World:
 
     guest: MemoryGuest
     target: Target
-    machine: LabGuest
+    machine: Guest
 
     @property
     def bare(self) -> Path:
@@ -81,16 +81,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("founding")
     (base / "fleet").mkdir()
     make_fleet(base / "fleet")
-    make_disk(Site(root=base / "site"), base / "fleet", base / "disk")
+    make_disk(whole_site(root=base / "site"), base / "fleet", base / "disk")
     return base
 
 
 @pytest.fixture
 async def world(tmp_path: Path, base: Path) -> AsyncIterator[World]:
     """A host with the git user, its home, somebody else's key, and the fleet in /etc/nixos."""
-    async with Site(root=tmp_path / "lab", time_scale=0) as site:
+    async with whole_site(root=tmp_path / "lab", time_scale=0) as site:
         clone_disk(site, base / "disk", site.guest_root(200))
-        machine = LabGuest(site, vm_of("cicd"), site.guest_root(200))
+        machine = new_guest(site, vm_of("cicd"), site.guest_root(200))
         site.guests[200] = machine
         machine.boot_now()
         shutil.copytree(base / "fleet", machine.root / "etc/nixos", symlinks=True, dirs_exist_ok=True)

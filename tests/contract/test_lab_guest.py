@@ -10,9 +10,9 @@ import pytest
 
 from pvenix.engine.ports import End, Target
 from pvenix.model.errors import Refused, Unreachable
-from pvenix_lab.site.core import Site
-from pvenix_lab.site.guest.guest import Guest as LabGuest
-from pvenix_lab.site.guest.guest import clone_disk
+from pvenix_lab.site.disk import clone_disk
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.whole import new_guest, whole_site
 from tests.contract.lab_machine import HOST_KEY_FILE, LabMachines
 from tests.contract.memory_guest import MemoryGuest
 from tests.lab.guest_support import make_disk, make_fleet, vm_of
@@ -22,7 +22,7 @@ from tests.lab.guest_support import make_disk, make_fleet, vm_of
 class World:
     guest: MemoryGuest
     target: Target
-    machine: LabGuest
+    machine: Guest
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +30,15 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("disk")
     (base / "fleet").mkdir()
     make_fleet(base / "fleet")
-    make_disk(Site(root=base / "site"), base / "fleet", base / "disk")
+    make_disk(whole_site(root=base / "site"), base / "fleet", base / "disk")
     return base / "disk"
 
 
 @pytest.fixture
 async def world(tmp_path: Path, disk: Path) -> AsyncIterator[World]:
-    async with Site(root=tmp_path / "lab", time_scale=0) as site:
+    async with whole_site(root=tmp_path / "lab", time_scale=0) as site:
         clone_disk(site, disk, site.guest_root(200))
-        machine = LabGuest(site, vm_of("dns01"), site.guest_root(200))
+        machine = new_guest(site, vm_of("dns01"), site.guest_root(200))
         site.guests[200] = machine
         machine.boot_now()
         target = Target(

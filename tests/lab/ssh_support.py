@@ -12,10 +12,10 @@ from pathlib import Path
 import asyncssh
 
 from pvenix_lab.faces.ssh import SshFace
-from pvenix_lab.site.core import Site
+from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest import keys
-from pvenix_lab.site.guest.disk import clone_disk
 from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.whole import new_guest, whole_site
 from tests.lab.guest_support import FLEET, Prepared, give_cloud_init, run_git, vm_of
 
 BARE = "/srv/git/tappaas-nixos-config.git"
@@ -96,14 +96,14 @@ async def network(directory: Path, prepared: Prepared, *, time_scale: float = 0)
     """A site with tappaas-cicd as the jump and dns01 behind it, and the fleet's bare repository."""
     key = directory / "operator"
     public = write_key(key)
-    async with Site(root=directory / "lab", time_scale=time_scale) as site:
+    async with whole_site(root=directory / "lab", time_scale=time_scale) as site:
         guests = {}
         for name, vmid, address in (("tappaas-cicd", 130, "10.0.0.30"), ("dns01", 200, "10.69.13.5")):
             clone_disk(site, prepared.disk, site.guest_root(vmid))
             vm = vm_of(name, vmid)
             give_cloud_init(vm, instance="one", key=public)
             vm.cloudinit["network-config"] = vm.cloudinit["network-config"].replace("10.69.13.5", address)
-            guests[vmid] = site.guests[vmid] = Guest(site, vm, site.guest_root(vmid))
+            guests[vmid] = site.guests[vmid] = new_guest(site, vm, site.guest_root(vmid))
             guests[vmid].boot_now()
         _repository(guests[130], guests[200], prepared, public)
         face = SshFace(site, jump=130)

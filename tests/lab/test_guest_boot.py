@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from pvenix_lab.site.core import AgentError, Site
-from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest.fabric import Network, fabric_of
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.keys import parse_authorized
+from pvenix_lab.site.whole import new_guest, whole_site
 from tests.lab.guest_support import Prepared, build, give_cloud_init, root, run, vm_of
 from tests.lab.pve_support import run_virtual
 
@@ -22,9 +23,9 @@ def test_the_agent_answers_first_then_the_keys_exist_then_ssh_opens_then_cloud_i
     tmp_path: Path, prepared: Prepared
 ) -> None:
     async def story() -> None:
-        async with Site(root=tmp_path / "lab") as site:
+        async with whole_site(root=tmp_path / "lab") as site:
             clone_disk(site, prepared.disk, site.guest_root(200))
-            guest = Guest(site, vm_of("dns01"), site.guest_root(200))
+            guest = new_guest(site, vm_of("dns01"), site.guest_root(200))
             await guest.power_on()
             seen = []
             for pause in (0.55, 0.1, 0.1, 0.1, 0.2):
@@ -103,7 +104,7 @@ async def test_a_reboot_cuts_the_connection_and_comes_back_with_another_boot_id(
 
 
 async def test_a_disk_without_a_system_never_boots(site: Site) -> None:
-    guest = Guest(site, vm_of("empty", 300), site.guest_root(300))
+    guest = new_guest(site, vm_of("empty", 300), site.guest_root(300))
     await guest.power_on()
     await asyncio.sleep(0.01)
     assert not guest.agent_ready()
@@ -122,7 +123,7 @@ async def test_dhcp_gives_an_address_of_the_zone_and_the_same_one_again(site: Si
     clone_disk(site, prepared.disk, site.guest_root(201))
     vm = vm_of("web", 201)
     vm.cloudinit["network-config"] = "version: 1\nconfig: []\n"
-    guest = Guest(site, vm, site.guest_root(201))
+    guest = new_guest(site, vm, site.guest_root(201))
     guest.boot_now()
     first = guest.addresses
     guest.restart_now()

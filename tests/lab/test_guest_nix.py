@@ -7,8 +7,9 @@ import os
 import shutil
 
 from pvenix_lab.site.core import Site
-from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.whole import new_guest
 from tests.lab.guest_support import Prepared, build, edit, flake_of, root, run, run_git, vm_of
 
 PROFILE = ("nix-env", "-p", "/nix/var/nix/profiles/system")
@@ -17,7 +18,7 @@ PROFILE = ("nix-env", "-p", "/nix/var/nix/profiles/system")
 async def test_the_same_commit_makes_the_same_path_on_every_guest(
     site: Site, builder: Guest, prepared: Prepared
 ) -> None:
-    other = Guest(site, vm_of("docker01", 210), site.guest_root(210))
+    other = new_guest(site, vm_of("docker01", 210), site.guest_root(210))
     clone_disk(site, prepared.disk, other.root)
     shutil.copytree(prepared.fleet, other.root / "etc/nixos")
     other.boot_now()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest.install import install
 from pvenix_lab.site.guest.store import System
 from pvenix_lab.site.guest.vfs import VirtualRoot
+from pvenix_lab.site.whole import whole_site
 from tests.lab.pve_support import EPOCH, KEY, KEY_ENCODED, NODE, PveLab, run_virtual
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 def in_whole_site(root: Path, story: Callable[[PveLab], Awaitable[None]]) -> None:
     """Run a story on a site with the lab's own guests and an installed template."""
     lab = PveLab(root)
-    lab.site = Site(root=root, seed=7, wall=lab.wall)
+    lab.site = whole_site(root=root, seed=7, wall=lab.wall)
     system = System(host_name="", nixos_version="25.05.1", nixpkgs_revision="0" * 40, kernel="6.12.30")
     path = "/nix/store/0000000000000000000000000000000a-nixos-system-nixos-25.05.1"
 

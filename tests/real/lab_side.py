@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pvenix.engine.ports import Target
 from pvenix_lab.site.core import Site
-from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest.flake import FlakeTree, evaluate
-from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.install import install
 from pvenix_lab.site.guest.vfs import VirtualRoot
+from pvenix_lab.site.whole import new_guest, whole_site
 from tests.contract.lab_machine import HOST_KEY_FILE, LabMachines
 from tests.contract.memory_guest import MemoryGuest
 from tests.lab.guest_support import build, edit, make_fleet, vm_of
@@ -25,10 +25,10 @@ async def lab_side(folder: Path) -> AsyncIterator[Side]:
     """dns01 of the lab: generation 1 is at the first commit, runs and boots; two more systems are built."""
     (folder / "fleet").mkdir(parents=True)
     commits = [make_fleet(folder / "fleet")]
-    async with Site(root=folder / "site", time_scale=0) as site:
+    async with whole_site(root=folder / "site", time_scale=0) as site:
         _install(site, folder / "fleet", folder / "disk", commits[0])
         clone_disk(site, folder / "disk", site.guest_root(200))
-        guest = Guest(site, vm_of("dns01"), site.guest_root(200))
+        guest = new_guest(site, vm_of("dns01"), site.guest_root(200))
         site.guests[200] = guest
         guest.boot_now()
         shutil.copytree(folder / "fleet", guest.root / "etc/nixos", symlinks=True)

@@ -7,12 +7,9 @@ together. `tests/sim/test_gitless.py` runs one scenario with these and with the 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -23,6 +20,7 @@ from pvenix_lab.site.guest.flake import FlakeTree
 from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
 from pvenix_lab.site.guest.vfs import VirtualRoot
 from tests.contract.memory_repo import MemoryRemote
+from tests.sim.memtree import MemoryTree
 
 STATE = ".git/state.json"
 FLAKE = "nix"
@@ -41,26 +39,25 @@ class GitError(Exception):
 class Clone:
     """One work tree with what its repository knows, kept in a file so that copies of a disk have it too."""
 
-    path: Path
+    tree: MemoryTree
+    path: str
     head: str
     known: set[str]
     stashes: list[str] = field(default_factory=list)
 
     @classmethod
-    def load(cls, path: Path) -> Clone:
+    def load(cls, tree: MemoryTree, path: str) -> Clone:
         """The clone at `path`. Raises: GitError when there is none."""
         try:
-            data = json.loads((path / STATE).read_text())
+            data = json.loads(tree.read(f"{path}/{STATE}"))
         except FileNotFoundError:
             raise GitError("fatal: not a git repository (or any of the parent directories): .git") from None
-        return cls(path=path, head=data["head"], known=set(data["known"]), stashes=data["stashes"])
+        return cls(tree=tree, path=path, head=data["head"], known=set(data["known"]), stashes=data["stashes"])
 
     def save(self) -> None:
-        """Write the state by replacement, as hard links may share the old file."""
-        (self.path / ".git").mkdir(exist_ok=True)
-        new = self.path / f"{STATE}.new"
-        new.write_text(json.dumps({"head": self.head, "known": sorted(self.known), "stashes": self.stashes}))
-        new.rename(self.path / STATE)
+        """Write the state."""
+        state = {"head": self.head, "known": sorted(self.known), "stashes": self.stashes}
+        self.tree.put(f"{self.path}/{STATE}", json.dumps(state))
 
 
 class Gitless:
@@ -69,8 +66,6 @@ class Gitless:
     def __init__(self, site: Site, remote: MemoryRemote) -> None:
         self._site = site
         self._remote = remote
-        self._digests: dict[tuple[int, int, int], str] = {}
-        self._known: dict[bytes, str] = {}
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -94,19 +89,14 @@ class Gitless:
         _, stdout, stderr = streams
         command, *words = arguments
         try:
-            clone = Clone.load(tree.real(cwd))
+            assert isinstance(tree, MemoryTree)
+            clone = Clone.load(tree, tree.resolve(cwd))
             text = getattr(self, f"_{command.replace('-', '_')}")(clone, words)
         except GitError as error:
             stderr.write(f"{error}\n".encode())
             return error.status
         stdout.write(text.encode())
         return 0
-
-    def check_out(self, path: Path, commit: str) -> None:
-        """Make `path` a clone at `commit` that knows everything up to it."""
-        clone = Clone(path=path, head=commit, known=set(self._remote.ancestors(commit)))  # type: ignore[arg-type]
-        self._write(path, {}, self._files(commit))
-        clone.save()
 
     # --- commands ---
 
@@ -121,7 +111,8 @@ class Gitless:
 
     def _fetch(self, clone: Clone, words: list[str]) -> str:
         quiet, path, refspec = words
-        header = Path(path).read_bytes().partition(b"PACK")[0].decode().splitlines()
+        bundle = clone.tree.read(path.removeprefix(str(clone.tree.root)))
+        header = bundle.partition(b"PACK")[0].decode().splitlines()
         needed = [line[1:].strip() for line in header if line.startswith("-")]
         tips = [line.split()[0] for line in header[1:] if line and not line.startswith("-")]
         if (
@@ -149,7 +140,7 @@ class Gitless:
                 + "\nPlease commit your changes or stash them before you switch branches.\nAborting",
                 1,
             )
-        self._write(clone.path, old, new)
+        _write(clone.tree, clone.path, old, new)
         clone.head = commit
         clone.save()
         return ""
@@ -162,10 +153,10 @@ class Gitless:
             return "No local changes to save\n"
         files = self._files(clone.head)
         for edit in edits:
-            path = clone.path / edit[3:]
-            path.unlink(missing_ok=True)
+            path = f"{clone.path}/{edit[3:]}"
+            clone.tree.remove(path)
             if edit[3:] in files:
-                path.write_bytes(files[edit[3:]])
+                clone.tree.put(path, files[edit[3:]])
         clone.stashes.append(words[-1])
         clone.save()
         return f"Saved working directory and index state On (no branch): {words[-1]}\n"
@@ -178,7 +169,7 @@ class Gitless:
         stored = self._remote.commits[commit]  # type: ignore[index]
         flake = {path[len(FLAKE) + 1 :]: text for path, text in self._files(commit).items() if path.startswith("nix/")}
         tree = FlakeTree(files=flake, revision=commit, modified_at=stored.at)
-        fabric_of(self._site).keep_commit(f"{commit}:{FLAKE}", tree)
+        fabric_of(self._site).commits.keep(f"{commit}:{FLAKE}", tree)
         return f"{commit} {stored.at}\n"
 
     # --- inside ---
@@ -188,45 +179,28 @@ class Gitless:
 
     def _edits(self, clone: Clone) -> list[str]:
         wanted = self._files(clone.head)
+        present = {name: data for name, data in clone.tree.files(clone.path) if not name.startswith(".git/")}
         found = []
-        present = dict(_work_tree(str(clone.path)))
         for name in sorted({*wanted, *present}):
             if name not in present:
                 found.append(f" D {name}")
             elif name not in wanted:
                 found.append(f"?? {name}")
-            elif self._digest(present[name]) != self._wanted(wanted[name]):
+            elif present[name] != wanted[name]:
                 found.append(f" M {name}")
         return found
 
-    def _wanted(self, content: bytes) -> str:
-        if content not in self._known:
-            self._known[content] = hashlib.sha1(content).hexdigest()
-        return self._known[content]
 
-    def _digest(self, path: str) -> str:
-        seen = os.stat(path)  # noqa: PTH116 - strings: this runs for every file at every `git status`
-        key = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
-        if key not in self._digests:
-            self._digests[key] = hashlib.sha1(Path(path).read_bytes()).hexdigest()
-        return self._digests[key]
-
-    def _write(self, root: Path, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
-        for name in old.keys() - new.keys():
-            (root / name).unlink(missing_ok=True)
-        for name, content in new.items():
-            if old.get(name) != content:
-                path = root / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.unlink(missing_ok=True)
-                path.write_bytes(content)
+def check_out(tree: MemoryTree, commit: str, known: Iterable[str], files: Mapping[str, bytes]) -> None:
+    """Make /etc/nixos a clone at `commit` that knows these commits."""
+    tree.remove("/etc/nixos")
+    _write(tree, "/etc/nixos", {}, files)
+    Clone(tree=tree, path="/etc/nixos", head=commit, known=set(known)).save()
 
 
-def _work_tree(root: str) -> Iterator[tuple[str, str]]:
-    """Name and path of every file of a work tree."""
-    for folder, folders, files in os.walk(root):
-        if folder == root:
-            folders[:] = [name for name in folders if name != ".git"]
-        for name in files:
-            path = f"{folder}/{name}"
-            yield path[len(root) + 1 :], path
+def _write(tree: MemoryTree, root: str, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> None:
+    for name in old.keys() - new.keys():
+        tree.remove(f"{root}/{name}")
+    for name, content in new.items():
+        if old.get(name) != content:
+            tree.put(f"{root}/{name}", content)

@@ -15,10 +15,12 @@ from pvenix.fleet.load import Fleet, load_fleet
 from pvenix.model.names import CommitId
 from pvenix_lab.seed import Plan, Seed
 from pvenix_lab.site.core import Site
+from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest.fabric import Fabric, fabric_of
-from pvenix_lab.site.guest.guest import Guest, clone_disk
+from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.pve.cluster import Cluster
 from pvenix_lab.site.pve.vm import Vm
+from pvenix_lab.site.whole import whole_site
 from tests.contract.memory_repo import MemoryRemote, Stored
 from tests.sim.gitless import Gitless
 from tests.sim.virtual import run_virtual
@@ -71,7 +73,7 @@ class Golden:
     def site(self, root: Path, seed: int) -> Site:
         """A copy of the site below `root`, not started; `boot` lets its guests run."""
         loop_time = _loop_time
-        site = Site(root=root, seed=seed, wall=lambda: EPOCH + loop_time())
+        site = whole_site(root=root, seed=seed, wall=lambda: EPOCH + loop_time())
         site.cluster = copy.deepcopy(self.cluster)
         fabric = fabric_of(site)
         fabric.networks = list(self.fabric.networks)
@@ -103,7 +105,7 @@ def _loop_time() -> float:
 
 async def _make() -> Golden:
     root = workplace()
-    async with Site(root=root, wall=lambda: float(EPOCH)) as site:
+    async with whole_site(root=root, wall=lambda: float(EPOCH)) as site:
         seeded = Seed(site, Plan(directory=root, source=ROOT, hosts=0, api_port=1, jump_port=2)).run()
         _add_strangers(site.cluster)
         vmids = {name: guest.vm.vmid for name, guest in seeded.guests.items()}

@@ -75,18 +75,6 @@ class Timings:
     broadcast_s: float = 10.0
 
 
-def _default_guest(site: Site, vm: Vm, root: Path) -> GuestProtocol:
-    from pvenix_lab.site.guest.guest import Guest  # imported late: the guest half imports this module
-
-    return Guest(site, vm, root)
-
-
-def _default_clone_disk(site: Site, source: Path, target: Path) -> None:
-    from pvenix_lab.site.guest.guest import clone_disk  # imported late: the guest half imports this module
-
-    clone_disk(site, source, target)
-
-
 class Site:
     """One simulated site. Use as an async context manager, or call `start` and `stop`."""
 
@@ -98,8 +86,8 @@ class Site:
         time_scale: float = 1.0,
         timings: Timings | None = None,
         wall: Callable[[], float] = time.time,
-        guest_factory: GuestFactory = _default_guest,
-        clone_disk: CloneDisk = _default_clone_disk,
+        guest_factory: GuestFactory,
+        clone_disk: CloneDisk,
     ) -> None:
         self.root = root
         self.seed = seed

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pvenix_lab.site.core import AgentError
-from pvenix_lab.site.guest import network, shell
-from pvenix_lab.site.guest.call import Call, reason
+from pvenix_lab.site.counters import Counters
+from pvenix_lab.site.guest.process import Machine, Process
+from pvenix_lab.site.guest.store import System
 from pvenix_lab.site.guest.streams import BytesReader, BytesWriter
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.vfs import reason
 
 _READ_LIMIT = 16 * 1024 * 1024  # PVE::QemuServer::Agent, file-read
 
@@ -25,10 +24,25 @@ class _Process:
     status: int | None = None
 
 
+class AgentHost(Machine, Protocol):
+    """What the agent asks of its guest."""
+
+    hostname: str
+    current: System
+    booted: System
+
+    @property
+    def counters(self) -> Counters:
+        """The site's counters."""
+
+    def agent_interfaces(self) -> list[dict[str, object]]:
+        """The network interfaces as `network-get-interfaces` lists them."""
+
+
 class Agent:
     """The agent of one running guest; forgets its processes when the guest goes off."""
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(self, guest: AgentHost) -> None:
         self._guest = guest
         self._processes: dict[int, _Process] = {}
         self._next_pid = 1000
@@ -90,14 +104,13 @@ class Agent:
             self._guest.tree.write(path, data)
         except OSError as exc:
             raise AgentError(f"failed to open file '{path}' (mode: 'w'): {reason(exc)}") from exc
-        self._guest.site.counters.guest_mutations += 1
+        self._guest.counters.guest_mutations += 1
 
     def _exec(self, params: Mapping[str, object]) -> dict[str, int]:
         words = params.get("command", ())
         argv = tuple(map(str, words)) if isinstance(words, list | tuple) else (str(words),)
         process = _Process(stdout=BytesWriter(), stderr=BytesWriter())
-        call = Call(
-            guest=self._guest,
+        call = Process(
             argv=argv,
             stdin=BytesReader(str(params.get("input-data", "")).encode()),
             stdout=process.stdout,
@@ -105,7 +118,7 @@ class Agent:
             user="root",
             uid=0,
         )
-        if not argv or shell.find(call)[0] is None:
+        if not argv or not self._guest.shell.has(call):
             shown = argv[0] if argv else ""
             # typographic quotes as in GLib's text: on a real node they break the reply (proxmox.md a1)
             raise AgentError(f"Failed to execute child process “{shown}” (No such file or directory)")
@@ -115,9 +128,9 @@ class Agent:
         self._guest.spawn(self._run(call, process), f"agent exec {argv[0]}")
         return {"pid": pid}
 
-    async def _run(self, call: Call, process: _Process) -> None:
-        self._guest.site.counters.guest_commands += 1
-        process.status = await shell.execute(call)
+    async def _run(self, call: Process, process: _Process) -> None:
+        self._guest.counters.guest_commands += 1
+        process.status = await self._guest.shell.execute(call)
 
     def _exec_status(self, params: Mapping[str, object]) -> dict[str, object]:
         number = str(params.get("pid", ""))
@@ -132,8 +145,3 @@ class Agent:
             if stream.data:
                 answer[key] = stream.text
         return answer
-
-
-def interfaces(guest: Guest) -> list[dict[str, object]]:
-    """What `network-get-interfaces` returns for the running guest."""
-    return network.agent_view(guest.interfaces, docker="docker.service" in guest.units.units)

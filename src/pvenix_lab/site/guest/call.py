@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-if TYPE_CHECKING:
-    from pvenix_lab.site.guest.guest import Guest
-    from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
-    from pvenix_lab.site.guest.vfs import VirtualRoot
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.process import UIDS, Process
+from pvenix_lab.site.guest.vfs import VirtualRoot, reason
 
-UIDS = {"root": 0, "tappaas": 1000, "git": 998}
+__all__ = ["UIDS", "Call", "Options", "Program", "ProgramError", "parse_options", "reason"]
 
 
 class ProgramError(Exception):
@@ -25,19 +22,11 @@ class ProgramError(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
-    """What a program gets. `argv[0]` is as typed, `path` the resolved file that runs (empty when found by name alone)."""
+class Call(Process):
+    """What a program gets; `path` is the resolved file that runs (empty when found by name alone)."""
 
     guest: Guest
-    argv: tuple[str, ...]
-    stdin: ByteReader
-    stdout: ByteWriter
-    stderr: ByteWriter
-    user: str
-    uid: int
     path: str = ""
-    cwd: str = "/"
-    env: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -145,8 +134,3 @@ def _short(
         if f"-{letter}" not in flags:
             raise ProgramError(f"{call.name}: invalid option -- '{letter}'", usage)
         given.add(f"-{letter}")
-
-
-def reason(exc: OSError) -> str:
-    """The C library's text of an error."""
-    return os.strerror(exc.errno) if exc.errno else str(exc)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 from weakref import WeakKeyDictionary
 
-if TYPE_CHECKING:
-    from pvenix_lab.site.core import Site
-    from pvenix_lab.site.guest.flake import FlakeTree
-    from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.core import Site
+from pvenix_lab.site.guest.flake import Commits
 
-Observer = Callable[["Guest", str], None]
+Observer = Callable[[Any, str], None]  # Any: a Guest, which stands above this module
 """Called with the guest and what happened: `ssh` (its SSH port may have opened or closed), `cut`, `off`."""
 
 _FIRST_LEASE = 50
-_KEPT_COMMITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +36,9 @@ class Fabric:
     networks: list[Network] = field(default_factory=list)
     leases: dict[str, str] = field(default_factory=dict)
     observers: list[Observer] = field(default_factory=list)
-    commits: OrderedDict[str, FlakeTree] = field(default_factory=OrderedDict)
+    commits: Commits = field(default_factory=Commits)
 
-    def notify(self, guest: Guest, what: str) -> None:
+    def notify(self, guest: object, what: str) -> None:
         """Tell every observer."""
         for observer in list(self.observers):
             observer(guest, what)
@@ -64,12 +60,6 @@ class Fabric:
             hosts = (f"{net[number]}/{net.prefixlen}" for number in range(_FIRST_LEASE, net.num_addresses - 1))
             self.leases[key] = next((address for address in hosts if address not in taken), "")
         return self.leases[key]
-
-    def keep_commit(self, key: str, tree: FlakeTree) -> None:
-        """Remember the files of a commit, the last few only."""
-        self.commits[key] = tree
-        while len(self.commits) > _KEPT_COMMITS:
-            self.commits.popitem(last=False)
 
 
 _FABRICS: WeakKeyDictionary[Site, Fabric] = WeakKeyDictionary()

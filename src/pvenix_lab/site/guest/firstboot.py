@@ -11,7 +11,9 @@ from ruamel.yaml import YAML
 from pvenix_lab.site.guest.keys import new_key
 
 if TYPE_CHECKING:
-    from pvenix_lab.site.guest.guest import Guest
+    from collections.abc import Mapping
+
+    from pvenix_lab.site.guest.vfs import VirtualRoot
 
 INSTANCE_ID = "/var/lib/cloud/data/instance-id"
 HOSTNAME = "/var/lib/cloud/data/set-hostname"
@@ -26,23 +28,21 @@ def load_yaml(text: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def apply_identity(guest: Guest) -> None:
+def apply_identity(tree: VirtualRoot) -> None:
     """The machine id, made when it is missing or empty, as systemd does."""
-    if not guest.tree.read_text("/etc/machine-id").strip():
-        guest.tree.put("/etc/machine-id", secrets.token_hex(16) + "\n", mode=0o444)
+    if not tree.read_text("/etc/machine-id").strip():
+        tree.put("/etc/machine-id", secrets.token_hex(16) + "\n", mode=0o444)
 
 
-def apply_cloud_init(guest: Guest) -> bool:
-    """Consume the cloud-init drive; True when it is a new instance (another instance id than the last boot).
+def apply_cloud_init(tree: VirtualRoot, files: Mapping[str, str]) -> bool:
+    """Consume the files of the cloud-init drive; True when it is a new instance (another instance id than the last boot).
 
     A new instance gets its name, its user's keys and new SSH host keys (`ssh_deletekeys`, cloud-init's default).
     """
-    files = guest.vm.cloudinit_files()
     instance = str(load_yaml(files.get("meta-data", "")).get("instance-id", ""))
-    if not instance or instance == guest.tree.read_text(INSTANCE_ID).strip():
+    if not instance or instance == tree.read_text(INSTANCE_ID).strip():
         return False
     user_data = load_yaml(files.get("user-data", ""))
-    tree = guest.tree
     tree.put(INSTANCE_ID, instance + "\n")
     tree.put(HOSTNAME, str(user_data.get("hostname", "")) + "\n")
     user = str(user_data.get("user") or "root")
@@ -57,17 +57,15 @@ def apply_cloud_init(guest: Guest) -> bool:
     return True
 
 
-def make_keys(guest: Guest) -> None:
+def make_keys(tree: VirtualRoot, hostname: str) -> None:
     """The SSH host key and the guest's Git key, each only where it is missing."""
-    comment = f"root@{guest.hostname}"
-    tree = guest.tree
     if not tree.exists(HOST_KEY):
-        pair = new_key(comment)
+        pair = new_key(f"root@{hostname}")
         tree.mkdir("/etc/ssh")
         tree.write(HOST_KEY, pair.private, mode=0o600)
         tree.write(f"{HOST_KEY}.pub", pair.public, mode=0o644)
     if not tree.exists(GIT_KEY):
-        pair = new_key(f"fleet@{guest.hostname}")
+        pair = new_key(f"fleet@{hostname}")
         tree.mkdir(GIT_KEY.rpartition("/")[0], mode=0o700)
         tree.write(GIT_KEY, pair.private, mode=0o600)
         tree.write(f"{GIT_KEY}.pub", pair.public, mode=0o644)

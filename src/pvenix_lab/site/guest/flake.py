@@ -9,6 +9,7 @@ import json
 import posixpath
 import re
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,10 @@ from pvenix_lab.site.guest.options import Options, Scope
 from pvenix_lab.site.guest.store import store_path
 
 if TYPE_CHECKING:
-    from pvenix_lab.site.guest.fabric import Fabric
     from pvenix_lab.site.guest.store import System
     from pvenix_lab.site.guest.vfs import VirtualRoot
 
+_KEPT_COMMITS = 16
 _ALWAYS = ("flake.nix", "flake.lock")
 
 
@@ -91,6 +92,23 @@ class FlakeTree:
         return [name for name in found if re.search(rf'(?<![\w-])"?{re.escape(name)}"?(?![\w-])', text)]
 
 
+class Commits:
+    """The files of the last few commits that anybody on the site evaluated; guests at one commit share them."""
+
+    def __init__(self) -> None:
+        self._trees: OrderedDict[str, FlakeTree] = OrderedDict()
+
+    def find(self, key: str) -> FlakeTree | None:
+        """The tree kept under `<commit>:<directory>`."""
+        return self._trees.get(key)
+
+    def keep(self, key: str, tree: FlakeTree) -> None:
+        """Remember a tree and forget the oldest one."""
+        self._trees[key] = tree
+        while len(self._trees) > _KEPT_COMMITS:
+            self._trees.popitem(last=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What a host evaluates to: the system, its store path, its derivation, and the files that were read."""
@@ -101,7 +119,7 @@ class Evaluation:
     files: tuple[str, ...]
 
 
-async def load(tree: VirtualRoot, reference: FlakeRef, fabric: Fabric) -> FlakeTree:
+async def load(tree: VirtualRoot, reference: FlakeRef, commits: Commits) -> FlakeTree:
     """The files of the flake at the commit that the reference names (HEAD or the work tree without one).
 
     Raises:
@@ -122,12 +140,12 @@ async def load(tree: VirtualRoot, reference: FlakeRef, fabric: Fabric) -> FlakeT
         )
     commit, modified = shown.stdout.decode().split()
     key = f"{commit}:{reference.directory}"
-    if key not in fabric.commits:
+    found = commits.find(key)
+    if found is None:
         files = await _read_commit(tree, reference, commit)
         directory = reference.directory.strip("/")
         found = FlakeTree(files=files, revision=commit, modified_at=int(modified), directory=directory)
-        fabric.keep_commit(key, found)
-    found = fabric.commits[key]
+        commits.keep(key, found)
     _check_flake(found, reference)
     return found
 

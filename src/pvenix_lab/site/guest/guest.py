@@ -9,23 +9,22 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.guest import agent, firstboot, generations, network, shell
-from pvenix_lab.site.guest.call import Call
-from pvenix_lab.site.guest.disk import clone_disk
+from pvenix_lab.site.guest import agent, firstboot, generations, network
 from pvenix_lab.site.guest.fabric import fabric_of
+from pvenix_lab.site.guest.process import UIDS, Process, Shell
 from pvenix_lab.site.guest.store import System, read_system
 from pvenix_lab.site.guest.units import Units
-from pvenix_lab.site.guest.vfs import VirtualRoot, clear
+from pvenix_lab.site.guest.vfs import clear
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from pvenix_lab.site.core import Site
+    from pvenix_lab.site.counters import Counters
     from pvenix_lab.site.guest.fabric import Fabric
     from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
+    from pvenix_lab.site.guest.vfs import VirtualRoot
     from pvenix_lab.site.pve.vm import Vm
-
-__all__ = ["Guest", "clone_disk"]  # both are what the cluster half imports from here
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", sshd=False)
@@ -38,11 +37,12 @@ _SHUTDOWN_S = 0.1
 class Guest:
     """The guest of one VM, from its first start until the VM is destroyed."""
 
-    def __init__(self, site: Site, vm: Vm, root: Path, *, tree: VirtualRoot | None = None) -> None:
+    def __init__(self, site: Site, vm: Vm, tree: VirtualRoot, *, programs: Callable[[Guest], Shell]) -> None:
         self.site = site
         self.vm = vm
-        self.tree = tree or VirtualRoot(root)
+        self.tree = tree
         self.fabric: Fabric = fabric_of(site)
+        self.shell = programs(self)
         self.units = Units(self)
         self.boot_id = ""
         self.booted_at = 0.0
@@ -65,6 +65,11 @@ class Guest:
     def root(self) -> Path:
         """The directory that is the guest's disk."""
         return self.tree.root
+
+    @property
+    def counters(self) -> Counters:
+        """The site's counters."""
+        return self.site.counters
 
     @property
     def name(self) -> str:
@@ -99,7 +104,7 @@ class Guest:
 
     def agent_interfaces(self) -> list[dict[str, object]]:
         """The guest agent's list of network interfaces."""
-        return agent.interfaces(self)
+        return network.agent_view(self.interfaces, docker="docker.service" in self.units.units)
 
     def spawn(self, job: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         """Run `job` until it ends or the guest goes off."""
@@ -154,8 +159,8 @@ class Guest:
         self.booted_at = self.site.wall()
         self.booted = self.current = found
         self.current_path = system
-        firstboot.apply_identity(self)
-        self.interfaces = network.interfaces(self, self._network_config())
+        firstboot.apply_identity(self.tree)
+        self.interfaces = network.interfaces(self.vm, self.fabric, self._network_config())
         self._set_hostname()
         return True
 
@@ -163,9 +168,9 @@ class Guest:
         return firstboot.load_yaml(self.vm.cloudinit_files().get("network-config", ""))
 
     def _start_user_space(self) -> None:
-        firstboot.apply_cloud_init(self)
+        firstboot.apply_cloud_init(self.tree, self.vm.cloudinit_files())
         self._set_hostname()
-        firstboot.make_keys(self)
+        firstboot.make_keys(self.tree, self.hostname)
         self.units.load(self.current.units)
 
     def _start_sshd(self) -> None:
@@ -255,27 +260,26 @@ class Guest:
         if not self.running:
             raise ConnectionResetError(f"{self.name} is off")
         self.site.counters.guest_commands += 1
-        call = Call(
-            guest=self,
+        process = Process(
             argv=tuple(argv),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             user=user,
-            uid=shell.uid_of(user),
+            uid=UIDS[user],
             cwd="/root" if user == "root" else f"/home/{user}",
             env=dict(env or {}),
         )
-        return await self._run_channel(call)
+        return await self._run_channel(process)
 
-    async def _run_channel(self, call: Call) -> int:
+    async def _run_channel(self, process: Process) -> int:
         status: list[int] = []
 
         async def job() -> None:
             with contextlib.suppress(ConnectionError):  # the client went away while the program read or wrote
-                status.append(await shell.execute(call))
+                status.append(await self.shell.execute(process))
 
-        channel = self.spawn(job(), f"channel {call.argv[0] if call.argv else ''}")
+        channel = self.spawn(job(), f"channel {process.argv[0] if process.argv else ''}")
         self._channels.add(channel)
         try:
             await asyncio.wait((channel,))

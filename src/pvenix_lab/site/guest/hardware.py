@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pvenix_lab.site.pve.vm import parse_properties
 
 if TYPE_CHECKING:
-    from pvenix_lab.site.guest.guest import Guest
+    from collections.abc import Iterable
+
+    from pvenix_lab.site.guest.network import Interface
     from pvenix_lab.site.pve.vm import Vm
 
 _HEAD = """\
@@ -67,13 +69,13 @@ def _list(words: list[str]) -> str:
     return "[ " + "".join(f'"{word}" ' for word in words) + "]"
 
 
-def _filesystems(guest: Guest) -> str:
+def _filesystems(vm: Vm) -> str:
     """Root and ESP by the identifiers of this guest's own disk; data disks by theirs."""
-    seed = guest.vm.uuid or str(guest.vm.vmid)
+    seed = vm.uuid or str(vm.vmid)
     root = uuid.uuid5(uuid.NAMESPACE_OID, f"{seed} root")
     short = uuid.uuid5(uuid.NAMESPACE_OID, f"{seed} esp").hex[:8].upper()
     text = f'  fileSystems."/" =\n    {{ device = "/dev/disk/by-uuid/{root}";\n      fsType = "ext4";\n    }};\n\n'
-    if str(guest.vm.config.get("bios", "seabios")) == "ovmf":
+    if str(vm.config.get("bios", "seabios")) == "ovmf":
         text += (
             f'  fileSystems."/boot" =\n    {{ device = "/dev/disk/by-uuid/{short[:4]}-{short[4:]}";\n      fsType = "vfat";\n'
             '      options = [ "fmask=0077" "dmask=0077" ];\n    };\n\n'
@@ -81,9 +83,8 @@ def _filesystems(guest: Guest) -> str:
     return text + "  swapDevices = [ ];\n\n"
 
 
-def hardware_config(guest: Guest, *, filesystems: bool = True) -> str:
-    """The whole hardware file of the guest as it is now."""
-    vm = guest.vm
+def hardware_config(vm: Vm, interfaces: Iterable[Interface], *, filesystems: bool = True) -> str:
+    """The whole hardware file of a guest on this VM with these network interfaces."""
     nested = str(vm.config.get("cpu", "")).partition(",")[0].removeprefix("cputype=") == "host"
     lines = [
         f"  boot.initrd.availableKernelModules = {_list(_modules(vm))};",
@@ -93,12 +94,12 @@ def hardware_config(guest: Guest, *, filesystems: bool = True) -> str:
         "",
     ]
     network = _NETWORK + "".join(
-        f"  # networking.interfaces.{interface.name}.useDHCP = lib.mkDefault true;\n" for interface in guest.interfaces
+        f"  # networking.interfaces.{interface.name}.useDHCP = lib.mkDefault true;\n" for interface in interfaces
     )
     return (
         _HEAD
         + "".join(f"{line}\n" for line in lines)
-        + (_filesystems(guest) if filesystems else "")
+        + (_filesystems(vm) if filesystems else "")
         + network
         + '\n  nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";\n}\n'
     )

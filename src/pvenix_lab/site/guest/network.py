@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pvenix_lab.site.guest.fabric import Fabric
-    from pvenix_lab.site.guest.guest import Guest
+    from pvenix_lab.site.pve.vm import Vm
 
 _FIRST_SLOT = 18  # Proxmox VE puts net0 into PCI slot 18: ens18 without cloud-init's set-name
 
@@ -27,7 +27,7 @@ class Interface:
     driver: str
 
 
-def interfaces(guest: Guest, network_config: Mapping[str, Any]) -> list[Interface]:
+def interfaces(vm: Vm, fabric: Fabric, network_config: Mapping[str, Any]) -> list[Interface]:
     """Every device in order. A device that cloud-init does not name asks DHCP (`useDHCP` of the hardware file)."""
     named = {
         str(entry.get("mac_address", "")).lower(): entry
@@ -35,11 +35,11 @@ def interfaces(guest: Guest, network_config: Mapping[str, Any]) -> list[Interfac
         if entry.get("type") == "physical"
     }
     result = []
-    for index, (key, mac) in enumerate(guest.vm.macs().items()):
-        device = _properties(str(guest.vm.config[key]))
+    for index, (key, mac) in enumerate(vm.macs().items()):
+        device = _properties(str(vm.config[key]))
         bridge, vlan = device.get("bridge", ""), int(device.get("tag", 0))
         entry = named.get(mac.lower())
-        addresses = _addresses(guest.fabric, entry, (bridge, vlan, mac)) if device.get("link_down") != "1" else ()
+        addresses = _addresses(fabric, entry, (bridge, vlan, mac)) if device.get("link_down") != "1" else ()
         result.append(
             Interface(
                 name=str(entry["name"]) if entry else f"ens{_FIRST_SLOT + index}",

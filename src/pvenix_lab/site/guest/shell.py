@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import fields
 
-from pvenix_lab.site.guest.call import UIDS, Call, ProgramError
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.guest.call import Program
+from pvenix_lab.site.guest.call import Call, Program, ProgramError
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.process import NOT_FOUND, Process
 
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
 _META = re.compile(r"[;|&$`<>\n(){}*?\[\]~#!]")
 _EXPANDS = re.compile(r"(?<!\\)[$`]")
 _HARMLESS = frozenset("#~{}[]!?*()")
-NOT_FOUND = 127
 
 
 def split_command(command: str) -> tuple[str, ...]:
@@ -37,38 +36,53 @@ def split_command(command: str) -> tuple[str, ...]:
         raise ProgramError(f"bash: -c: line 1: unexpected EOF while looking for matching quote ({exc})", 2) from exc
 
 
-def find(call: Call) -> tuple[Program | None, str]:
-    """The program of `argv[0]` and the file it was found as; None when the guest has no such program."""
-    from pvenix_lab.site.guest.programs import PROGRAMS  # imported late: programs import this module
+class LoginShell:
+    """The programs of one guest: `table` by name, a file of the guest's tree behind each (faces and units start them here)."""
 
-    word = call.argv[0]
-    if "/" in word:
-        path = call.tree.resolve(call.full(word))
-        if not call.tree.exists(path) or call.tree.is_dir(path):
-            return None, path
-        return PROGRAMS.get(path.rpartition("/")[2]), path
-    path = f"/run/current-system/sw/bin/{word}"
-    if not call.tree.exists(path):
-        return None, ""
-    return PROGRAMS.get(word), call.tree.resolve(path)
+    def __init__(self, guest: Guest, table: Mapping[str, Program]) -> None:
+        self._guest = guest
+        self._table = table
 
+    def has(self, process: Process) -> bool:
+        """True if the guest has the program."""
+        return self._find(self._call(process))[0] is not None
 
-async def execute(call: Call) -> int:
-    """Run the program of `call` and return its exit status; a missing program is 127, as from the login shell."""
-    if not call.argv:
-        return 0
-    program, path = find(call)
-    if program is None:
-        text = "No such file or directory" if "/" in call.argv[0] else "command not found"
-        call.err(f"bash: line 1: {call.argv[0]}: {text}")
-        return NOT_FOUND
-    call.path = path
-    try:
-        return await program(call)
-    except ProgramError as exc:
-        if exc.text:
-            call.err(exc.text)
-        return exc.status
+    async def execute(self, process: Process) -> int:
+        """Run the program and return its exit status; a missing program is 127, as from the login shell."""
+        if not process.argv:
+            return 0
+        call = self._call(process)
+        program, path = self._find(call)
+        if program is None:
+            text = "No such file or directory" if "/" in call.argv[0] else "command not found"
+            call.err(f"bash: line 1: {call.argv[0]}: {text}")
+            return NOT_FOUND
+        call.path = path
+        try:
+            return await program(call)
+        except ProgramError as exc:
+            if exc.text:
+                call.err(exc.text)
+            return exc.status
+
+    def _call(self, process: Process) -> Call:
+        if isinstance(process, Call):
+            return process
+        given = {item.name: getattr(process, item.name) for item in fields(process)}
+        return Call(guest=self._guest, **given)
+
+    def _find(self, call: Call) -> tuple[Program | None, str]:
+        """The program of `argv[0]` and the file it was found as; None when the guest has no such program."""
+        word = call.argv[0]
+        if "/" in word:
+            path = call.tree.resolve(call.full(word))
+            if not call.tree.exists(path) or call.tree.is_dir(path):
+                return None, path
+            return self._table.get(path.rpartition("/")[2]), path
+        path = f"/run/current-system/sw/bin/{word}"
+        if not call.tree.exists(path):
+            return None, ""
+        return self._table.get(word), call.tree.resolve(path)
 
 
 async def sudo(call: Call) -> int:
@@ -81,11 +95,9 @@ async def sudo(call: Call) -> int:
     if not call.guest.may_sudo(call.user):
         raise ProgramError("sudo: a password is required")
     inner = call.with_argv(tuple(words), uid=0, user="root")
-    program, path = find(inner)
-    if program is None:
+    if not call.guest.shell.has(inner):
         raise ProgramError(f"sudo: {words[0]}: command not found")
-    inner.path = path
-    return await program(inner)
+    return await call.guest.shell.execute(inner)
 
 
 async def env(call: Call) -> int:
@@ -96,13 +108,6 @@ async def env(call: Call) -> int:
         name, _, value = words.pop(0).partition("=")
         added[name] = value
     inner = call.with_argv(tuple(words), env=call.env | added)
-    program, path = find(inner) if words else (None, "")
-    if program is None:
+    if not words or not call.guest.shell.has(inner):
         raise ProgramError(f"env: '{words[0] if words else ''}': No such file or directory", NOT_FOUND)
-    inner.path = path
-    return await program(inner)
-
-
-def uid_of(user: str) -> int:
-    """The numeric id of a user of a guest."""
-    return UIDS[user]
+    return await call.guest.shell.execute(inner)

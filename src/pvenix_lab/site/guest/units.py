@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.guest.call import Call
+from pvenix_lab.site.guest.process import Machine, Process
 from pvenix_lab.site.guest.streams import BytesReader
 from pvenix_lab.site.guest.unit import Command, Type, Unit, UnitError
+from pvenix_lab.site.guest.vfs import VirtualRoot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from pvenix_lab.site.guest.guest import Guest
 
 EXITED, KILLED = 1, 2  # CLD_EXITED, CLD_KILLED of waitid(2), as ExecMainCode shows them
 SIGTERM = 15
@@ -25,18 +24,19 @@ NO_EXEC = 203
 class _Output:
     """A unit's standard output: the file of `append:`, or the journal line by line."""
 
-    def __init__(self, guest: Guest, unit: Unit) -> None:
-        self._guest = guest
+    def __init__(self, units: Units, tree: VirtualRoot, unit: Unit) -> None:
+        self._units = units
+        self._tree = tree
         self._unit = unit
         self._partial = b""
 
     def write(self, data: bytes, /) -> None:
         if self._unit.log:
-            self._guest.tree.write(self._unit.log, data, append=True)
+            self._tree.write(self._unit.log, data, append=True)
             return
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
-            self._guest.units.note(self._unit.name, line.decode("utf-8", "replace"))
+            self._units.note(self._unit.name, line.decode("utf-8", "replace"))
 
     async def drain(self) -> None:
         """Nothing to wait for: journald and files take everything."""
@@ -45,8 +45,8 @@ class _Output:
 class Units:
     """The service manager of one guest; empty while the guest is off. The journal survives a reboot."""
 
-    def __init__(self, guest: Guest) -> None:
-        self._guest = guest
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self.units: dict[str, Unit] = {}
         self.journal: dict[str, list[str]] = {}
 
@@ -99,11 +99,11 @@ class Units:
         if unit.name in self.units:
             raise UnitError(f"Unit {unit.name} was already loaded or has a fragment file.")
         self.units[unit.name] = unit
-        unit.job = self._guest.spawn(self._run(unit), f"unit {unit.name}")
+        unit.job = self._machine.spawn(self._run(unit), f"unit {unit.name}")
 
     async def _run(self, unit: Unit) -> None:
         try:
-            if unit.condition and not self._guest.tree.exists(unit.condition):
+            if unit.condition and not self._machine.tree.exists(unit.condition):
                 self.note(unit.name, f"{unit.description} was skipped because of an unmet condition check")
                 self.units.pop(unit.name, None)
                 return
@@ -136,11 +136,8 @@ class Units:
         self._exited(unit, await self._execute(unit, unit.main))
 
     async def _execute(self, unit: Unit, command: Command) -> int:
-        from pvenix_lab.site.guest import shell  # imported late: the table of programs imports this module
-
-        output = _Output(self._guest, unit)
-        call = Call(
-            guest=self._guest,
+        output = _Output(self, self._machine.tree, unit)
+        process = Process(
             argv=command.argv,
             stdin=BytesReader(),
             stdout=output,
@@ -149,13 +146,12 @@ class Units:
             uid=0,
             env=unit.env | {"UNIT": unit.name},
         )
-        program, _ = shell.find(call)
-        if program is None:
+        if not self._machine.shell.has(process):
             self.note(
                 unit.name, f"{unit.name}: Failed at step EXEC spawning {command.argv[0]}: No such file or directory"
             )
             return NO_EXEC
-        return await shell.execute(call)
+        return await self._machine.shell.execute(process)
 
     def _exited(self, unit: Unit, status: int) -> None:
         unit.main_code, unit.main_status = EXITED, status

@@ -31,6 +31,11 @@ def error(code: int, path: str) -> OSError:
     return OSError(code, os.strerror(code), path)
 
 
+def reason(exc: OSError) -> str:
+    """The C library's text of an error."""
+    return os.strerror(exc.errno) if exc.errno else str(exc)
+
+
 class VirtualRoot:
     """The file tree of one guest. Every method takes the guest's absolute paths and raises OSError naming them."""
 

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.guest import activation, shell
-from pvenix_lab.site.guest.programs import cloud, data, files, gitprogs, nix, probes, profile, services, system
+from pvenix_lab.site.guest import shell
+from pvenix_lab.site.guest.programs import (
+    activation,
+    cloud,
+    data,
+    files,
+    gitprogs,
+    nix,
+    probes,
+    profile,
+    services,
+    system,
+)
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.call import Program

@@ -37,5 +37,7 @@ async def nixos_generate_config(call: Call) -> int:
     options = parse_options(call, flags=("--show-hardware-config", "--no-filesystems"))
     if not options.has("--show-hardware-config"):
         raise ProgramError("nixos-generate-config: the lab knows --show-hardware-config only")
-    call.out(hardware.hardware_config(call.guest, filesystems=not options.has("--no-filesystems")))
+    guest = call.guest
+    text = hardware.hardware_config(guest.vm, guest.interfaces, filesystems=not options.has("--no-filesystems"))
+    call.out(text)
     return 0

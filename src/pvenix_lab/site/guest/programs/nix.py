@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest import flake
-from pvenix_lab.site.guest.activation import Difference
 from pvenix_lab.site.guest.call import Call, ProgramError, parse_options, reason
+from pvenix_lab.site.guest.difference import Difference
 from pvenix_lab.site.guest.store import STORE, System, nix_hash, read_system, store_path, write_system
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def _find(call: Call, installable: str) -> Found:
     guest = call.guest
     try:
         reference = flake.FlakeRef.parse(text, call.cwd)
-        tree = await flake.load(call.tree, reference, guest.fabric)
+        tree = await flake.load(call.tree, reference, guest.fabric.commits)
         if tree.dirty:
             call.err(f"warning: Git tree '{reference.path}' is dirty")
         found = _evaluate(call, tree, (text, attribute))
@@ -277,7 +277,7 @@ async def metadata(call: Call, options: Options) -> int:
     """`nix flake metadata --json REF`."""
     try:
         reference = flake.FlakeRef.parse(options.rest[0] if options.rest else ".", call.cwd)
-        tree = await flake.load(call.tree, reference, call.guest.fabric)
+        tree = await flake.load(call.tree, reference, call.guest.fabric.commits)
     except flake.EvalError as exc:
         raise ProgramError(str(exc)) from exc
     url = f"git+file://{reference.path}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pvenix_lab.site.guest.call import UIDS, ProgramError, parse_options
+from pvenix_lab.site.guest.guest import Guest
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.call import Call
@@ -70,8 +71,6 @@ async def getent(call: Call) -> int:
     if database not in ("ahosts", "hosts") or len(names) != 1:
         raise ProgramError("Usage: getent [OPTION...] database [key ...]")
     name = names[0]
-    from pvenix_lab.site.guest.guest import Guest  # imported late: the guest imports the programs
-
     others = [other for other in call.guest.site.guests.values() if isinstance(other, Guest) and other.running]
     found = [other for other in others if name == other.hostname or name.startswith(f"{other.hostname}.")]
     for other in found[:1]:

@@ -6,7 +6,6 @@ import shlex
 import uuid
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.guest import shell
 from pvenix_lab.site.guest.call import Call, ProgramError, parse_options
 from pvenix_lab.site.guest.unit import Command, Type, Unit, UnitError
 
@@ -46,7 +45,7 @@ async def systemd_run(call: Call) -> int:
     unit = _transient(call, options)
     if call.uid != 0:
         raise ProgramError("Failed to start transient service unit: Interactive authentication required.")
-    if shell.find(call.with_argv(options.rest))[0] is None:
+    if not call.guest.shell.has(call.with_argv(options.rest)):
         raise ProgramError(f"Failed to find executable {options.rest[0]}: No such file or directory")
     call.mutates()
     try:

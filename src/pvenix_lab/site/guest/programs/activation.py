@@ -6,10 +6,10 @@ Follows nixpkgs' switch-to-configuration-ng (facts/lab.md 3, facts/nixos.md 1.3)
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest.call import Call, ProgramError
+from pvenix_lab.site.guest.difference import Difference
 from pvenix_lab.site.guest.generations import install_bootloader
 from pvenix_lab.site.guest.store import System, read_system
 
@@ -21,27 +21,6 @@ UNITS_FAILED = 4
 _ACTIVATION_S = 0.6
 _STEPS = 4
 _BASE = frozenset({"cloud-init.service", "qemu-guest-agent.service", "sshd.service"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """How the units of two systems differ."""
-
-    removed: tuple[str, ...]
-    changed: tuple[str, ...]
-    added: tuple[str, ...]
-
-    @classmethod
-    def between(cls, old: System, new: System) -> Difference:
-        """The difference by unit name; a unit that does nothing by itself (`dead`) is neither started nor stopped."""
-        live = {name for name, settings in {**old.units, **new.units}.items() if not settings.startswith("dead ")}
-        return cls(
-            removed=tuple(sorted((old.units.keys() - new.units.keys()) & live)),
-            changed=tuple(
-                sorted(n for n in (old.units.keys() & new.units.keys()) & live if old.units[n] != new.units[n])
-            ),
-            added=tuple(sorted((new.units.keys() - old.units.keys()) & live)),
-        )
 
 
 async def switch_to_configuration(call: Call) -> int:
