@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvenix.lifecycle.place import choose_vmid, rank
-from pvenix.lifecycle.world import Ledger, World
+from pvenix.lifecycle.survey import Ledger
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.host import Host, Pci
 from pvenix.model.names import NodeName, Vmid

@@ -9,9 +9,10 @@ from typing import Any, cast
 import pytest
 
 from pvenix.engine.ports import CommandResult, End
+from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.register import _authorise
 from pvenix.lifecycle.state import looking_at
-from pvenix.lifecycle.world import Found, World
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.names import NodeName, Vmid
 from tests.unit.lifecycle_support import config, host

@@ -13,8 +13,9 @@ from pvenix.adapters.clock import SystemClock
 from pvenix.engine.ports import Interface, VmConfig, VmState
 from pvenix.lifecycle import clone, cloudinit, place
 from pvenix.lifecycle.addresses import choose_addresses
+from pvenix.lifecycle.ownership import marker
 from pvenix.lifecycle.state import looking_at
-from pvenix.lifecycle.world import World, marker
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused, Unreachable
 from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid
@@ -59,7 +60,7 @@ async def test_a_node_that_is_down_hides_no_host_of_another() -> None:
     """Its VMs are listed without names then, so each of them may be anybody's."""
     vms = (vm(200, "n2", name="?"), vm(201, "n2", name="?"), vm(202, "n1", name="dns01"))
     pve = FakePve(tuple(nameless(one) if one.name == "?" else one for one in vms), {202: config(**OURS)}, down=("n2",))
-    found = await world(pve, host()).find_vm("dns01")
+    found = await world(pve, host()).vms.find("dns01")
     assert found is not None
     assert found.vmid == 202
 
@@ -67,7 +68,7 @@ async def test_a_node_that_is_down_hides_no_host_of_another() -> None:
 async def test_a_vm_that_may_be_on_a_silent_node_is_not_absent() -> None:
     pve = FakePve((nameless(vm(200, "n2")), nameless(vm(201, "n2"))), {}, down=("n2",))
     with pytest.raises(Unreachable):
-        await world(pve, host()).find_vm("dns01")
+        await world(pve, host()).vms.find("dns01")
     assert len(pve.asked) == 1
 
 
@@ -77,7 +78,7 @@ def nameless(one: VmState) -> VmState:
 
 async def test_a_strangers_vm_of_our_name_at_the_chosen_id_is_not_ours() -> None:
     pve = FakePve((), {205: config(name="dns01", description="made by hand")})
-    assert await world(pve, host()).find_vm("dns01", {"node": "n1", "vmid": "205"}) is None
+    assert await world(pve, host()).vms.find("dns01", {"node": "n1", "vmid": "205"}) is None
 
 
 async def test_a_vm_that_the_inventory_declares_is_found_and_left_as_it_is() -> None:
@@ -174,4 +175,4 @@ async def test_an_interrupted_cloudinit_regenerates_the_drive_although_the_value
 async def test_the_vm_of_the_declared_id_must_have_the_host_s_name() -> None:
     pve = FakePve((vm(205, "n1", name="other"),), {205: config(name="other")})
     with pytest.raises(Refused, match="VM 205 is 'other', not dns01"):
-        await world(pve, host(proxmox={"vmid": 205})).find_vm("dns01")
+        await world(pve, host(proxmox={"vmid": 205})).vms.find("dns01")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pvenix.model.errors import LocalResource, Refused
 from pvenix.model.names import host_name
+from pvenix.model.paths import TRUST
 
 _KEY = re.compile(r"(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)|ssh-rsa) [A-Za-z0-9+/]{40,2000}={0,2}")
 
@@ -50,7 +51,7 @@ class TrustStore:
     """Where pins are kept."""
 
     def __init__(self, *, fleet: Path, local: Path) -> None:
-        self._fleet = fleet / "inventory" / "trust"
+        self._fleet = fleet / TRUST
         self._local = local
 
     def get(self, host: str) -> Pin | None:

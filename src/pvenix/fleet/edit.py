@@ -15,6 +15,7 @@ from pvenix.fleet.yaml import parse
 from pvenix.model.errors import UsageError
 from pvenix.model.names import host_name
 from pvenix.model.nearest import did_you_mean
+from pvenix.model.paths import HOSTS, vars_file
 
 __all__ = ["EditRefused", "add_host", "remove_host", "remove_machine", "set_inline", "set_machine"]
 
@@ -47,7 +48,7 @@ def add_host(text: str, group: str, host: str, machine: Mapping[str, Any]) -> st
     groups = _groups(text)
     place = groups.get(group) or (("all",) if group == "all" else None)
     if place is None:
-        raise UsageError(f"inventory/hosts.yaml has no group `{group[:60]}`", hint=did_you_mean(group, groups))
+        raise UsageError(f"{HOSTS} has no group `{group[:60]}`", hint=did_you_mean(group, groups))
     if any(path[: len(place)] == place and len(path) == len(place) + 2 for path in _listed(text, host)):
         raise UsageError(
             f"`{host}` is listed in group `{group}` already", hint=f"change it with `pvenix host edit {host}`"
@@ -64,8 +65,8 @@ def set_inline(text: str, host: str, path: Sequence[str], value: Any) -> str:
     places = [place for place in _listed(text, host) if place[-1] == host]
     if not places:
         raise UsageError(
-            f"`{host[:60]}` is not listed by its own name in inventory/hosts.yaml",
-            hint=f"set it in inventory/host_vars/{host[:60]}.yaml",
+            f"`{host[:60]}` is not listed by its own name in {HOSTS}",
+            hint=f"set it in {vars_file(host[:60])}",
         )
     return set_value(text, (*places[0], _MACHINE, *path), value)
 
@@ -77,10 +78,10 @@ def remove_host(text: str, host: str) -> str:
     """
     places = list(_listed(text, host))
     if not places:
-        raise UsageError(f"`{host[:60]}` is not listed in inventory/hosts.yaml")
+        raise UsageError(f"`{host[:60]}` is not listed in {HOSTS}")
     for place in places:
         if place[-1] != host:
-            raise UsageError(f"`{host}` is part of the range {place[-1]}", hint="edit inventory/hosts.yaml by hand")
+            raise UsageError(f"`{host}` is part of the range {place[-1]}", hint=f"edit {HOSTS} by hand")
         text = remove_value(text, place)
     return text
 
@@ -89,7 +90,7 @@ def _groups(text: str) -> dict[str, tuple[str, ...]]:
     """Every group with the path to its body: the first mention that says something, else the first."""
     found: dict[str, tuple[str, ...]] = {}
     said: set[str] = set()
-    for name, path, node in _bodies(parse(text, "inventory/hosts.yaml"), ()):
+    for name, path, node in _bodies(parse(text, HOSTS), ()):
         if name not in found or (node.entries and name not in said):
             found[name] = path
         if node.entries:
@@ -106,7 +107,7 @@ def _bodies(parent: Node | None, path: tuple[str, ...]) -> Iterator[tuple[str, t
 
 def _listed(text: str, host: str) -> Iterator[tuple[str, ...]]:
     """The paths at which `host` is listed, as itself or within a range."""
-    for _, path, node in _bodies(parse(text, "inventory/hosts.yaml"), ()):
+    for _, path, node in _bodies(parse(text, HOSTS), ()):
         hosts = node.get("hosts")
         for pattern in hosts.entries if hosts is not None else ():
             try:

@@ -7,10 +7,11 @@ from pvenix.engine.step import Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.addresses import choose_addresses
+from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import Found, World
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
@@ -21,7 +22,7 @@ _CLOUD_INIT_TIMEOUT_S = 600.0
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the VM runs, its key is pinned and a command succeeds over SSH."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
     if "vmid" in step.known:
@@ -41,7 +42,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Start, wait for the agent, pin, choose the address, log in, wait for cloud-init and sudo."""
-    found = await world.vm_of(step)
+    found = await world.vms.of(step)
     await _start(world, step, found)
     bootstrap = world.host(step).machine.bootstrap
     step.tell("waiting for the guest agent")
@@ -71,7 +72,7 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The calls and commands that `apply` would send."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     path = f"/nodes/{found.node}/qemu/{found.vmid}" if found else "/nodes/<node>/qemu/<vmid>"
     return (
         ("pve", f"POST {path}/status/start"),

@@ -11,8 +11,8 @@ from pvenix.fleet.edit import remove_host
 from pvenix.fleet.load import Fleet
 from pvenix.fleet.yaml import parse
 from pvenix.lifecycle import hardware
-from pvenix.lifecycle.world import hardware_file, host_file
 from pvenix.model.errors import UsageError
+from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, trust_file, vars_file
 from pvenix.model.review import Check, FileDiff, Verdict
 
 _INVISIBLE = re.compile(
@@ -40,25 +40,25 @@ def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
     allowed = {
         host_file(host),
         hardware_file(host),
-        f"inventory/host_vars/{host}.yaml",
-        f"inventory/trust/{host}",
-        "inventory/hosts.yaml",
+        vars_file(host),
+        trust_file(host),
+        HOSTS,
     }
     outside = [change.path for change in changes if change.path not in allowed]
     if outside:
         return _fail("only the host's own files", f"also changes {', '.join(outside[:5])}")
-    listing = next((change for change in changes if change.path == "inventory/hosts.yaml"), None)
+    listing = next((change for change in changes if change.path == HOSTS), None)
     if listing is not None and _without(host, listing.old) != _without(host, listing.new):
-        return _fail("only the host's own files", "changes other entries of inventory/hosts.yaml too")
+        return _fail("only the host's own files", f"changes other entries of {HOSTS} too")
     return _pass("only the host's own files")
 
 
 def _without(host: str, text: str | None) -> object:
     """What a hosts.yaml says beside `host`; the text itself where it cannot be read, which equals nothing else."""
     try:
-        tree = parse(text or "", "inventory/hosts.yaml")
+        tree = parse(text or "", HOSTS)
         listed = tree is not None and f"{host}:" in (text or "")
-        rest = parse(remove_host(text or "", host), "inventory/hosts.yaml") if listed else tree
+        rest = parse(remove_host(text or "", host), HOSTS) if listed else tree
     except UsageError:
         return text
     return _bodies(rest.plain()) if rest is not None else {}
@@ -126,7 +126,7 @@ def _hardware(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
 
 
 def _clashes(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
-    text = next((change.new for change in changes if change.path == f"inventory/host_vars/{host}.yaml"), None) or ""
+    text = next((change.new for change in changes if change.path == vars_file(host)), None) or ""
     claimed = {int(number) for number in re.findall(r"vmid[\"']?\s*:\s*[\"']?([0-9]{1,9})", text)}
     owners = [
         f"{other.machine.proxmox.vmid} belongs to {name}"
@@ -168,6 +168,6 @@ def _kind(host: str, path: str) -> str:
         return "host"
     if path == hardware_file(host):
         return "hardware"
-    if path.startswith("inventory/trust/"):
+    if path.startswith(f"{TRUST}/"):
         return "trust"
     return "inventory" if path.startswith("inventory/") else "other"

@@ -7,9 +7,10 @@ import contextlib
 from pvenix.engine.ports import NewVm, VmConfig
 from pvenix.engine.step import Step
 from pvenix.lifecycle import place
+from pvenix.lifecycle.ownership import Found, is_tagged, marker
 from pvenix.lifecycle.settings import differing, hardware_settings
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import MARKER_TAG, Found, World, marker
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
@@ -25,16 +26,16 @@ _ROOT_DISK = "scsi0"
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the host's VM exists unlocked, with our tag and the disk that the inventory wants."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM")
     facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
-    if not world.owns(found.config, step.host):
+    if not world.vms.owns(found.config, step.host):
         return done(f"VM {found.vmid} on {found.node} was not made by pvenix; its settings stay", **facts)
     if found.config.values.get("lock") == "clone":
         return needed(f"VM {found.vmid} is still being cloned", **facts)
     grown = not 0 < _present_gib(found.config) < _disk_gib(world.host(step))
-    if grown and MARKER_TAG in found.config.values.get("tags", "").split(";"):
+    if grown and is_tagged(found.config):
         return done(f"VM {found.vmid} on {found.node}", **facts)
     return needed(f"VM {found.vmid} is not set up yet", **facts)
 
@@ -72,7 +73,7 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
 async def _earlier(world: World, step: Step) -> Found | None:
     """The VM that a killed attempt of this run left behind, once its task has ended."""
     if "vmid" not in step.known:
-        return await world.find_vm(step.host, step.facts)
+        return await world.vms.find(step.host, step.facts)
     if "upid" in step.known:
         step.tell("an earlier process started a task; waiting for its end")
         with contextlib.suppress(RemoteFailure, OutcomeUnknown):  # the VM itself tells what came of it
@@ -99,7 +100,7 @@ async def _after_foreign_clones(world: World, step: Step) -> Found | None:
         return None
     step.tell(f"VM {foreign[0]} is being cloned; waiting to see whose it is")
     await until(ended, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what="the end of a clone that is under way")
-    return await world.find_vm(step.host)
+    return await world.vms.find(step.host)
 
 
 async def _appeared(world: World, step: Step, node: NodeName, new: Vmid, *, patience_s: float = 0) -> Found | None:
@@ -117,7 +118,7 @@ async def _appeared(world: World, step: Step, node: NodeName, new: Vmid, *, pati
             if config is not None and config.values.get("lock") == "clone":
                 return None
             if config is not None:
-                return Found(node=where, vmid=new, config=config) if world.owns(config, step.host) else False
+                return Found(node=where, vmid=new, config=config) if world.vms.owns(config, step.host) else False
         return None if world.clock.monotonic() < patient_until else False
 
     found = await until(whole, clock=world.clock, timeout_s=_TASK_TIMEOUT_S, what=f"the end of the clone of VM {new}")

@@ -13,7 +13,7 @@ async def probe(world: World, step: Step) -> Probe:
     """Done when Proxmox holds the values, or when the fleet has taken over from cloud-init."""
     if await world.registered(step.host):
         return done("registered: the fleet owns its configuration now")
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
     missing = differing(_wanted(world, step), found.config)
@@ -24,7 +24,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Write what differs, read it back, regenerate the drive of a running VM."""
-    found = await world.vm_of(step)
+    found = await world.vms.of(step)
     wanted = _wanted(world, step)
     changes = differing(wanted, found.config)
     await step.intend(fields=" ".join(sorted(changes)))
@@ -35,7 +35,7 @@ async def apply(world: World, step: Step) -> Outcome:
     if await world.pve.status(found.node, found.vmid) == "running":
         step.sends("pve", f"PUT {path}/cloudinit")
         await world.pve.regenerate_cloudinit(found.node, found.vmid)
-    again = await world.vm_of(step)
+    again = await world.vms.of(step)
     left = differing(wanted, again.config)
     if left:
         raise RemoteFailure(
@@ -46,7 +46,7 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """The calls that `apply` would send."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     node = found.node if found else step.facts.get("node", "<node>")
     vmid = str(found.vmid) if found else step.facts.get("vmid", "<vmid>")
     wanted = _wanted(world, step)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import as_text
-from pvenix.lifecycle.world import World, hardware_file
+from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.paths import hardware_file
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -50,7 +51,7 @@ _SIZE_LIMIT = 64 * 1024
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the main branch holds what the guest prints."""
-    if await world.find_vm(step.host, step.facts) is None:
+    if await world.vms.find(step.host, step.facts) is None:
         return needed(f"{step.host} has no VM yet")
     if step.check and world.trust.get(step.host) is None:
         return needed("not booted yet")

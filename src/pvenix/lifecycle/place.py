@@ -29,7 +29,7 @@ class Candidate:
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the host's VM exists."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM")
     return done(f"VM {found.vmid} on {found.node}", node=found.node, vmid=str(found.vmid))

@@ -9,11 +9,13 @@ from pvenix.engine.step import Step
 from pvenix.fleet.edit import add_host, set_machine
 from pvenix.lifecycle import argv, hardware
 from pvenix.lifecycle.hostfile import host_file_text
+from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote, text_of
-from pvenix.lifecycle.world import Found, World, hardware_file, host_file
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import registration_branch
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, trust_file, vars_file
 
 _PUBLIC_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{60,80}={0,2}")
 _AUTHORIZED_KEYS = "/srv/git/.ssh/authorized_keys"
@@ -23,7 +25,7 @@ _SERVE = "/run/current-system/sw/bin/fleet-git-serve"
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the main branch or the registration branch holds exactly these files."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is None or (step.check and world.trust.get(step.host) is None):
         return needed(f"{step.host} is not booted yet")
     main = await world.repo.fetch()
@@ -40,7 +42,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Commit on top of main, push, and let the guest push to its own branch from now on."""
-    found = await world.vm_of(step)
+    found = await world.vms.of(step)
     branch, main = registration_branch(step.host), await world.repo.fetch()
     files = await _files(world, step, found, main)
     base = await world.repo.tip(branch) or main
@@ -61,9 +63,9 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
     """What `apply` would push."""
-    files = f"{host_file(step.host)} {hardware_file(step.host)} inventory/host_vars/{step.host}.yaml"
+    files = f"{host_file(step.host)} {hardware_file(step.host)} {vars_file(step.host)}"
     return (
-        ("git", f"commit {files} inventory/trust/{step.host}"),
+        ("git", f"commit {files} {trust_file(step.host)}"),
         ("git", f"push origin {registration_branch(step.host)}"),
     )
 
@@ -71,22 +73,23 @@ async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
 async def _files(world: World, step: Step, found: Found, main: str) -> dict[str, str]:
     """Path to text of everything that registration puts into the fleet."""
     host = world.host(step)
-    vars_path = f"inventory/host_vars/{step.host}.yaml"
     pin = world.trust.get(step.host)
     if pin is None:
         raise RemoteFailure(f"{step.host} has no pinned host key", hint=f"pvenix boot {step.host}", code="PVX0519")
-    variables = set_machine(await world.repo.read(main, vars_path) or "", ("proxmox", "vmid"), int(found.vmid))
+    variables = set_machine(
+        await world.repo.read(main, vars_file(step.host)) or "", ("proxmox", "vmid"), int(found.vmid)
+    )
     files = {
         hardware_file(step.host): step.facts.get("hardware") or await hardware.read(world, step),
-        vars_path: variables,
-        f"inventory/trust/{step.host}": pin.line(step.host),
+        vars_file(step.host): variables,
+        trust_file(step.host): pin.line(step.host),
     }
     if await world.repo.read(main, host_file(step.host)) is None:
         files[host_file(step.host)] = host_file_text(host, world.fleet.site)
-    hosts = await world.repo.read(main, "inventory/hosts.yaml") or ""
+    hosts = await world.repo.read(main, HOSTS) or ""
     if not re.search(rf"^\s+{re.escape(step.host)}:", hosts, re.MULTILINE):
         group = next((name for name in reversed(host.groups) if not name.startswith("role_")), "all")
-        files["inventory/hosts.yaml"] = add_host(hosts, group, step.host, _authored(world, step.host))
+        files[HOSTS] = add_host(hosts, group, step.host, _authored(world, step.host))
     return files
 
 
@@ -98,7 +101,7 @@ def _authored(world: World, name: str) -> dict[str, Any]:
 async def _holds(world: World, rev: str, files: dict[str, str]) -> bool:
     for path, text in files.items():
         present = await world.repo.read(rev, path)
-        if path.startswith("inventory/trust/") and present is not None:
+        if path.startswith(f"{TRUST}/") and present is not None:
             if present.split()[:2] != text.split()[:2]:
                 return False
         elif present != text:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pvenix.engine.step import Step
 from pvenix.fleet.edit import set_machine
+from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.waiting import task_end, until
-from pvenix.lifecycle.world import MARKER_TAG, Found, World
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.paths import vars_file
 
 _TASK_TIMEOUT_S = 300.0
 
@@ -29,7 +31,7 @@ async def probe(world: World, step: Step) -> Probe:
         raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0540")
     if host.machine.proxmox.protect:
         raise Refused(f"{step.host} is protected", hint="set machine.proxmox.protect: false first", code="PVX0541")
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is not None:
         return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
     return done("no VM, and the tombstone is proposed") if await _entombed(world, step) else needed("no tombstone yet")
@@ -37,7 +39,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Stop, destroy, see that it is gone, forget its key, push the tombstone."""
-    found = await world.find_vm(step.host, step.facts)
+    found = await world.vms.find(step.host, step.facts)
     if found is not None:
         await _destroy(world, step, found)
     world.trust.forget(step.host)
@@ -61,7 +63,7 @@ async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
 
 
 async def _destroy(world: World, step: Step, found: Found) -> None:
-    if not world.owns(found.config, step.host) or MARKER_TAG not in found.config.values.get("tags", "").split(";"):
+    if not world.vms.owns(found.config, step.host) or not is_tagged(found.config):
         raise Refused(
             f"VM {found.vmid} does not carry pvenix's marker for {step.host}",
             hint="pvenix destroys only what it made; remove the VM in Proxmox if that is what you want",
@@ -91,14 +93,14 @@ async def _destroy(world: World, step: Step, found: Found) -> None:
 async def _entombed(world: World, step: Step) -> bool:
     main = await world.repo.fetch()
     tip = await world.repo.tip(branch_of(step.host))
-    path = f"inventory/host_vars/{step.host}.yaml"
+    path = vars_file(step.host)
     texts = [await world.repo.read(rev, path) or "" for rev in (main, tip) if rev is not None]
     return any(text == _tombstone(text) for text in texts if text)
 
 
 async def _entomb(world: World, step: Step) -> str:
     main = await world.repo.fetch()
-    path = f"inventory/host_vars/{step.host}.yaml"
+    path = vars_file(step.host)
     text = _tombstone(await world.repo.read(main, path) or "")
     step.sends("git", f"push origin {branch_of(step.host)}: {path} machine.state: absent")
     return await world.repo.commit(

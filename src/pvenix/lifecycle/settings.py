@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 from pvenix.engine.ports import VmConfig
-from pvenix.lifecycle.world import MARKER_TAG
+from pvenix.lifecycle.ownership import MARKER_TAG
 from pvenix.model.host import Host
 from pvenix.model.site import Zone
 

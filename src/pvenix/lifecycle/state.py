@@ -10,7 +10,8 @@ from pvenix.engine.ports import Entry
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.facts import generations_in, read_facts, read_generations
-from pvenix.lifecycle.world import Found, World
+from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation, Sync, sync_state
 from pvenix.model.status import HostStatus
@@ -73,7 +74,7 @@ async def host_status(world: World, name: str) -> HostStatus:
     expected, found = "", None
     try:
         expected = await world.expected()
-        found = await world.find_vm(name)
+        found = await world.vms.find(name)
         return await _status(world, name, expected, found)
     except PvenixError as error:
         return HostStatus(

@@ -16,6 +16,7 @@ from pvenix.cli.text import one_line, plain_value, style
 from pvenix.cli.values import split_pair
 from pvenix.model.errors import UsageError
 from pvenix.model.names import host_name
+from pvenix.model.paths import vars_file
 
 if TYPE_CHECKING:
     from pvenix.fleet.layers import Explained
@@ -163,7 +164,7 @@ def _field(text: str) -> tuple[tuple[str, ...], Any]:
 
 def _place(fleet: Fleet, host: str, field: tuple[str, ...]) -> tuple[Path, bool]:
     """The file in which a host's field is or belongs, and whether that is inline in hosts.yaml."""
-    own = fleet.root / "inventory" / "host_vars" / f"{host}.yaml"
+    own = fleet.root / vars_file(host)
     wanted = ".".join(field).removesuffix("+")
     for each in fleet.explain(host):
         if each.field == wanted or each.field.startswith(f"{wanted}."):

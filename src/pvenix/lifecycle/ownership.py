@@ -1,0 +1,129 @@
+"""Which VM is a host's own. The marker says so: the notes that a clone is given, and later its tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pvenix.engine.ports import Pve, VmConfig, VmState
+from pvenix.engine.step import Step
+from pvenix.fleet.load import Fleet
+from pvenix.lifecycle.survey import Survey
+from pvenix.model.errors import Refused, RemoteFailure, Unreachable
+from pvenix.model.names import NodeName, Vmid, node_name
+from pvenix.model.names import vmid as vm_id
+
+MARKER_TAG: Final = "pvenix"
+"""The tag of every VM that pvenix made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A host's VM, read from its node."""
+
+    node: NodeName
+    vmid: Vmid
+    config: VmConfig
+
+
+class OwnVms:
+    """Finds the VMs of a fleet's hosts, and no other."""
+
+    def __init__(self, *, fleet: Fleet, pve: Pve, survey: Survey) -> None:
+        self._fleet = fleet
+        self._pve = pve
+        self._survey = survey
+
+    async def find(self, name: str, facts: Mapping[str, str] | None = None) -> Found | None:
+        """The host's own VM: where earlier steps left it (`facts`), by the inventory's VM id, or by our marker.
+
+        The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides; its notes,
+        which the clone brings, and not its tags, which come later.
+        Raises: Refused when the VM of the inventory's id is another machine, Unreachable when a node that does not answer
+        has a VM that may be it.
+        """
+        declared = self._fleet.hosts[name].machine.proxmox.vmid
+        if facts and {"node", "vmid"} <= facts.keys():
+            node, vmid = node_name(facts["node"]), vm_id(facts["vmid"])
+            config = await self._pve.config(node, vmid)
+            if config is not None and self._is_of(name, config, declared=vmid == declared):
+                return Found(node=node, vmid=vmid, config=config)
+        silent: dict[NodeName, Unreachable] = {}
+        for vm in _likely_first(await self._survey.vms(), name, declared):
+            if vm.node in silent:
+                continue
+            try:
+                config = await self._pve.config(vm.node, vm.vmid)
+            except Unreachable as error:
+                silent[vm.node] = error
+                continue
+            if config is None:
+                continue
+            if self._is_of(name, config, declared=vm.vmid == declared):
+                return Found(node=vm.node, vmid=vm.vmid, config=config)
+            if vm.vmid == declared and config.values.get("lock") != "clone":
+                raise _stranger(vm.vmid, config, name)
+        if silent:
+            raise next(iter(silent.values()))
+        return None
+
+    async def of(self, step: Step) -> Found:
+        """The VM of the step's host.
+
+        Raises: RemoteFailure when there is none.
+        """
+        found = await self.find(step.host, step.facts)
+        if found is None:
+            raise RemoteFailure(
+                f"{step.host} has no VM", hint=f"pvenix run playbooks/onboard.yaml -l {step.host}", code="PVX0513"
+            )
+        return found
+
+    def owns(self, config: VmConfig, name: str) -> bool:
+        """True when the VM's notes say that we made it for host `name` of this fleet.
+
+        A clone inherits the tags of its template, so tags alone do not count.
+        """
+        named = f"pvenix-host: {name}" in config.values.get("description", "").split("\n")
+        return named and self._not_of_another_fleet(config)
+
+    def _is_of(self, name: str, config: VmConfig, *, declared: bool) -> bool:
+        """True for the VM of host `name`: it has its name, and our notes or the id that the inventory declares."""
+        known = (declared and self._not_of_another_fleet(config)) or self.owns(config, name)
+        return known and config.values.get("name") == name
+
+    def _not_of_another_fleet(self, config: VmConfig) -> bool:
+        return fleet_of(config) in ("", self._fleet.site.name)
+
+
+def marker(host: str, *, fleet: str, run: str) -> str:
+    """The notes of a VM that pvenix made: they say whose it is before its tags do."""
+    return f"pvenix-host: {host}\npvenix-fleet: {fleet}\npvenix-run: {run}"
+
+
+def is_tagged(config: VmConfig) -> bool:
+    """True when the VM has our tag, as a template may have too."""
+    return MARKER_TAG in config.values.get("tags", "").split(";")
+
+
+def fleet_of(config: VmConfig) -> str:
+    """The fleet that the VM's notes name, empty when they name none."""
+    found = re.search(r"^pvenix-fleet: (.*)$", config.values.get("description", ""), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmState]:
+    """The VMs that may be the host's: that of the declared id, those of its name, then those without a name."""
+    may_be = [vm for vm in vms if not vm.template and (vm.vmid == declared or vm.name in ("", host))]
+    return sorted(may_be, key=lambda vm: (vm.vmid != declared, vm.name != host))
+
+
+def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:
+    return Refused(
+        f"VM {vmid} is {config.values.get('name')!r}, not {name}",
+        why=f"the inventory gives {vmid} to {name}",
+        hint=f"choose another machine.proxmox.vmid for {name}; pvenix never takes over a stranger's VM",
+        code="PVX0512",
+    )

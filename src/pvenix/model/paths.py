@@ -1,0 +1,28 @@
+"""Where a fleet keeps what it says of a host, relative to its root."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOSTS: Final = "inventory/hosts.yaml"
+TRUST: Final = "inventory/trust"
+
+
+def host_file(name: str) -> str:
+    """A host's NixOS configuration."""
+    return f"nix/hosts/{name}.nix"
+
+
+def hardware_file(name: str) -> str:
+    """A host's hardware configuration."""
+    return f"nix/hardware/{name}-hw.nix"
+
+
+def vars_file(name: str) -> str:
+    """A host's own variables, where pvenix writes back what it chose."""
+    return f"inventory/host_vars/{name}.yaml"
+
+
+def trust_file(name: str) -> str:
+    """A host's pinned key."""
+    return f"{TRUST}/{name}"
