@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pvenix_lab.site.core import Site, Timings
+from pvenix_lab.site.core import CloneDisk, GuestFactory, Site, Timings
 from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.programs import PROGRAMS
@@ -27,6 +27,8 @@ def whole_site(
     time_scale: float = 1.0,
     timings: Timings | None = None,
     wall: Callable[[], float] = time.time,
+    guest_factory: GuestFactory = new_guest,
+    clone_disk: CloneDisk = clone_disk,
 ) -> Site:
     """A site with guests in it, not started; the arguments are those of `Site`."""
     return Site(
@@ -35,6 +37,6 @@ def whole_site(
         time_scale=time_scale,
         timings=timings,
         wall=wall,
-        guest_factory=new_guest,
+        guest_factory=guest_factory,
         clone_disk=clone_disk,
     )
