@@ -12,6 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
+from pvenix.adapters.git.pin import HostPin
 from pvenix.adapters.git.runner import Done, Git
 from pvenix.model.errors import (
     LocalResource,
@@ -50,10 +51,11 @@ class Pushed(Enum):
 class Remote:
     """One remote repository and its mirror on this machine."""
 
-    def __init__(self, git: Git, url: str, branch: str) -> None:
+    def __init__(self, git: Git, url: str, branch: str, *, pin: HostPin | None = None) -> None:
         self._git = git
         self._url = url
         self._branch = branch
+        self._pin = pin
         self._mine = asyncio.Lock()
 
     @asynccontextmanager
@@ -80,6 +82,7 @@ class Remote:
 
         Raises: Unreachable, Refused, LockHeld, LocalResource.
         """
+        self._expect_host()
         async with self.exclusive():
             await self._prepare()
             try:
@@ -107,6 +110,7 @@ class Remote:
         Raises: Refused with the remote's words, Unreachable when nothing was changed, OutcomeUnknown when that cannot
         be told.
         """
+        self._expect_host()
         try:
             done = await self._git.run(
                 "push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
@@ -126,6 +130,10 @@ class Remote:
         if any(word in rejection["summary"] for word in _RACE_WORDS):
             return Pushed.RACE
         raise self._refused(ref, rejection["summary"], done)
+
+    def _expect_host(self) -> None:
+        if self._pin is not None:
+            self._pin.write()
 
     async def _remember(self, ref: str, new: str | None) -> None:
         """What the push did to the remote, also in the mirror."""

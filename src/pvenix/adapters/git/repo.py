@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import random
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,11 +13,12 @@ from pvenix.adapters.git import objects
 from pvenix.adapters.git.listing import Listing
 from pvenix.adapters.git.names import branch_ref, file_path, full_ref, is_id, revision
 from pvenix.adapters.git.notes import notes_ref, read_notes, tree_with_note
+from pvenix.adapters.git.pin import HostPin
 from pvenix.adapters.git.reading import Reader
 from pvenix.adapters.git.remote import Pushed, Remote
 from pvenix.adapters.git.runner import Git, environment, ssh_command, transport_of
 from pvenix.engine.ports import Branch, Commit, FileChange
-from pvenix.model.errors import LocalResource, Refused, RemoteFailure
+from pvenix.model.errors import Refused, RemoteFailure
 from pvenix.model.names import CommitId
 
 _TRIES: Final = 12
@@ -37,13 +36,11 @@ class GitRepo:
         self._cache = cache_dir
         self._branch = branch
         self._author = objects.Identity.parse(author)
-        self._host_key = host_key
-        self._remote_is_ssh = protocol == "ssh"
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
-        self._known_hosts = cache_dir / f"{name}.known_hosts"
-        env = environment(protocol=protocol, ssh=ssh_command(key_file, self._known_hosts), home=cache_dir)
+        pin = HostPin(cache_dir / f"{name}.known_hosts", host_key)
+        env = environment(protocol=protocol, ssh=ssh_command(key_file, pin.path), home=cache_dir)
         self._git = Git(cache_dir / f"{name}.git", env)
-        self._remote = Remote(self._git, url, branch)
+        self._remote = Remote(self._git, url, branch, pin=pin if protocol == "ssh" else None)
         self._reader = Reader(self._git.directory, env)
         self._listing = Listing(self._git)
         self._random = random.Random()
@@ -65,13 +62,11 @@ class GitRepo:
 
         Raises: Unreachable, Refused, RemoteFailure when there is no repository or no main branch, LocalResource.
         """
-        self._pin()
         await self._remote.fetch()
         return await self._main_tip()
 
     async def fetch_any(self) -> CommitId | None:
         """As `fetch`, but a repository without a main branch is no error: None."""
-        self._pin()
         await self._remote.fetch()
         tip = await self._remote.at(branch_ref(self._branch))
         return CommitId(tip) if tip else None
@@ -96,26 +91,6 @@ class GitRepo:
     async def _ready(self) -> None:
         if not await self._present():
             await self.fetch()
-
-    def _pin(self) -> None:
-        """Write the one host key that ssh will accept; an ssh that reads the file meanwhile sees all of it."""
-        if not self._remote_is_ssh:
-            return
-        if not self._host_key.strip():
-            raise Refused(
-                "the repository's host has no pinned key", hint="set repository.host_key in inventory/site.yaml",
-                code="PVX0711",
-            )  # fmt: skip
-        try:
-            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-            line = f"pvenix-git {' '.join(self._host_key.split()[:2])}\n".encode("ascii")
-            if not self._known_hosts.exists() or self._known_hosts.read_bytes() != line:
-                handle, name = tempfile.mkstemp(dir=self._cache, prefix=".known_hosts.")
-                with os.fdopen(handle, "wb") as file:
-                    file.write(line)
-                Path(name).replace(self._known_hosts)
-        except (OSError, UnicodeEncodeError) as error:
-            raise LocalResource(f"the cache {self._cache} cannot be written", why=str(error)) from error
 
     # --- reads ---
 
@@ -210,7 +185,7 @@ class GitRepo:
                 return CommitId(present)
             if present not in (None, parent):
                 continue
-            if await self._push(ref, new, present) is Pushed.DONE:
+            if await self._remote.push(ref, new, present) is Pushed.DONE:
                 return CommitId(new)
         raise RemoteFailure(
             f"branch {branch} was changed by somebody else", hint="look at it and repeat", code="PVX0701"
@@ -228,7 +203,7 @@ class GitRepo:
             if await self.contains(ours, commit):
                 return CommitId(ours)
             new = commit if await self.contains(commit, ours) else await self._merged(ours, commit, into, message)
-            if await self._push(ref, new, ours) is Pushed.DONE:
+            if await self._remote.push(ref, new, ours) is Pushed.DONE:
                 return CommitId(new)
             await self._lost_race(attempt)
         raise RemoteFailure(f"{into} moved {_TRIES} times while merging", hint="repeat in a moment", code="PVX0701")
@@ -258,7 +233,7 @@ class GitRepo:
             raise Refused(
                 f"{name} would lose commits", why=f"{commit[:12]} does not contain {expect[:12]}", code="PVX0713"
             )
-        if await self._push(name, commit, expect) is Pushed.DONE:
+        if await self._remote.push(name, commit, expect) is Pushed.DONE:
             return
         await self.fetch()
         if await self._remote.at(name) != commit:
@@ -276,7 +251,7 @@ class GitRepo:
             new = await objects.commit_tree(
                 self._git, tree, [tip] if tip else [], message=subject, author=self._author, committer=self._author
             )
-            if await self._push(ref, new, tip) is Pushed.DONE:
+            if await self._remote.push(ref, new, tip) is Pushed.DONE:
                 return
             await self._lost_race(attempt)
         raise RemoteFailure(f"{ref} moved {_TRIES} times", hint="repeat in a moment", code="PVX0701")
@@ -289,12 +264,8 @@ class GitRepo:
         ref = branch_ref(self._branch)
         near = Git(self._git.directory, environment(protocol="file", ssh="false", home=self._cache))
         await near.ask("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", str(source), ref)
-        if await self._push(ref, commit, expect) is not Pushed.DONE:
+        if await self._remote.push(ref, commit, expect) is not Pushed.DONE:
             raise RemoteFailure(f"{self._branch} was changed by somebody else", hint="repeat", code="PVX0701")
-
-    async def _push(self, ref: str, new: str | None, expect: str | None) -> Pushed:
-        self._pin()  # the mirror may be of an earlier process, with another pin
-        return await self._remote.push(ref, new, expect)
 
     async def _tree(self, commit: str) -> str:
         return (await self._git.ask("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")).text

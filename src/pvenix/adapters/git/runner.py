@@ -34,6 +34,8 @@ _OVERRIDES: Final = {
     "transfer.fsckObjects": "true",
     "advice.pushUpdateRejected": "false",
 }
+HOST_ALIAS: Final = "pvenix-git"
+"""What ssh calls the repository's host, whatever its address."""
 _LOCAL_TIMEOUT_S: Final = 60.0
 _USER: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?"
 _SCP_LIKE: Final = re.compile(_USER + r"[A-Za-z0-9][A-Za-z0-9.-]*:[^:].*")
@@ -77,7 +79,7 @@ def ssh_command(key_file: Path | None, known_hosts: Path) -> str:
         "ControlPath": "none",
         "ForwardAgent": "no",
         "GlobalKnownHostsFile": "/dev/null",
-        "HostKeyAlias": "pvenix-git",
+        "HostKeyAlias": HOST_ALIAS,
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
         "KexAlgorithms": "^curve25519-sha256",  # OpenSSH 9's own first choice costs 64 ms more CPU per connection
