@@ -6,19 +6,17 @@ The front ends call `Workspace`; it loads adapters only when something outside i
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvenix.detached import execute_detached
+from pvenix.directories import directories_of
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet import planning
-from pvenix.model.errors import LocalResource, UsageError
+from pvenix.model.errors import UsageError
 from pvenix.model.events import Event
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
@@ -45,8 +43,6 @@ class Workspace:
         self._world: World | None = None
         self._reading = threading.RLock()
         """Threads read the fleet and open the site one after the other."""
-        self._started: list[subprocess.Popen[bytes]] = []
-        """Runs in processes of their own; kept so that Python does not take them for forgotten children."""
 
     @classmethod
     def open(
@@ -83,27 +79,13 @@ class Workspace:
 
     @property
     def state_dir(self) -> Path:
-        """Where runs, locks and pins of this fleet are kept.
-
-        Two clones of one fleet share it; another site at the same path does not.
-        """
-        from platformdirs import user_state_path
-
-        return user_state_path("pvenix") / self._identity()
+        """Where runs, locks and pins of this fleet are kept."""
+        return directories_of(self.fleet().site, self.root).state
 
     @property
     def cache_dir(self) -> Path:
-        """Where the mirror of this fleet's repository is kept; may be deleted at any time."""
-        from platformdirs import user_cache_path
-
-        return user_cache_path("pvenix") / self._identity()
-
-    def _identity(self) -> str:
-        site = self.fleet().site
-        repository = site.repository
-        words = (site.name, repository.url, repository.host_key) if repository else (site.name, str(self.root))
-        digest = hashlib.sha256("\0".join(words).encode()).hexdigest()[:12]
-        return f"{re.sub(r'[^A-Za-z0-9-]', '-', site.name)[:40]}-{digest}"
+        """Where the mirror of this fleet's repository is kept."""
+        return directories_of(self.fleet().site, self.root).cache
 
     @property
     def runs(self) -> RunStore:
@@ -187,7 +169,7 @@ class Workspace:
         Raises: LocalResource when the process cannot be started.
         """
         run = self.runs.create(plan)
-        self._spawn(run, "_execute", str(run.path))
+        execute_detached(run, self.root, resume=False)
         return run
 
     def resume_detached(self, run: RunDir) -> None:
@@ -195,22 +177,7 @@ class Workspace:
 
         Raises: LocalResource when the process cannot be started.
         """
-        self._spawn(run, "_execute", "--resume", str(run.path))
-
-    def _spawn(self, run: RunDir, *words: str) -> None:
-        try:
-            with (run.path / "process.log").open("ab") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "pvenix", *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    cwd=self.root,
-                )
-            self._started.append(process)
-        except OSError as error:
-            raise LocalResource("the run's process cannot be started", why=str(error)) from error
+        execute_detached(run, self.root, resume=True)
 
     # --- the site ----------------------------------------------------------------------------------------------------
 
