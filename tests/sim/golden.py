@@ -18,11 +18,12 @@ from pvenix_lab.site.core import Site
 from pvenix_lab.site.disk import clone_disk
 from pvenix_lab.site.guest.fabric import Fabric, fabric_of
 from pvenix_lab.site.guest.guest import Guest
-from pvenix_lab.site.pve.cluster import Cluster
+from pvenix_lab.site.pve.cluster import TEMPLATE_VMID, Cluster
 from pvenix_lab.site.pve.vm import Vm
-from pvenix_lab.site.whole import whole_site
+from pvenix_lab.site.whole import new_guest, whole_site
 from tests.contract.memory_repo import MemoryRemote, Stored
-from tests.sim.gitless import Gitless
+from tests.sim.gitless import check_out
+from tests.sim.memtree import NOT_ON_DISK, Dir, Disks, MemoryTree, load
 from tests.sim.virtual import run_virtual
 
 ROOT: Final = Path(__file__).parents[2]
@@ -53,6 +54,8 @@ class Golden:
     fabric: Fabric
     commits: tuple[Stored, ...]
     vmids: dict[str, int]
+    disks: dict[int, Dir]
+    """The same disks in memory, with the git of `gitless`."""
 
     @classmethod
     def make(cls) -> Golden:
@@ -70,24 +73,29 @@ class Golden:
         remote.refs = {"refs/heads/main": self.commits[0].id}
         return remote
 
-    def site(self, root: Path, seed: int) -> Site:
-        """A copy of the site below `root`, not started; `boot` lets its guests run."""
-        loop_time = _loop_time
-        site = whole_site(root=root, seed=seed, wall=lambda: EPOCH + loop_time())
+    def site(self, root: Path, seed: int, *, real_files: bool = False) -> Site:
+        """A copy of the site below `root`, not started; `boot` lets its guests run.
+
+        Its disks are in memory, or with `real_files` directories as in the lab.
+        """
+        disks = Disks({root / "guests" / str(vmid): top.copy() for vmid, top in self.disks.items()})
+        site = Site(
+            root=root,
+            seed=seed,
+            wall=lambda: EPOCH + _loop_time(),
+            guest_factory=new_guest if real_files else disks.guest,
+            clone_disk=clone_disk if real_files else disks.clone,
+        )
         site.cluster = copy.deepcopy(self.cluster)
         fabric = fabric_of(site)
         fabric.networks = list(self.fabric.networks)
         fabric.leases = dict(self.fabric.leases)
         return site
 
-    def boot(self, site: Site, gitless: Gitless | None, hosts: tuple[str, ...]) -> None:
-        """Copy the disks of the template and of `hosts` and let these run; the other VMs only exist on paper."""
-        template = 8100
-        for vmid in (template, *(self.vmids[host] for host in hosts)):
+    def boot(self, site: Site, hosts: tuple[str, ...], *, real_files: bool = False) -> None:
+        """Let `hosts` run, with disks as seeded; the other VMs only exist on paper."""
+        for vmid in (TEMPLATE_VMID, *(self.vmids[host] for host in hosts)) if real_files else ():
             clone_disk(site, self.root / "guests" / str(vmid), site.guest_root(vmid))
-            if gitless is not None:
-                shutil.rmtree(site.guest_root(vmid) / "etc/nixos")
-                gitless.check_out(site.guest_root(vmid) / "etc/nixos", self.commits[0].id)
         for host in hosts:
             guest = site.guest_for(site.cluster.vms[self.vmids[host]])
             assert isinstance(guest, Guest)
@@ -111,14 +119,25 @@ async def _make() -> Golden:
         vmids = {name: guest.vm.vmid for name, guest in seeded.guests.items()}
         cluster, fabric = copy.deepcopy(site.cluster), copy.deepcopy(fabric_of(site))
         site.guests.clear()  # they go on as copies
+    commits = _history(seeded.fleet)
     return Golden(
         root=root,
         fleet=load_fleet(seeded.fleet),
         cluster=cluster,
         fabric=fabric,
-        commits=_history(seeded.fleet),
+        commits=commits,
         vmids=vmids,
+        disks={vmid: _disk(root, vmid, commits) for vmid in (TEMPLATE_VMID, *vmids.values())},
     )
+
+
+def _disk(root: Path, vmid: int, commits: tuple[Stored, ...]) -> Dir:
+    """A seeded disk in memory, /etc/nixos a clone at the newest commit."""
+    path = root / "guests" / str(vmid)
+    tree = MemoryTree(path, load(path).copy(without=NOT_ON_DISK), lambda: float(EPOCH))
+    files = {name: content for name, (_, content) in commits[0].files.items()}
+    check_out(tree, commits[0].id, [commit.id for commit in commits], files)
+    return tree.top
 
 
 def _add_strangers(cluster: Cluster) -> None:
@@ -172,4 +191,4 @@ def _git(fleet: Path, *words: str) -> str:
 
 def stranger_vms(cluster: Cluster) -> dict[int, Vm]:
     """The VMs that nobody may touch: the strangers and the template."""
-    return {vmid: cluster.vms[vmid] for vmid in (STRANGER, NAMESAKE, 8100) if vmid in cluster.vms}
+    return {vmid: cluster.vms[vmid] for vmid in (STRANGER, NAMESAKE, TEMPLATE_VMID) if vmid in cluster.vms}

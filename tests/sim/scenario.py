@@ -171,7 +171,7 @@ class Play:
         self.told = told
         self.rules = Invariants()
         self.broken: AssertionError | None = None
-        self.sim = Sim.make(golden, root, told.seed, self.rules.watch)
+        self.sim = Sim.make(golden, root, told.seed, self.rules.watch, real_files=real_git)
         self.sim.verbose = verbose
         self._golden = golden
         self._git = None if real_git else Gitless(self.sim.site, self.sim.remote)
@@ -182,7 +182,8 @@ class Play:
         hosts = tuple(dict.fromkeys(host for act in self.told.acts for host in act.hosts))
         with self._git.in_place() if self._git else contextlib.nullcontext(), self.rules.watching_units(sim):
             async with sim.site:
-                self._golden.boot(sim.site, self._git, (CONTROLLER, *(host for host in hosts if host in RESIDENTS)))
+                running = (CONTROLLER, *(host for host in hosts if host in RESIDENTS))
+                self._golden.boot(sim.site, running, real_files=self._git is None)
                 self.rules.begin(sim, (CONTROLLER, *RESIDENTS, *NEWCOMERS))
                 self.rules.mark(sim)
                 for number, act in enumerate(self.told.acts):

@@ -57,9 +57,11 @@ class Sim:
     """The first rule that was broken during a run; raised when its process has ended."""
 
     @classmethod
-    def make(cls, golden: Golden, root: Path, seed: int, watch: Callable[[Sim, Event], None]) -> Sim:
+    def make(
+        cls, golden: Golden, root: Path, seed: int, watch: Callable[[Sim, Event], None], *, real_files: bool = False
+    ) -> Sim:
         """A fresh copy of the golden site for this seed."""
-        site = golden.site(root / "site", seed)
+        site = golden.site(root / "site", seed, real_files=real_files)
         site.faults = ForwardFaults(site)
         return cls(
             root=root,

@@ -168,7 +168,11 @@ class VirtualRoot:
         temporary = real.with_name(f".{real.name}.tmp")
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(text)
-        temporary.replace(real)
+        try:
+            temporary.replace(real)
+        except OSError as exc:
+            temporary.unlink()
+            raise error(exc.errno or errno.EIO, path) from None
         self.touch()
 
     def rename(self, source: str, target: str) -> None:
