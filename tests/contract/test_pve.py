@@ -75,6 +75,7 @@ async def test_the_site_is_read_in_our_words(world: World) -> None:
     assert [(n.name, n.online, n.memory_total > 0) for n in await world.pve.nodes()] == [
         (NODE, True, True),
         (OTHER, True, True),
+        (node_name("tappaas3"), True, True),
     ]
     template = next(vm for vm in await world.pve.vms() if vm.vmid == TEMPLATE)
     assert (template.node, template.template, template.status) == (NODE, True, "stopped")

@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from pvenix_lab.site.pve.rights import Rights
 
-from pvenix_lab.site.pve.access import check_permissions
 from pvenix_lab.site.pve.api import answer
-from pvenix_lab.site.pve.cluster import Token
 from pvenix_lab.site.pve.errors import PermissionDeniedError
+from pvenix_lab.site.pve.flavour import Flavour
+from pvenix_lab.site.pve.permissions import Caller, check_permissions
 from tests.lab.pve_support import NODE, TEMPLATE, PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def test_the_read_only_token_reads_what_the_operator_reads(tmp_path: Path) -> No
 
 def test_lists_are_filtered_and_not_refused_for_a_token_without_rights(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
-        lab.site.cluster.tokens["poor@pve!none"] = Token(token_id="poor@pve!none", secret="s", privileges=frozenset())
+        lab.site.cluster.rights.add_token("poor@pve!none", "s")
         poor = "PVEAPIToken=poor@pve!none=s"
         await lab.clone()
         for path in (f"{NODE}/qemu", f"{NODE}/storage", f"{NODE}/tasks", "/pools", "/cluster/tasks"):
@@ -131,9 +132,10 @@ def test_a_composite_check_fails_with_the_bare_text() -> None:
             ],
         ]
     }
-    token = Token(token_id="a@pve!b", secret="", privileges=frozenset({"VM.Clone"}))
+    rights = Rights(flavour=Flavour.PVE_8_4, roles={"Cloner": frozenset({"VM.Clone"})})
+    rights.add_token("a@pve!b", "s", roles={"/vms/8100": "Cloner"})
     with pytest.raises(PermissionDeniedError) as caught:
-        check_permissions(rules, token, {"vmid": 8100, "newid": 250})
+        check_permissions(rules, Caller(auth_id="a@pve!b", rights=rights), {"vmid": 8100, "newid": 250})
     assert caught.value.message == "Permission check failed"
 
 

@@ -153,10 +153,12 @@ def test_the_resources_are_as_old_as_the_last_broadcast_but_tags_and_locks_are_f
 def test_the_site_is_the_one_that_the_fleet_expects(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         assert (await lab.get("/version"))["version"] == "8.4.5"
-        assert [node["node"] for node in await lab.get("/nodes")] == ["tappaas1", "tappaas2"]
+        assert [node["node"] for node in await lab.get("/nodes")] == ["tappaas1", "tappaas2", "tappaas3"]
         storages = {s["storage"]: s for s in await lab.get("/nodes/tappaas2/storage")}
-        assert {name: s["shared"] for name, s in storages.items()} == {"local": 0, "tanka1": 1, "tankb1": 1}
-        assert [s["storage"] for s in await lab.get(f"{NODE}/storage", content="images")] == ["tanka1", "tankb1"]
+        shared = {"local": 0, "local-lvm": 0, "tanka1": 1, "tankb1": 1, "tankc1": 1}
+        assert {name: s["shared"] for name, s in storages.items()} == shared
+        images = {s["storage"] for s in await lab.get(f"{NODE}/storage", content="images")}
+        assert images == {"tanka1", "tankb1", "local-lvm"}
         assert [bridge["iface"] for bridge in await lab.get(f"{NODE}/network", type="bridge")] == ["lan"]
         mapping = (await lab.get("/cluster/mapping/pci", check_node="tappaas2"))[0]
         assert mapping["map"] == ["node=tappaas1,path=0000:01:00.0,id=10de:2684"]

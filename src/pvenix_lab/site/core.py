@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from pvenix_lab.site.counters import Counters
 from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.pve.cluster import Cluster
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.vm import Vm
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Site:
         wall: Callable[[], float] = time.time,
         guest_factory: GuestFactory,
         clone_disk: CloneDisk,
+        pve: Flavour = Flavour.PVE_8_4,
     ) -> None:
         self.root = root
         self.seed = seed
@@ -97,7 +99,7 @@ class Site:
         self.wall = wall
         self.faults = Faults()
         self.counters = Counters()
-        self.cluster = Cluster.standard(self.rng, now=int(wall()))
+        self.cluster = Cluster.standard(self.rng, now=int(wall()), flavour=pve)
         self.guests: dict[int, GuestProtocol] = {}
         self.defects: list[BaseException] = []
         self._guest_factory = guest_factory

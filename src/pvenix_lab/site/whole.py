@@ -12,6 +12,7 @@ from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.programs import PROGRAMS
 from pvenix_lab.site.guest.shell import LoginShell
 from pvenix_lab.site.guest.vfs import VirtualRoot
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.vm import Vm
 
 
@@ -29,6 +30,7 @@ def whole_site(
     wall: Callable[[], float] = time.time,
     guest_factory: GuestFactory = new_guest,
     clone_disk: CloneDisk = clone_disk,
+    pve: Flavour = Flavour.PVE_8_4,
 ) -> Site:
     """A site with guests in it, not started; the arguments are those of `Site`."""
     return Site(
@@ -39,4 +41,5 @@ def whole_site(
         wall=wall,
         guest_factory=guest_factory,
         clone_disk=clone_disk,
+        pve=pve,
     )

@@ -30,6 +30,7 @@ from pvenix_lab.site.pve.errors import (
     TokenNotAllowedError,
     UnauthorizedError,
 )
+from pvenix_lab.site.pve.permissions import Caller, check_permissions
 from pvenix_lab.site.pve.schema import Match, check, find
 
 if TYPE_CHECKING:
@@ -71,12 +72,14 @@ async def answer(
 def _prepare(
     site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
 ) -> tuple[Call, Handler]:
-    token = None if path == _TICKET_PATH and not auth else access.authenticate(site.cluster, auth)
+    open_to_all = path == _TICKET_PATH and not auth
+    nobody = Caller(auth_id="", rights=site.cluster.rights)
+    caller = nobody if open_to_all else access.authenticate(site.cluster, auth)
     match = find(method, path)
     handler = HANDLERS.get((method, match.method.pattern)) if match else None
     if match is None or handler is None:
         raise NotImplementedHereError(f"Method '{method} {path}' not implemented")
-    if token is not None and not match.method.token_allowed:
+    if caller.is_token and not match.method.token_allowed:
         raise TokenNotAllowedError(f"URI '{path}' not available with API token, need proper ticket.")
     merged = _merge(match, params)
     node = match.uri_params.get("node")
@@ -84,11 +87,11 @@ def _prepare(
         raise PveError(
             f"hostname lookup '{node}' failed - failed to get address info for: {node}: Name or service not known"
         )
-    access.check_permissions(match.method.permissions, token, merged)
+    check_permissions(match.method.permissions, caller, merged)
     checked = check(match.method.properties, merged)
     call = Call(
         site=site,
-        token=token,
+        caller=caller,
         method=method,
         protected=match.method.protected,
         properties=match.method.properties,

@@ -10,14 +10,19 @@ from pvenix_lab.site.pve.errors import PveError
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.pve.cluster import Cluster, Node, Storage, Token
+    from pvenix_lab.site.pve.cluster import Cluster, Node, Storage
+    from pvenix_lab.site.pve.flavour import Flavour
+    from pvenix_lab.site.pve.permissions import Caller
     from pvenix_lab.site.pve.schema import Properties, Value
     from pvenix_lab.site.pve.vm import Vm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer of the API. `body` is what JSON will carry, None for an empty body; `protected` if it took the second hop."""
+    """An answer of the API. `body` is what JSON will carry, None for an empty body; `protected` if it took the second hop.
+
+    With status 0 there is no answer at all: the connection is dropped.
+    """
 
     status: int
     reason: str
@@ -43,7 +48,7 @@ class Call:
     """One checked API call."""
 
     site: Site
-    token: Token | None
+    caller: Caller
     method: str
     protected: bool
     properties: Properties
@@ -55,16 +60,25 @@ class Call:
         return self.site.cluster
 
     @property
-    def caller(self) -> Token:
-        """The token of the caller; only a call that the world may make has none."""
-        if self.token is None:
-            raise PveError("no authenticated caller")
-        return self.token
+    def flavour(self) -> Flavour:
+        """The release that answers."""
+        return self.site.cluster.flavour
 
     @property
     def vmid(self) -> int:
         """The `vmid` of the path."""
         return int(str(self.params["vmid"]))
+
+    def require(self, path: str, *privileges: str, any_of: bool = False) -> None:
+        """Refuse (PermissionDeniedError) unless the caller has all (or one) of the privileges on the path.
+
+        The path is one of the access control list: `/vms/100`, `/storage/tanka1`, `/sdn/zones/localnetwork/lan`.
+        """
+        self.caller.require(path, *privileges, any_of=any_of)
+
+    def allowed(self, path: str, *privileges: str, any_of: bool = False) -> bool:
+        """True if the caller has all (or one) of the privileges on the path: what lists are filtered by."""
+        return self.caller.allowed(path, *privileges, any_of=any_of)
 
     def text(self, name: str, default: str = "") -> str:
         """A parameter as text."""

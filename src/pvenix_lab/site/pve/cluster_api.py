@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve.call import Call, route
-from pvenix_lab.site.pve.cluster import REPOID, VERSION
 from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.nodes import entry as node_entry
 from pvenix_lab.site.pve.qemu import statistics
@@ -20,9 +19,10 @@ _SHOWN_TASKS = 25
 
 
 @route("GET", "/version")
-async def version(_call: Call) -> dict[str, str]:
+async def version(call: Call) -> dict[str, str]:
     """The version of the manager."""
-    return {"version": VERSION, "release": VERSION.rpartition(".")[0], "repoid": REPOID}
+    release = call.flavour.release
+    return {"version": release.version, "release": call.flavour.value, "repoid": release.repoid}
 
 
 @route("GET", "/cluster/status")
@@ -69,22 +69,24 @@ async def next_id(call: Call) -> str:
 async def resources(call: Call) -> list[dict[str, Any]]:
     """Everything at a glance, the VMs as of the last broadcast of the statistics daemon (proxmox.md a7)."""
     kind = call.text("type")
-    privileges = call.caller.privileges
     items: list[dict[str, Any]] = []
-    if kind in {"", "vm"} and "VM.Audit" in privileges:
-        items += _vm_resources(call.site)
+    if kind in {"", "vm"}:
+        items += [item for item in _vm_resources(call.site) if call.allowed(f"/vms/{item['vmid']}", "VM.Audit")]
     if kind in {"", "node"}:
-        visible = "Sys.Audit" in privileges
-        items += [node_entry(call.site, node, visible=visible) for node in call.cluster.nodes.values()]
-    if kind in {"", "storage"} and "Datastore.Audit" in privileges:
+        items += [
+            node_entry(call.site, node, visible=call.allowed(f"/nodes/{node.name}", "Sys.Audit"))
+            for node in call.cluster.nodes.values()
+        ]
+    if kind in {"", "storage"}:
         items += _storage_resources(call)
-    if kind in {"", "sdn"} and "SDN.Audit" in privileges:
+    if kind in {"", "sdn"} and call.allowed("/sdn/zones/localnetwork", "SDN.Audit", "SDN.Allocate", any_of=True):
         items += [
             {"type": "sdn", "id": f"sdn/{name}/localnetwork", "node": name, "sdn": "localnetwork", "status": "ok"}
             for name in call.cluster.nodes
         ]
-    if not kind and "Pool.Audit" in privileges:
-        items += [{"type": "pool", "id": f"/pool/{pool}", "pool": pool} for pool in call.cluster.pools]
+    if not kind:
+        pools = [pool for pool in call.cluster.pools if call.allowed(f"/pool/{pool}", "Pool.Audit")]
+        items += [{"type": "pool", "id": f"/pool/{pool}", "pool": pool} for pool in pools]
     return items
 
 
@@ -115,6 +117,8 @@ def _broadcast(site: Site, vmid: int) -> dict[str, Any]:
 def _storage_resources(call: Call) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     for storage in call.cluster.storages.values():
+        if not call.allowed(f"/storage/{storage.name}", "Datastore.Audit"):
+            continue
         room = usage(call.cluster, storage)
         items += [
             {
@@ -140,25 +144,26 @@ async def tasks(call: Call) -> list[dict[str, Any]]:
     found = [
         task
         for task in reversed(call.cluster.tasks.values())
-        if "Sys.Audit" in call.caller.privileges or task.token_id == call.caller.token_id
+        if task.owner == call.caller.auth_id or call.allowed(f"/nodes/{task.node}", "Sys.Audit")
     ]
     items: list[dict[str, Any]] = []
     for task in found[:_SHOWN_TASKS]:
         item = {"upid": task.upid, "node": task.node, "type": task.type, "id": task.id, "starttime": task.starttime}
         if task.endtime is not None:
             item |= {"endtime": task.endtime, "status": task.exitstatus, "saved": "1"}
-        items.append(item | shown_user(task.token_id))
+        items.append(item | shown_user(task.owner))
     return items
 
 
 @route("GET", "/cluster/mapping/pci")
 async def pci_mappings(call: Call) -> list[dict[str, Any]]:
     """The mapped PCI devices; with `check-node` their state on that node."""
-    if not call.caller.privileges & {"Mapping.Audit", "Mapping.Use", "Mapping.Modify"}:
-        return []
     node = call.text("check-node")
     items: list[dict[str, Any]] = []
     for mapping in call.cluster.mappings.values():
+        path = f"/mapping/pci/{mapping.name}"
+        if not call.allowed(path, "Mapping.Audit", "Mapping.Use", "Mapping.Modify", any_of=True):
+            continue
         lines = [f"node={name},path={path},id={mapping.vendor_device}" for name, path in mapping.paths.items()]
         item: dict[str, Any] = {"id": mapping.name, "description": mapping.description, "map": lines}
         if node and node not in mapping.paths:
@@ -172,16 +177,14 @@ async def pci_mappings(call: Call) -> list[dict[str, Any]]:
 @route("GET", "/pools")
 async def pools(call: Call) -> list[dict[str, Any]]:
     """The pools; with `poolid` its members too."""
-    if "Pool.Audit" not in call.caller.privileges:
-        return []
     wanted = call.text("poolid")
     if wanted and wanted not in call.cluster.pools:
         raise PveError(f"pool '{wanted}' does not exist")
     items: list[dict[str, Any]] = []
-    for pool, comment in call.cluster.pools.items():
-        if wanted in {"", pool}:
-            item: dict[str, Any] = {"poolid": pool} | ({"comment": comment} if comment else {})
+    for pool in call.cluster.pools.values():
+        if wanted in {"", pool.name} and call.allowed(f"/pool/{pool.name}", "Pool.Audit"):
+            item: dict[str, Any] = {"poolid": pool.name} | ({"comment": pool.comment} if pool.comment else {})
             if wanted:
-                item["members"] = [vm for vm in _vm_resources(call.site) if vm.get("pool") == pool]
+                item["members"] = [vm for vm in _vm_resources(call.site) if vm.get("pool") == pool.name]
             items.append(item)
     return items

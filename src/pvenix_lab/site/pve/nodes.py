@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve.call import Call, route
-from pvenix_lab.site.pve.cluster import GIB, REPOID, VERSION
+from pvenix_lab.site.pve.cluster import GIB
 from pvenix_lab.site.pve.qemu import memory_bytes
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pvenix_lab.site.pve.cluster import Node
 
 _ROOT_DISK = 94 * GIB
-_KERNEL = "6.8.12-11-pve"
 _HOST_MEMORY = 4 * GIB
 """Memory that the node itself uses: a constant, nothing here measures."""
 
@@ -47,15 +46,17 @@ def entry(site: Site, node: Node, *, visible: bool) -> dict[str, Any]:
 @route("GET", "/nodes")
 async def nodes(call: Call) -> list[dict[str, Any]]:
     """Every node, with the fingerprint of its certificate."""
-    visible = "Sys.Audit" in call.caller.privileges
     fingerprint = {"ssl_fingerprint": call.cluster.fingerprint}
-    return [entry(call.site, node, visible=visible) | fingerprint for node in call.cluster.nodes.values()]
+    return [
+        entry(call.site, node, visible=call.allowed(f"/nodes/{node.name}", "Sys.Audit")) | fingerprint
+        for node in call.cluster.nodes.values()
+    ]
 
 
 @route("GET", "/nodes/{node}/status")
 async def status(call: Call) -> dict[str, Any]:
     """State of one node; the load averages are text, as in the real answer."""
-    node = call.node()
+    node, release = call.node(), call.flavour.release
     now = usage(call.site, node)
     return {
         "uptime": now["uptime"],
@@ -83,11 +84,11 @@ async def status(call: Call) -> dict[str, Any]:
         "swap": {"total": 0, "used": 0, "free": 0},
         "ksm": {"shared": 0},
         "boot-info": {"mode": "efi", "secureboot": 0},
-        "pveversion": f"pve-manager/{VERSION}/{REPOID}",
-        "kversion": f"Linux {_KERNEL} #1 SMP PREEMPT_DYNAMIC",
+        "pveversion": f"pve-manager/{release.version}/{release.repoid}",
+        "kversion": f"Linux {release.kernel} #1 SMP PREEMPT_DYNAMIC",
         "current-kernel": {
             "sysname": "Linux",
-            "release": _KERNEL,
+            "release": release.kernel,
             "version": "#1 SMP PREEMPT_DYNAMIC",
             "machine": "x86_64",
         },

@@ -56,12 +56,12 @@ def _entry(cluster: Cluster, storage: Storage) -> dict[str, Any]:
 @route("GET", _STORAGE)
 async def storages(call: Call) -> list[dict[str, Any]]:
     """The storages of the node that the caller may see and that hold the wanted content."""
-    if not call.caller.privileges & {"Datastore.Audit", "Datastore.AllocateSpace"}:
-        return []
     wanted = set(split_list(call.text("content")))
     node = call.text("target", call.text("node"))
     result: list[dict[str, Any]] = []
     for storage in call.cluster.storages.values():
+        if not call.allowed(f"/storage/{storage.name}", "Datastore.Audit", "Datastore.AllocateSpace", any_of=True):
+            continue
         if node not in storage.nodes or not wanted <= set(storage.content):
             continue
         if call.text("storage", storage.name) != storage.name:

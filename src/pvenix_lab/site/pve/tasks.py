@@ -33,7 +33,7 @@ class Task:
     node: str
     type: str
     id: str
-    token_id: str
+    owner: str
     pid: int
     pstart: int
     starttime: int
@@ -73,9 +73,9 @@ def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None
     pid = 1000 + len(site.cluster.tasks) * 3 + site.rng.randrange(3)
     now = int(site.wall())
     pstart = int((site.wall() - call.node().started_at) * 100) & 0xFFFFFFFF
-    owner = call.caller.token_id
+    owner = call.caller.auth_id
     upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{now:08X}:{kind}:{name}:{owner}:"
-    task = Task(upid=upid, node=node, type=kind, id=name, token_id=owner, pid=pid, pstart=pstart, starttime=now)
+    task = Task(upid=upid, node=node, type=kind, id=name, owner=owner, pid=pid, pstart=pstart, starttime=now)
     site.cluster.tasks[upid] = task
     task.job = site.spawn(_run(site, task, worker), name=upid)
     return upid

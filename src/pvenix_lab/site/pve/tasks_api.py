@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pvenix_lab.site.pve.access import check_permissions
 from pvenix_lab.site.pve.call import Call, Page, route
 from pvenix_lab.site.pve.errors import ParameterError
 from pvenix_lab.site.pve.tasks import KILLED, UPID, Task
@@ -14,9 +13,9 @@ _LIST = "/nodes/{node}/tasks"
 _ONE = _LIST + "/{upid}"
 
 
-def shown_user(token_id: str) -> dict[str, str]:
+def shown_user(auth_id: str) -> dict[str, str]:
     """`user` and `tokenid` as the answers split them."""
-    user, found, name = token_id.partition("!")
+    user, found, name = auth_id.partition("!")
     return {"user": user, "tokenid": name} if found else {"user": user}
 
 
@@ -28,16 +27,15 @@ def _task(call: Call, privilege: str) -> Task:
     task = call.cluster.tasks.get(upid)
     if task is None or task.node != call.text("node"):
         raise ParameterError({"upid": "no such task"})
-    if task.token_id != call.caller.token_id:
-        rules = {"check": ["perm", "/nodes/{node}", [privilege]]}
-        check_permissions(rules, call.token, call.params)
+    if task.owner != call.caller.auth_id:
+        call.require(f"/nodes/{task.node}", privilege)
     return task
 
 
 def _entry(task: Task) -> dict[str, Any]:
     result: dict[str, Any] = {
         **{name: getattr(task, name) for name in ("upid", "node", "pid", "pstart", "starttime", "type", "id")},
-        **shown_user(task.token_id),
+        **shown_user(task.owner),
     }
     if task.endtime is not None:
         result |= {"endtime": task.endtime, "status": task.exitstatus}
@@ -49,8 +47,8 @@ async def tasks(call: Call) -> Page:
     """The node's tasks, newest first; finished ones unless `source` asks for active or all."""
     source = call.text("source", "archive")
     found = [task for task in reversed(call.cluster.tasks.values()) if task.node == call.text("node")]
-    if "Sys.Audit" not in call.caller.privileges:
-        found = [task for task in found if task.token_id == call.caller.token_id]
+    if not call.allowed(f"/nodes/{call.text('node')}", "Sys.Audit"):
+        found = [task for task in found if task.owner == call.caller.auth_id]
     found = [task for task in found if source == "all" or task.running == (source == "active")]
     found = [task for task in found if _wanted(call, task)]
     start, limit = call.number("start"), call.number("limit", 50)
@@ -63,7 +61,7 @@ def _wanted(call: Call, task: Task) -> bool:
     return (
         ("vmid" not in call.params or task.id == str(call.vmid))
         and ("typefilter" not in call.params or task.type == call.text("typefilter"))
-        and ("userfilter" not in call.params or call.text("userfilter") in task.token_id)
+        and ("userfilter" not in call.params or call.text("userfilter") in task.owner)
         and ("since" not in call.params or task.starttime >= call.number("since"))
         and ("until" not in call.params or task.starttime <= call.number("until"))
         and not (call.flag("errors") and good)
