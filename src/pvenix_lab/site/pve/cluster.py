@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.rights import Rights, Token
 from pvenix_lab.site.pve.vm import Vm, new_mac, new_uuid
+from pvenix_lab.site.pve.volumes import Volumes
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable
 
+    from pvenix_lab.site.pve.filelock import FileLock
     from pvenix_lab.site.pve.tasks import Task
 
 GIB = 1024**3
@@ -101,7 +103,7 @@ class Cluster:
     """One cluster. `tasks` holds every task by UPID, oldest first; `broadcast` the VM figures last sent around, and when.
 
     Without a quorum (`quorate` False) what is written is refused, what is read is answered. `sections` holds the
-    configuration files by name (`jobs`, `ha/groups`, `replication`, …).
+    configuration files by name (`jobs`, `ha/groups`, `replication`, …), `locks` the VMs' lock files by node and VM.
     """
 
     name: str
@@ -121,6 +123,8 @@ class Cluster:
     fingerprint: str = ""
     broadcast: dict[int, dict[str, Any]] = field(default_factory=dict)
     broadcast_at: float = float("-inf")
+    volumes: Volumes = field(default_factory=Volumes)
+    locks: dict[tuple[str, int], FileLock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rights.pools_of = self.pools_of
