@@ -47,19 +47,17 @@ async def test_plain_files_are_committed_by_the_one_who_is_named(builder: Guest)
 @pytest.mark.parametrize(
     "words",
     [
-        ("init", "--bare", "/etc/x"),
-        ("init", "--quiet", "--bare", "--initial-branch=main", "/etc/x.git"),
         ("init", "--quiet", "--template=/tmp", "--initial-branch=main"),
         ("config", "core.hooksPath", "/tmp"),
         ("config", "core.sshCommand", "id"),
-        ("add", "nix"),
-        ("commit", "--amend"),
-        ("update-ref", "-d", "refs/heads/main"),
+        ("config", "filter.x.clean", "id"),
+        ("rebase", "--exec", "id", "HEAD"),
+        ("clone", "-c", "core.sshCommand=id", "/etc/nixos", "/etc/x"),
         ("-c", "core.fsmonitor=id", "status"),
     ],
     ids=" ".join,
 )
-async def test_other_forms_are_refused_loudly(builder: Guest, words: tuple[str, ...]) -> None:
+async def test_what_would_run_a_program_of_the_machine_is_refused(builder: Guest, words: tuple[str, ...]) -> None:
     ran = await root(builder, "git", *words)
     assert ran.status != 0
     assert ran.err

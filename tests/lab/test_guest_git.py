@@ -83,5 +83,5 @@ async def test_messages_do_not_show_the_labs_own_directory(builder: Guest) -> No
 
 
 async def test_unknown_subcommands_do_not_exist(builder: Guest) -> None:
-    ran = await root(builder, *GIT, "push", "origin", "main")
-    assert (ran.status, ran.err) == (1, "git: 'push' is not a git command. See 'git --help'.\n")
+    ran = await root(builder, *GIT, "pusch", "origin", "main")
+    assert (ran.status, ran.err) == (1, "git: 'pusch' is not a git command. See 'git --help'.\n")

@@ -8,12 +8,14 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.guest.dialling import Dialler
 from pvenix_lab.site.guest.streams import BytesReader, BytesWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pvenix_lab.site.guest.dialling import Dial
     from pvenix_lab.site.guest.streams import ByteReader, ByteWriter
     from pvenix_lab.site.guest.vfs import VirtualRoot
 
@@ -30,6 +32,7 @@ _CONFIG = {
     "protocol.allow": "never",
     "protocol.file.allow": "always",
     "safe.directory": "*",
+    "user.useConfigOnly": "true",
 }
 
 
@@ -82,26 +85,53 @@ async def stream(
     cwd: str = "/etc/nixos",
     extra: Mapping[str, str] | None = None,
     hooks: bool = False,
+    dial: Dial | None = None,
 ) -> int:
     """Run git in a directory of the guest, its streams joined to ours, and return its exit status.
 
-    The process gets SIGTERM when the caller is cancelled, so that git takes its lock files away. Paths of the lab's own directory are taken out of what git prints.
+    `dial` is how it reaches other hosts by SSH; without it git can reach none. The process gets SIGTERM when the caller is cancelled, so that git takes its lock files away. Paths of the lab's own directory are taken out of what git prints.
     """
-    stdin, stdout, stderr = streams
+    stderr = streams[2]
     git = shutil.which("git")
     if git is None:
         stderr.write(b"git: command not found\n")
         return 127
+    env = environment(empty_home(tree), hooks=hooks) | _ends_at(tree) | dict(extra or {})
+    command = (git, *arguments)
+    prefix = b"" if hooks else str(tree.root).encode()  # packs are no text: nothing is replaced in them
+    if dial is None:
+        return await _run(tree, (command, cwd, env), streams, prefix)
+    dialler = Dialler(dial)
+    try:
+        async with asyncio.TaskGroup() as group:
+            server = group.create_task(dialler.serve())
+            env |= dialler.environment(env.get("GIT_SSH_COMMAND", "ssh")) | {"GIT_ALLOW_PROTOCOL": "file:ssh"}
+            status = await _run(tree, (command, cwd, env), streams, prefix, pass_fd=dialler.theirs.fileno())
+            server.cancel()
+    finally:
+        dialler.close()
+    return status
+
+
+async def _run(
+    tree: VirtualRoot,
+    what: tuple[tuple[str, ...], str, dict[str, str]],
+    streams: tuple[ByteReader, ByteWriter, ByteWriter],
+    prefix: bytes,
+    *,
+    pass_fd: int | None = None,
+) -> int:
+    command, cwd, env = what
+    stdin, stdout, stderr = streams
     process = await asyncio.create_subprocess_exec(
-        git,
-        *arguments,
+        *command,
         cwd=tree.real(cwd),
-        env=environment(empty_home(tree), hooks=hooks) | _ends_at(tree) | dict(extra or {}),
+        env=env,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=() if pass_fd is None else (pass_fd,),
     )
-    prefix = b"" if hooks else str(tree.root).encode()  # packs are no text: nothing is replaced in them
     try:
         async with asyncio.TaskGroup() as pumps:
             feeder = pumps.create_task(_feed(stdin, process.stdin))

@@ -39,6 +39,18 @@ def _serialise(key: Ed25519PrivateKey, comment: str) -> KeyPair:
     return KeyPair(private=private, public=f"{public} {comment}\n")
 
 
+def public_blob(private: bytes) -> str:
+    """Key type and base 64 body that belong to a private key in OpenSSH's format; empty for anything else."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization as form
+
+    try:
+        key = form.load_ssh_private_key(private, password=None)
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+    return key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH).decode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizedKey:
     """One line of authorized_keys (sshd(8)): `blob` is the key type and base 64 body, options in lower case."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pvenix_lab.site.guest.call import UIDS, ProgramError, parse_options
-from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.logins import HOMES
+from pvenix_lab.site.guest.neighbours import find
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.call import Call
 
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-_HOMES = {"root": "/root", "tappaas": "/home/tappaas", "git": "/srv/git"}
 
 
 def _listens(call: Call, host: str, port: int) -> bool:
@@ -55,7 +55,7 @@ async def curl(call: Call) -> int:
 
 
 def _passwd(call: Call, user: str) -> int:
-    home = _HOMES.get(user, "")
+    home = HOMES.get(user, "")
     if not home or not call.tree.is_dir(home):  # the git user is role-cicd's, which makes its home
         return 2
     uid = UIDS[user]
@@ -71,9 +71,7 @@ async def getent(call: Call) -> int:
     if database not in ("ahosts", "hosts") or len(names) != 1:
         raise ProgramError("Usage: getent [OPTION...] database [key ...]")
     name = names[0]
-    others = [other for other in call.guest.site.guests.values() if isinstance(other, Guest) and other.running]
-    found = [other for other in others if name == other.hostname or name.startswith(f"{other.hostname}.")]
-    for other in found[:1]:
-        for address in other.addresses:
-            call.out(f"{address.partition('/')[0]:<15} STREAM {name}\n")
-    return 0 if found and found[0].addresses else 2
+    found = find(call.guest.site, name)
+    for address in found.addresses if found else ():
+        call.out(f"{address.partition('/')[0]:<15} STREAM {name}\n")
+    return 0 if found and found.addresses else 2
