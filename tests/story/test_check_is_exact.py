@@ -38,8 +38,15 @@ def test_a_rollback(lab: StoryLab) -> None:
     assert foreseen == shown(lab, "rollback", "dns01", "--to", "1", code=0)
 
 
-def test_a_clone(lab: StoryLab) -> None:
+def test_a_new_guest_up_to_its_first_boot(lab: StoryLab) -> None:
     foreseen = shown(lab, "clone", "tappaas-litellm", "-C", code=3)
     sent = shown(lab, "clone", "tappaas-litellm", code=0)
     assert [text.split()[:2] for text in foreseen] == [text.split()[:2] for text in sent]
     assert foreseen[0] == sent[0]
+    for verb in ("cloudinit", "boot"):
+        assert shown(lab, verb, "tappaas-litellm", "-C", code=3) == shown(lab, verb, "tappaas-litellm", code=0)
+
+
+def test_a_retirement(lab: StoryLab) -> None:
+    words = ("retire", "docker01", "--confirm", "docker01")
+    assert shown(lab, *words, "-C", code=3) == shown(lab, *words, code=0)

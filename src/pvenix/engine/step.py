@@ -10,6 +10,9 @@ from pvenix.engine.ports import Journal
 from pvenix.model.outcome import Outcome, Probe
 from pvenix.model.plan import ArgValue
 
+Commands = tuple[tuple[str, str], ...]
+"""Commands as (channel, text)."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Step:
@@ -66,6 +69,6 @@ class Verb(Protocol):
         """Bring it about, and read back that it is so. Safe to call again after any interruption."""
         ...
 
-    async def commands(self, step: Step) -> tuple[tuple[str, str], ...]:
-        """The exact commands that `apply` would send now, as (channel, text)."""
+    async def commands(self, step: Step) -> Commands:
+        """What `apply` would change now, in the very words in which it would be sent; reading is not told."""
         ...

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pvenix.engine.ports import KEY_REFUSED, Target
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.addresses import choose_addresses
+from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
@@ -70,26 +71,21 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
-    """The calls and commands that `apply` would send."""
+async def commands(world: World, step: Step) -> Commands:
+    """The start, unless the VM runs; everything else that `apply` sends only reads."""
     found = await world.vms.find(step.host, step.facts)
-    path = f"/nodes/{found.node}/qemu/{found.vmid}" if found else "/nodes/<node>/qemu/<vmid>"
-    return (
-        ("pve", f"POST {path}/status/start"),
-        ("agent", f"GET {path}/agent/file-read file={argv.HOST_KEY}"),
-        ("agent", f"GET {path}/agent/network-get-interfaces"),
-        ("ssh", " ".join(argv.CLOUD_INIT_DONE)),
-        ("ssh", "sudo -n true"),
-    )
+    if found is not None and await world.pve.status(found.node, found.vmid) == "running":
+        return ()
+    return shown([VmCalls.on(world.pve, found, step.facts).start()])
 
 
 async def _start(world: World, step: Step, found: Found) -> None:
     if await world.pve.status(found.node, found.vmid) == "running":
         return
     await step.intend(vmid=str(found.vmid))
-    step.sends("pve", f"POST /nodes/{found.node}/qemu/{found.vmid}/status/start")
     try:
-        await task_end(world, step, await world.pve.start(found.node, found.vmid), timeout_s=_START_TIMEOUT_S)
+        upid = await VmCalls.on(world.pve, found, {}).start().send(step)
+        await task_end(world, step, upid, timeout_s=_START_TIMEOUT_S)
     except (OutcomeUnknown, RemoteFailure):
         if await world.pve.status(found.node, found.vmid) != "running":
             raise

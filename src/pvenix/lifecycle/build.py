@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote, as_text, must
@@ -63,7 +63,7 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send, with the dry build that shows what would be built."""
     commit, attempt = await world.expected(), step.run
     texts = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 
 from pvenix.engine.ports import NewVm, VmConfig
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import place
+from pvenix.lifecycle.calls import Call, VmCalls, clone_call, shown
 from pvenix.lifecycle.ownership import Found, is_tagged, marker
 from pvenix.lifecycle.settings import differing, hardware_settings
 from pvenix.lifecycle.waiting import task_end, until
@@ -53,21 +54,24 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
-    host, template = world.host(step), _template(world, step)
+    found = await world.vms.find(step.host, step.facts)
+    if found is not None:
+        return shown(_settling(world, step, VmCalls.on(world.pve, found, {}), found.config))
+    template = _template(world, step)
     if not {"node", "vmid"} <= step.facts.keys():
         step.facts |= (await place.apply(world, step)).facts
     target, new = node_name(step.facts["node"]), vmid(step.facts["vmid"])
     source = await _template_node(world, template)
-    settings = hardware_settings(host, _zone(world, host), VmConfig(values={}, digest=""))
-    texts = [
-        _clone_text(source, template, _new_vm(world, step, source, target, new)),
-        f"PUT /nodes/{target}/qemu/{new}/config {_pairs(settings)}",
-    ]
-    if _present_gib(await _config(world, source, Vmid(template.vmid))) < _disk_gib(host):
-        texts.append(f"PUT /nodes/{target}/qemu/{new}/resize disk={_ROOT_DISK} size={_disk_gib(host)}G")
-    return tuple(("pve", text) for text in texts)
+    inherited = (await _config(world, source, Vmid(template.vmid))).values.get(_ROOT_DISK, "")
+    made = VmConfig(values={_ROOT_DISK: inherited}, digest="")
+    return shown(
+        (
+            clone_call(world.pve, source, Vmid(template.vmid), _new_vm(world, step, source, target, new)),
+            *_settling(world, step, VmCalls(world.pve, target, new), made),
+        )
+    )
 
 
 async def _earlier(world: World, step: Step) -> Found | None:
@@ -152,9 +156,8 @@ async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Fo
     source = await _template_node(world, template)
     wanted = _new_vm(world, step, source, target, new)
     await step.intend(node=target, vmid=str(new))
-    step.sends("pve", _clone_text(source, template, wanted))
     try:
-        upid = await world.pve.clone(source, Vmid(template.vmid), wanted)
+        upid = await clone_call(world.pve, source, Vmid(template.vmid), wanted).send(step)
         await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking whether the clone exists")
@@ -171,20 +174,23 @@ async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Fo
 
 async def _settle(world: World, step: Step, found: Found) -> None:
     """Write what differs from the inventory, and grow the root disk."""
-    host = world.host(step)
     config = await _config(world, found.node, found.vmid)
-    changes = differing(hardware_settings(host, _zone(world, host), config), config)
     if "vmid" not in step.known:
         await step.intend(node=found.node, vmid=str(found.vmid))
-    if changes:
-        step.sends("pve", f"PUT /nodes/{found.node}/qemu/{found.vmid}/config {_pairs(changes)}")
-        await world.pve.set_config(found.node, found.vmid, changes, digest=config.digest)
-    size = _disk_gib(host)
-    if _present_gib(config) < size:
-        step.sends("pve", f"PUT /nodes/{found.node}/qemu/{found.vmid}/resize disk={_ROOT_DISK} size={size}G")
-        upid = await world.pve.resize(found.node, found.vmid, _ROOT_DISK, size)
-        if upid:
+    for call in _settling(world, step, VmCalls.on(world.pve, found, {}), config):
+        if upid := await call.send(step):
             await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
+
+
+def _settling(world: World, step: Step, vm: VmCalls, config: VmConfig) -> list[Call[str] | Call[None]]:
+    """The calls after which a VM that is now as `config` says is what the inventory wants."""
+    host = world.host(step)
+    calls: list[Call[str] | Call[None]] = []
+    if changes := differing(hardware_settings(host, _zone(world, host), config), config):
+        calls.append(vm.configure(changes, digest=config.digest))
+    if _present_gib(config) < _disk_gib(host):
+        calls.append(vm.resize(_ROOT_DISK, _disk_gib(host)))
+    return calls
 
 
 async def _kept(world: World, step: Step, found: Found) -> VmConfig:
@@ -254,19 +260,3 @@ def _new_vm(world: World, step: Step, source: NodeName, target: NodeName, new: V
         storage=step.facts.get("storage") if full else None,
         pool=host.machine.proxmox.pool or None,
     )
-
-
-def _clone_text(source: NodeName, template: Template, new: NewVm) -> str:
-    optional = {"target": new.target, "storage": new.storage, "pool": new.pool}
-    values = {
-        "newid": str(new.vmid),
-        "name": new.name,
-        "full": str(int(new.full)),
-        "description": repr(new.description),
-    }
-    values |= {key: value for key, value in optional.items() if value}
-    return f"POST /nodes/{source}/qemu/{template.vmid}/clone {_pairs(values)}"
-
-
-def _pairs(values: dict[str, str]) -> str:
-    return " ".join(f"{key}={value}" for key, value in values.items())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle.calls import Call, VmCalls, shown
+from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.settings import cloudinit_settings, differing
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
@@ -28,37 +30,37 @@ async def apply(world: World, step: Step) -> Outcome:
     wanted = _wanted(world, step)
     changes = differing(wanted, found.config)
     await step.intend(fields=" ".join(sorted(changes)))
-    path = f"/nodes/{found.node}/qemu/{found.vmid}"
-    if changes:
-        step.sends("pve", f"PUT {path}/config {_shown(changes)}")
-        await world.pve.set_config(found.node, found.vmid, changes, digest=found.config.digest)
-    if await world.pve.status(found.node, found.vmid) == "running":
-        step.sends("pve", f"PUT {path}/cloudinit")
-        await world.pve.regenerate_cloudinit(found.node, found.vmid)
+    for call in await _calls(world, step, found):
+        await call.send(step)
     again = await world.vms.of(step)
     left = differing(wanted, again.config)
     if left:
+        path = VmCalls.on(world.pve, again, {}).path
         raise RemoteFailure(
             f"Proxmox did not keep {', '.join(sorted(left))}", hint=f"GET {path}/pending shows why", code="PVX0517"
         )
     return Outcome(status=Status.CHANGED, summary=f"wrote {', '.join(sorted(changes)) or 'the drive anew'}")
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
     found = await world.vms.find(step.host, step.facts)
-    node = found.node if found else step.facts.get("node", "<node>")
-    vmid = str(found.vmid) if found else step.facts.get("vmid", "<vmid>")
-    wanted = _wanted(world, step)
-    changes = differing(wanted, found.config) if found else wanted
-    return (("pve", f"PUT /nodes/{node}/qemu/{vmid}/config {_shown(changes)}"),)
+    return shown(await _calls(world, step, found))
+
+
+async def _calls(world: World, step: Step, found: Found | None) -> list[Call[None]]:
+    """Write what differs, and regenerate the drive of a running VM; a start regenerates it by itself."""
+    vm, wanted = VmCalls.on(world.pve, found, step.facts), _wanted(world, step)
+    if found is None:
+        return [vm.configure(wanted)]
+    changes = differing(wanted, found.config)
+    calls = [vm.configure(changes, digest=found.config.digest)] if changes else []
+    if await world.pve.status(found.node, found.vmid) == "running":
+        calls.append(vm.regenerate_cloudinit())
+    return calls
 
 
 def _wanted(world: World, step: Step) -> dict[str, str]:
     host, site = world.host(step), world.fleet.site
     zone = site.zones.get(host.machine.network.zone)
     return cloudinit_settings(host, zone, domain=site.domain, keys=world.fleet.authorized_keys(step.host))
-
-
-def _shown(values: dict[str, str]) -> str:
-    return " ".join(f"{key}={value}" for key, value in sorted(values.items()))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import as_text
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from pvenix.model.paths import hardware_file
@@ -74,9 +73,9 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(_world: World, _step: Step) -> tuple[tuple[str, str], ...]:
-    """The command that `probe` sends."""
-    return (("ssh", as_text(argv.HARDWARE, sudo=True)),)
+async def commands(_world: World, _step: Step) -> Commands:
+    """Nothing: `register` commits what was read."""
+    return ()
 
 
 async def read(world: World, step: Step) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pvenix.engine.ports import NodeState, VmState
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.host import Host
@@ -62,9 +62,9 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(_world: World, _step: Step) -> tuple[tuple[str, str], ...]:
-    """Placing only reads."""
-    return (("pve", "GET /cluster/resources"), ("pve", "GET /nodes"), ("pve", "GET /cluster/mapping/pci"))
+async def commands(_world: World, _step: Step) -> Commands:
+    """Nothing: placing only reads."""
+    return ()
 
 
 def rank(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pvenix.engine.step import Commands
 from pvenix.lifecycle import argv, deadman, fence
 from pvenix.lifecycle.attempt import Attempt
 from pvenix.lifecycle.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.remote import as_text
 from pvenix.model.site import HealthCheck
 
-Texts = tuple[tuple[str, str], ...]
 
-
-def activation(attempt: Attempt, checks: Sequence[HealthCheck], make_default: Sequence[argv.Argv]) -> Texts:
+def activation(attempt: Attempt, checks: Sequence[HealthCheck], make_default: Sequence[argv.Argv]) -> Commands:
     """What would be sent to activate `attempt.new`, confirm it and make it the boot default by `make_default`."""
     sent = [*_prepare(attempt), *_launch(attempt), *_confirm(attempt, checks), *make_default, *_clean_up(attempt)]
     return tuple(("ssh", as_text(command, sudo=True)) for command in sent)

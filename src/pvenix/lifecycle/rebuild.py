@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv, build, preview
 from pvenix.lifecycle.attempt import Attempt, foreseen, unfinished
 from pvenix.lifecycle.remote import Remote
@@ -49,7 +49,7 @@ def _defaulting(new: str) -> tuple[argv.Argv, argv.Argv]:
     return argv.set_profile(new), argv.switch_to(new, "boot")
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send, in order; paths that only the build tells are in angle brackets."""
     old = step.facts.get("old", _OLD)
     attempt = foreseen(

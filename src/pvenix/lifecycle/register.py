@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.fleet.edit import add_host, set_machine
 from pvenix.lifecycle import argv, hardware
+from pvenix.lifecycle.calls import Call, git_call, shown
 from pvenix.lifecycle.hostfile import host_file_text
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote, text_of
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
-from pvenix.model.names import registration_branch
+from pvenix.model.names import CommitId, registration_branch
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, trust_file, vars_file
 
@@ -44,14 +47,10 @@ async def apply(world: World, step: Step) -> Outcome:
     """Commit on top of main, push, and let the guest push to its own branch from now on."""
     found = await world.vms.of(step)
     branch, main = registration_branch(step.host), await world.repo.fetch()
-    files = await _files(world, step, found, main)
     base = await world.repo.tip(branch) or main
-    changed = {path: text for path, text in files.items() if await world.repo.read(base, path) != text}
+    push = await _push(world, step, found, main=main, base=base)
     await step.intend(branch=branch, base=base)
-    commit = base
-    if changed:
-        step.sends("git", f"push origin {branch}: {', '.join(sorted(changed))}")
-        commit = await world.repo.commit(branch, base, changed, message=_message(world, step, found))
+    commit = await push.send(step) if push else base
     step.evidence(commit=commit)
     trouble = await _authorise(world, step, found)
     return Outcome(
@@ -61,13 +60,28 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
-    """What `apply` would push."""
-    files = f"{host_file(step.host)} {hardware_file(step.host)} {vars_file(step.host)}"
-    return (
-        ("git", f"commit {files} {trust_file(step.host)}"),
-        ("git", f"push origin {registration_branch(step.host)}"),
-    )
+async def commands(world: World, step: Step) -> Commands:
+    """What `apply` would push; of a host that is not booted yet the files that it will have."""
+    found, main = await world.vms.find(step.host, step.facts), await world.repo.fetch()
+    if found is None or world.trust.get(step.host) is None:
+        files = (host_file(step.host), hardware_file(step.host), vars_file(step.host), trust_file(step.host))
+        return (("git", _words(step, files)),)
+    base = await world.repo.tip(registration_branch(step.host)) or main
+    push = await _push(world, step, found, main=main, base=base)
+    return shown([push] if push else [])
+
+
+async def _push(world: World, step: Step, found: Found, *, main: CommitId, base: CommitId) -> Call[CommitId] | None:
+    """The push of what `base` lacks; None when it has everything."""
+    files = await _files(world, step, found, main)
+    changed = {path: text for path, text in files.items() if await world.repo.read(base, path) != text}
+    message, branch = _message(world, step, found), registration_branch(step.host)
+    commit = functools.partial(world.repo.commit, branch, base, changed, message=message)
+    return git_call(_words(step, changed), commit) if changed else None
+
+
+def _words(step: Step, paths: Iterable[str]) -> str:
+    return f"push origin {registration_branch(step.host)}: {', '.join(sorted(paths))}"
 
 
 async def _files(world: World, step: Step, found: Found, main: str) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.fleet.edit import set_machine
+from pvenix.lifecycle.calls import Call, VmCalls, git_call, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
+from pvenix.model.names import CommitId
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from pvenix.model.paths import vars_file
 
@@ -43,7 +45,7 @@ async def apply(world: World, step: Step) -> Outcome:
     if found is not None:
         await _destroy(world, step, found)
     world.trust.forget(step.host)
-    commit = "" if await _entombed(world, step) else await _entomb(world, step)
+    commit = "" if await _entombed(world, step) else await (await _entombing(world, step)).send(step)
     return Outcome(
         status=Status.CHANGED,
         summary=f"VM {found.vmid if found else step.known.get('vmid', '')} is gone; tombstone on {branch_of(step.host)}",
@@ -51,32 +53,36 @@ async def apply(world: World, step: Step) -> Outcome:
     )
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
-    path = f"/nodes/{step.facts.get('node', '<node>')}/qemu/{step.facts.get('vmid', '<vmid>')}"
-    del world
-    return (
-        ("pve", f"POST {path}/status/stop"),
-        ("pve", f"DELETE {path} purge=1"),
-        ("git", f"push origin {branch_of(step.host)}: machine.state: absent"),
-    )
+    found = await world.vms.find(step.host, step.facts)
+    removal = shown(await _removal(world, step.host, found)) if found is not None else ()
+    return removal if await _entombed(world, step) else (*removal, *shown([await _entombing(world, step)]))
 
 
-async def _destroy(world: World, step: Step, found: Found) -> None:
-    if not world.vms.owns(found.config, step.host) or not is_tagged(found.config):
+async def _removal(world: World, host: str, found: Found) -> list[Call[str]]:
+    """Cut the VM's power if it has any, and destroy it with its disks.
+
+    Raises: Refused when it is not of our making.
+    """
+    if not world.vms.owns(found.config, host) or not is_tagged(found.config):
         raise Refused(
-            f"VM {found.vmid} does not carry pvenix's marker for {step.host}",
+            f"VM {found.vmid} does not carry pvenix's marker for {host}",
             hint="pvenix destroys only what it made; remove the VM in Proxmox if that is what you want",
             code="PVX0542",
         )
-    path = f"/nodes/{found.node}/qemu/{found.vmid}"
+    vm = VmCalls.on(world.pve, found, {})
+    running = await world.pve.status(found.node, found.vmid) == "running"
+    return [vm.stop(), vm.destroy()] if running else [vm.destroy()]
+
+
+async def _destroy(world: World, step: Step, found: Found) -> None:
+    *stop, destroy = await _removal(world, step.host, found)
     await step.intend(vmid=str(found.vmid), node=found.node, uuid=found.config.uuid)
-    if await world.pve.status(found.node, found.vmid) == "running":
-        step.sends("pve", f"POST {path}/status/stop")
-        await task_end(world, step, await world.pve.stop(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
-    step.sends("pve", f"DELETE {path} purge=1")
+    for call in stop:
+        await task_end(world, step, await call.send(step), timeout_s=_TASK_TIMEOUT_S)
     try:
-        await task_end(world, step, await world.pve.destroy(found.node, found.vmid), timeout_s=_TASK_TIMEOUT_S)
+        await task_end(world, step, await destroy.send(step), timeout_s=_TASK_TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking whether the VM is gone")
     except RemoteFailure:
@@ -98,16 +104,15 @@ async def _entombed(world: World, step: Step) -> bool:
     return any(text == _tombstone(text) for text in texts if text)
 
 
-async def _entomb(world: World, step: Step) -> str:
-    main = await world.repo.fetch()
-    path = vars_file(step.host)
+async def _entombing(world: World, step: Step) -> Call[CommitId]:
+    """Propose the tombstone on the host's topic branch."""
+    main, branch, path = await world.repo.fetch(), branch_of(step.host), vars_file(step.host)
     text = _tombstone(await world.repo.read(main, path) or "")
-    step.sends("git", f"push origin {branch_of(step.host)}: {path} machine.state: absent")
-    return await world.repo.commit(
-        branch_of(step.host),
-        await world.repo.tip(branch_of(step.host)) or main,
-        {path: text},
-        message=f"Retire {step.host}\n\nIts VM was destroyed.\nRun: {step.run}\n",
+    base = await world.repo.tip(branch) or main
+    message = f"Retire {step.host}\n\nIts VM was destroyed.\nRun: {step.run}\n"
+    return git_call(
+        f"push origin {branch}: {path} machine.state: absent",
+        lambda: world.repo.commit(branch, base, {path: text}, message=message),
     )
 
 

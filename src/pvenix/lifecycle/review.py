@@ -7,7 +7,8 @@ moves afterwards is not approved any more.
 from __future__ import annotations
 
 from pvenix.engine.ports import Branch
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle.calls import Call, git_call, shown
 from pvenix.lifecycle.checks import file_diff, run_checks
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure, UsageError
@@ -34,25 +35,18 @@ async def probe(world: World, step: Step) -> Probe:
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Merge the branch's tip if it is the approved commit; else wait for a person.
-
-    `approve` approves only what this very run registered and every check passes: what somebody pushed since, or what a
-    check wants looked at, has been seen by nobody.
-    """
+    """Merge the branch's tip if it is the approved commit; else wait for a person."""
     review = await read(world, step.host)
     for check in review.checks:
         step.tell(f"{check.verdict}: {check.name}" + (f": {check.detail}" if check.detail else ""))
     if review.state == "rejected":
         return Outcome(status=Status.FAILED, summary=f"{review.commit[:10]} was rejected", evidence=review.comments)
-    clean = all(check.verdict is Verdict.PASS for check in review.checks)
-    ours = step.args.get("approve") and clean and review.commit == step.facts.get("registered")
-    if review.state == "open" and not ours:
+    if review.state == "open" and not _is_ours(step, review):
         return _waiting(step.host, review)
     await step.intend(commit=review.commit)
     if review.state == "open":
         await approve(world, step.host, review.commit, comment=str(step.args.get("comment", "")), by=f"run {step.run}")
-    step.sends("git", f"push origin {review.commit[:10]}:main (merge of {review.branch})")
-    tip = await merge(world, step.host, review.commit)
+    tip = await _merging(world, review).send(step)
     return Outcome(status=Status.CHANGED, summary=f"merged {review.commit[:10]}", facts={"commit": tip})
 
 
@@ -69,10 +63,29 @@ def _waiting(host: str, review: Review) -> Outcome:
     )
 
 
-async def commands(_world: World, step: Step) -> tuple[tuple[str, str], ...]:
-    """What `apply` would push."""
-    branch = registration_branch(step.host)
-    return (("git", f"merge the approved commit of {branch}"), ("git", "push origin main"))
+async def commands(world: World, step: Step) -> Commands:
+    """The merge, if `apply` would come to it and not wait for a person."""
+    if await world.repo.tip(registration_branch(step.host)) is None:
+        return ()
+    review = await read(world, step.host)
+    goes_on = review.state == "approved" or (review.state == "open" and _is_ours(step, review))
+    return shown([_merging(world, review)] if goes_on else [])
+
+
+def _is_ours(step: Step, review: Review) -> bool:
+    """True when the run may approve by itself: what it registered itself, when every check passes.
+
+    What somebody pushed since, or what a check wants looked at, has been seen by nobody.
+    """
+    clean = all(check.verdict is Verdict.PASS for check in review.checks)
+    return bool(step.args.get("approve")) and clean and review.commit == step.facts.get("registered")
+
+
+def _merging(world: World, review: Review) -> Call[CommitId]:
+    return git_call(
+        f"push origin {review.commit[:10]}:{world.branch} (merge of {review.branch})",
+        lambda: merge(world, review.host, review.commit),
+    )
 
 
 async def open_reviews(world: World) -> tuple[Review, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvenix.engine.step import Step
+from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv, preview
 from pvenix.lifecycle.attempt import foreseen, unfinished
 from pvenix.lifecycle.facts import generations_in
@@ -61,7 +61,7 @@ async def _name_limits(world: World, step: Step) -> None:
         step.tell("its kernel is not the one that runs; modules that are not loaded yet may not fit until a reboot")
 
 
-async def commands(world: World, step: Step) -> tuple[tuple[str, str], ...]:
+async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send."""
     target = step.facts["target"]
     running, profile = (await (await world.remote(step)).read(argv.SYSTEMS)).splitlines()[1:]

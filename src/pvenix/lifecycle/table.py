@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from pvenix.engine.step import Step, Verb
+from pvenix.engine.step import Commands, Step, Verb
 from pvenix.lifecycle import (
     boot,
     build,
@@ -22,8 +22,6 @@ from pvenix.lifecycle import (
 )
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe
-
-Commands = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
