@@ -6,8 +6,15 @@ Output of hosts is not an event: it goes to the host's log file, which front end
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+
+@functools.cache
+def _fields(kind: type[Event]) -> tuple[str, ...]:
+    """The names of an event's fields: all are flat, so none needs `dataclasses.asdict`, which costs five times as much."""
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +33,7 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """A flat JSON object with the event's kind."""
-        return {"kind": self.kind, **dataclasses.asdict(self)}
+        return {"kind": self.kind, **{name: getattr(self, name) for name in _fields(type(self))}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
