@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := src tui tests tools bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tui test test-long check format lint types contracts card wheel-test bench lock clean python runtime dev
+.PHONY: help demo tui test sim test-long check format lint types contracts card wheel-test bench lock clean python runtime dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ tui: runtime ## the full-screen application on a throw-away simulated site
 
 test: dev ## all tests but the long lanes; ARGS='-k word' narrows
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+sim: dev ## the simulation: SEEDS=2000 seeds of faults and deaths, FIRST=0
+	@$(BIN)/python tools/sim.py --seed $(or $(FIRST),0) --count $(or $(SEEDS),2000)
 
 test-long: dev ## the long lanes
 	@$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5

@@ -6,6 +6,7 @@ mirror, a `MemoryRepo` sees the remote as of its last fetch. Merges are by whole
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import zlib
@@ -68,6 +69,11 @@ def commit_body(commit: Stored) -> bytes:
     return "\n".join([f"tree {tree}", *parents, f"author {who}", f"committer {who}", "", commit.message]).encode()
 
 
+@functools.lru_cache(maxsize=4096)
+def _compressed(body: bytes) -> bytes:
+    return zlib.compress(body)
+
+
 def pack(objects: Mapping[str, tuple[str, bytes]]) -> bytes:
     """A pack file (gitformat-pack, version 2) without deltas."""
     out = b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")
@@ -78,7 +84,7 @@ def pack(objects: Mapping[str, tuple[str, bytes]]) -> bytes:
         while size:
             head.append((size & 127) | (0x80 if size >> 7 else 0))
             size >>= 7
-        out += bytes(head) + zlib.compress(body)
+        out += bytes(head) + _compressed(body)
     return out + hashlib.sha1(out).digest()
 
 

@@ -41,15 +41,13 @@ class Invariants:
     strangers: dict[int, Vm] = field(default_factory=dict)
     marked: dict[str, str] = field(default_factory=dict)
     """Root of each marked guest to its host."""
-    hosts: tuple[str, ...] = ()
     step_args: dict[str, int] = field(default_factory=dict)
     """Generation that a rollback was asked for, by host."""
     ends: list[StepEnded] = field(default_factory=list)
 
-    def begin(self, sim: Sim, hosts: tuple[str, ...]) -> None:
-        """Remember the strangers, and whom to watch."""
+    def begin(self, sim: Sim) -> None:
+        """Remember the strangers."""
         self.strangers = copy.deepcopy(stranger_vms(sim.site.cluster))
-        self.hosts = hosts
 
     def mark(self, sim: Sim) -> None:
         """Leave files on every guest that came up since the last call."""
@@ -74,8 +72,7 @@ class Invariants:
             require("no stranger's VM is destroyed", now is not None, vmid)
             assert now is not None
             require("no stranger's VM is touched", _essence(now) == _essence(before), (vmid, now.config, before.config))
-        for host in self.hosts:
-            own = sim.own_vms(host)
+        for host, own in sim.owned().items():
             require("never two VMs for one host", len(own) <= 1, (host, sorted(own)))
 
     def disks(self, sim: Sim) -> None:

@@ -6,6 +6,7 @@ A dead process does nothing more: each further call of it ends before it begins,
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -157,6 +158,7 @@ class ForwardFaults(Faults):
     def __init__(self, site: Site) -> None:
         super().__init__()
         self._site = site
+        self.struck: Counter[str] = Counter()
 
     @override
     def take(
@@ -164,7 +166,9 @@ class ForwardFaults(Faults):
     ) -> Fault | None:
         if name in self.ACTIVATION and not self._goes_forward(host):
             return None
-        return super().take(name, host, accept=accept)
+        found = super().take(name, host, accept=accept)
+        self.struck[name] += found is not None
+        return found
 
     def _goes_forward(self, host: str | None) -> bool:
         return any(

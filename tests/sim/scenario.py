@@ -184,7 +184,7 @@ class Play:
             async with sim.site:
                 running = (CONTROLLER, *(host for host in hosts if host in RESIDENTS))
                 self._golden.boot(sim.site, running, real_files=self._git is None)
-                self.rules.begin(sim, (CONTROLLER, *RESIDENTS, *NEWCOMERS))
+                self.rules.begin(sim)
                 self.rules.mark(sim)
                 for number, act in enumerate(self.told.acts):
                     await self._act(number, act)
@@ -193,6 +193,7 @@ class Play:
     async def _act(self, number: int, act: Act) -> None:
         sim = self.sim
         sim.note(f"=== act {number}: {act}")
+        sim.reached[f"acts {act.kind}"] += 1
         run, code = await self._with_trouble(number, act)
         await self._rest(act)
         for _ in range(RESUMES):
@@ -252,6 +253,7 @@ class Play:
     def _strike(self, strike: Strike) -> None:
         sim, host = self.sim, strike.host
         sim.note(f"!!! {strike}")
+        sim.reached[f"strikes {strike.name}"] += 1
         guest = sim.guest(host)
         match strike.name:
             case "repository-away":
@@ -325,4 +327,5 @@ def replay(golden: Golden, told: Script, *, verbose: bool = False, real_git: boo
         play.broken = broken
     finally:
         shutil.rmtree(root, ignore_errors=True)
+    play.sim.reached.update({f"faults {name}": count for name, count in play.sim.faults.struck.items() if count})
     return play

@@ -1,7 +1,6 @@
 """Seeds by the hundred: onboarding, rebuild, rollback and retirement under faults, deaths and resumes.
 
-More of them: SIM_SEEDS=5000 pytest -m sim (and SIM_FIRST to begin elsewhere). One of them, told line by line:
-python tools/sim.py --seed N --verbose
+More of them on all cores: make sim SEEDS=5000. One of them, told line by line: python tools/sim.py --seed N --verbose
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pvenix.model.verbs import ONBOARDING
 from tests.sim.golden import Golden
 from tests.sim.scenario import Act, Script, replay, script
 
-SEEDS: Final = int(os.environ.get("SIM_SEEDS", "150"))
+SEEDS: Final = int(os.environ.get("SIM_SEEDS", "200"))
 FIRST: Final = int(os.environ.get("SIM_FIRST", "0"))
 LAST_LINES: Final = 25
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.engine.execution import Tools
@@ -23,12 +23,14 @@ from pvenix.model.events import Event
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.pve.vm import Vm
 from tests.contract.memory_repo import MemoryRemote, MemoryRepo
 from tests.contract.pve_world import TOKEN
-from tests.sim.golden import Golden
+from tests.sim.golden import NAMESAKE, STRANGER, Golden
 from tests.sim.ports import Calls, ForwardFaults, Machines, SimGuest, SimJournal, SimTransport, counted_repo
 from tests.sim.virtual import LoopClock
 
+MARK = "pvenix-host: "
 KILLED = None
 """What `run` returns for a process that was killed."""
 
@@ -40,6 +42,7 @@ class Sim:
     root: Path
     golden: Golden
     site: Site
+    faults: ForwardFaults
     remote: MemoryRemote
     machines: Machines
     rng: random.Random
@@ -52,7 +55,9 @@ class Sim:
     began_at: str = ""
     """The main branch's tip when the present run was planned."""
     calls: Calls = field(default_factory=Calls)
-    log: list[str] = field(default_factory=list)
+    reached: Counter[str] = field(default_factory=Counter)
+    """What befell this site, counted: `acts onboard`, `faults pve-596`, `deaths`, ..."""
+    _log: list[tuple[float, str | Event]] = field(default_factory=list)
     broken: AssertionError | None = None
     """The first rule that was broken during a run; raised when its process has ended."""
 
@@ -62,11 +67,12 @@ class Sim:
     ) -> Sim:
         """A fresh copy of the golden site for this seed."""
         site = golden.site(root / "site", seed, real_files=real_files)
-        site.faults = ForwardFaults(site)
+        site.faults = faults = ForwardFaults(site)
         return cls(
             root=root,
             golden=golden,
             site=site,
+            faults=faults,
             remote=golden.remote(),
             machines=Machines(site),
             rng=random.Random(seed),
@@ -95,6 +101,7 @@ class Sim:
     async def run(self, run: RunDir, calls: Calls, *, resume: bool = False) -> ExitCode | None:
         """One process executes the run; None when it was killed."""
         self.calls = calls
+        self.reached["runs resumed" if resume else "runs begun"] += 1
         journal = self.journals[run.run]
         journal.opened_by(calls)
         async with asyncio.TaskGroup() as group:
@@ -104,9 +111,11 @@ class Sim:
             raise self.broken
         if calls.task.cancelled():
             assert calls.dead, "the process ended as if it had been cancelled, but nobody killed it"
+            self.reached["deaths"] += 1
             self.note(f"killed at call {calls.count}: {calls.last}")
             return KILLED
         code: ExitCode = calls.task.result()
+        self.reached[f"exits {code.name}"] += 1
         self.note(f"exit code {code.name} after {calls.count} calls")
         return code
 
@@ -128,8 +137,7 @@ class Sim:
 
     def _seen(self, event: Event) -> None:
         self.events.append(event)
-        shown = {key: value for key, value in event.to_json().items() if key not in ("run", "seq", "at")}
-        self.note(" ".join(f"{key}={value}" for key, value in shown.items() if value not in ("", (), [], False)))
+        self.note(event)
         try:
             self.watch(self, event)
         except AssertionError as broken:
@@ -141,11 +149,16 @@ class Sim:
         self.broken = self.broken or broken
         self.calls.kill()
 
-    def note(self, text: str) -> None:
-        """Remember a line of what happened."""
-        self.log.append(f"{asyncio.get_running_loop().time():9.3f} {text[:300]}")
+    def note(self, what: str | Event) -> None:
+        """Remember what happened."""
+        self._log.append((asyncio.get_running_loop().time(), what))
         if self.verbose:
-            print(self.log[-1])  # noqa: T201 - tools/sim.py --verbose
+            print(_line(*self._log[-1]))  # noqa: T201 - tools/sim.py --verbose
+
+    @property
+    def log(self) -> list[str]:
+        """What happened, a line each."""
+        return [_line(at, what) for at, what in self._log]
 
     # --- the far side, as nobody but the test sees it ---
 
@@ -156,16 +169,20 @@ class Sim:
                 return guest
         return None
 
-    def own_vms(self, host: str) -> dict[int, Any]:
+    def own_vms(self, host: str) -> dict[int, Vm]:
         """The VMs that are the host's by name or notes, strangers left out."""
-        from tests.sim.golden import NAMESAKE, STRANGER
+        return self.owned().get(host, {})
 
-        return {
-            vmid: vm
-            for vmid, vm in self.site.cluster.vms.items()
-            if vmid not in (NAMESAKE, STRANGER)
-            and (vm.name == host or f"pvenix-host: {host}" in str(vm.config.get("description", "")).splitlines())
-        }
+    def owned(self) -> dict[str, dict[int, Vm]]:
+        """Every host's VMs."""
+        found: dict[str, dict[int, Vm]] = {}
+        for vmid, vm in self.site.cluster.vms.items():
+            if vmid not in (NAMESAKE, STRANGER):
+                notes = str(vm.config.get("description", "")).splitlines()
+                marks = [line.removeprefix(MARK) for line in notes if line.startswith(MARK)]
+                for host in (vm.name, *marks):
+                    found.setdefault(host, {})[vmid] = vm
+        return found
 
     def main(self) -> str:
         """The tip of the main branch, now."""
@@ -184,3 +201,10 @@ class Sim:
         assert self.remote.push("refs/heads/main", new, old)
         self.note(f"somebody pushed {new[:10]}")
         return new
+
+
+def _line(at: float, what: str | Event) -> str:
+    if not isinstance(what, str):
+        shown = {key: value for key, value in what.to_json().items() if key not in ("run", "seq", "at")}
+        what = " ".join(f"{key}={value}" for key, value in shown.items() if value not in ("", (), [], False))
+    return f"{at:9.3f} {what[:300]}"
