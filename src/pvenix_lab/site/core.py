@@ -176,6 +176,10 @@ class Site:
         """Copy the disk of VM `source` to VM `target`, as a clone leaves it."""
         self._clone_disk(self, self.guest_root(source), self.guest_root(target))
 
+    def clone_snapshot(self, source: int, snapshot: str, target: int) -> None:
+        """Copy the disk that VM `source` had at a snapshot to VM `target`."""
+        self._clone_disk(self, self.snapshot_root(source, snapshot), self.guest_root(target))
+
     def save_disk(self, vmid: int, snapshot: str) -> None:
         """Keep the disk of a VM under the name of a snapshot; nothing if the VM has no disk yet."""
         self._replace(self.guest_root(vmid), self.snapshot_root(vmid, snapshot))
