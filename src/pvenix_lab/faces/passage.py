@@ -31,10 +31,11 @@ def passage_to(host: str, port: int) -> Passage:
 
 
 async def _copy(source: Any, sink: Any) -> None:
-    """Carry bytes until the source ends; a sink that is gone ends it too."""
+    """Carry bytes until the source ends or is reset, and pass the end on; a sink that is gone ends it too."""
     with contextlib.suppress(OSError, asyncssh.Error):
         while data := await source.read(_CHUNK):
             sink.write(data)
             await sink.drain()
+    with contextlib.suppress(OSError, asyncssh.Error):
         if sink.can_write_eof():
             sink.write_eof()
