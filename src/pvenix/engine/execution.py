@@ -28,7 +28,6 @@ class Tools:
     journal: Journal
     clock: Clock
     locks: HostLocks
-    operator: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +44,11 @@ class Execution:
     )
     facts: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """What each host's steps found, across plays."""
+    forks: asyncio.Semaphore = field(init=False)
+    """The most hosts at once."""
+
+    def __post_init__(self) -> None:
+        self.forks = asyncio.Semaphore(max(1, self.plan.forks))
 
 
 def step_id(play: int, number: int, task: Task) -> str:

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable
 
 from pvenix.engine.execution import Execution, Tools, step_id
-from pvenix.engine.hostrun import HostRun, best
+from pvenix.engine.hostrun import best
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import Request, RunDir
+from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, RunEnded, RunStarted, WaveStarted
 from pvenix.model.outcome import Outcome, Status
@@ -34,9 +33,9 @@ class Runner:
         self.narrator = narrator
         self.execution = Execution(plan=plan, run=run, tools=tools, narrator=narrator)
         self.gate = self.execution.gate
-        self.forks = asyncio.Semaphore(max(1, plan.forks))
         self.ends: dict[str, Outcome] = {}
-        self._retries: Callable[[str], None] = lambda _host: None
+        self._wave: Wave | None = None
+        """The wave that is at work."""
 
     async def execute(self, *, resume: bool) -> ExitCode:
         """Run the plan to its end; returns the run's exit code.
@@ -48,15 +47,13 @@ class Runner:
         if resume:
             self.run.take_requests()  # they were meant for the process that died
         self._announce(resume=resume)
-        requests = asyncio.ensure_future(self._watch_requests())  # noqa: TID251 - ends with this function, see finally
         try:
-            for index, play in enumerate(self.plan.plays):
-                if not await self._play(index, play, earlier):
-                    break
-        finally:
-            requests.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await requests
+            async with asyncio.TaskGroup() as group:
+                requests = group.create_task(self._watch_requests())
+                await self._plays(earlier)
+                requests.cancel()
+        except ExceptionGroup as failures:
+            raise next((error for error in failures.exceptions if isinstance(error, LocalResource)), failures) from None
         code = worst([outcome.status.exit_code for outcome in self.ends.values()])
         counts = Counter(outcome.status.value for outcome in self.ends.values())
         self.narrator.emit(
@@ -80,6 +77,11 @@ class Runner:
             check=self.plan.check,
         )
 
+    async def _plays(self, earlier: tuple[Entry, ...]) -> None:
+        for index, play in enumerate(self.plan.plays):
+            if not await self._play(index, play, earlier):
+                return
+
     async def _play(self, index: int, play: PlayPlan, earlier: tuple[Entry, ...]) -> bool:
         """Run one play; False when the run must not go on to the next."""
         for number, wave in enumerate(play.waves, start=1):
@@ -87,7 +89,9 @@ class Runner:
             if not hosts:
                 continue
             self.narrator.emit(WaveStarted, play=play.name, number=number, of=len(play.waves), hosts=hosts)
-            await self._wave(index, play, hosts, earlier)
+            self._wave = Wave(self.execution, index, play, hosts, ended=self._end)
+            await self._wave.execute(earlier)
+            self._wave = None
             # A host that an earlier play lost is not in this wave any more, so it does not count a second time.
             failed = sum(1 for host in hosts if host in self.ends and self.ends[host].status.counts_as_failed)
             fatal = failed and play.any_errors_fatal
@@ -106,42 +110,6 @@ class Runner:
             if host not in self.ends or self.ends[host].status.goes_on:
                 self._end(host, Outcome(status=Status.CANCELLED, summary=reason))
         return False
-
-    async def _wave(self, index: int, play: PlayPlan, hosts: tuple[str, ...], earlier: tuple[Entry, ...]) -> None:
-        throttles = [asyncio.Semaphore(task.throttle or len(hosts) or 1) for task in play.tasks]
-        first = hosts[0] if hosts else ""
-
-        async def one(host: str, rows: tuple[Entry, ...]) -> None:
-            tasks = [
-                (step_id(index, number, task), task, throttles[number])
-                for number, task in enumerate(play.tasks)
-                if not task.run_once or host == first
-            ]
-            own = tuple(entry for entry in rows if entry.host == host)
-            async with self.forks:
-                outcome = await HostRun(self.execution, host, tasks, own, fatal=play.any_errors_fatal).execute()
-            self._end(host, outcome)
-
-        def retry(host: str) -> None:
-            """As `resume` for one host: what is recorded as finished is not done again."""
-            if (
-                host in hosts
-                and host in self.ends
-                and self.ends[host].status.counts_as_failed
-                and not self.gate.stops(host)
-            ):
-                del self.ends[host]
-                group.create_task(one(host, self.tools.journal.entries()))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._retries = retry
-                for host in hosts:
-                    group.create_task(one(host, earlier))
-        except ExceptionGroup as failures:
-            raise next((error for error in failures.exceptions if isinstance(error, LocalResource)), failures) from None
-        finally:
-            self._retries = lambda _host: None
 
     def _end(self, host: str, outcome: Outcome) -> None:
         """Note how a host's part of a play ended; a host of several plays shows the most that happened."""
@@ -167,8 +135,15 @@ class Runner:
             self.gate.paused = True
         elif request.kind == "retry":
             for host in [request.host] if request.host else list(self.ends):
-                self._retries(host)
+                self._retry(host)
         elif request.kind == "continue":
             await self.gate.go_on()
         elif request.kind == "cancel":
             await self.gate.stop(request.host)
+
+    def _retry(self, host: str) -> None:
+        """Run a host again that failed in the wave that is at work."""
+        failed = host in self.ends and self.ends[host].status.counts_as_failed
+        if failed and self._wave is not None and host in self._wave.hosts and not self.gate.stops(host):
+            del self.ends[host]
+            self._wave.retry(host)
