@@ -97,7 +97,7 @@ class Site:
         self.time_scale = time_scale
         self.timings = timings or Timings()
         self.wall = wall
-        self.faults = Faults()
+        self.faults = Faults(self)
         self.counters = Counters()
         self.cluster = Cluster.standard(self.rng, now=int(wall()), flavour=pve)
         self.guests: dict[int, GuestProtocol] = {}

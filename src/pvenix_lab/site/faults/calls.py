@@ -1,0 +1,352 @@
+"""Faults of the Proxmox API: around the one entry of the API, so that both faces show them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pvenix_lab.site.faults import lists, strangers
+from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec
+from pvenix_lab.site.faults.wire import Breach, Broken
+from pvenix_lab.site.pve.call import Response
+
+if TYPE_CHECKING:
+    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.faults.armed import Fault
+
+Ask = Callable[[], Awaitable[Response]]
+_VMID = re.compile(r"/qemu/(\d+)(?:/|$)")
+_NODE = re.compile(r"/nodes/([^/]+)")
+_REASONS = {
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    595: "Connection refused",
+    596: "Broken pipe",
+    597: "Connection reset by peer",
+    599: "Connection timed out",
+}
+"""Reason lines of the event HTTP client (AnyEvent::HTTP) and of a proxy in between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One call as it arrives, before it is checked."""
+
+    site: Site
+    method: str
+    path: str
+    params: Mapping[str, str | Sequence[str]]
+
+    @property
+    def hosts(self) -> tuple[str | None, ...]:
+        """Names for which a fault may be armed: the VM of the path, and the one that the call gives to a new VM."""
+        found = _VMID.search(self.path)
+        vm = self.site.cluster.vms.get(int(found[1])) if found else None
+        new = self.params.get("name")
+        names = (vm.name if vm else None, new if isinstance(new, str) else None)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def node(self) -> str:
+        """The node of the path, empty without one."""
+        found = _NODE.match(self.path)
+        return found[1] if found else ""
+
+    @property
+    def writes(self) -> bool:
+        """True for what changes the cluster: no reads, and no talk with a guest's agent."""
+        return self.method != "GET" and "/agent/" not in self.path
+
+    def take(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
+        """The fault, one occasion used up."""
+        hits = (self.site.faults.take(name, host, accept=accept) for host in self.hosts)
+        return next((fault for fault in hits if fault), None)
+
+    def peek(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
+        """The fault, left armed."""
+        hits = (self.site.faults.peek(name, host, accept=accept) for host in self.hosts)
+        return next((fault for fault in hits if fault), None)
+
+    def aimed(self, fault: Fault) -> bool:
+        """True if the fault's `method` and `path` arguments let it strike this call."""
+        return self.method.startswith(fault.text("method").upper()) and fault.text("path") in self.path
+
+
+async def struck(asked: Asked, ask: Ask) -> Response:
+    """The answer to a call, with the faults that strike it."""
+    if not asked.site.faults:
+        return await ask()
+    for state in (_no_token, _no_node, _no_quorum, _agent_hung):
+        if (refused := await state(asked)) is not None:
+            return refused
+    for occasion in (_stalled, _missing, _stale_drive, _no_upload, _taken, _broken):
+        if (answer := await occasion(asked, ask)) is not None:
+            return answer
+    return lists.changed(asked, await ask())
+
+
+def failed(text: str, status: int = 500) -> Response:
+    """An error as the API words it: the first line is the reason, the body repeats it."""
+    return Response(status=status, reason=text, body={"data": None, "message": f"{text}\n"})
+
+
+# --- states ----------------------------------------------------------------------------------------------------------
+
+
+async def _no_token(asked: Asked) -> Response | None:
+    if not asked.peek("token-revoked"):
+        return None
+    await asyncio.sleep(asked.site.timings.unauthorized_s)
+    return Response(status=401, reason="no such token 'lab' for user 'pvenix@pve'", body=None)
+
+
+async def _no_node(asked: Asked) -> Response | None:
+    def here(fault: Fault) -> bool:
+        return fault.text("node") == asked.node != ""
+
+    if asked.peek("node-down", here):
+        return Response(status=595, reason="No route to host", body=None)
+    if asked.peek("node-certificate-wrong", here):
+        reason = "tls_process_server_certificate: certificate verify failed"
+        return Response(status=596, reason=reason, body=None)
+    return None
+
+
+async def _no_quorum(asked: Asked) -> Response | None:
+    return failed("cluster not ready - no quorum?") if asked.writes and asked.peek("no-quorum") else None
+
+
+async def _agent_hung(asked: Asked) -> Response | None:
+    fault = asked.peek("agent-hung") if "/agent/" in asked.path else None
+    if fault is None:
+        return None
+    await asyncio.sleep(fault.number("seconds"))
+    command, found = asked.path.rpartition("/")[2], _VMID.search(asked.path)
+    return failed(f"VM {found[1] if found else 0} qmp command 'guest-{command}' failed - got timeout")
+
+
+# --- occasions -------------------------------------------------------------------------------------------------------
+
+
+async def _stalled(asked: Asked, ask: Ask) -> Response | None:
+    fault = asked.take("pve-stall", asked.aimed)
+    if fault is None:
+        return None
+    await asyncio.sleep(fault.number("seconds"))
+    return await ask()
+
+
+async def _missing(asked: Asked, ask: Ask) -> Response | None:
+    del ask
+    found = _VMID.search(asked.path)
+    if not (found and asked.path.endswith("/config") and asked.method == "GET" and asked.take("config-missing")):
+        return None
+    return failed(f"Configuration file 'nodes/{asked.node}/qemu-server/{found[1]}.conf' does not exist")
+
+
+async def _stale_drive(asked: Asked, ask: Ask) -> Response | None:
+    del ask
+    if asked.method == "PUT" and asked.path.endswith("/cloudinit") and asked.take("cloudinit-stale"):
+        return Response(status=200, reason="OK", body={"data": None}, protected=True)
+    return None
+
+
+async def _no_upload(asked: Asked, ask: Ask) -> Response | None:
+    del ask
+    fault = asked.take("upload-fails") if asked.method == "POST" and asked.path.endswith("/upload") else None
+    match fault.text("how") if fault else "":
+        case "too-large":
+            return Response(status=501, reason="for data too large", body=None)
+        case "broken-pipe":
+            return Broken(status=596, reason="Broken pipe", body=None, breach=Breach.RESET)
+        case "no-space":
+            return failed("import failed: No space left on device")
+        case _:
+            return None
+
+
+async def _taken(asked: Asked, ask: Ask) -> Response | None:
+    """Somebody else's VM takes the id of a clone: before it, between the answer and the task, or unseen."""
+    new = str(asked.params.get("newid", ""))
+    if asked.method != "POST" or not asked.path.endswith("/clone") or not new.isdigit():
+        return None
+    fault = asked.take("id-taken")
+    if fault is None or int(new) in asked.site.cluster.vms:
+        return None
+    if fault.text("when") == "in-task":
+        answer = await ask()  # nothing else runs between the answer and the stranger: the task checks later
+        strangers.make(asked.site, int(new), asked.node)
+        return answer
+    strangers.make(asked.site, int(new), asked.node)
+    if fault.text("when") == "answer-lost":
+        return Response(status=596, reason="Broken pipe", body=None)
+    return await ask()
+
+
+async def _broken(asked: Asked, ask: Ask) -> Response | None:
+    for name, make in _BROKEN.items():
+        fault = asked.take(name, asked.aimed)
+        if fault is not None:
+            done = await ask() if fault.flag("effect") else None
+            if fault.number("status") == 401:
+                await asyncio.sleep(asked.site.timings.unauthorized_s)
+            return make(fault, done)
+    return None
+
+
+def _status(fault: Fault, _done: Response | None) -> Response:
+    status = int(fault.number("status"))
+    return Response(status=status, reason=fault.text("reason", _REASONS.get(status, "error")), body=None)
+
+
+def _broken_as(breach: Breach) -> Callable[[Fault, Response | None], Response]:
+    def make(fault: Fault, done: Response | None) -> Response:
+        status = 302 if breach is Breach.REDIRECT else 200
+        body = done.body if done else None
+        return Broken(status=status, reason="OK", body=body, breach=breach, location=fault.text("location"))
+
+    return make
+
+
+def _wrong_types(_fault: Fault, done: Response | None) -> Response:
+    """The data in another shape: what is a list becomes an object, everything else a list of a list."""
+    if done is None or done.status != 200:
+        return done or Response(status=200, reason="OK", body={"data": None})
+    data: Any = {"0": 1} if isinstance(done.data, list) else [["unexpected", 1]]
+    return Response(status=200, reason="OK", body={"data": data}, protected=done.protected)
+
+
+_BROKEN: Mapping[str, Callable[[Fault, Response | None], Response]] = {
+    "pve-status": _status,
+    "pve-html": _broken_as(Breach.HTML),
+    "pve-redirect": _broken_as(Breach.REDIRECT),
+    "pve-truncated": _broken_as(Breach.TRUNCATED),
+    "pve-reset": _broken_as(Breach.RESET),
+    "pve-wrong-types": _wrong_types,
+}
+
+_METHOD = Arg(name="method", default="", what="GET, POST, PUT or DELETE; empty for any")
+_PATH = Arg(name="path", default="", what="a part of the path; empty for any")
+_EFFECT = Arg(name="effect", default=False, what="whether the call is done all the same")
+_DONE = Arg(name="effect", default=True, what="whether the call is done all the same")
+_WHICH = (_METHOD, _PATH)
+_ON_NODE = (Arg(name="node", default="tappaas2", what="the node"),)
+
+SPECS = (
+    Spec(
+        name="pve-status",
+        rows=("F09", "R3"),
+        what="the next API call is answered with `status`, a reason line and an empty body",
+        args=(
+            *_WHICH,
+            Arg(name="status", default=599, what="400 to 599; 595 to 599 are the proxy's own"),
+            Arg(name="reason", default="", what="the reason line; empty for the usual one"),
+            _EFFECT,
+        ),
+        face=Face.API,
+    ),
+    Spec(
+        name="pve-html",
+        rows=("T7", "R3"),
+        what="the next API call is answered with 200 and a login page",
+        args=(*_WHICH, _EFFECT),
+        face=Face.API,
+    ),
+    Spec(
+        name="pve-redirect",
+        rows=("T7", "R3"),
+        what="the next API call is answered with 302",
+        args=(*_WHICH, _EFFECT, Arg(name="location", default="/api2/json/version", what="where it leads")),
+        face=Face.API,
+    ),
+    Spec(
+        name="pve-truncated",
+        rows=("R3",),
+        what="the JSON of the next API call ends in the middle",
+        args=(*_WHICH, _DONE),
+        face=Face.API,
+    ),
+    Spec(
+        name="pve-reset",
+        rows=("R3",),
+        what="the connection of the next API call is reset in mid-TLS",
+        args=(*_WHICH, _DONE),
+        face=Face.API,
+    ),
+    Spec(
+        name="pve-wrong-types",
+        rows=("R3",),
+        what="the data of the next API call has another shape",
+        args=(*_WHICH, _DONE),
+        face=Face.API,
+    ),
+    Spec(
+        name="pve-stall",
+        rows=("F07", "T8", "R3"),
+        what="the next API call is answered only after `seconds`, and done then",
+        args=(*_WHICH, Arg(name="seconds", default=20.0, what="of the site's clock")),
+        face=Face.API,
+    ),
+    Spec(
+        name="config-missing",
+        rows=("F25",),
+        what="the next read of the VM's configuration says that there is none, as while it moves",
+        face=Face.API,
+    ),
+    Spec(
+        name="cloudinit-stale",
+        rows=("F19",),
+        what="the next regeneration of the cloud-init drive answers well and does nothing",
+        face=Face.API,
+    ),
+    Spec(
+        name="upload-fails",
+        rows=("F38",),
+        what="the next upload fails",
+        args=(
+            Arg(name="how", default="too-large", what="in which way", choices=("too-large", "broken-pipe", "no-space")),
+        ),
+        face=Face.API,
+    ),
+    Spec(
+        name="id-taken",
+        rows=("F01", "F02"),
+        what="somebody else's VM takes the id of the next clone",
+        args=(
+            Arg(
+                name="when",
+                default="at-once",
+                what="before the clone, after its answer, or before it with the answer lost",
+                choices=("at-once", "in-task", "answer-lost"),
+            ),
+        ),
+        face=Face.API,
+    ),
+    Spec(
+        name="token-revoked",
+        rows=("F14", "R3"),
+        what="the API token is refused with 401, three seconds late, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+    ),
+    Spec(
+        name="node-certificate-wrong",
+        rows=("F12",),
+        what="calls for a node end with 596 `certificate verify failed`, until cleared",
+        args=_ON_NODE,
+        face=Face.API,
+        kind=Kind.STATE,
+    ),
+    Spec(
+        name="agent-hung",
+        rows=("R4",),
+        what="the guest agent takes every command and answers none, until cleared",
+        args=(Arg(name="seconds", default=3.0, what="until the node gives up"),),
+        face=Face.API,
+        kind=Kind.STATE,
+    ),
+)

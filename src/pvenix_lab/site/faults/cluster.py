@@ -1,0 +1,352 @@
+"""States and events of the cluster itself: what a person, a dying node or another program does to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pvenix_lab.site.faults import strangers
+from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
+from pvenix_lab.site.guest.keys import new_key
+from pvenix_lab.site.pve.rights import Entry
+from pvenix_lab.site.pve.tasks import Task
+from pvenix_lab.site.pve.vm import Snapshot, Vm, parse_properties
+
+if TYPE_CHECKING:
+    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.faults.armed import Fault
+
+SOMEBODY = "root@pam"
+
+
+def vm_of(site: Site, fault: Fault) -> Vm:
+    """The VM that the fault is armed for.
+
+    Raises:
+        ValueError: the host has none.
+    """
+    vm = site.cluster.vm_named(fault.host or "")
+    if vm is None:
+        raise ValueError(f"fault {fault.name!r}: {fault.host} has no VM")
+    return vm
+
+
+def _template(site: Site) -> Vm:
+    found = next((vm for vm in site.cluster.vms.values() if vm.template), None)
+    if found is None:
+        raise ValueError("the site has no template")
+    return found
+
+
+# --- nodes and quorum ------------------------------------------------------------------------------------------------
+
+
+def _node_down(site: Site, fault: Fault) -> Undo:
+    node = site.cluster.nodes.get(fault.text("node"))
+    if node is None:
+        raise ValueError(f"fault {fault.name!r}: there is no node {fault.text('node')!r}")
+    node.online = False
+    return lambda: setattr(node, "online", True)
+
+
+def _no_quorum(site: Site, _fault: Fault) -> Undo:
+    site.cluster.quorate = False
+    return lambda: setattr(site.cluster, "quorate", True)
+
+
+def _rights_lost(site: Site, fault: Fault) -> Undo:
+    """The owners of every role lose one privilege, or everything."""
+    rights, gone = site.cluster.rights, fault.text("privilege")
+    if gone == "all":
+        before = dict(rights.acl)
+        rights.acl.clear()
+        return lambda: rights.acl.update(before)
+    made: list[tuple[str, Entry, Entry, bool]] = []
+    for path, entries in rights.acl.items():
+        for entry, propagate in list(entries.items()):
+            less = f"{entry.role}-without-{gone}"
+            rights.roles[less] = (rights.role(entry.role) or frozenset()) - {gone}
+            poorer = Entry(holder=entry.holder, name=entry.name, role=less)
+            del entries[entry]
+            entries[poorer] = propagate
+            made.append((path, entry, poorer, propagate))
+
+    def undo() -> None:
+        for path, entry, poorer, propagate in made:
+            rights.acl[path].pop(poorer, None)
+            rights.acl[path][entry] = propagate
+
+    return undo
+
+
+# --- one VM ----------------------------------------------------------------------------------------------------------
+
+
+def _locked(site: Site, fault: Fault) -> Undo:
+    """Lock the VM's configuration, as a job of somebody else does; that job is a running task unless it has died."""
+    vm, kind = vm_of(site, fault), fault.text("lock")
+    vm.lock = kind
+    task = _foreign_task(site, vm, _TASK_OF.get(kind, f"qm{kind}")) if fault.flag("alive") else None
+
+    def undo() -> None:
+        if vm.lock == kind:
+            vm.lock = None
+        if task is not None:
+            task.end("OK", at=int(site.wall()))
+
+    return undo
+
+
+_TASK_OF = {"backup": "vzdump", "snapshot-delete": "qmdelsnapshot"}
+
+
+def _foreign_task(site: Site, vm: Vm, kind: str) -> Task:
+    now, pid = int(site.wall()), 900 + len(site.cluster.tasks)
+    upid = f"UPID:{vm.node}:{pid:08X}:{pid:08X}:{now:08X}:{kind}:{vm.vmid}:{SOMEBODY}:"
+    task = Task(upid=upid, node=vm.node, type=kind, id=str(vm.vmid), owner=SOMEBODY, pid=pid, pstart=pid, starttime=now)
+    site.cluster.tasks[upid] = task
+    return task
+
+
+def _moved(site: Site, fault: Fault) -> None:
+    vm, wanted = vm_of(site, fault), fault.text("node")
+    target = wanted or next((name for name in site.cluster.nodes if name != vm.node), vm.node)
+    if target not in site.cluster.nodes:
+        raise ValueError(f"fault {fault.name!r}: there is no node {target!r}")
+    vm.node = target
+
+
+def _recycled(site: Site, fault: Fault) -> None:
+    """Destroy the VM and let somebody make another one with its id, and its name if asked for."""
+    vm = vm_of(site, fault)
+    name = vm.name if fault.flag("same_name") else strangers.NAME
+    guest = site.guests.pop(vm.vmid, None)
+    if guest is not None:
+        site.spawn(guest.power_off(graceful=False), f"{vm.name}: gone")
+    strangers.make(site, vm.vmid, vm.node, name=name)
+
+
+def _edited(site: Site, fault: Fault) -> None:
+    vm_of(site, fault).config[fault.text("key")] = fault.text("value")
+
+
+def _snapshot(site: Site, fault: Fault) -> None:
+    vm, name = vm_of(site, fault), fault.text("name")
+    vm.snapshots[name] = Snapshot(
+        name=name,
+        description="made by hand",
+        taken_at=int(site.wall()),
+        parent=vm.current_parent,
+        config=dict(vm.config),
+        running=vm.running,
+    )
+    vm.current_parent = name
+
+
+def _backup_job(site: Site, fault: Fault) -> Undo:
+    """A backup job of the cluster that names the VM, as `/cluster/backup` shows it."""
+    vm = vm_of(site, fault)
+    jobs = site.cluster.sections.setdefault("jobs", {})
+    jobs["backup-by-hand"] = {
+        "id": "backup-by-hand",
+        "type": "vzdump",
+        "enabled": 1,
+        "schedule": "02:00",
+        "storage": "local",
+        "mode": "snapshot",
+        "vmid": str(vm.vmid),
+    }
+    return lambda: jobs.pop("backup-by-hand", None)
+
+
+# --- the template ----------------------------------------------------------------------------------------------------
+
+
+def _larger(site: Site, fault: Fault) -> Undo:
+    return _with_disk(_template(site), "size", f"{int(fault.number('gib'))}G")
+
+
+def _with_disk(vm: Vm, key: str, value: str) -> Undo:
+    before = vm.config["scsi0"]
+    parts = parse_properties(str(before), "file") | {key: value}
+    vm.config["scsi0"] = ",".join([parts.pop("file"), *(f"{name}={text}" for name, text in sorted(parts.items()))])
+    return lambda: vm.config.update(scsi0=before)
+
+
+def _elsewhere(site: Site, fault: Fault) -> Undo:
+    """The template on local storage of one node: no clone of it can be made on another."""
+    vm, cluster = _template(site), site.cluster
+    node, before = vm.node, {key: vm.config[key] for key in vm.disks()}
+    local = next((s.name for s in cluster.storages.values() if not s.shared and "images" in s.content), "local-lvm")
+    vm.node = fault.text("node")
+    for key, value in before.items():
+        vm.config[key] = f"{local}:{str(value).partition(':')[2]}"
+
+    def undo() -> None:
+        vm.node = node
+        vm.config.update(before)
+
+    return undo
+
+
+def _without_drive(site: Site, _fault: Fault) -> Undo:
+    vm = _template(site)
+    key = vm.cloudinit_drive()
+    drive = vm.config.pop(key) if key else None
+    return lambda: vm.config.update({key: drive} if key and drive is not None else {})
+
+
+def _with_identity(site: Site, _fault: Fault) -> Undo:
+    """The template's disk has a machine id and a host key: its clones share them."""
+    root = site.guest_root(_template(site).vmid)
+    pair = new_key("root@template")
+    given = {
+        "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+        "etc/ssh/ssh_host_ed25519_key": pair.private,
+        "etc/ssh/ssh_host_ed25519_key.pub": pair.public,
+    }
+    before = {path: (root / path).read_text() if (root / path).exists() else None for path in given}
+
+    def write(files: dict[str, str | None]) -> None:
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                (root / path).unlink(missing_ok=True)
+            else:
+                (root / path).write_text(text)
+
+    write(dict(given))
+    return lambda: write(before)
+
+
+SPECS = (
+    Spec(
+        name="node-down",
+        rows=("F11",),
+        what="a node is gone: 595 for its calls, offline in the lists, its VMs unknown, until cleared",
+        args=(Arg(name="node", default="tappaas2", what="the node"),),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_node_down,
+    ),
+    Spec(
+        name="no-quorum",
+        rows=("F43",),
+        what="the cluster has no quorum: every write is refused, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_no_quorum,
+    ),
+    Spec(
+        name="rights-lost",
+        rows=("F28", "R3"),
+        what="every role loses a privilege: calls that need it are 403, lists are silently filtered, until cleared",
+        args=(Arg(name="privilege", default="VM.Audit", what="the privilege, or `all`"),),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_rights_lost,
+    ),
+    Spec(
+        name="vm-locked",
+        rows=("F05",),
+        what="the VM's configuration is locked by somebody's job, until cleared",
+        args=(
+            Arg(
+                name="lock",
+                default="backup",
+                what="kind of the lock",
+                choices=("backup", "clone", "migrate", "rollback", "snapshot", "snapshot-delete", "suspended"),
+            ),
+            Arg(name="alive", default=True, what="whether the job still runs; a dead one leaves its lock"),
+        ),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_locked,
+        needs_host=True,
+    ),
+    Spec(
+        name="vm-moved",
+        rows=("F26",),
+        what="somebody, or the HA manager, moves the VM to another node",
+        args=(Arg(name="node", default="", what="where to; empty for any other"),),
+        face=Face.API,
+        kind=Kind.EVENT,
+        begin=_moved,
+        needs_host=True,
+    ),
+    Spec(
+        name="vmid-recycled",
+        rows=("F03",),
+        what="somebody destroys the VM and makes another one with its id",
+        args=(Arg(name="same_name", default=True, what="whether it has the old one's name"),),
+        face=Face.API,
+        kind=Kind.EVENT,
+        begin=_recycled,
+        needs_host=True,
+    ),
+    Spec(
+        name="config-edited",
+        rows=("F21", "F37"),
+        what="somebody sets an option of the VM",
+        args=(
+            Arg(name="key", default="cpulimit", what="the option"),
+            Arg(name="value", default="2", what="its value"),
+        ),
+        face=Face.API,
+        kind=Kind.EVENT,
+        begin=_edited,
+        needs_host=True,
+    ),
+    Spec(
+        name="snapshot-by-hand",
+        rows=("F36",),
+        what="somebody takes a snapshot, newer than every other",
+        args=(Arg(name="name", default="by-hand", what="its name"),),
+        face=Face.API,
+        kind=Kind.EVENT,
+        begin=_snapshot,
+        needs_host=True,
+    ),
+    Spec(
+        name="backup-job",
+        rows=("F34",),
+        what="a backup job of the cluster names the VM; `purge` takes it out, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_backup_job,
+        needs_host=True,
+    ),
+    Spec(
+        name="template-larger",
+        rows=("F22",),
+        what="the template's disk is larger than what hosts ask for, until cleared",
+        args=(Arg(name="gib", default=500, what="its size in GiB"),),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_larger,
+    ),
+    Spec(
+        name="template-elsewhere",
+        rows=("F24",),
+        what="the template is on another node, on that node's own storage, until cleared",
+        args=(Arg(name="node", default="tappaas2", what="the node"),),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_elsewhere,
+    ),
+    Spec(
+        name="template-without-drive",
+        rows=("F20",),
+        what="the template has no cloud-init drive: its clones get no user and no keys, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_without_drive,
+    ),
+    Spec(
+        name="template-has-identity",
+        rows=("F31",),
+        what="the template's disk holds a machine id and a host key, which its clones share, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_with_identity,
+    ),
+)
