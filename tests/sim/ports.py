@@ -156,7 +156,7 @@ class ForwardFaults(Faults):
     ACTIVATION = ("activation-hangs", "activation-slow", "port-closed-by-new-system", "unit-fails")
 
     def __init__(self, site: Site) -> None:
-        super().__init__()
+        super().__init__(site)
         self._site = site
         self.struck: Counter[str] = Counter()
 

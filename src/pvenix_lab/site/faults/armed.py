@@ -84,7 +84,7 @@ class Faults:
     """The armed faults of a site, in the order of arming."""
 
     def __init__(self, site: Site | None = None) -> None:
-        self._site = site
+        self._owner = site
         self._armed: dict[str, list[Fault]] = {}
         self._serial = 0
         self._random = random.Random(f"faults {site.seed if site else 0}")
@@ -143,9 +143,9 @@ class Faults:
 
     def _begin(self, fault: Fault) -> None:
         fault.began = True
-        if fault.spec.begin is not None and self._site is not None:
+        if fault.spec.begin is not None and self._owner is not None:
             try:
-                fault.undo = fault.spec.begin(self._site, fault)
+                fault.undo = fault.spec.begin(self._owner, fault)
             except BaseException:  # a fault that could not begin is not armed
                 self._end(fault)
                 raise

@@ -8,12 +8,12 @@ from pvenix_lab.site.faults import strangers
 from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
 from pvenix_lab.site.guest.keys import new_key
 from pvenix_lab.site.pve.rights import Entry
-from pvenix_lab.site.pve.tasks import Task
 from pvenix_lab.site.pve.vm import Snapshot, Vm, parse_properties
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
     from pvenix_lab.site.faults.armed import Fault
+    from pvenix_lab.site.pve.tasks import Task
 
 SOMEBODY = "root@pam"
 
@@ -100,6 +100,8 @@ _TASK_OF = {"backup": "vzdump", "snapshot-delete": "qmdelsnapshot"}
 
 
 def _foreign_task(site: Site, vm: Vm, kind: str) -> Task:
+    from pvenix_lab.site.pve.tasks import Task  # imported late: the tasks look for faults themselves
+
     now, pid = int(site.wall()), 900 + len(site.cluster.tasks)
     upid = f"UPID:{vm.node}:{pid:08X}:{pid:08X}:{now:08X}:{kind}:{vm.vmid}:{SOMEBODY}:"
     task = Task(upid=upid, node=vm.node, type=kind, id=str(vm.vmid), owner=SOMEBODY, pid=pid, pstart=pid, starttime=now)

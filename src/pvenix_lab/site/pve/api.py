@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.faults.calls import Asked, struck
 from pvenix_lab.site.pve import (  # importing a module registers its handlers
     access,
     agent,
@@ -55,6 +56,13 @@ async def answer(
     site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
 ) -> Response:
     """Answer one call; a bad call is an answer, never an exception."""
+    asked = Asked(site=site, method=method, path=path, params=params)
+    return await struck(asked, lambda: _answer(site, method, path, params, auth))
+
+
+async def _answer(
+    site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
+) -> Response:
     try:
         call, handler = _prepare(site, method, path, params, auth)
         if fault := _fault(site, "pve-500", call, path):

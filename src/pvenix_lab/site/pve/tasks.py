@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.faults import works
 from pvenix_lab.site.pve.errors import PveError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None
     `identity` is the UPID's id, by default the VM of the path (for a clone that is the source).
     """
     site = call.site
-    node, name = call.text("node"), str(call.vmid) if identity is None else identity
+    node, name = works.node_of(call, kind), str(call.vmid) if identity is None else identity
     pid = 1000 + len(site.cluster.tasks) * 3 + site.rng.randrange(3)
     now = int(site.wall())
     pstart = int((site.wall() - call.node().started_at) * 100) & 0xFFFFFFFF
@@ -77,7 +78,7 @@ def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None
     upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{now:08X}:{kind}:{name}:{owner}:"
     task = Task(upid=upid, node=node, type=kind, id=name, owner=owner, pid=pid, pstart=pstart, starttime=now)
     site.cluster.tasks[upid] = task
-    task.job = site.spawn(_run(site, task, worker), name=upid)
+    task.job = site.spawn(_run(site, task, works.struck(call, kind, worker)), name=upid)
     return upid
 
 
