@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from pvenix.model.events import HostEnded, Progress
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleet import COLUMNS
@@ -17,7 +18,7 @@ from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
 from pvenix_tui.models.review import SeenFiles, approval_reason, review_document
 from pvenix_tui.models.ring import LINE_COST, LineRing
-from pvenix_tui.models.run import HostRun
+from pvenix_tui.models.run import HostRun, RunModel
 from pvenix_tui.models.tiles import tile_grid
 from pvenix_tui.text import foreign, safe, safe_output
 from tests.tui.fake_backend import fake_review
@@ -138,6 +139,18 @@ def test_a_review_wraps_what_would_be_off_the_screen() -> None:
     document = review_document(replace(review, files=(long,)), 80)
     assert all(cells(line) <= 80 for line in document.lines)
     assert "evil = true;" in "".join(plain(line).strip() for line in document.lines)
+
+
+def test_why_a_host_is_not_tried_again_does_not_hide_how_it_ended() -> None:
+    model, at = RunModel(plan("clone", hosts=("web01",))), "2026-01-01T00:00:00.000Z"
+    model.apply(
+        (
+            HostEnded(run="r", seq=1, at=at, host="web01", status="failed", summary="broke"),
+            Progress(run="r", seq=2, at=at, host="web01", text="not tried again: its wave is over"),
+        )
+    )
+    host = model.hosts["web01"]
+    assert (host.state, host.said, host.hint) == ("failed", "broke", "not tried again: its wave is over")
 
 
 def test_tiles_show_hosts_at_work_first_and_fill_the_cells_exactly() -> None:

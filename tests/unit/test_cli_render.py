@@ -85,6 +85,15 @@ def test_what_ended_scrolls_by_above_the_live_lines(monkeypatch: pytest.MonkeyPa
     ]
 
 
+def test_a_word_about_a_host_that_ended_scrolls_by_and_does_not_make_it_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal(monkeypatch)
+    terminal.event(RunStarted, title="onboard", hosts=("dns01",), steps=(), pid=1)
+    terminal.event(HostEnded, host="dns01", status="failed", summary="broke")
+    terminal.event(Progress, host="dns01", text="not tried again: its wave is over")
+    assert terminal.rows()[-1].endswith("not tried again: its wave is over")
+    assert terminal.live.view.active == []
+
+
 def test_more_hosts_than_rows_are_counted_and_long_lines_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal(monkeypatch, columns=30, lines=8)
     hosts = tuple(f"h{number}" for number in range(20))

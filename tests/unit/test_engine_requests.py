@@ -194,6 +194,29 @@ def test_retry_of_a_host_of_an_earlier_wave_does_not_put_it_into_this_one(tmp_pa
     assert clone.applied == ["a1", "b2"]
 
 
+@pytest.mark.parametrize("asked", ["", "a1"])
+def test_a_retry_that_comes_too_late_is_told_with_the_way_to_go(tmp_path: Path, asked: str) -> None:
+    async def script(one: Bench) -> None:
+        await until(one, "wave.started", 2)
+        one.run.request("retry", asked)
+
+    verb = FakeVerb({"a1": FAILED, "c3": _a_long_time})
+    one = bench(tmp_path, play("a1", "b2", "c3", serial=2), verbs={"build": verb})
+    with_requests(one, script)
+    assert one.told() == [f"not tried again: its wave is over; when the run has ended: pvenix resume {one.run.run}"]
+
+
+def test_a_retry_of_a_host_that_went_well_is_told_only_to_who_asked_for_it(tmp_path: Path) -> None:
+    async def script(one: Bench) -> None:
+        await until(one, "host.ended")
+        one.run.request("retry", "a1")
+        one.run.request("retry")
+
+    one = bench(tmp_path, play("a1", "b2"), verbs={"build": FakeVerb({"b2": _a_long_time})})
+    assert with_requests(one, script) == ExitCode.OK
+    assert one.told() == ["not tried again: it ended changed"]
+
+
 def test_retry_leaves_hosts_that_went_well_alone(tmp_path: Path) -> None:
     async def script(one: Bench) -> None:
         await until(one, "host.ended")

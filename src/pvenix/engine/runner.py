@@ -16,7 +16,7 @@ from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import Request, RunDir
 from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
-from pvenix.model.events import HostEnded, RunEnded, RunStarted, WaveStarted
+from pvenix.model.events import HostEnded, Progress, RunEnded, RunStarted, WaveStarted
 from pvenix.model.outcome import Outcome, Status
 from pvenix.model.plan import PlayPlan, RunPlan
 
@@ -135,15 +135,25 @@ class Runner:
             self.gate.paused = True
         elif request.kind == "retry":
             for host in [request.host] if request.host else list(self.ends):
-                self._retry(host)
+                self._retry(host, asked=bool(request.host))
         elif request.kind == "continue":
             await self.gate.go_on()
         elif request.kind == "cancel":
             await self.gate.stop(request.host)
 
-    def _retry(self, host: str) -> None:
-        """Run a host again that failed in the wave that is at work."""
-        failed = host in self.ends and self.ends[host].status.counts_as_failed
-        if failed and self._wave is not None and host in self._wave.hosts and not self.gate.stops(host):
+    def _retry(self, host: str, *, asked: bool) -> None:
+        """Run a host again that failed in the wave that is at work; tell why another one is not, if it was asked for."""
+        end = self.ends.get(host)
+        later = f"; when the run has ended: pvenix resume {self.run.run}"
+        if end is None or not end.status.counts_as_failed:
+            why = "it has not ended" if end is None else f"it ended {end.status}" if asked else ""
+        elif self.gate.stops(host):
+            why = f"the run starts no further step{later}"
+        elif self._wave is None or host not in self._wave.hosts:
+            why = f"its wave is over{later}"
+        else:
             del self.ends[host]
             self._wave.retry(host)
+            return
+        if why:
+            self.narrator.emit(Progress, host=host, text=f"not tried again: {why}")

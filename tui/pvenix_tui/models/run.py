@@ -151,6 +151,8 @@ class RunModel:
             case ev.StepWaiting():
                 host.at_step(event.step)
                 host.state, host.verb, host.step, host.said = "waiting", event.verb, event.step, event.reason
+            case ev.Progress() if host.ended:
+                host.hint = event.text  # how it ended stays
             case ev.Progress():
                 host.said = event.text
                 if host.state == "waiting" and not host.ended:

@@ -34,7 +34,7 @@ class Live(Plain):
     def event(self, event: Event) -> None:
         if isinstance(event, StepStarted):
             self._started[event.host] = time.monotonic()
-        if isinstance(event, Progress | StepWaiting):
+        if isinstance(event, Progress | StepWaiting) and event.step:
             self.view.feed(event)
         else:
             super().event(event)

@@ -83,7 +83,7 @@ class RunView:
                 self._host(event).steps[event.step] = step
             case StepWaiting():
                 self._step(event, event.verb).waits_for = event.reason
-            case Progress():
+            case Progress() if event.step:
                 step = self._step(event, "")
                 step.progress, step.waits_for = event.text, ""
             case Command():
