@@ -7,8 +7,11 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
+from pvenix_lab.faces.broken import send_broken
 from pvenix_lab.faces.http1 import HEAD_LIMIT, BadRequestError, Request, encode_response, read_request
+from pvenix_lab.faces.impostor import Impostors
 from pvenix_lab.faces.tls import CertificateFiles, make_ca_and_certificate
+from pvenix_lab.site.faults.wire import Broken
 from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.call import Response
 
@@ -48,11 +51,13 @@ class HttpsFace:
         self._site = site
         self._order = random.Random(site.seed)
         site.cluster.fingerprint = self.certificate.fingerprint
+        context = self.certificate.server_context()
+        context.sni_callback = Impostors(site, self.certificate).choose
         self._server = await asyncio.start_server(
             self._serve,
             "127.0.0.1",
             port,
-            ssl=self.certificate.server_context(),
+            ssl=context,
             ssl_shutdown_timeout=_SHUTDOWN_S,
             limit=HEAD_LIMIT * 2,
             backlog=256,
@@ -98,6 +103,9 @@ class HttpsFace:
                 close = response.status >= 400 or request.wants_close or number == _REQUESTS_PER_CONNECTION
             except BadRequestError as error:
                 response, close = Response(status=error.status, reason=error.reason, body=None), True
+            if isinstance(response, Broken):
+                await send_broken(writer, response)
+                return
             writer.write(
                 encode_response(
                     status=response.status,

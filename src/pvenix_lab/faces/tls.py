@@ -26,6 +26,7 @@ class CertificateFiles:
     """Paths of PEM files, and the server certificate's SHA-256 fingerprint in colon hex."""
 
     ca: Path
+    ca_key: Path
     certificate: Path
     key: Path
     fingerprint: str
@@ -40,27 +41,31 @@ class CertificateFiles:
 
 def make_ca_and_certificate(directory: Path, names: tuple[str, ...] = ("localhost",)) -> CertificateFiles:
     """Make the CA and the server certificate for 127.0.0.1 and `names` below `directory`; keep what is there already."""
-    ca, certificate, key = (directory / name for name in ("ca.pem", "pve-server.pem", "pve-server.key"))
-    if not (ca.exists() and certificate.exists() and key.exists()):
-        _make(ca, certificate, key, names)
+    ca, ca_key, certificate, key = (
+        directory / name for name in ("ca.pem", "ca.key", "pve-server.pem", "pve-server.key")
+    )
+    if not all(path.exists() for path in (ca, ca_key, certificate, key)):
+        _make((ca, ca_key), (certificate, key), names)
     loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
     digest = loaded.fingerprint(hashes.SHA256()).hex(":").upper()
-    return CertificateFiles(ca=ca, certificate=certificate, key=key, fingerprint=digest)
+    return CertificateFiles(ca=ca, ca_key=ca_key, certificate=certificate, key=key, fingerprint=digest)
 
 
-def _make(ca: Path, certificate: Path, key: Path, names: tuple[str, ...]) -> None:
+def _make(authority: tuple[Path, Path], server: tuple[Path, Path], names: tuple[str, ...]) -> None:
+    ca, certificate = authority[0], server[0]
     ca.parent.mkdir(parents=True, exist_ok=True)
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_certificate = _ca(ca_key)
-    server = _server(server_key, ca_certificate, ca_key, names)
+    made = _server(server_key, ca_certificate, ca_key, names)
     ca.write_bytes(ca_certificate.public_bytes(serialization.Encoding.PEM))
-    certificate.write_bytes(server.public_bytes(serialization.Encoding.PEM))
-    key.touch(mode=0o600)
-    key.write_bytes(
-        server_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    for path, key in ((authority[1], ca_key), (server[1], server_key)):
+        path.touch(mode=0o600)
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
         )
-    )
 
 
 def _builder(
