@@ -11,8 +11,9 @@ from typing_extensions import override
 
 from pvenix.adapters.clock import SystemClock
 from pvenix.adapters.pve.cluster import PveCluster
-from pvenix.adapters.pve.transport import ApiPath, ApiStatus, Params
+from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent, Params
 from pvenix_lab.site.core import AgentError, Site, Timings
+from pvenix_lab.site.faults.wire import Broken
 from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.vm import Vm
 
@@ -41,7 +42,11 @@ class LabTransport:
 
     async def request(self, method: str, path: ApiPath, params: Params) -> object:
         """The data of the site's answer."""
+        if self._site.faults.peek("tls"):
+            raise NotSent("certificate verify failed", refused=True)
         response = await answer(self._site, method, f"/{path}", params, self._auth)
+        if isinstance(response, Broken):
+            raise AnswerLost("connection reset") if response.is_lost else BadAnswer(response.breach.value)
         if response.status >= 400:
             errors = (response.body or {}).get("errors")
             raise ApiStatus(response.status, response.reason, errors if isinstance(errors, dict) else None)
