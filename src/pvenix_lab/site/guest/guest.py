@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.faults import guests as faults
 from pvenix_lab.site.guest import agent, firstboot, generations, network
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.process import UIDS, Process, Shell
@@ -270,7 +271,7 @@ class Guest:
             cwd="/root" if user == "root" else f"/home/{user}",
             env=dict(env or {}),
         )
-        return await self._run_channel(process)
+        return await faults.struck(self, process, self._run_channel)
 
     async def _run_channel(self, process: Process) -> int:
         status: list[int] = []
