@@ -45,12 +45,15 @@ class Machine(Protocol):
     async def run(
         self, argv: Sequence[str], stdin: ByteReader, stdout: ByteWriter, stderr: ByteWriter, *, user: str
     ) -> int:
-        """Run one command; ConnectionResetError when the connection is cut under it."""
+        """The exit status, or the negative number of the signal that ended the command.
+
+        Raises: ConnectionResetError when the connection is cut under it.
+        """
         ...
 
 
 class ToyMachine:
-    """Programs: true, false, cat, dd of=, tail -c +N [-F], id -u, sleep, both, and sudo -n before each."""
+    """Programs: true, false, cat, dd of=, tail -c +N [-F], id -u, sleep, kill, and sudo -n before each."""
 
     def __init__(self, root: Path, host_key: str) -> None:
         self.root = root
@@ -73,7 +76,7 @@ class ToyMachine:
     async def run(
         self, argv: Sequence[str], stdin: ByteReader, stdout: ByteWriter, stderr: ByteWriter, *, user: str
     ) -> int:
-        """The exit status of one command.
+        """The exit status of one command, -9 for `kill`.
 
         Raises: ConnectionResetError after `cut`.
         """
@@ -110,7 +113,7 @@ class ToyMachine:
             "tail": lambda: self._tail(argv[1:], stdout),
             "id": lambda: _say(stdout, "0\n" if user == "root" else "1000\n"),
             "sleep": lambda: _sleep(float(argv[1])),
-            "both": lambda: _both(stdout, stderr),
+            "kill": lambda: _status(-9),
         }
         program = programs.get(argv[0])
         if program is None:
@@ -127,13 +130,15 @@ class ToyMachine:
                 stdout.write(data)
                 await stdout.drain()
             return 0
+        status = 0
         for name in names:
-            if not self._path(name).is_file():
+            if self._path(name).is_file():
+                stdout.write(self._path(name).read_bytes())
+                await stdout.drain()
+            else:
                 stderr.write(f"cat: {name}: No such file or directory\n".encode())
-                return 1
-            stdout.write(self._path(name).read_bytes())
-            await stdout.drain()
-        return 0
+                status = 1
+        return status
 
     async def _dd(self, operands: Sequence[str], stdin: ByteReader) -> int:
         name = next(operand.removeprefix("of=") for operand in operands if operand.startswith("of="))
@@ -165,12 +170,6 @@ async def _say(stdout: ByteWriter, text: str) -> int:
     stdout.write(text.encode())
     await stdout.drain()
     return 0
-
-
-async def _both(stdout: ByteWriter, stderr: ByteWriter) -> int:
-    stdout.write(b"out\n")
-    stderr.write(b"\x1b[31merr\x1b[0m\n")
-    return 3
 
 
 async def _sleep(seconds: float) -> int:

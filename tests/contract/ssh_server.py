@@ -99,7 +99,10 @@ class SshServer:
         except (ConnectionResetError, asyncssh.Error, OSError):
             self.abort()
         else:
-            process.exit(status)
+            if status < 0:
+                _killed(self, process)
+            else:
+                process.exit(status)
 
 
 class _Login(asyncssh.SSHServer):
@@ -158,7 +161,6 @@ def _status_then_reset(server: SshServer, process: asyncssh.SSHServerProcess[byt
 _ENDINGS = {
     "end-by-close": _close_channel,
     "end-by-reset": _reset,
-    "end-by-signal": _killed,
     "end-by-status-then-reset": _status_then_reset,
 }
 
@@ -166,17 +168,19 @@ _ENDINGS = {
 class Cable:
     """A TCP relay to a server that can go silent: open, but nothing passes."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self) -> None:
         self.port = 0
         self.accepted = 0
-        self._to = port
+        self._to = 0
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
+        self._relays: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        """Listen on a port of 127.0.0.1."""
+    async def start(self, to: int) -> None:
+        """Listen on a port of 127.0.0.1, and lead to the port `to`."""
+        self._to = to
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -190,10 +194,20 @@ class Cable:
             self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        if self._relays:
+            await asyncio.wait(self._relays)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        task = asyncio.current_task()
+        assert task
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers += [writer, far_writer]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pump(reader, far_writer))

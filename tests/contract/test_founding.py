@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,12 +16,13 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix_lab.site.disk import clone_disk
+from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.whole import new_guest, whole_site
-from tests.contract.lab_machine import HOST_KEY_FILE, LabMachines
 from tests.contract.memory_guest import MemoryGuest
 from tests.contract.test_repo import git
-from tests.lab.guest_support import make_disk, make_fleet, vm_of
+from tests.lab.guest_support import Prepared, vm_of
+from tests.sim.ports import Machines
 
 FILES = Path(__file__).parents[2] / "nix" / "files"
 KEYS = "srv/git/.ssh/authorized_keys"
@@ -76,30 +77,22 @@ class World:
         return await found(remote, wanted), session
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("founding")
-    (base / "fleet").mkdir()
-    make_fleet(base / "fleet")
-    make_disk(whole_site(root=base / "site"), base / "fleet", base / "disk")
-    return base
-
-
 @pytest.fixture
-async def world(tmp_path: Path, base: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, prepared_lab: Callable[[], Prepared]) -> AsyncIterator[World]:
     """A host with the git user, its home, somebody else's key, and the fleet in /etc/nixos."""
+    prepared = prepared_lab()
     async with whole_site(root=tmp_path / "lab", time_scale=0) as site:
-        clone_disk(site, base / "disk", site.guest_root(200))
+        clone_disk(site, prepared.disk, site.guest_root(200))
         machine = new_guest(site, vm_of("cicd"), site.guest_root(200))
         site.guests[200] = machine
         machine.boot_now()
-        shutil.copytree(base / "fleet", machine.root / "etc/nixos", symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(prepared.fleet, machine.root / "etc/nixos", symlinks=True, dirs_exist_ok=True)
         machine.tree.put(f"/{KEYS}", OTHER + "\n", mode=0o600)
         target = Target(
             host="cicd", address="10.69.13.5", port=22, user="tappaas", key_file="unused",
-            host_key=machine.tree.read_text(HOST_KEY_FILE),
+            host_key=machine.tree.read_text(f"{HOST_KEY}.pub"),
         )  # fmt: skip
-        yield World(MemoryGuest(LabMachines(site)), target, machine)
+        yield World(MemoryGuest(Machines(site).find), target, machine)
     assert site.defects == []
 
 

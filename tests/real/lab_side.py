@@ -10,14 +10,15 @@ from pathlib import Path
 from pvenix.engine.ports import Target
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.disk import clone_disk
+from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.flake import FlakeTree, evaluate
 from pvenix_lab.site.guest.install import install
 from pvenix_lab.site.guest.vfs import VirtualRoot
 from pvenix_lab.site.whole import new_guest, whole_site
-from tests.contract.lab_machine import HOST_KEY_FILE, LabMachines
 from tests.contract.memory_guest import MemoryGuest
 from tests.lab.guest_support import build, edit, make_fleet, vm_of
 from tests.real.side import CHANGES, Side
+from tests.sim.ports import Machines
 
 
 @asynccontextmanager
@@ -38,9 +39,9 @@ async def lab_side(folder: Path) -> AsyncIterator[Side]:
             systems.append(await build(guest, commits[-1]))
         target = Target(
             host="dns01", address="10.69.13.5", port=22, user="tappaas", key_file="unused",
-            host_key=guest.tree.read_text(HOST_KEY_FILE),
+            host_key=guest.tree.read_text(f"{HOST_KEY}.pub"),
         )  # fmt: skip
-        session = await MemoryGuest(LabMachines(site)).session(target)
+        session = await MemoryGuest(Machines(site).find).session(target)
         yield Side(session=session, commits=tuple(commits), systems=tuple(systems))
     assert site.defects == []
 

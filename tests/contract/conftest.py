@@ -1,0 +1,59 @@
+"""The implementations of each port as fixtures: a rule that asks for one runs over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pvenix_lab.site.whole import whole_site
+from tests.contract.guest_worlds import MEMORY, WIRE, GuestWorld, MakePrepared, Needs, params
+from tests.lab.guest_support import Prepared, make_disk, make_fleet
+
+
+@pytest.fixture(scope="session")
+def prepared_lab(tmp_path_factory: pytest.TempPathFactory) -> MakePrepared:
+    """The fleet's repository and the template's disk of a lab, made when somebody wants them."""
+    made: list[Prepared] = []
+
+    def make() -> Prepared:
+        if not made:
+            base = tmp_path_factory.mktemp("prepared")
+            (base / "fleet").mkdir()
+            commit = make_fleet(base / "fleet")
+            make_disk(whole_site(root=base / "site"), base / "fleet", base / "disk")
+            made.append(Prepared(fleet=base / "fleet", disk=base / "disk", commit=commit))
+        return made[0]
+
+    return make
+
+
+@pytest.fixture
+def guest_needs(tmp_path: Path, prepared_lab: MakePrepared, monkeypatch: pytest.MonkeyPatch) -> Needs:
+    """What a guest world is made from."""
+    return Needs(folder=tmp_path, prepared=prepared_lab, patch=monkeypatch)
+
+
+@pytest.fixture(params=params(MEMORY | WIRE))
+async def guest_world(request: pytest.FixtureRequest, guest_needs: Needs) -> AsyncIterator[GuestWorld]:
+    """Every Guest."""
+    async with request.param(guest_needs) as world:
+        yield world
+        await world.guest.close()
+
+
+@pytest.fixture(params=params(WIRE))
+async def wire_world(request: pytest.FixtureRequest, guest_needs: Needs) -> AsyncIterator[GuestWorld]:
+    """Every Guest whose connections are of a network."""
+    async with request.param(guest_needs) as world:
+        yield world
+        await world.guest.close()
+
+
+@pytest.fixture(params=params({name: make for name, make in (MEMORY | WIRE).items() if not name.startswith("lab")}))
+async def signalling_world(request: pytest.FixtureRequest, guest_needs: Needs) -> AsyncIterator[GuestWorld]:
+    """Every Guest with a program that ends by a signal, which the lab's guests have not."""
+    async with request.param(guest_needs) as world:
+        yield world
+        await world.guest.close()
