@@ -154,6 +154,63 @@ def test_run_once_runs_on_the_first_host_of_each_wave(tmp_path: Path) -> None:
     assert [host for host, verb in one.started() if verb == "boot"] == ["a1", "c3"]
 
 
+async def _slow(_step: Step) -> Outcome:
+    await asyncio.sleep(60)
+    return CHANGED
+
+
+ONCE = (Task(verb="boot", run_once=True), Task(verb="build"))
+
+
+def test_the_other_hosts_wait_for_what_one_does_for_all(tmp_path: Path) -> None:
+    times: dict[str, float] = {}
+
+    async def note(step: Step) -> Outcome:
+        times[step.host] = asyncio.get_running_loop().time()
+        return CHANGED
+
+    boot, build = FakeVerb({"a1": _slow}), FakeVerb(dict.fromkeys(HOSTS, note))
+    bench(tmp_path, play(*HOSTS, tasks=ONCE), verbs={"boot": boot, "build": build}).go()
+    assert boot.applied == ["a1"]
+    assert min(times.values()) >= 60
+
+
+def test_what_one_host_does_for_all_goes_to_the_next_when_it_fails_before(tmp_path: Path) -> None:
+    """Measured with ansible-core 2.19, as the next one."""
+    tasks = (Task(verb="clone"), *ONCE)
+    one = bench(tmp_path, play(*HOSTS, tasks=tasks), verbs={"clone": FakeVerb({"a1": FAILED})})
+    assert one.go() == ExitCode.FAILED
+    assert [host for host, verb in one.started() if verb == "boot"] == ["b2"]
+    assert sorted(host for host, verb in one.started() if verb == "build") == ["b2", "c3", "d4"]
+
+
+def test_a_failure_of_what_one_host_does_for_all_ends_the_run_for_all(tmp_path: Path) -> None:
+    one = bench(tmp_path, play(*HOSTS, tasks=ONCE), verbs={"boot": FakeVerb({"a1": FAILED})})
+    assert one.go() == ExitCode.FAILED
+    assert one.started() == [("a1", "boot")]
+    assert one.ends() == {"a1": "failed", "b2": "cancelled", "c3": "cancelled", "d4": "cancelled"}
+
+
+def test_all_wait_for_the_person_that_one_host_waits_for(tmp_path: Path) -> None:
+    waiting = Outcome(status=Status.WAITING, summary="waits for review")
+    one = bench(tmp_path, play("a1", "b2", tasks=ONCE), verbs={"boot": FakeVerb({"a1": waiting})})
+    assert one.go() == ExitCode.CHANGES
+    assert (one.started(), one.ends()) == ([("a1", "boot")], {"a1": "waiting", "b2": "waiting"})
+
+
+def test_what_one_host_did_for_all_is_not_done_again_by_another_when_the_run_is_resumed(tmp_path: Path) -> None:
+    boot, build = FakeVerb(), FakeVerb({"b2": FAILED})
+    tasks = (Task(verb="clone"), *ONCE)
+    one = bench(
+        tmp_path, play("a1", "b2", tasks=tasks), verbs={"clone": FakeVerb({"a1": FAILED}), "boot": boot, "build": build}
+    )
+    one.go()
+    one.verbs["clone"].actions = {}  # type: ignore[attr-defined]
+    build.actions = {}
+    assert one.go(resume=True) == ExitCode.OK
+    assert boot.applied == ["b2"]
+
+
 @pytest.mark.parametrize(("throttle", "most"), [(0, 4), (1, 1), (3, 3)])
 def test_throttle_bounds_one_task(tmp_path: Path, throttle: int, most: int) -> None:
     verb = FakeVerb()

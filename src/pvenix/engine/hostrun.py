@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pvenix.engine.execution import Execution
+from pvenix.engine.once import Once
 from pvenix.engine.ports import Entry
 from pvenix.engine.step import Step
 from pvenix.model.errors import (
@@ -36,6 +38,17 @@ _RANK = (Status.CHANGED, Status.PENDING, Status.OK, Status.SKIPPED)
 """Which status a host shows when all its steps went well: the most that happened."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveTask:
+    """A task as the hosts of one wave share it."""
+
+    id: str
+    task: Task
+    throttle: asyncio.Semaphore
+    once: Once | None = None
+    """For a task that one host does for all."""
+
+
 class HostRun:
     """Executes the tasks of one host."""
 
@@ -43,7 +56,7 @@ class HostRun:
         self,
         execution: Execution,
         host: str,
-        tasks: Sequence[tuple[str, Task, asyncio.Semaphore]],
+        tasks: Sequence[WaveTask],
         earlier: tuple[Entry, ...],
         *,
         fatal: bool,
@@ -76,22 +89,33 @@ class HostRun:
 
     async def _steps(self) -> Outcome:
         outcomes = []
-        for step_id, task, throttle in self._tasks:
+        for each in self._tasks:
             if self._execution.gate.stops(self._host):
-                return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
-            earlier = self._ended_earlier(step_id)
-            if earlier is not None:
-                outcomes.append(earlier)
-                continue
-            await self._wait_for_turn(step_id, task)
-            async with throttle, self._execution.slots[VERBS[task.verb].kind]:
-                outcome = await self._step(step_id, task)
+                return Outcome(status=Status.CANCELLED, summary=f"stopped before {each.task.verb}")
+            outcome = self._ended_earlier(each.id)
+            if outcome is None and each.once is not None:
+                elsewhere = await each.once.wait(self._host)
+                if elsewhere is not None and elsewhere.status.goes_on:
+                    continue
+                outcome = elsewhere
+            outcome = outcome or await self._turn(each)
             outcomes.append(outcome)
             if not outcome.status.goes_on:
-                if outcome.status is Status.LOCAL or (self._fatal and outcome.status.counts_as_failed):
-                    await self._execution.gate.stop()
                 return outcome
         return best(outcomes)
+
+    async def _turn(self, each: WaveTask) -> Outcome:
+        """The end of a task that is this host's to do."""
+        gate = self._execution.gate
+        await self._wait_for_turn(each.id, each.task)
+        async with each.throttle, self._execution.slots[VERBS[each.task.verb].kind]:
+            outcome = await self._step(each.id, each.task)
+        for_all = self._fatal or each.once is not None
+        if outcome.status is Status.LOCAL or (for_all and outcome.status.counts_as_failed):
+            await gate.stop()
+        elif each.once is not None and not gate.stops(self._host):
+            await each.once.ended(outcome)
+        return outcome
 
     def _ended_earlier(self, step_id: str) -> Outcome | None:
         """How an earlier process of this run ended the step well, its facts taken over; None when it has to be done."""

@@ -149,7 +149,7 @@ class Runner:
             why = "it has not ended" if end is None else f"it ended {end.status}" if asked else ""
         elif self.gate.stops(host):
             why = f"the run starts no further step{later}"
-        elif self._wave is None or host not in self._wave.hosts:
+        elif self._wave is None or self._wave.over(host):
             why = f"its wave is over{later}"
         else:
             del self.ends[host]

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 from pvenix.engine.execution import Execution, step_id
-from pvenix.engine.hostrun import HostRun
+from pvenix.engine.hostrun import HostRun, WaveTask
+from pvenix.engine.once import Once
 from pvenix.engine.ports import Entry
 from pvenix.model.errors import LocalResource
 from pvenix.model.outcome import Outcome
-from pvenix.model.plan import PlayPlan
+from pvenix.model.plan import PlayPlan, Task
 
 Ended = Callable[[str, Outcome], None]
 
@@ -25,8 +26,9 @@ class Wave:
         self._execution = execution
         self._play = play
         self._ended = ended
-        self._throttles = [asyncio.Semaphore(task.throttle or len(hosts)) for task in play.tasks]
-        self._ids = [step_id(number, index, task) for index, task in enumerate(play.tasks)]
+        self._number = number
+        self._tasks: list[WaveTask] = []
+        self._at_work = 0
         self._group = asyncio.TaskGroup()
 
     async def execute(self, earlier: tuple[Entry, ...]) -> None:
@@ -34,25 +36,44 @@ class Wave:
 
         Raises: LocalResource when the run can no longer be recorded.
         """
+        self._tasks = [self._shared(index, task, earlier) for index, task in enumerate(self._play.tasks)]
         try:
             async with self._group:
                 for host in self.hosts:
-                    self._group.create_task(self._host(host, earlier))
+                    self._start(host, earlier)
         except ExceptionGroup as failures:
             raise next((error for error in failures.exceptions if isinstance(error, LocalResource)), failures) from None
 
+    def _shared(self, index: int, task: Task, earlier: tuple[Entry, ...]) -> WaveTask:
+        identity = step_id(self._number, index, task)
+        rows = [row for row in earlier if row.step == identity and row.host in self.hosts]
+        return WaveTask(
+            id=identity,
+            task=task,
+            throttle=asyncio.Semaphore(task.throttle or len(self.hosts)),
+            once=Once(self.hosts, self._execution.gate, rows) if task.run_once else None,
+        )
+
+    def over(self, host: str) -> bool:
+        """True when `host` cannot be run again: it is of another wave, or every host of this one has ended."""
+        return host not in self.hosts or not self._at_work
+
     def retry(self, host: str) -> None:
         """Run a host again that has ended while others are still at work, as `resume` would."""
-        self._group.create_task(self._host(host, self._execution.tools.journal.entries()))
+        self._start(host, self._execution.tools.journal.entries())
+
+    def _start(self, host: str, rows: tuple[Entry, ...]) -> None:
+        self._at_work += 1
+        self._group.create_task(self._host(host, rows))
 
     async def _host(self, host: str, rows: tuple[Entry, ...]) -> None:
-        tasks = [
-            (identity, task, throttle)
-            for identity, task, throttle in zip(self._ids, self._play.tasks, self._throttles, strict=True)
-            if not task.run_once or host == self.hosts[0]
-        ]
         own = tuple(entry for entry in rows if entry.host == host)
         async with self._execution.forks:
-            run = HostRun(self._execution, host, tasks, own, fatal=self._play.any_errors_fatal)
-            outcome = await run.execute()
+            outcome = await HostRun(
+                self._execution, host, self._tasks, own, fatal=self._play.any_errors_fatal
+            ).execute()
+        for each in self._tasks:
+            if each.once is not None:
+                await each.once.leave(host)
         self._ended(host, outcome)
+        self._at_work -= 1
