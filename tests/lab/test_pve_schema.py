@@ -9,6 +9,7 @@ import pytest
 from pvenix_lab.site.pve import api
 from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.call import HANDLERS
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.formats import check_format, normalise_tags
 from pvenix_lab.site.pve.schema import methods
 from tests.lab.pve_support import NODE, TEMPLATE, PveLab, in_lab
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_every_method_of_the_schema_has_a_handler_and_no_handler_is_outside_it() -> None:
+def test_no_handler_is_outside_the_schema() -> None:
     assert api.HANDLER_MODULES
-    assert set(HANDLERS) == set(methods())
+    assert set(HANDLERS) <= {*methods(Flavour.PVE_8_4), *methods(Flavour.PVE_9_2)}
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/nope"), ("POST", "/version"), ("GET", f"{NODE}/lxc"), ("POST", f"{NODE}/qemu"), ("GET", "/")],
+    [("GET", "/nope"), ("POST", "/version"), ("GET", f"{NODE}/lxc"), ("DELETE", f"{NODE}/qemu"), ("GET", "/")],
 )
 def test_an_unknown_path_or_method_is_501_and_never_404(tmp_path: Path, method: str, path: str) -> None:
     async def story(lab: PveLab) -> None:
@@ -108,7 +109,7 @@ def test_a_missing_vm_is_a_500_that_names_its_configuration_file(tmp_path: Path)
         ("hostpci0", "mapping=gpu0,speed=9", "speed: property is not defined in schema"),
         ("boot", "order=scsi0;net0", None),
         ("cicustom", "user=local:snippets/x.yml,shell=1", "shell: property is not defined"),
-        ("nameserver", "10.0.0.1 not-an-ip", "valid IP address"),
+        ("nameserver", "10.0.0.1 ns_1", "valid address: ns_1"),
         ("delete", "onboot,scsi0", None),
     ],
 )

@@ -53,15 +53,17 @@ CloneDisk = Callable[["Site", Path, Path], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Durations in seconds. `scaled` by the site's time scale, except the three of the protocol itself.
+    """Durations in seconds. `scaled` by the site's time scale, except the four of the protocol itself.
 
     The protocol's own are measured on 8.4.5 (proxmox.md a1, a2, a7): the delay of every 401, the wait for a silent guest agent,
-    and the time until a reply that cannot be sent shows up as 596.
+    the time until a reply that cannot be sent shows up as 596, and until
+    the network gives up on a node that is gone (a guess).
     """
 
     unauthorized_s: float = 3.0
     agent_silence_s: float = 3.0
     broken_reply_s: float = 5.0
+    no_route_s: float = 3.0
     fork_s: float = 0.02
     clone_s: float = 0.4
     start_s: float = 0.3

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.faults.calls import Asked, struck
 from pvenix_lab.site.pve import (  # importing a module registers its handlers
     access,
+    acl_api,
     agent,
     clone,
     cloudinit_api,
     cluster_api,
     config,
+    hops,
     life,
     migrate,
     nodes,
@@ -22,7 +23,9 @@ from pvenix_lab.site.pve import (  # importing a module registers its handlers
     storage,
     tasks_api,
 )
+from pvenix_lab.site.pve.auth import Credentials, authenticate
 from pvenix_lab.site.pve.call import HANDLERS, Call, Handler, Page, Response
+from pvenix_lab.site.pve.cluster import LOCAL_NODE
 from pvenix_lab.site.pve.errors import (
     NotImplementedHereError,
     ParameterError,
@@ -43,32 +46,25 @@ if TYPE_CHECKING:
 __all__ = ["HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
-    *(access, agent, clone, cloudinit_api, cluster_api, config, migrate),
+    *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, migrate),
     *(nodes, power, qemu, snapshots, storage, tasks_api, *life.HANDLER_MODULES),
 )
 """The modules that register the handlers."""
 
-BROKEN_PIPE = Response(status=596, reason="Broken pipe", body=None)
-_TICKET_PATH = "/access/ticket"
+_OPEN_TO_ALL = frozenset({("GET", "/access/domains"), ("GET", "/access/ticket"), ("POST", "/access/ticket")})
 
 
 async def answer(
-    site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
+    site: Site,
+    method: str,
+    path: str,
+    params: Mapping[str, str | Sequence[str]],
+    auth: str | Credentials | None,
 ) -> Response:
-    """Answer one call; a bad call is an answer, never an exception."""
-    asked = Asked(site=site, method=method, path=path, params=params)
-    return await struck(asked, lambda: _answer(site, method, path, params, auth))
-
-
-async def _answer(
-    site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
-) -> Response:
+    """Answer one call; a bad call is an answer, never an exception. `auth` as text is the Authorization header."""
+    given = auth if isinstance(auth, Credentials) else Credentials(authorization=auth)
     try:
-        call, handler = _prepare(site, method, path, params, auth)
-        if fault := _fault(site, "pve-500", call, path):
-            text = f"can't lock file '{_lock_file(call)}' - got timeout"
-            return await _failure(site, PveError(fault.text("message", text)))
-        return await _handle(site, call, handler, path)
+        return await _answer(site, method, path, params, given)
     except UnauthorizedError as error:
         await asyncio.sleep(site.timings.unauthorized_s)
         body = {"data": None, "message": f"{error.message}\n"} if error.with_body else None
@@ -77,61 +73,75 @@ async def _answer(
         return await _failure(site, error)
 
 
-def _prepare(
-    site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], auth: str | None
-) -> tuple[Call, Handler]:
-    open_to_all = path == _TICKET_PATH and not auth
-    nobody = Caller(auth_id="", rights=site.cluster.rights)
-    caller = nobody if open_to_all else access.authenticate(site.cluster, auth)
-    match = find(method, path)
-    handler = HANDLERS.get((method, match.method.pattern)) if match else None
-    if match is None or handler is None:
+async def _answer(
+    site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], given: Credentials
+) -> Response:
+    caller = _caller(site, method, path, given)
+    match = find(method, path, site.cluster.flavour)
+    if match is None:
         raise NotImplementedHereError(f"Method '{method} {path}' not implemented")
+    merged = _merge(match, params)
     if caller.is_token and not match.method.token_allowed:
         raise TokenNotAllowedError(f"URI '{path}' not available with API token, need proper ticket.")
-    merged = _merge(match, params)
-    node = match.uri_params.get("node")
-    if node is not None and node not in site.cluster.nodes:
-        raise PveError(
-            f"hostname lookup '{node}' failed - failed to get address info for: {node}: Name or service not known"
-        )
     check_permissions(match.method.permissions, caller, merged)
-    checked = check(match.method.properties, merged)
+    node = hops.serving_node(site.cluster, match)
+    if cut := await hops.obstacle(site, match, node):
+        return cut
+    handler = HANDLERS.get((method, match.method.pattern))
+    if handler is None:
+        raise NotImplementedHereError(f"Method '{method} {match.method.pattern}' not simulated")
     call = Call(
         site=site,
         caller=caller,
         method=method,
         protected=match.method.protected,
         properties=match.method.properties,
-        params=checked,
+        params=check(match.method.properties, merged),
     )
-    return call, handler
+    hops.check_quorum(call, path)
+    return await _handle(call, handler, path, behind_proxy=match.method.protected or node.name != LOCAL_NODE)
+
+
+def _caller(site: Site, method: str, path: str, given: Credentials) -> Caller:
+    if (method, path) in _OPEN_TO_ALL and not given.authorization and not given.cookie:
+        return Caller(auth_id="", rights=site.cluster.rights)
+    return authenticate(site, given, "GET" if (method, path) in _OPEN_TO_ALL else method)
 
 
 def _merge(match: Match, params: Mapping[str, str | Sequence[str]]) -> dict[str, str | list[str]]:
     merged: dict[str, str | list[str]] = dict(match.uri_params)
     for name, value in params.items():
-        if name in match.uri_params:
-            raise ParameterError({name: "duplicate parameter (already defined in URI) with conflicting values"})
+        if merged.get(name, value) != value:
+            raise ParameterError({name: "duplicate parameter (already defined in URI) with conflicting values!"})
         merged[name] = value if isinstance(value, str) else list(value)
     return merged
 
 
-async def _handle(site: Site, call: Call, handler: Handler, path: str) -> Response:
+async def _handle(call: Call, handler: Handler, path: str, *, behind_proxy: bool) -> Response:
+    site = call.site
+    if fault := _fault(site, "pve-500", call, path):
+        raise PveError(fault.text("message", f"can't lock file '{_lock_file(call)}' - got timeout"))
     if call.method == "GET":
         site.counters.pve_reads += 1
     else:
         site.counters.pve_writes += 1
     cut = _fault(site, "pve-596", call, path)
     if cut and cut.args.get("effect") is False:
-        return BROKEN_PIPE
-    result = await handler(call)
+        return hops.BROKEN_PIPE
+    work = _run(handler, call)
+    result = await (hops.through_proxy(site, work) if behind_proxy else work)
     if cut:
-        return BROKEN_PIPE
+        return hops.BROKEN_PIPE
+    if isinstance(result, Response):
+        return result
     body: dict[str, Any] = {"data": result}
     if isinstance(result, Page):
         body = {"data": result.items, "total": result.total}
     return Response(status=200, reason="OK", body=body, protected=call.protected)
+
+
+async def _run(handler: Handler, call: Call) -> Any:
+    return await handler(call)
 
 
 async def _failure(site: Site, error: PveError) -> Response:
@@ -140,7 +150,7 @@ async def _failure(site: Site, error: PveError) -> Response:
         reason.encode("latin-1")
     except UnicodeEncodeError:  # the daemon dies on such a reason line and the proxy gives up (proxmox.md a1)
         await asyncio.sleep(site.timings.broken_reply_s)
-        return BROKEN_PIPE
+        return hops.BROKEN_PIPE
     body: dict[str, Any] = {"data": None, "message": f"{error.message}\n"}
     if isinstance(error, ParameterError):
         body["errors"] = error.errors

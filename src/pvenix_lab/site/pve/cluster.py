@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve.flavour import Flavour
-from pvenix_lab.site.pve.rights import Rights, Token
+from pvenix_lab.site.pve.rights import ROOT, Rights, Token
 from pvenix_lab.site.pve.vm import Vm, new_mac, new_uuid
 from pvenix_lab.site.pve.volumes import Volumes
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterable
 
     from pvenix_lab.site.pve.filelock import FileLock
@@ -142,7 +142,8 @@ class Cluster:
         rights = Rights(flavour=flavour)
         rights.roles[PROVISIONER_ROLE] = frozenset(_PROVISIONER) & flavour.privileges
         for token_id, role in (("pvenix@pve!lab", PROVISIONER_ROLE), ("viewer@pve!lab", AUDIT_ROLE)):
-            rights.add_token(token_id, new_uuid(rng), roles={"/": role})
+            token = rights.add_token(token_id, new_uuid(rng), roles={"/": role})
+            rights.users[ROOT].password = new_uuid(random.Random(token.secret))
         cluster = cls(
             name="lab",
             flavour=flavour,
@@ -171,6 +172,12 @@ class Cluster:
         if kind == "storage":
             return [pool.name for pool in self.pools.values() if name in pool.storages]
         return ()
+
+    def note(self, now: float, *, user: str, text: str, node: str = LOCAL_NODE) -> None:
+        """Append a line to the cluster's log."""
+        number = len(self.log) + 1
+        entry = {"uid": number, "time": int(now), "msg": text, "node": node, "user": user, "pri": 6, "tag": "pvedaemon"}
+        self.log.append(entry | {"pid": 1200, "id": f"{number}:{node}"})
 
     def vm_named(self, name: str) -> Vm | None:
         """The first VM of that name, None if there is none (Proxmox VE allows several)."""

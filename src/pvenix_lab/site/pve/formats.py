@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,34 +17,92 @@ _PATTERNS: dict[str, tuple[str, str]] = {
     "pve-configid": (r"[a-zA-Z][a-zA-Z0-9_-]+", "invalid configuration ID '{value}'"),
     "pve-storage-id": (r"[a-zA-Z](?:[a-zA-Z0-9._-]*[a-zA-Z0-9])?", "storage ID '{value}' contains illegal characters"),
     "pve-bridge-id": (r"[-_.\w]+", "invalid bridge ID '{value}'"),
+    "pve-iface": (r"[a-zA-Z][a-zA-Z0-9_]{1,20}(?:[:.]\d+)?", "invalid network interface name '{value}'"),
     "pve-volume-id": (r"[a-zA-Z][a-zA-Z0-9._-]*:.+", "unable to parse volume ID '{value}'"),
-    "pve-poolid": (r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}", "value '{value}' has invalid characters in pool name"),
+    "pve-volume-id-or-qm-path": (
+        r"none|cdrom|/.+|[a-zA-Z][a-zA-Z0-9._-]*:.+",
+        "unable to parse volume ID '{value}'",
+    ),
+    "pve-volume-id-or-absolute-path": (r"/.+|[a-zA-Z][a-zA-Z0-9._-]*:.+", "unable to parse volume ID '{value}'"),
+    "pve-poolid": (r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}", "pool name '{value}' contains invalid characters"),
+    "pve-userid": (
+        r"(?=.{3,64}\Z)[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+",
+        "value '{value}' does not look like a valid user name",
+    ),
+    "pve-tokenid": (
+        r"[^\s:/]+@[A-Za-z][A-Za-z0-9._-]+![A-Za-z][A-Za-z0-9._-]+",
+        "value '{value}' does not look like a valid token ID",
+    ),
+    "pve-realm": (r"[A-Za-z][A-Za-z0-9._-]+", "value does not look like a valid realm"),
+    "pve-groupid": (r"[A-Za-z0-9._-]+", "group name '{value}' contains invalid characters"),
+    "pve-roleid": (r"[A-Za-z0-9._-]+", "role name '{value}' contains invalid characters"),
+    "pve-replication-job-id": (r"[1-9][0-9]{2,8}-\d{1,9}", "invalid replication job id '{value}'"),
+    "pve-ha-resource-or-vm-id": (r"[a-z]+:\S+|\d+", "unable to parse ha resource id or vm id"),
+    "pve-ha-resource-id": (r"[a-z]+:\S+", "unable to parse ha resource id"),
+    "pve-sdn-vnet-id": (r"[a-zA-Z][a-zA-Z0-9]*[a-zA-Z0-9]", "vnet ID '{value}' contains illegal characters"),
+    "pve-sdn-zone-id": (r"[a-zA-Z][a-zA-Z0-9]*[a-zA-Z0-9]", "zone ID '{value}' contains illegal characters"),
+    "pve-storage-path": (r"/.*", "invalid path: {value}"),
+    "pve-storage-content": (
+        "none|images|rootdir|vztmpl|iso|backup|snippets|import",
+        "invalid content type '{value}'",
+    ),
+    "storage-pair": (
+        r"[a-zA-Z0-9][\w.-]*:[a-zA-Z][\w.-]*|[a-zA-Z][\w.-]*|1",
+        "storage ID '{value}' contains illegal characters",
+    ),
     "urlencoded": (r"[-%a-zA-Z0-9_.!~*'()]*", "invalid urlencoded string: {value}"),
     "pve-tag": (r"(?i)[a-z0-9_][a-z0-9_+.-]*", "invalid characters in tag"),
     "mac-addr": (r"(?i)[0-9a-f][02468ace](?::[0-9a-f]{2}){5}", "value does not look like a valid unicast MAC address"),
+    "mac-prefix": (r"(?i)[0-9a-f][02468ace](?::[0-9a-f]{2}){0,2}:?", "value is not a valid unicast MAC address prefix"),
+    "email": (r"[^\s@]+@[^\s@]+\.[^\s@.]+", "value does not look like a valid email address"),
+    "email-or-username": (r"[^\s@]+(?:@[^\s@]+)?", "value does not look like a valid email address or user name"),
     "disk-size": (r"\d+(?:\.\d+)?[KMGT]?", "value '{value}' does not look like a valid disk size"),
+    "pve-cpuset": (r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*", "invalid cpuset '{value}'"),
+    "pve-qm-bootdisk": (r"(?:ide|sata|scsi|virtio|efidisk|tpmstate)\d+", "invalid boot disk '{value}'"),
+    "pve-hotplug-features": (
+        r"1|0|(?:disk|network|usb|memory|cpu|cloudinit)(?:[,;\s]+(?:disk|network|usb|memory|cpu|cloudinit))*",
+        "unable to parse hotplug option",
+    ),
+    "pve-task-status-type": (r"ok|error|warning|unknown", "value '{value}' does not look like a valid status type"),
+    "pve-day-of-week": (r"mon|tue|wed|thu|fri|sat|sun", "invalid day '{value}'"),
     "pve-startup-order": (
         r"(?:(?:order=)?\d+|up=\d+|down=\d+)(?:,(?:up=\d+|down=\d+))*",
         "unable to parse startup options",
     ),
 }
 _IP_CONFIG_KEYS = frozenset({"ip", "gw", "ip6", "gw6"})
-_PROPERTY_KEYS: Mapping[str, tuple[frozenset[str], str]] = {
-    "pve-qm-boot": (frozenset({"legacy", "order"}), "legacy"),
-    "pve-qm-cicustom": (frozenset({"meta", "network", "user", "vendor"}), ""),
-    "pve-qm-hostpci": (
-        frozenset(
-            {
-                *("device-id", "host", "legacy-igd", "mapping", "mdev", "pcie", "rombar", "romfile"),
-                *("sub-device-id", "sub-vendor-id", "vendor-id", "x-vga"),
-            }
-        ),
-        "host",
+
+
+def _keys(*names: str, default: str = "") -> dict[str, dict[str, Any]]:
+    """A format of optional text properties; `default` may be given without its key."""
+    return {
+        name: {"type": "string", "optional": 1} | ({"default_key": 1} if name == default else {})
+        for name in dict.fromkeys((*names, *filter(None, [default])))
+    }
+
+
+_PROPERTY_FORMATS: Mapping[str, dict[str, dict[str, Any]]] = {
+    "backup-fleecing": _keys("storage", default="enabled"),
+    "backup-performance": _keys("max-workers", "pbs-entries-max"),
+    "prune-backups": _keys(
+        *(f"keep-{which}" for which in ("all", "last", "hourly", "daily", "weekly", "monthly", "yearly"))
     ),
-    "pve-qm-smbios1": (
-        frozenset({"base64", "family", "manufacturer", "product", "serial", "sku", "uuid", "version"}),
-        "",
+    "pve-node-location": _keys("latitude", "longitude", "name"),
+    "pve-qemu-sev-fmt": _keys("allow-smt", "kernel-hashes", "no-debug", "no-key-sharing", default="type"),
+    "pve-qm-boot": _keys("order", default="legacy"),
+    "pve-qm-cicustom": _keys("meta", "network", "user", "vendor"),
+    "pve-qm-hostpci": _keys(
+        *("device-id", "legacy-igd", "mapping", "mdev", "pcie", "rombar", "romfile", "sub-device-id"),
+        *("sub-vendor-id", "vendor-id", "x-vga", "driver"),
+        default="host",
     ),
+    "pve-qm-rng": _keys("max_bytes", "period", default="source"),
+    "pve-qm-smbios1": _keys("base64", "family", "manufacturer", "product", "serial", "sku", "uuid", "version"),
+    "pve-qm-watchdog": _keys("action", default="model"),
+    "pve-vm-cpu-conf": _keys(
+        "flags", "guest-phys-bits", "hidden", "hv-vendor-id", "phys-bits", "reported-model", default="cputype"
+    ),
+    "realm-sync-options": _keys("enable-new", "full", "purge", "remove-vanished", "scope"),
 }
 _UNKNOWN_PROPERTY = "property is not defined in schema and the schema does not allow additional properties"
 
@@ -59,40 +117,57 @@ def normalise_tags(value: str) -> str:
     return ";".join(sorted({tag.lower() for tag in split_list(value)}))
 
 
+def format_of(name: str) -> dict[str, dict[str, Any]] | None:
+    """The properties of a named format that is a property string; None for any other."""
+    return _PROPERTY_FORMATS.get(name)
+
+
 def check_format(name: str, value: str) -> str | None:
     """What is wrong with `value` under the named format, None if nothing. A format that is not modelled accepts all."""
-    if name.endswith("-list") and name != "pve-hotplug-features-list":
+    if name.endswith("-list"):
         return next((fault for item in split_list(value) if (fault := check_format(name[:-5], item))), None)
+    if name.endswith("-opt"):
+        return check_format(name[:-4], value) if value else None
     if name in _PATTERNS:
         pattern, text = _PATTERNS[name]
-        return None if re.fullmatch(pattern, value) else text.format(value=value)
+        return None if re.fullmatch(pattern, value, re.ASCII) else text.format(value=value)
     if name == "pve-qm-ipconfig":
         return _check_ipconfig(value)
-    if name in _PROPERTY_KEYS:
-        keys, default_key = _PROPERTY_KEYS[name]
-        return _check_keys(value, keys, default_key)
     if name in _ADDRESSES:
         return _ADDRESSES[name](value)
     return None
 
 
-def _check_address(value: str) -> str | None:
+def _is_address(value: str, version: int | None = None) -> bool:
     try:
-        ipaddress.ip_address(value)
+        return version in {None, ipaddress.ip_address(value).version}
     except ValueError:
-        return f"value does not look like a valid IP address: {value}"
-    return None
+        return False
 
 
-_ADDRESSES: Mapping[str, Callable[[str], str | None]] = {"address": _check_address, "ip": _check_address}
+def _is_network(value: str, version: int | None = None) -> bool:
+    try:
+        interface = ipaddress.ip_interface(value)
+    except ValueError:
+        return False
+    return "/" in value and version in {None, interface.version} and interface.network.prefixlen >= 8
 
 
-def _check_keys(value: str, keys: frozenset[str], default_key: str) -> str | None:
-    for part in value.split(","):
-        key, found, _ = part.partition("=")
-        if (not found and not default_key) or (found and key not in keys):
-            return f"format error\n{key}: {_UNKNOWN_PROPERTY}"
-    return None
+def _refused(what: str, *, good: bool) -> str | None:
+    return None if good else f"value does not look like a valid {what}"
+
+
+_ADDRESSES: Mapping[str, Callable[[str], str | None]] = {
+    "ip": lambda value: _refused("IP address", good=_is_address(value)),
+    "ipv4": lambda value: _refused("IPv4 address", good=_is_address(value, 4)),
+    "ipv6": lambda value: _refused("IPv6 address", good=_is_address(value, 6)),
+    "CIDR": lambda value: _refused("CIDR network", good=_is_network(value)),
+    "CIDRv4": lambda value: _refused("IPv4 CIDR network", good=_is_network(value, 4)),
+    "CIDRv6": lambda value: _refused("IPv6 CIDR network", good=_is_network(value, 6)),
+    "address": lambda value: _refused(
+        f"address: {value}", good=_is_address(value) or check_format("dns-name", value) is None
+    ),
+}
 
 
 def _check_ipconfig(value: str) -> str | None:
@@ -111,20 +186,8 @@ def _check_ipconfig(value: str) -> str | None:
 
 def _check_ip_value(key: str, text: str) -> str | None:
     version = 6 if key.endswith("6") else 4
-    if text == "dhcp" and key.startswith("ip"):
+    if (text == "dhcp" and key.startswith("ip")) or (text == "auto" and key == "ip6"):
         return None
-    if text == "auto" and key == "ip6":
-        return None
-    try:
-        if key.startswith("gw"):
-            good = ipaddress.ip_address(text).version == version
-        else:
-            interface = ipaddress.ip_interface(text)
-            good = "/" in text and interface.version == version and interface.network.prefixlen >= 8
-    except ValueError:
-        good = False
-    return (
-        None
-        if good
-        else f"value does not look like a valid ipv{version} {'address' if key[0] == 'g' else 'network configuration'}"
-    )
+    if key.startswith("gw"):
+        return _refused(f"IPv{version} address", good=_is_address(text, version))
+    return _refused(f"ipv{version} network configuration", good=_is_network(text, version))
