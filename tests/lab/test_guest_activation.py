@@ -24,6 +24,8 @@ async def test_test_changes_the_running_system_and_nothing_of_the_next_boot(buil
     assert ran.err.splitlines() == [
         "activating the configuration...",
         "setting up /etc...",
+        "restarting sysinit-reactivation.target",
+        "reloading the following units: firewall.service",
         "the following new units were started: unbound.service",
     ]
     assert await links(builder) == [old, new, old]
@@ -57,6 +59,7 @@ async def test_a_dry_activation_says_what_it_would_do_and_does_nothing(builder: 
     ran = await root(builder, f"{new}/{SWITCH}", "dry-activate")
     assert ran.err.splitlines() == [
         "would activate the configuration...",
+        "would reload the following units: firewall.service",
         "would start the following new units: unbound.service",
     ]
     assert (await root(builder, f"{new}/{SWITCH}", "check")).status == 0

@@ -38,6 +38,15 @@ SPECS = (
         args=(Arg(name="unit", default="", what="its name; empty for one of the host's services"),),
         face=Face.GUEST,
     ),
+    Spec(name="activation-script-fails", what="the script of the next activation fails (rc 2)", face=Face.GUEST),
+    Spec(name="daemon-reload-fails", what="systemd does not reload in the next activation (rc 3)", face=Face.GUEST),
+    Spec(
+        name="init-changed",
+        what="the next switch or test finds another init: only a reboot helps (rc 100)",
+        face=Face.GUEST,
+    ),
+    Spec(name="switch-inhibited", what="a pre-switch check refuses the next switch or test (rc 1)", face=Face.GUEST),
+    Spec(name="bootloader-fails", what="the next switch or boot cannot write the boot loader (rc 1)", face=Face.GUEST),
     Spec(
         name="clone-fails-in-task",
         rows=("F04",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.guest.jobs import UPGRADE, jobs_of
 from pvenix_lab.site.guest.store import System, nix_hash
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _UNIT_OF = {
     "journald": (),
     "xserver": (),
 }
+_RESTARTED = frozenset({"sshd.service"})  # stopIfChanged is false in nixpkgs' sshd.nix
 _VERSIONS = {"openssh": "10.2p1", "unbound": "1.24.1", "docker": "28.5.2", "litellm": "1.79.1", "harmonia": "2.1.0"}
 """Versions of packages by service, as in nixpkgs 25.11; others get the release's number."""
 
@@ -47,7 +49,20 @@ def describe(options: Options, nixpkgs: tuple[str, str], *, revision: str) -> Sy
         sshd=sshd,
         keys=_keys(options),
         packages=_packages(options, services),
+        jobs=jobs_of(options),
+        known_hosts=_known_hosts(options),
     )
+
+
+def _known_hosts(options: Options) -> dict[str, str]:
+    """Host names with the key that `programs.ssh.knownHosts` gives them."""
+    found: dict[str, str] = {}
+    for entry in options.below("programs.ssh.knownHosts"):
+        head = f"programs.ssh.knownHosts.{entry}"
+        key, names = options.get(f"{head}.publicKey"), options.get(f"{head}.hostNames", [entry])
+        if isinstance(key, str) and isinstance(names, list):
+            found |= {name: key for name in names if isinstance(name, str)}
+    return found
 
 
 def _kernel(options: Options, day: str) -> str:
@@ -58,24 +73,48 @@ def _kernel(options: Options, day: str) -> str:
 
 
 def _units(options: Options, services: list[str], commit: str) -> dict[str, str]:
-    """Every declared unit: the state it has after its start (`running`, `exited`, `dead`), a blank, a digest of its settings."""
+    """Every declared unit: the state after its start, a digest of its settings, how an activation treats it when it has changed.
+
+    States are `running`, `exited`, `dead`, `waiting`; the treatment is `reload`, `restart`, `keep`, or nothing: stop and start.
+    """
     units = {}
     for service in services:
         text = options.text_below(f"services.{service}")
         for unit in _UNIT_OF.get(service, (f"{service}.service",)):
-            units[unit] = f"running {nix_hash(commit, text)}"
+            units[unit] = f"running {nix_hash(commit, text)}" + (" restart" if unit in _RESTARTED else "")
     if options.is_true("virtualisation.docker.enable"):
         digest = nix_hash(commit, options.text_below("virtualisation.docker"))
         units |= {"docker.service": f"running {digest}", "docker.socket": f"running {digest}"}
+    if options.is_true("networking.firewall.enable", default=True):
+        rules = options.text_below("networking.firewall")
+        units["firewall.service"] = (
+            f"exited {nix_hash(commit, rules, str(options.get('services.openssh.enable')))} reload"
+        )
+    if options.is_true("system.autoUpgrade.enable"):
+        digest = nix_hash(commit, options.text_below("system.autoUpgrade"))
+        # restartIfChanged and stopIfChanged are false: it is what runs the activation
+        units |= {f"{UPGRADE}.service": f"dead {digest} keep", f"{UPGRADE}.timer": f"waiting {digest}"}
     for name in options.below("systemd.services"):
+        if f"{name}.service" in units and units[f"{name}.service"].endswith(" keep"):
+            continue
         head = f"systemd.services.{name}"
         oneshot = options.get(f"{head}.serviceConfig.Type") == "oneshot"
         remains = options.is_true(f"{head}.serviceConfig.RemainAfterExit")
         state = ("exited" if remains else "dead") if oneshot else "running"
         known = units.get(f"{name}.service", "")
         digest = nix_hash(commit, known, options.text_below(head))
-        units[f"{name}.service"] = f"{known.partition(' ')[0] or state} {digest}"
+        how = known.partition(" ")[2].partition(" ")[2] or _how(options, head)
+        units[f"{name}.service"] = f"{known.partition(' ')[0] or state} {digest} {how}".rstrip()
     return units
+
+
+def _how(options: Options, head: str) -> str:
+    """What an activation does to the unit when it has changed; nothing said: stop it, then start it."""
+    if options.get(f"{head}.restartIfChanged") is False:
+        return "keep"
+    if options.get(f"{head}.reloadIfChanged") is True:
+        return "reload"
+    return "restart" if options.get(f"{head}.stopIfChanged") is False else ""
 
 
 def _keys(options: Options) -> dict[str, tuple[str, ...]]:

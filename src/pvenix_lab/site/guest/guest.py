@@ -90,7 +90,8 @@ class Guest:
     @property
     def ssh_ready(self) -> bool:
         """True while a new SSH connection would be accepted."""
-        return self.sshd_started and self.current.ssh_reachable and self.current_path not in self.port_closed_by
+        listens = self.sshd_started and ("sshd.service" not in self.units.units or self.units.is_active("sshd.service"))
+        return listens and self.current.ssh_reachable and self.current_path not in self.port_closed_by
 
     def service_listens(self, port: int) -> bool:
         """True if a service answers on this port: the running system opens it, and none of its own units has failed."""
@@ -113,6 +114,19 @@ class Guest:
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
         return task
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.site.wall()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let site time pass."""
+        await self.site.sleep(seconds)
+
+    def unit_changed(self, name: str) -> None:
+        """A unit started or stopped: with sshd its port opens or closes; connections stay."""
+        if name == "sshd.service" and self.running:
+            self.fabric.notify(self, "ssh")
 
     async def power_on(self) -> None:
         """Begin to boot and return; the agent answers after `boot_s`, SSH after `ssh_s` more, cloud-init ends later."""
@@ -172,7 +186,7 @@ class Guest:
         firstboot.apply_cloud_init(self.tree, self.vm.cloudinit_files())
         self._set_hostname()
         firstboot.make_keys(self.tree, self.hostname)
-        self.units.load(self.current.units)
+        self.units.load(self.current.units, self.current.jobs)
 
     def _start_sshd(self) -> None:
         self.sshd_started = True
@@ -224,6 +238,14 @@ class Guest:
         await self.power_off(graceful=True)
         if self.vm.running:
             await self.power_on()
+
+    def shut_down(self) -> None:
+        """Go down and stay down, as a job of its own; the VM stops with it."""
+        self.site.spawn(self._shut_down(), f"{self.name}: poweroff")
+
+    async def _shut_down(self) -> None:
+        await self.power_off(graceful=True)
+        self.vm.status, self.vm.pid = "stopped", None
 
     def agent_ready(self) -> bool:
         """True once the guest agent answers."""

@@ -65,6 +65,24 @@ class Options:
         value = self.get(name, default)
         return value if isinstance(value, bool) else True
 
+    def template(self, name: str) -> str:
+        """The text of an option with what is understood filled in; the rest of it stays as `${…}`. Empty when it is no text."""
+        holding = [d for d in self.definitions.get(tuple(name.split(".")), []) if self._holds(d)]
+        if not holding:
+            return ""
+        chosen = min(holding, key=lambda d: d.setting.priority)
+        node = chosen.setting.node
+        if node.type not in ("string_expression", "indented_string_expression"):
+            value = self.value(node, chosen.scope)
+            return value if isinstance(value, str) else ""
+        return "".join(self._filled(child, chosen.scope) for child in node.named_children)
+
+    def _filled(self, node: Node, scope: Scope) -> str:
+        if node.type != "interpolation" or not node.named_children:
+            return text_of(node)
+        value = self.value(node.named_children[0], scope)
+        return str(value) if isinstance(value, str | int) else text_of(node)
+
     def below(self, prefix: str) -> list[str]:
         """The names directly below an option path, of definitions whose conditions hold."""
         head = tuple(prefix.split("."))

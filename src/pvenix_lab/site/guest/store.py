@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from pvenix_lab.site.guest.unit import Job
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.vfs import VirtualRoot
@@ -49,6 +52,8 @@ class System:
     sshd: bool = True
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    known_hosts: dict[str, str] = field(default_factory=dict)
 
     @property
     def ssh_reachable(self) -> bool:
@@ -83,6 +88,8 @@ def write_system(tree: VirtualRoot, path: str, system: System) -> None:
     files |= {
         f"etc/ssh/authorized_keys.d/{user}": "".join(f"{key}\n" for key in keys) for user, keys in system.keys.items()
     }
+    if system.known_hosts:
+        files["etc/ssh/ssh_known_hosts"] = "".join(f"{name} {key}\n" for name, key in system.known_hosts.items())
     files |= {f"etc/systemd/system/{unit}": f"# settings {digest}\n" for unit, digest in system.units.items()}
     for name, text in files.items():
         tree.put(f"{path}/{name}", text, mode=0o555 if name in ("init", "activate") or "/" in name[:4] else 0o444)
@@ -96,11 +103,15 @@ def write_system(tree: VirtualRoot, path: str, system: System) -> None:
 def read_system(tree: VirtualRoot, path: str) -> System | None:
     """What the system at `path` (a link may lead there) declares; None if no system is there."""
     text = tree.read_text(f"{path}/{_SPEC}")
-    if not text:
-        return None
+    return _parse(text) if text else None
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> System:
     data = json.loads(text)
     data["tcp_ports"] = tuple(data["tcp_ports"])
     data["keys"] = {user: tuple(keys) for user, keys in data["keys"].items()}
+    data["jobs"] = {unit: Job(**{**job, "argv": tuple(job["argv"])}) for unit, job in data["jobs"].items()}
     return System(**data)
 
 

@@ -7,13 +7,16 @@ import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pvenix_lab.site.guest.streams import ByteWriter
+
 
 class Type(StrEnum):
-    """The service types that a transient unit of the lab may have."""
+    """The service types of the lab's units."""
 
     SIMPLE = "simple"
     EXEC = "exec"
     ONESHOT = "oneshot"
+    NOTIFY = "notify"
 
 
 class UnitError(Exception):
@@ -34,6 +37,21 @@ class Command:
         return cls(argv=tuple(shlex.split(line.removeprefix("-"))), ignore=ignore)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a declared unit of a system really runs on a guest, from its serviceConfig; times in seconds.
+
+    A timer has `every_s` or `at` (seconds of the day, UTC) and starts the service of its name.
+    """
+
+    argv: tuple[str, ...] = ()
+    condition: str = ""
+    restart_s: float | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    every_s: float | None = None
+    at: int | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Unit:
     """A unit that is loaded. A transient one disappears when it ends well, or badly with `collect`."""
@@ -47,13 +65,19 @@ class Unit:
     remain: bool = False
     collect: bool = False
     log: str = ""
+    pipe: ByteWriter | None = None
     condition: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    restart_s: float | None = None
+    restarts: int = 0
     active: str = "inactive"
     sub: str = "dead"
     result: str = "success"
     main_code: int = 0
     main_status: int = 0
+    main_pid: int = 0
+    invocation: str = ""
+    since: float = 0.0
     condition_result: bool = False
     ignores: bool = False
     stopping: bool = False
@@ -69,3 +93,16 @@ class Unit:
     def failed(self) -> bool:
         """True in the state failed."""
         return self.active == "failed"
+
+    @property
+    def at_work(self) -> bool:
+        """True while the unit has a job that has not ended."""
+        return self.job is not None and not self.ended.is_set()
+
+
+_KINDS = (".service", ".socket", ".timer", ".target", ".mount", ".slice", ".path", ".scope", ".device", ".swap")
+
+
+def full_name(name: str) -> str:
+    """A unit's whole name; a bare one is a service."""
+    return name if name.endswith(_KINDS) else f"{name}.service"

@@ -13,12 +13,14 @@ from pvenix_lab.site.guest.programs import (
     fleet,
     gitprogs,
     gitserver,
+    journalprog,
     nix,
     probes,
     profile,
     services,
     sshprog,
     system,
+    transient,
 )
 
 if TYPE_CHECKING:
@@ -48,10 +50,11 @@ PROGRAMS: dict[str, Program] = {
     "uname": system.uname,
     "uptime": system.uptime,
     "whoami": system.whoami,
-    "journalctl": services.journalctl,
+    "journalctl": journalprog.journalctl,
+    "poweroff": services.poweroff,
     "reboot": services.reboot,
     "systemctl": services.systemctl,
-    "systemd-run": services.systemd_run,
+    "systemd-run": transient.systemd_run,
     "curl": probes.curl,
     "getent": probes.getent,
     "nc": probes.nc,
