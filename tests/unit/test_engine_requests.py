@@ -189,9 +189,9 @@ def test_retry_of_a_host_of_an_earlier_wave_does_not_put_it_into_this_one(tmp_pa
         one.run.request("retry")
 
     clone = FakeVerb({"a1": FAILED})
-    one = bench(tmp_path, play("a1", "b2", serial=1, verbs=("clone",)), verbs={"clone": clone})
+    one = bench(tmp_path, play("a1", "b2", "c3", serial=2, verbs=("clone",)), verbs={"clone": clone})
     assert with_requests(one, script) == ExitCode.FAILED
-    assert clone.applied == ["a1", "b2"]
+    assert clone.applied == ["a1", "b2", "c3"]
 
 
 @pytest.mark.parametrize("asked", ["", "a1"])

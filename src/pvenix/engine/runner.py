@@ -94,8 +94,7 @@ class Runner:
             self._wave = None
             # A host that an earlier play lost is not in this wave any more, so it does not count a second time.
             failed = sum(1 for host in hosts if host in self.ends and self.ends[host].status.counts_as_failed)
-            fatal = failed and play.any_errors_fatal
-            if fatal or failed * 100 / len(hosts) > play.max_fail_percentage or self.gate.stopped:
+            if self.gate.stopped or play.stops_after(failed, of=len(hosts)):
                 return self._stop_rest(index, number)
         return True
 

@@ -59,14 +59,18 @@ class TrustStore:
         written = sorted(self._files(host), key=lambda path: path.stat().st_mtime_ns)
         return parse_pin(written[-1].read_text()) if written else None
 
-    def pin(self, host: str, pin: Pin) -> None:
-        """Accept `pin` for `host`.
+    def shared(self, host: str) -> bool:
+        """True when the fleet pins a key of the host for everybody."""
+        return (self._fleet / host_name(host)).is_file()
+
+    def pin(self, host: str, pin: Pin, *, renewed: bool = False) -> None:
+        """Accept `pin` for `host`; `renewed` while the VM's first boot, which makes its keys, is not over.
 
         Raises: Refused when another key is pinned for the same VM: a host key changes only with the VM.
         """
         known = self.get(host)
         another_vm = known is not None and known.uuid and pin.uuid and known.uuid != pin.uuid
-        if known is not None and known.key != pin.key and not another_vm:
+        if known is not None and known.key != pin.key and not (another_vm or renewed):
             raise Refused(
                 f"the host key of {host} changed",
                 why="nothing shows that the VM is another one, and the key of a VM stays",

@@ -29,8 +29,16 @@ class PlayPlan:
     waves: tuple[tuple[str, ...], ...]
     tasks: tuple[Task, ...]
     max_fail_percentage: float = 100.0
-    """The play stops when more than this share of a wave failed; 100 never stops."""
+    """The run stops when more than this share of a wave failed."""
     any_errors_fatal: bool = False
+
+    def stops_after(self, failed: int, *, of: int) -> bool:
+        """True when a wave of `of` hosts in which `failed` failed is the run's last one.
+
+        So is a wave of which no host is left, whatever the percentage: as ansible-core 2.19 was seen to do.
+        """
+        fatal = self.any_errors_fatal and failed > 0
+        return fatal or failed == of or failed * 100 / of > self.max_fail_percentage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,14 @@ effect whose answer was lost raises OutcomeUnknown, and its caller reads before 
 
 from __future__ import annotations
 
-from pvenix.engine.ports.guest import KEY_REFUSED, CommandResult, End, Guest, GuestSession, Target
+from pvenix.engine.ports.guest import KEY_CHANGED, KEY_REFUSED, CommandResult, End, Guest, GuestSession, Target
 from pvenix.engine.ports.output import OutputSink
 from pvenix.engine.ports.pve import Interface, NewVm, NodeState, Pve, StorageState, TaskResult, VmConfig, VmState
 from pvenix.engine.ports.record import Clock, Entry, Journal
 from pvenix.engine.ports.repo import Branch, Commit, FileChange, Repo
 
 __all__ = [
+    "KEY_CHANGED",
     "KEY_REFUSED",
     "Branch",
     "Clock",

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from pvenix.engine.ports.output import OutputSink
 
+KEY_CHANGED = "PVX0611"
+"""Code of the Refused that says that the guest shows another host key than the pinned one."""
 KEY_REFUSED = "PVX0612"
 """Code of the Refused that says that the guest does not accept our key."""
 
