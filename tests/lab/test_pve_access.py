@@ -98,9 +98,10 @@ def test_the_read_only_token_is_refused_every_write_with_path_and_privilege(
 
 def test_the_read_only_token_reads_what_the_operator_reads(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
-        for path in ("/cluster/resources", f"{NODE}/qemu", f"{TEMPLATE}/config", f"{NODE}/storage/tanka1/content"):
+        for path in ("/cluster/resources", f"{NODE}/qemu", f"{TEMPLATE}/config", f"{NODE}/storage"):
             ours, theirs = await lab.ask("GET", path, lab.viewer), await lab.ask("GET", path)
             assert (ours.status, ours.body) == (200, theirs.body)
+        assert (await lab.ask("GET", f"{NODE}/storage/tanka1/content", lab.viewer)).data == []
 
     in_lab(tmp_path, story)
 

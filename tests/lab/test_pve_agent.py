@@ -106,8 +106,10 @@ def test_a_rollback_restores_configuration_and_disk_and_leaves_the_vm_stopped(tm
 def test_the_snapshot_list_holds_the_present_and_names_are_checked(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         await lab.clone()
-        for name in ("current", "x", "1st"):
+        for name in ("x", "1st"):
             assert (await lab.ask("POST", f"{VM}/snapshot", snapname=name)).status == 400
+        reserved = await lab.ask("POST", f"{VM}/snapshot", snapname="current")
+        assert (reserved.status, reserved.reason) == (500, "unable to use snapshot name 'current' (reserved name)")
         for name in ("one", "two"):
             await lab.done("POST", f"{VM}/snapshot", snapname=name)
         taken = await lab.done("POST", f"{VM}/snapshot", snapname="one")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pvenix_lab.site.pve.clone import clone_now
+from pvenix_lab.site.pve.clone import NO_CLEANUP, clone_now
 from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.volumes import owned
 from tests.lab.pve_support import KEY_ENCODED, NODE, TEMPLATE, PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -52,10 +53,9 @@ def test_the_new_vm_is_listed_and_locked_while_the_clone_runs(tmp_path: Path) ->
         assert (await lab.get(f"{NODE}/qemu/250/config"))["lock"] == "clone"
         listed = {vm["vmid"]: vm for vm in await lab.get(f"{NODE}/qemu")}
         assert listed[250]["lock"] == "clone"
-        locked = await lab.ask("PUT", f"{NODE}/qemu/250/config", cores="4")
-        assert (locked.status, locked.reason) == (500, "VM is locked (clone)")
-        assert await lab.finished(upid) == "OK"
-        assert (await lab.ask("PUT", f"{NODE}/qemu/250/config", cores="4")).status == 200
+        assert (await lab.ask("PUT", f"{NODE}/qemu/250/config", cores="4")).status == 200  # it waits for the lock file
+        assert not lab.site.cluster.tasks[upid].running
+        assert (await lab.get(f"{NODE}/qemu/250/config"))["cores"] == 4
 
     in_lab(tmp_path, story)
 
@@ -81,7 +81,6 @@ def test_drives_of_a_linked_clone_hang_from_the_base_and_those_of_a_full_clone_d
         ({"newid": "250", "format": "raw"}, "parameter 'format' not allowed for linked clones"),
         ({"newid": "250", "target": "nowhere"}, "no such cluster node 'nowhere'"),
         ({"newid": "250", "full": "1", "storage": "none"}, "storage 'none' does not exist"),
-        ({"newid": "250", "full": "1", "storage": "local"}, "storage 'local' does not support content-type 'images'"),
         ({"newid": "250", "pool": "none"}, "pool 'none' does not exist"),
     ],
 )
@@ -160,13 +159,23 @@ def test_a_slow_clone_takes_the_seconds_that_the_fault_says(tmp_path: Path) -> N
     in_lab(tmp_path, story)
 
 
-def test_a_killed_clone_leaves_a_locked_stub_behind(tmp_path: Path) -> None:
+def test_a_stopped_clone_cleans_up_and_a_crashed_one_leaves_a_locked_stub_and_its_volumes(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         upid = str((await lab.ask("POST", f"{TEMPLATE}/clone", newid="250")).data)
         await asyncio.sleep(0.1)
         assert (await lab.ask("DELETE", f"{NODE}/tasks/{upid}")).data is None
+        assert await lab.finished(upid) == "clone failed: interrupted by signal"
+        assert owned(lab.site.cluster, "tappaas1", 250) == []
+        upid = str((await lab.ask("POST", f"{TEMPLATE}/clone", newid="250")).data)
+        await asyncio.sleep(0.1)
+        job = lab.site.cluster.tasks[upid].job
+        assert job is not None
+        job.cancel(NO_CLEANUP)
         assert await lab.finished(upid) == "unable to read tail (got 0 bytes)"
         assert set(await lab.get(f"{NODE}/qemu/250/config")) == {"lock", "digest"}
+        assert len(owned(lab.site.cluster, "tappaas1", 250)) == 3
+        locked = await lab.ask("PUT", f"{NODE}/qemu/250/config", cores="4")
+        assert (locked.status, locked.reason) == (500, "VM is locked (clone)")
 
     in_lab(tmp_path, story)
 

@@ -102,9 +102,9 @@ def test_a_deleted_disk_becomes_unused_until_it_is_unlinked(tmp_path: Path) -> N
     async def story(lab: PveLab) -> None:
         await lab.clone()
         await lab.ask("PUT", f"{VM}/config", scsi1="tankb1:8")
-        assert (await lab.get(f"{VM}/config"))["scsi1"] == "tankb1:vm-250-disk-2,size=8G"
+        assert (await lab.get(f"{VM}/config"))["scsi1"] == "tankb1:vm-250-disk-0,size=8G"
         await lab.ask("PUT", f"{VM}/config", delete="scsi1")
-        assert (await lab.get(f"{VM}/config"))["unused0"] == "tankb1:vm-250-disk-2"
+        assert (await lab.get(f"{VM}/config"))["unused0"] == "tankb1:vm-250-disk-0"
         await lab.ask("PUT", f"{VM}/unlink", idlist="unused0", force="1")
         assert "unused0" not in await lab.get(f"{VM}/config")
 

@@ -36,6 +36,9 @@ def test_a_missing_or_locked_vm_shows_only_in_the_task(tmp_path: Path, action: s
     async def story(lab: PveLab) -> None:
         assert await lab.done("POST", f"{NODE}/qemu/311/status/{action}") == ABSENT
         await lab.clone()
+        if action != "start":
+            assert await lab.done("POST", f"{VM}/status/{action}") == "OK"
+            await lab.done("POST", f"{VM}/status/start")
         lab.site.cluster.vms[250].lock = "backup"
         assert await lab.done("POST", f"{VM}/status/{action}") == "VM is locked (backup)"
 

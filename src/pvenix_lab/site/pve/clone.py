@@ -1,34 +1,44 @@
-"""Cloning: what is copied, what is renewed, and which errors come late (proxmox.md a4, a5, section 4)."""
+"""Cloning: what is copied, what is renewed, and which errors come late (proxmox.md a4, a5; source: qemu-server 8.4 clone_vm)."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.call import Call, check_lock, route
-from pvenix_lab.site.pve.errors import PveError
-from pvenix_lab.site.pve.options import free_disk_name, print_drive
+from pvenix_lab.site.pve.disks import make_cloudinit
+from pvenix_lab.site.pve.drives import is_cdrom, is_cloudinit, parse_drive, print_drive
+from pvenix_lab.site.pve.errors import ParameterError, PveError
+from pvenix_lab.site.pve.filelock import CLONE_WAIT_S, held
+from pvenix_lab.site.pve.needs import need_bridges, need_mappings, need_quorum
+from pvenix_lab.site.pve.sizes import print_size
 from pvenix_lab.site.pve.tasks import Task, launch
 from pvenix_lab.site.pve.vm import DISK_KEY, NET_KEY, Vm, new_mac, new_uuid
+from pvenix_lab.site.pve.volumes import FILE_TYPES, Volume
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
+    from pvenix_lab.site.pve.cluster import Storage
+    from pvenix_lab.site.pve.vm import ConfigValue
 
+NO_CLEANUP = "kill -9"
+"""Cancel a clone's job with this message to leave what a crash of its node leaves: a stub with `lock: clone` and no task (F32)."""
 _MAC = re.compile(r"(?i)\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b")
-_NOT_COPIED = re.compile(r"template|parent|lock|unused\d+|vmstate|snaptime")
+_NOT_COPIED = re.compile(r"template|parent|lock|unused\d+|vmstate|snaptime|snapstate|runningmachine|runningcpu")
 
 
 @route("POST", "/nodes/{node}/qemu/{vmid}/clone")
 async def clone(call: Call) -> str:
     """Start a clone; the UPID carries the source."""
-    source = call.vm()
-    full = call.flag("full", default=not source.template)
-    newid = call.number("newid")
-    _check(call, source, full=full)
+    _check_rights(call)
+    order = _Order.of(call)
+    order.check()
 
     async def worker(task: Task) -> None:
-        await _clone_in_task(call, task, source, newid, full=full)
+        await order.run(task)
 
     return launch(call, "qmclone", worker)
 
@@ -51,10 +61,13 @@ def clone_now(  # noqa: PLR0913  the parameters of the API's clone
         PveError: the id is taken.
     """
     if newid in site.cluster.vms:
-        raise PveError(f"unable to create VM {newid}: config file already exists")
+        raise PveError(taken_text(newid))
     vm = Vm(vmid=newid, node=node or source.node, pool=pool)
     site.cluster.vms[newid] = vm
-    _copy_config(site, source, vm, full=full, storage=storage)
+    vm.config = renewed(site, source.config)
+    for key, value in source.config.items():
+        if DISK_KEY.match(key):
+            vm.config[key] = _seed_drive(source, vm, value, full=full, storage=storage)
     vm.config["name"] = name or f"Copy-of-VM-{source.name}"
     if description is not None:
         vm.config["description"] = description
@@ -62,67 +75,248 @@ def clone_now(  # noqa: PLR0913  the parameters of the API's clone
     return vm
 
 
-def _check(call: Call, source: Vm, *, full: bool) -> None:
-    cluster, newid = call.cluster, call.number("newid")
-    if "pool" in call.params and call.text("pool") not in cluster.pools:
-        raise PveError(f"pool '{call.text('pool')}' does not exist")
-    target = call.text("target", source.node)
-    if target not in cluster.nodes:
-        raise PveError(f"no such cluster node '{target}'")
-    if "snapname" in call.params and call.text("snapname") not in source.snapshots:
-        raise PveError(f"snapshot '{call.text('snapname')}' does not exist")
-    check_lock(source)
-    if newid in cluster.vms:
-        raise PveError(f"unable to create VM {newid}: config file already exists")
-    if not full:
-        _check_linked(call, source)
-    _check_storage(call, source, target)
+def taken_text(newid: int) -> str:
+    """What a clone says to an id that is taken, at once or in its task."""
+    return f"unable to create VM {newid}: config file already exists"
 
 
-def _check_linked(call: Call, source: Vm) -> None:
-    for name in ("storage", "format"):
-        if name in call.params:
-            raise PveError(f"parameter '{name}' not allowed for linked clones")
-    if not source.template:
-        raise PveError("Linked clone feature is not supported for drive 'scsi0'")
+def renewed(site: Site, config: dict[str, ConfigValue]) -> dict[str, ConfigValue]:
+    """A copy of a configuration without drives: new MAC addresses, smbios uuid and, if there is one, vmgenid."""
+    result: dict[str, ConfigValue] = {}
+    for key, value in sorted(config.items()):
+        if NET_KEY.match(key):
+            result[key] = _MAC.sub(new_mac(site.rng), str(value), count=1)
+        elif key == "smbios1":
+            result[key] = re.sub(r"uuid=[^,]*", f"uuid={new_uuid(site.rng)}", str(value))
+        elif key == "vmgenid":
+            result[key] = new_uuid(site.rng)
+        elif not DISK_KEY.match(key) and not _NOT_COPIED.fullmatch(key):
+            result[key] = value
+    result.setdefault("smbios1", f"uuid={new_uuid(site.rng)}")
+    return result
 
 
-def _check_storage(call: Call, source: Vm, target: str) -> None:
-    if "storage" in call.params:
-        storage = call.cluster.storages.get(call.text("storage"))
-        if storage is None:
-            raise PveError(f"storage '{call.text('storage')}' does not exist")
+def _seed_drive(source: Vm, vm: Vm, value: ConfigValue, *, full: bool, storage: str | None) -> str:
+    """The drive of a clone on a block storage, named as the source's; its volume is entered at the first look."""
+    drive = parse_drive(value)
+    home, found, name = drive["file"].partition(":")
+    if not found or (is_cdrom(drive, strict=True)):
+        return str(value)
+    fresh = (
+        name.rpartition("/")[2]
+        .replace(f"base-{source.vmid}-", f"vm-{vm.vmid}-")
+        .replace(str(source.vmid), str(vm.vmid))
+    )
+    if is_cloudinit("ide2", value):
+        return print_drive(f"{storage or home}:{fresh}", drive | {"size": "4M"})
+    link = "" if full else f"{name.rpartition('/')[2]}/"
+    return print_drive(f"{(storage or home) if full else home}:{link}{fresh}", drive)
+
+
+def _check_rights(call: Call) -> None:
+    """VM.Allocate on the new id or on the pool that takes it; the schema cannot say it."""
+    pool = call.text("pool")
+    if not call.allowed(f"/vms/{call.number('newid')}", "VM.Allocate"):
+        call.require(f"/pool/{pool}" if pool else f"/vms/{call.number('newid')}", "VM.Allocate")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Order:
+    """What one clone call asks for. `node` is where the source is, `target` where the clone goes."""
+
+    call: Call
+    node: str
+    target: str
+    newid: int
+    storage: str
+    snapshot: str
+    running: bool
+
+    @classmethod
+    def of(cls, call: Call) -> _Order:
+        node = call.text("node")
+        target = call.text("target", node)
+        return cls(
+            call=call,
+            node=node,
+            target=node if target == "localhost" else target,
+            newid=call.number("newid"),
+            storage=call.text("storage"),
+            snapshot=call.text("snapname"),
+            running=(vm := call.cluster.vms.get(call.vmid)) is not None and vm.running,
+        )
+
+    def full(self, source: Vm) -> bool:
+        return self.call.flag("full", default=not source.template)
+
+    def check(self) -> tuple[Vm, dict[str, ConfigValue]]:
+        """The source and the configuration that is copied; called before the task and again in it.
+
+        Raises:
+            ParameterError, PermissionDeniedError, PveError: with the backend's texts, in its order.
+        """
+        call, cluster = self.call, self.call.cluster
+        if "pool" in call.params and call.text("pool") not in cluster.pools:
+            raise PveError(f"pool '{call.text('pool')}' does not exist")
+        if self.target not in cluster.nodes:
+            raise PveError(f"no such cluster node '{self.target}'")
+        self._check_storage()
+        need_quorum(call)
+        source = call.vm()
+        check_lock(source)
+        if source.running != self.running:
+            raise PveError("unexpected state change")
+        if self.snapshot and self.snapshot not in source.snapshots:
+            raise PveError(f"snapshot '{self.snapshot}' does not exist")
+        full = self.full(source)
+        for name in ("storage", "format"):
+            if name in call.params and not full:
+                raise PveError(f"parameter '{name}' not allowed for linked clones")
+        config = source.snapshots[self.snapshot].config if self.snapshot else source.config
+        shared = self._check_volumes(config)
+        need_mappings(call, config)
+        need_bridges(call, config)
+        if self.target != self.node and not shared:
+            raise PveError(f"can't clone VM to node '{self.target}' (VM uses local storage)")
+        if self.newid in cluster.vms:
+            raise PveError(taken_text(self.newid))
+        self._check_features(config, full=full)
+        return source, config
+
+    def _check_storage(self) -> None:
+        if not self.storage:
+            return
+        storage = volumes.storage_named(self.call.cluster, self.storage, self.node)
         if "images" not in storage.content:
-            raise PveError(f"storage '{storage.name}' does not support content-type 'images'")
-        if target != source.node and not storage.shared:
-            raise PveError("can't clone to non-shared storage")
-    if target != source.node and not _all_shared(call, source):
-        raise PveError(f"can't clone VM to node '{target}' (VM uses local storage)")
+            raise ParameterError({"storage": f"storage '{storage.name}' does not support vm images"})
+        if self.target != self.node:
+            volumes.storage_named(self.call.cluster, self.storage, self.target)
+            if not storage.shared:
+                raise PveError(f"can't clone to non-shared storage '{storage.name}'")
+
+    def _check_volumes(self, config: dict[str, ConfigValue]) -> bool:
+        """True if every volume is on shared storage; the right to the storage of every disk is checked too."""
+        shared = True
+        for key, value in sorted(config.items()):
+            home, found, _ = parse_drive(value)["file"].partition(":") if DISK_KEY.match(key) else ("", "", "")
+            if not found:
+                continue
+            storage = volumes.storage_named(self.call.cluster, home, "")
+            shared = shared and storage.shared
+            if not is_cdrom(parse_drive(value)):
+                self.call.require(f"/storage/{self.storage or home}", "Datastore.AllocateSpace")
+        return shared
+
+    def _check_features(self, config: dict[str, ConfigValue], *, full: bool) -> None:
+        for key, value in sorted(config.items()):
+            drive = parse_drive(value) if DISK_KEY.match(key) else {"file": "none"}
+            if key == "tpmstate0" and full and self.running and not self.snapshot:
+                raise PveError("cannot clone TPM state while VM is running")
+            volume = volumes.find(self.call.cluster, self.node, drive["file"])
+            if volume is None or is_cdrom(drive, strict=True):
+                continue
+            copied = full or is_cdrom(drive) or key == "tpmstate0"
+            storage = self.call.cluster.storages[volume.storage]
+            if not volumes.has_feature(storage, volume, "copy" if copied else "clone", snapshot=bool(self.snapshot)):
+                kind, what = "Full" if copied else "Linked", " a snapshot of" if self.snapshot else ""
+                raise PveError(f"{kind} clone feature is not supported for{what} '{drive['file']}' ({key})")
+
+    async def run(self, task: Task) -> None:
+        """The worker: the source's lock file shared (exclusive while it runs), the new id's exclusive, one second each."""
+        cluster = self.call.cluster
+        async with (
+            held(cluster, self.node, self.call.vmid, shared=not self.running, wait_s=CLONE_WAIT_S),
+            held(cluster, self.node, self.newid, wait_s=CLONE_WAIT_S),
+        ):
+            source, config = self.check()
+            await self._copy(task, source, config)
+
+    async def _copy(self, task: Task, source: Vm, config: dict[str, ConfigValue]) -> None:
+        """Write the stub, make the volumes, then the whole configuration; a failure takes everything back."""
+        site, cluster, name = self.call.site, self.call.cluster, self.call.text("name")
+        vm = cluster.vms[self.newid] = Vm(vmid=self.newid, node=self.node, lock="clone")
+        cluster.volumes.known.add(self.newid)
+        fresh = renewed(site, config)
+        made: list[Volume] = []
+        try:
+            for key, value in sorted(config.items()):
+                if DISK_KEY.match(key):
+                    fresh[key] = self._drive(task, key, value, made, full=self.full(source))
+            if source.pending:
+                task.warn(f"found pending changes for '{','.join(sorted(source.pending))}', discarding for clone")
+            await _copy_time(site, name or None)
+            self._fail_on_purpose(name or None)
+        except PveError as error:
+            self._undo(made)
+            raise PveError(f"clone failed: {error.message}") from None
+        except asyncio.CancelledError as signal:  # a stopped task gets a TERM, which the clone takes for an error
+            if signal.args != (NO_CLEANUP,):
+                self._undo(made)
+                task.end("clone failed: interrupted by signal", at=int(site.wall()))
+            raise
+        fresh["name"] = name or f"Copy-of-VM-{source.name}"
+        if "description" in self.call.params:
+            fresh["description"] = self.call.text("description")
+        if self.snapshot:
+            site.clone_snapshot(source.vmid, self.snapshot, self.newid)
+        else:
+            site.clone_disk(source.vmid, self.newid)
+        vm.config, vm.node, vm.lock, vm.pool = fresh, self.target, None, self.call.text("pool") or None
+
+    def _fail_on_purpose(self, name: str | None) -> None:
+        fault = self.call.site.faults.take("clone-fails-in-task", name)
+        if fault:
+            text = f"zfs error: cannot create 'tanka1/vm-{self.newid}-disk-0': out of space"
+            raise PveError(fault.text("message", text))
+
+    def _undo(self, made: list[Volume]) -> None:
+        for volume in made:
+            volumes.free(self.call.cluster, volume)
+        self.call.cluster.vms.pop(self.newid, None)
+        self.call.cluster.volumes.known.discard(self.newid)
+
+    def _drive(self, task: Task, key: str, value: ConfigValue, made: list[Volume], *, full: bool) -> str:
+        drive = parse_drive(value)
+        if ":" not in drive["file"] or is_cdrom(drive, strict=True):
+            return str(value)
+        cluster = self.call.cluster
+        old = volumes.existing(cluster, self.node, drive["file"])
+        storage = volumes.storage_named(cluster, self.storage or old.storage, self.node)
+        copied = full or is_cdrom(drive) or key == "tpmstate0"
+        task.log(f"create {'full' if copied else 'linked'} clone of drive {key} ({old.volid})")
+        if is_cdrom(drive):
+            volume = make_cloudinit(self.call, storage, self.node, self.newid)
+        elif copied:
+            volume = self._full(task, old, storage)
+        else:
+            volume = linked(self.call, old, storage, self.node, self.newid)
+        made.append(volume)
+        return print_drive(volume.volid, drive | {"size": print_size(volume.size)})
+
+    def _full(self, task: Task, old: Volume, storage: Storage) -> Volume:
+        fmt = self.call.text("format") or (old.format if storage.type in FILE_TYPES else "raw")
+        volume = volumes.allocate(
+            self.call.cluster, storage, self.node, self.newid, old.size, fmt=fmt, now=int(self.call.site.wall())
+        )
+        size = print_size(old.size)
+        task.log(f"transferred 0 B of {size} (0.00%)")
+        task.log(f"transferred {size} of {size} (100.00%)")
+        return volume
 
 
-def _all_shared(call: Call, vm: Vm) -> bool:
-    names = [disk["file"].partition(":")[0] for disk in vm.disks().values() if ":" in disk.get("file", "")]
-    return all((storage := call.cluster.storages.get(name)) is not None and storage.shared for name in names)
-
-
-async def _clone_in_task(call: Call, task: Task, source: Vm, newid: int, *, full: bool) -> None:
-    site, cluster = call.site, call.cluster
-    name = call.text("name") or None
-    if newid in cluster.vms:
-        raise PveError(f"unable to create VM {newid}: config file already exists")
-    vm = cluster.vms[newid] = Vm(vmid=newid, node=source.node, lock="clone", pool=call.text("pool") or None)
-    fresh = Vm(vmid=newid, node=source.node)
-    _copy_config(site, source, fresh, full=full, storage=call.text("storage") or None, task=task)
-    await _copy_time(site, name)
-    if fault := site.faults.take("clone-fails-in-task", name):
-        del cluster.vms[newid]
-        why = fault.text("message", f"zfs error: cannot create 'tanka1/vm-{newid}-disk-0': out of space")
-        raise PveError(f"clone failed: {why}")
-    fresh.config["name"] = name or f"Copy-of-VM-{source.name}"
-    if "description" in call.params:
-        fresh.config["description"] = call.text("description")
-    site.clone_disk(source.vmid, newid)
-    vm.config, vm.node, vm.lock = fresh.config, call.text("target", source.node), None
+def linked(call: Call, base: Volume, storage: Storage, node: str, vmid: int) -> Volume:
+    """A linked clone: on a directory `8100/base-8100-disk-0.qcow2/201/vm-201-disk-0.qcow2` (measured on 8.4.5)."""
+    files = storage.type in FILE_TYPES
+    fresh = volumes.disk_name(call.cluster, storage, vmid, "qcow2")
+    leaf = base.name.rpartition("/")[2]
+    owner = volumes.owner_of(leaf)
+    link = "" if storage.type == "lvmthin" else f"{owner}/{leaf}/" if files else f"{leaf}/"
+    parent = f"../{owner}/{leaf}" if files else leaf
+    fmt = "qcow2" if files else "raw"
+    now = int(call.site.wall())
+    return volumes.allocate(
+        call.cluster, storage, node, vmid, base.size, fmt=fmt, name=link + fresh, parent=parent, now=now
+    )
 
 
 async def _copy_time(site: Site, name: str | None) -> None:
@@ -131,46 +325,3 @@ async def _copy_time(site: Site, name: str | None) -> None:
         await asyncio.sleep(fault.number("seconds", 5.0))  # real seconds, whatever the site's time scale
     else:
         await site.sleep(site.timings.clone_s)
-
-
-def _copy_config(site: Site, source: Vm, vm: Vm, *, full: bool, storage: str | None, task: Task | None = None) -> None:
-    """Copy all but what `_NOT_COPIED` names; renew MAC addresses, smbios uuid and vmgenid; copy or link the drives."""
-    if source.pending and task is not None:
-        task.warn("some pending changes of the source are not cloned")
-    vm.config = {}
-    for key, value in sorted(source.config.items()):
-        if _NOT_COPIED.fullmatch(key):
-            continue
-        text = str(value)
-        if NET_KEY.match(key):
-            vm.config[key] = _MAC.sub(new_mac(site.rng), text, count=1)
-        elif key == "smbios1":
-            vm.config[key] = re.sub(r"uuid=[^,]*", f"uuid={new_uuid(site.rng)}", text)
-        elif key == "vmgenid":
-            vm.config[key] = new_uuid(site.rng)
-        elif DISK_KEY.match(key):
-            vm.config[key] = _copy_drive(source, vm, key, full=full, storage=storage, task=task)
-        else:
-            vm.config[key] = value
-    vm.config.setdefault("smbios1", f"uuid={new_uuid(site.rng)}")
-
-
-def _copy_drive(source: Vm, vm: Vm, key: str, *, full: bool, storage: str | None, task: Task | None) -> str:
-    properties = source.disks()[key]
-    volume = properties["file"]
-    if ":" not in volume:
-        return str(source.config[key])
-    home, _, name = volume.partition(":")
-    log = task.log if task else lambda _text: None
-    if "cloudinit" in name:
-        log(f"create full clone of drive {key} ({volume})")
-        return print_drive(f"{storage or home}:vm-{vm.vmid}-cloudinit", properties | {"size": "4M"})
-    if properties.get("media") == "cdrom":
-        return str(source.config[key])
-    fresh = free_disk_name(vm)
-    if full:
-        log(f"create full clone of drive {key} ({volume})")
-        log(f"transferred {properties.get('size', '0')} of {properties.get('size', '0')} (100.00%)")
-        return print_drive(f"{storage or home}:{fresh}", properties)
-    log(f"create linked clone of drive {key} ({volume})")
-    return print_drive(f"{home}:{name.rpartition('/')[2]}/{fresh}", properties)

@@ -1,29 +1,25 @@
-"""Reading and writing a VM's configuration (proxmox.md a5, a6, a7)."""
+"""Reading and writing a VM's configuration over the API (proxmox.md a5, a6, a7)."""
 
 from __future__ import annotations
 
-import re
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.pve.call import Call, check_lock, route
-from pvenix_lab.site.pve.errors import ParameterError, PveError
+from pvenix_lab.site.pve import volumes
+from pvenix_lab.site.pve.call import Call, route
+from pvenix_lab.site.pve.config_write import Change, change_of, check_change, check_vm, write_change
+from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.formats import split_list
-from pvenix_lab.site.pve.options import (
-    MASKED_PASSWORD,
-    NOT_OPTIONS,
-    applies_at_once,
-    check_root_only,
-    stored,
-)
-from pvenix_lab.site.pve.schema import property_for
+from pvenix_lab.site.pve.needs import need_quorum
+from pvenix_lab.site.pve.options import MASKED_PASSWORD
+from pvenix_lab.site.pve.pending import applied
 from pvenix_lab.site.pve.tasks import Task, launch
-from pvenix_lab.site.pve.vm import DISK_KEY
 
 if TYPE_CHECKING:
     from pvenix_lab.site.pve.vm import ConfigValue, Vm
 
 _CONFIG = "/nodes/{node}/qemu/{vmid}/config"
-_UNUSED = re.compile(r"unused\d+")
 
 
 @route("GET", _CONFIG)
@@ -34,11 +30,9 @@ async def read(call: Call) -> dict[str, Any]:
         name = call.text("snapshot")
         if name not in vm.snapshots:
             raise PveError(f"snapshot '{name}' does not exist")
-        return _shown(vm.snapshots[name].config) | {"digest": vm.digest()}
-    config = dict(vm.config)
-    if not call.flag("current"):
-        apply_pending(config, vm.pending)
-    result = _shown(config) | {"digest": vm.digest()}
+        return shown(vm.snapshots[name].config) | {"digest": vm.digest()}
+    config = vm.config if call.flag("current") else applied(vm.config, vm.pending)
+    result = shown(config) | {"digest": vm.digest()}
     if vm.lock:
         result["lock"] = vm.lock
     if vm.current_parent:
@@ -48,14 +42,14 @@ async def read(call: Call) -> dict[str, Any]:
 
 @route("GET", "/nodes/{node}/qemu/{vmid}/pending")
 async def pending(call: Call) -> list[dict[str, Any]]:
-    """One item per option: its value now, and what the next start makes of it."""
+    """One item per option: its value now, and what the next start makes of it; `delete` is 2 where a disk is freed."""
     vm = call.vm()
-    shown = _shown(vm.config) | {"digest": vm.digest()}
-    items: dict[str, dict[str, Any]] = {key: {"key": key, "value": value} for key, value in shown.items()}
+    now = shown(vm.config) | {"digest": vm.digest()}
+    items: dict[str, dict[str, Any]] = {key: {"key": key, "value": value} for key, value in now.items()}
     for key, value in vm.pending.items():
         item = items.setdefault(key, {"key": key})
         if value is None:
-            item["delete"] = 1
+            item["delete"] = 2 if key in vm.forced else 1
         else:
             item["pending"] = value
     return list(items.values())
@@ -64,135 +58,74 @@ async def pending(call: Call) -> list[dict[str, Any]]:
 @route("PUT", _CONFIG)
 async def write(call: Call) -> None:
     """Write options at once; the answer comes when all is done."""
-    _write(call)
+    await write_now(call, change_of(call))
 
 
 @route("POST", _CONFIG)
-async def write_in_task(call: Call) -> str:
-    """Write options in a task; parameters and locks are checked in the call."""
+async def write_in_task(call: Call) -> str | None:
+    """Write options in a task; with `background_delay` nothing comes back if the task ends in that time."""
+    change = change_of(call)
+    check_change(call, change)
+    need_quorum(call)
     vm = call.vm()
-    _check(call, vm)
+    async with held(call.cluster, call.text("node"), vm.vmid):
+        check_vm(vm, change)
 
-    async def worker(_task: Task) -> None:
-        _write(call)
+    async def worker(task: Task) -> None:
+        task.log(f"update VM {vm.vmid}: {_parameters(change)}")
+        write_change(call, vm, change, task.log)
+        check_custom(call, vm, change.settings.get("cicustom"))
 
-    return launch(call, "qmconfig", worker)
+    upid = launch(call, "qmconfig", worker)
+    return await _finished(call, upid, call.number("background_delay"))
+
+
+async def _finished(call: Call, upid: str, seconds: int) -> str | None:
+    """The UPID, or None when the task ends well within the time. Raises PveError when it ends badly."""
+    task = call.cluster.tasks[upid]
+    if seconds and task.job is not None:
+        await asyncio.wait([task.job], timeout=seconds)
+    if not seconds or task.exitstatus is None:
+        return upid
+    if task.exitstatus != "OK" and not task.exitstatus.startswith("WARNINGS"):
+        raise PveError(f"failed to update VM {call.vmid}: {task.exitstatus}")
+    return None
 
 
 @route("PUT", "/nodes/{node}/qemu/{vmid}/unlink")
 async def unlink(call: Call) -> None:
-    """Detach drives, or with `force` free them (and those that are unused already)."""
-    vm = call.vm()
-    check_lock(vm)
-    for key in split_list(call.text("idlist")):
-        if property_for(call.properties, key) is None and key not in vm.config:
-            continue
-        _delete(vm, key)
-        if call.flag("force") and not _UNUSED.fullmatch(key):
-            _drop_last_unused(vm)
+    """Detach drives, or with `force` free them; drives that are unused already are freed either way."""
+    change = Change(settings={}, delete=split_list(call.text("idlist")), revert=[], force=call.flag("force"))
+    await write_now(call, change)
 
 
-def apply_pending(config: dict[str, ConfigValue], changes: dict[str, ConfigValue | None]) -> None:
-    """Apply pending changes to a configuration in place."""
-    for key, value in changes.items():
-        if value is None:
-            config.pop(key, None)
-        else:
-            config[key] = value
+async def write_now(call: Call, change: Change) -> None:
+    """Do a whole write and wait for the VM's lock file if need be. Raises PveError as the calls do."""
+    check_change(call, change)
+    need_quorum(call)
+    async with held(call.cluster, call.text("node"), call.vmid):
+        vm = call.vm()
+        check_vm(vm, change)
+        write_change(call, vm, change)
+    check_custom(call, vm, change.settings.get("cicustom"))
 
 
-def apply_at_start(vm: Vm) -> None:
-    """What a start does with pending changes: all apply."""
-    apply_pending(vm.config, vm.pending)
-    vm.pending.clear()
+def check_custom(call: Call, vm: Vm, custom: object) -> None:
+    """Raise PveError for a snippet that the VM's node does not have; the setting stays (measured, proxmox.md a6, F30)."""
+    for part in str(custom).split(",") if custom else ():
+        volid = part.partition("=")[2]
+        if volumes.find(call.cluster, vm.node, volid) is None:
+            raise PveError(f"volume '{volid}' does not exist")
 
 
-def _shown(config: dict[str, ConfigValue]) -> dict[str, Any]:
+def shown(config: dict[str, ConfigValue]) -> dict[str, Any]:
+    """A configuration as answers carry it: the password masked."""
     result: dict[str, Any] = dict(config)
     if "cipassword" in result:
         result["cipassword"] = MASKED_PASSWORD
     return result
 
 
-def _changes(call: Call) -> dict[str, Any]:
-    return {key: value for key, value in call.params.items() if key not in NOT_OPTIONS}
-
-
-def _check(call: Call, vm: Vm) -> None:
-    changes = _changes(call)
-    deleted, reverted = split_list(call.text("delete")), split_list(call.text("revert"))
-    if "skiplock" in call.params:
-        raise ParameterError({"skiplock": "Only root may use this option."})
-    if not changes and not deleted and not reverted:
-        raise PveError("no options specified")
-    for name, keys in (("delete", deleted), ("revert", reverted)):
-        for key in keys:
-            if (property_for(call.properties, key) is None or key in NOT_OPTIONS) and not _UNUSED.fullmatch(key):
-                raise ParameterError({name: f"unknown option '{key}'"})
-            if key in changes:
-                raise ParameterError({name: f"you can't use '-{key}' and -{name} {key}' at the same time"})
-    for key in (*changes, *deleted):
-        check_root_only(key, changes.get(key, "mapping=none"))
-    if "digest" in call.params and call.text("digest") != vm.digest():
-        raise PveError("checksum mismatch (file change by other user?)")
-    check_lock(vm)
-
-
-def _write(call: Call) -> None:
-    vm = call.vm()
-    _check(call, vm)
-    values = {key: stored(vm, call.cluster, call.site.rng, key, value) for key, value in _changes(call).items()}
-    for key in split_list(call.text("revert")):
-        vm.pending.pop(key, None)
-    for key in split_list(call.text("delete")):
-        if vm.running and not applies_at_once(key):
-            if key in vm.config:
-                vm.pending[key] = None
-            else:
-                vm.pending.pop(key, None)
-        else:
-            _delete(vm, key)
-    for key, value in values.items():
-        _set(vm, key, value)
-    custom = values.get("cicustom")
-    if custom is not None:
-        check_custom(custom)
-
-
-def check_custom(custom: ConfigValue) -> None:
-    """Raise PveError for a snippet that does not exist; the site has none, and the setting stays (measured, proxmox.md a6)."""
-    for part in str(custom).split(","):
-        raise PveError(f"volume '{part.partition('=')[2]}' does not exist")
-
-
-def _set(vm: Vm, key: str, value: ConfigValue) -> None:
-    if vm.running and not applies_at_once(key):
-        if vm.config.get(key) == value:
-            vm.pending.pop(key, None)
-        else:
-            vm.pending[key] = value
-        return
-    if DISK_KEY.match(key) and key in vm.config and _volume(vm.config[key]) != _volume(value):
-        _delete(vm, key)
-    vm.config[key] = value
-    vm.pending.pop(key, None)
-
-
-def _volume(value: ConfigValue) -> str:
-    return str(value).partition(",")[0]
-
-
-def _delete(vm: Vm, key: str) -> None:
-    """Remove an option; a drive becomes the next `unusedN`, except a CD-ROM."""
-    value = vm.config.pop(key, None)
-    vm.pending.pop(key, None)
-    if value is None or not DISK_KEY.match(key) or "media=cdrom" in str(value) or str(value).startswith("none"):
-        return
-    number = next(n for n in range(256) if f"unused{n}" not in vm.config)
-    vm.config[f"unused{number}"] = _volume(value)
-
-
-def _drop_last_unused(vm: Vm) -> None:
-    keys = [key for key in vm.config if _UNUSED.fullmatch(key)]
-    if keys:
-        del vm.config[keys[-1]]
+def _parameters(change: Change) -> str:
+    words = [f"-{key} {'<hidden>' if key == 'cipassword' else value}" for key, value in sorted(change.settings.items())]
+    return " ".join([*words, *([f"-delete {','.join(change.delete)}"] if change.delete else [])])

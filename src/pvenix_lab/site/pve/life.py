@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import TYPE_CHECKING
 
-HANDLER_MODULES: tuple[ModuleType, ...] = ()
+from pvenix_lab.site.pve import destroy, disks_api
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+HANDLER_MODULES: tuple[ModuleType, ...] = (destroy, disks_api)
 """The modules that register the handlers."""

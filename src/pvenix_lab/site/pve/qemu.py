@@ -1,14 +1,15 @@
-"""The VM itself: list, status, resize, destroy (proxmox.md a4, a7)."""
+"""The VM itself: list and status (proxmox.md a4, a7; the fields of 9.2 measured on 9.2.11)."""
 
 from __future__ import annotations
 
-import re
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.pve.call import Call, check_lock, find_vm, route
-from pvenix_lab.site.pve.errors import PveError
-from pvenix_lab.site.pve.options import print_drive, print_gib, size_gib
-from pvenix_lab.site.pve.tasks import Task, launch
+from pvenix_lab.site.pve import ha
+from pvenix_lab.site.pve.call import Call, route
+from pvenix_lab.site.pve.flavour import Flavour
+from pvenix_lab.site.pve.options import memory_mib
+from pvenix_lab.site.pve.sizes import MIB, size_bytes
 from pvenix_lab.site.pve.vm import parse_properties
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 _QEMU = "/nodes/{node}/qemu"
 _VM = _QEMU + "/{vmid}"
-_MIB = 1024**2
+_WEDGED_S = 8.0
+"""How long the status of a VM with a silent monitor takes; it still answers 200 (measured on 8.4.5)."""
 _RUNNING_QEMU = "9.2.0"
 _MEMORY_IN_USE = 0.4
 """Share of its memory that a running VM shows as used: a constant, nothing here measures."""
@@ -42,15 +44,15 @@ _IDLE_DISK: dict[str, Any] = {
 
 def memory_bytes(vm: Vm) -> int:
     """Configured memory; the option counts MiB."""
-    return int(parse_properties(str(vm.config.get("memory", "512")), "current")["current"]) * _MIB
+    return memory_mib(vm.config) * MIB
 
 
 def boot_disk_bytes(vm: Vm) -> int:
     """Size of the disk that the boot order names first, 0 without one."""
     order = parse_properties(str(vm.config.get("boot", ""))).get("order", "scsi0").split(";")
     disks = vm.disks()
-    sizes = [size_gib(disks[key].get("size", "")) for key in order if key in disks]
-    return int(sizes[0] * 1024**3) if sizes else 0
+    sizes = [size_bytes(disks[key].get("size", "")) for key in order if key in disks]
+    return sizes[0] if sizes else 0
 
 
 def statistics(site: Site, vm: Vm) -> dict[str, Any]:
@@ -66,11 +68,22 @@ def statistics(site: Site, vm: Vm) -> dict[str, Any]:
         "uptime": int(site.wall() - vm.started_at) if vm.running else 0,
         **dict.fromkeys(("disk", "diskread", "diskwrite", "netin", "netout"), 0),
     }
+    if site.cluster.flavour is Flavour.PVE_9_2:
+        _widen(result, running=vm.running)
     if "tags" in vm.config:
         result["tags"] = vm.config["tags"]
     if vm.lock:
         result["lock"] = vm.lock
     return result
+
+
+def _widen(result: dict[str, Any], *, running: bool) -> None:
+    """What 9.2 shows more and less: memory on the host, pressure of a running VM, no disk traffic of a stopped one."""
+    result["memhost"] = result["mem"]
+    if running:
+        result |= {f"pressure{kind}{how}": 0 for kind in ("cpu", "io", "memory") for how in ("some", "full")}
+    else:
+        del result["diskread"], result["diskwrite"]
 
 
 def _processors(vm: Vm) -> int:
@@ -116,11 +129,15 @@ async def status_index(_call: Call) -> list[dict[str, str]]:
 async def current(call: Call) -> dict[str, Any]:
     """The state now; `status` stays `running` while `qmpstatus` is `paused`."""
     vm = call.vm()
-    result = _details(call.site, vm) | {"ha": {"managed": 0}, "clipboard": None}
+    if vm.wedged:
+        await asyncio.sleep(_WEDGED_S)
+    result = _details(call.site, vm) | {"ha": _ha(call, vm), "clipboard": None}
     result["qmpstatus"] = "paused" if vm.paused else vm.status
     if vm.agent_enabled:
         result["agent"] = 1
-    if vm.running:
+    if vm.config.get("balloon"):
+        result["balloon_min"] = int(vm.config["balloon"]) * MIB
+    if vm.running and not vm.wedged:
         result["running-machine"] = "pc-q35-9.2+pve1" if vm.config.get("machine") == "q35" else "pc-i440fx-9.2+pve1"
         result["running-qemu"] = _RUNNING_QEMU
         result["blockstat"] = {key: dict(_IDLE_DISK) for key in vm.disks()}
@@ -129,62 +146,8 @@ async def current(call: Call) -> dict[str, Any]:
     return result
 
 
-@route("PUT", _VM + "/resize")
-async def resize(call: Call) -> str:
-    """Grow a disk in a task; a missing disk or VM, a lock and a shrink show up only there."""
-
-    async def worker(task: Task) -> None:
-        vm = find_vm(call.cluster, call.text("node"), call.vmid)
-        check_lock(vm)
-        _resize(vm, call.text("disk"), call.text("size"))
-        await call.site.sleep(call.site.timings.resize_s)
-        task.log("Image resized.")
-
-    return launch(call, "resize", worker)
-
-
-def _resize(vm: Vm, key: str, wanted: str) -> None:
-    disk = vm.disks().get(key)
-    if disk is None:
-        raise PveError(f"disk '{key}' does not exist")
-    if disk.get("media") == "cdrom":
-        raise PveError("you can't resize a cdrom")
-    old = size_gib(disk.get("size", ""))
-    new = size_gib(wanted.lstrip("+")) + (old if wanted.startswith("+") else 0)
-    if new < old:
-        raise PveError("shrinking disks is not supported")
-    vm.config[key] = print_drive(disk["file"], disk | {"size": print_gib(new)})
-
-
-@route("DELETE", _VM)
-async def destroy(call: Call) -> str:
-    """Destroy in a task; until it ends the VM is still listed."""
-    vm = call.vm()
-    if vm.running:
-        raise PveError(f"VM {vm.vmid} is running - destroy failed")
-    if vm.config.get("protection") == 1:
-        raise PveError(f"can't remove VM {vm.vmid} - protection mode enabled")
-
-    async def worker(task: Task) -> None:
-        await _destroy(call, task)
-
-    return launch(call, "qmdestroy", worker)
-
-
-async def _destroy(call: Call, task: Task) -> None:
-    vm = find_vm(call.cluster, call.text("node"), call.vmid)
-    check_lock(vm)
-    if vm.running:
-        raise PveError(f"VM {vm.vmid} is running - destroy failed")
-    for disk in vm.disks().values():
-        base = disk["file"].partition(":")[2]
-        for other in call.cluster.vms.values():
-            linked = any(f":{base}/" in str(value) for value in other.config.values())
-            if other is not vm and re.fullmatch(r"base-\d+-disk-\d+", base) and linked:
-                raise PveError(f"base volume '{disk['file']}' is still in use by linked cloned")
-    await call.site.sleep(call.site.timings.destroy_s)
-    find_vm(call.cluster, call.text("node"), call.vmid)  # of two such tasks the second finds no configuration any more
-    if call.flag("purge"):
-        task.log(f"purging VM {vm.vmid} from related configurations..")
-    await call.site.destroy_guest(vm.vmid)
-    del call.cluster.vms[vm.vmid]
+def _ha(call: Call, vm: Vm) -> dict[str, Any]:
+    found = ha.resource(call.cluster, vm.vmid)
+    if found is None:
+        return {"managed": 0}
+    return {"managed": 1, "state": found.get("state", "started")} | {k: found[k] for k in ("group",) if k in found}

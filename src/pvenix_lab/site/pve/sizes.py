@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-KIB, MIB, GIB, TIB = (1024**n for n in range(1, 5))
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+TIB = 1024 * GIB
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)")
 

@@ -57,7 +57,7 @@ class Volume:
     ctime: int = 0
     notes: str | None = None
     protected: bool = False
-    snapshots: set[str] = field(default_factory=set)
+    snapshots: list[str] = field(default_factory=list)
     backup_config: dict[str, str | int] | None = None
 
     @property
@@ -229,7 +229,7 @@ def allocate(  # noqa: PLR0913  the parameters of the backend's vdisk_alloc
     enter(cluster)
     if key in cluster.volumes.entries:
         raise PveError(taken_text(storage, name))
-    if size > room(cluster, storage, node)["avail"]:
+    if parent is None and size > room(cluster, storage, node)["avail"]:
         raise PveError(full_text(storage, name))
     volume = Volume(
         storage=storage.name, name=name, size=size, format=fmt, vmid=vmid, parent=parent, node=where, ctime=now
