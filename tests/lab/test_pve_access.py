@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from pvenix_lab.site.pve.rights import Rights
 
 from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.errors import PermissionDeniedError
 from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.permissions import Caller, check_permissions
+from pvenix_lab.site.pve.rights import Rights
 from tests.lab.pve_support import NODE, TEMPLATE, PveLab, in_lab
 
 if TYPE_CHECKING:
