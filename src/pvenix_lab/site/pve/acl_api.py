@@ -82,8 +82,8 @@ def _check_role(call: Call, path: str, role: str) -> None:
 
 def _check_holder(call: Call, holder: Holder, name: str) -> None:
     rights = call.cluster.rights
-    known = {Holder.USER: rights.users, Holder.GROUP: rights.groups, Holder.TOKEN: rights.tokens}[holder]
-    if name not in known:
+    known = {Holder.USER: [*rights.users], Holder.GROUP: [*rights.groups], Holder.TOKEN: [*rights.tokens]}
+    if name not in known[holder]:
         raise PveError(f"ACL update failed: {holder.value} '{name}' does not exist")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.faults.calls import Asked, struck
 from pvenix_lab.site.pve import (  # importing a module registers its handlers
     access,
     acl_api,
@@ -22,6 +23,7 @@ from pvenix_lab.site.pve import (  # importing a module registers its handlers
     snapshots,
     storage,
     tasks_api,
+    users_api,
 )
 from pvenix_lab.site.pve.auth import Credentials, authenticate
 from pvenix_lab.site.pve.call import HANDLERS, Call, Handler, Page, Response
@@ -47,7 +49,7 @@ __all__ = ["HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
     *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, migrate),
-    *(nodes, power, qemu, snapshots, storage, tasks_api, *life.HANDLER_MODULES),
+    *(nodes, power, qemu, snapshots, storage, tasks_api, users_api, *life.HANDLER_MODULES),
 )
 """The modules that register the handlers."""
 
@@ -63,8 +65,14 @@ async def answer(
 ) -> Response:
     """Answer one call; a bad call is an answer, never an exception. `auth` as text is the Authorization header."""
     given = auth if isinstance(auth, Credentials) else Credentials(authorization=auth)
+    asked = Asked(site=site, method=method, path=path, params=params)
+    return await struck(asked, lambda: _guarded(asked, given))
+
+
+async def _guarded(asked: Asked, given: Credentials) -> Response:
+    site = asked.site
     try:
-        return await _answer(site, method, path, params, given)
+        return await _answer(site, asked.method, asked.path, asked.params, given)
     except UnauthorizedError as error:
         await asyncio.sleep(site.timings.unauthorized_s)
         body = {"data": None, "message": f"{error.message}\n"} if error.with_body else None
