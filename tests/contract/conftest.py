@@ -9,6 +9,7 @@ import pytest
 
 from pvenix_lab.site.whole import whole_site
 from tests.contract.guest_worlds import MEMORY, WIRE, GuestWorld, MakePrepared, Needs, params
+from tests.contract.pve_worlds import PveWorld, pve_params
 from tests.lab.guest_support import Prepared, make_disk, make_fleet
 
 
@@ -57,3 +58,12 @@ async def signalling_world(request: pytest.FixtureRequest, guest_needs: Needs) -
     async with request.param(guest_needs) as world:
         yield world
         await world.guest.close()
+
+
+@pytest.fixture(params=pve_params())
+async def pve_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PveWorld]:
+    """Every Pve, over each release."""
+    make, flavour = request.param
+    async with make(tmp_path, flavour) as world:
+        yield world
+        assert world.site.defects == []

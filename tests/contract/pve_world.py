@@ -15,6 +15,7 @@ from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAns
 from pvenix_lab.site.core import AgentError, Site, Timings
 from pvenix_lab.site.faults.wire import Broken
 from pvenix_lab.site.pve.api import answer
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.vm import Vm
 
 TOKEN = "pvenix@pve!lab"
@@ -95,9 +96,9 @@ def copy_nothing(_site: Site, _source: Path, _target: Path) -> None:
     """A clone of a guest without a disk."""
 
 
-def make_site(root: Path) -> Site:
-    """A small fast site."""
-    return Site(root=root, seed=3, timings=FAST, guest_factory=ToyGuest, clone_disk=copy_nothing)
+def make_site(root: Path, pve: Flavour = Flavour.PVE_8_4) -> Site:
+    """A small fast site of one release."""
+    return Site(root=root, seed=3, timings=FAST, guest_factory=ToyGuest, clone_disk=copy_nothing, pve=pve)
 
 
 def cluster(site: Site, **token: str) -> PveCluster:

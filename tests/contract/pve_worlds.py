@@ -1,0 +1,96 @@
+"""Every implementation of Pve over a site of each release: in memory, and over the site's HTTPS."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from pvenix.adapters.pve.cluster import PveCluster
+from pvenix.adapters.pve.proxmox import ProxmoxerTransport
+from pvenix.engine.ports import NewVm, Pve
+from pvenix.model.names import Vmid, node_name, vmid
+from pvenix_lab.faces.https import HttpsFace
+from pvenix_lab.site.core import Site
+from pvenix_lab.site.pve.flavour import Flavour
+from tests.contract.pve_world import TOKEN, ImpatientClock, cluster, make_site
+
+NODE: Final = node_name("tappaas1")
+OTHER: Final = node_name("tappaas2")
+TEMPLATE: Final = vmid(8100)
+NEW: Final = vmid(200)
+VIEWER: Final = "viewer@pve!lab"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PveWorld:
+    """One site as seen by its provisioner, by a token that may only look, and by one with a wrong secret."""
+
+    pve: Pve
+    viewer: Pve
+    stranger: Pve
+    site: Site
+
+    async def clone(self, new: Vmid = NEW, name: str = "dns01") -> str:
+        """Start a clone of the template."""
+        return await self.pve.clone(NODE, TEMPLATE, NewVm(vmid=new, name=name, description="pvenix-host: x\nb"))
+
+    async def done(self, upid: str) -> str:
+        """How a task ended, in its own words."""
+        return (await self.pve.wait(upid, timeout_s=10, on_line=lambda _: None)).exit_text
+
+    async def settled(self) -> None:
+        """Until every task of the new VM and of the template has ended."""
+        for number in (TEMPLATE, NEW):
+            for upid in await self.pve.tasks_of(NODE, number):
+                await self.done(upid)
+
+
+Make = Callable[[Path, Flavour], AbstractAsyncContextManager[PveWorld]]
+
+
+@asynccontextmanager
+async def in_memory(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
+    """Requests go straight into the site."""
+    async with make_site(folder / "site", flavour) as site:
+        viewer, stranger = cluster(site, token_id=VIEWER), cluster(site, secret="wrong")
+        yield PveWorld(pve=cluster(site), viewer=viewer, stranger=stranger, site=site)
+
+
+@asynccontextmanager
+async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
+    """proxmoxer against the site's own server."""
+    async with make_site(folder / "site", flavour) as site:
+        face = HttpsFace()
+        port = await face.start(site, folder)
+
+        def connect(token_id: str, secret: str) -> PveCluster:
+            assert face.certificate
+            transport = ProxmoxerTransport(
+                endpoints=[f"https://127.0.0.1:{port}"], token_id=token_id, token_secret=secret,
+                ca=face.certificate.ca, workers=2,
+            )  # fmt: skip
+            return PveCluster(transport, clock=ImpatientClock(), cluster="lab", token=token_id)
+
+        secrets = {name: token.secret for name, token in site.cluster.tokens.items()}
+        pve, viewer, stranger = (
+            connect(TOKEN, secrets[TOKEN]), connect(VIEWER, secrets[VIEWER]), connect(TOKEN, "wrong"),
+        )  # fmt: skip
+        yield PveWorld(pve=pve, viewer=viewer, stranger=stranger, site=site)
+        for made in (pve, viewer, stranger):
+            await made.close()
+        await face.stop()
+
+
+MAKERS: Final[dict[str, Make]] = {"in memory": in_memory, "https": over_https}
+
+
+def pve_params() -> list[object]:
+    """Every way to every release, as parameters of a fixture."""
+    ways = itertools.product(MAKERS.items(), Flavour)
+    return [pytest.param((make, flavour), id=f"{flavour.value}, {name}") for (name, make), flavour in ways]
