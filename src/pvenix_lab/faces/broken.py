@@ -37,7 +37,11 @@ def _message(status: int, reason: str, kind: str, body: bytes, more: str = "") -
 
 def reset(writer: asyncio.StreamWriter) -> None:
     """Close the socket so that the peer gets a reset (RST) and no end of the stream."""
-    sock: socket.socket | None = writer.get_extra_info("socket")
+    reset_socket(writer.get_extra_info("socket"))
+    writer.transport.abort()
+
+
+def reset_socket(sock: socket.socket | None) -> None:
+    """Let the close that follows be a reset (RST)."""
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()

@@ -16,26 +16,71 @@ _CHUNK = 1 << 16
 Passage = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
 
 
-def passage_to(host: str, port: int) -> Passage:
+class Hold:
+    """A network between client and guest that may swallow packets. `forget` is called with it when its passage ends."""
+
+    def __init__(self, *, forget: Callable[[Hold], None]) -> None:
+        self.forget = forget
+        self.silent = False
+        self.half_open = False
+
+    def fall(self, *, half_open: bool) -> None:
+        """Carry nothing any more. `half_open`: the guest's end is gone, and the client's next packet is answered so."""
+        self.silent, self.half_open = True, half_open
+
+
+def passage_to(host: str, port: int, hold: Hold) -> Passage:
     """The handler of a channel that leads to a listener on this machine."""
 
     async def carry(far_reader: asyncssh.SSHReader[bytes], far_writer: asyncssh.SSHWriter[bytes]) -> None:
-        with contextlib.closing(far_writer), contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection(host, port)
-            with contextlib.closing(writer):
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(_copy(far_reader, writer))
-                    group.create_task(_copy(reader, far_writer))
+        try:
+            with contextlib.closing(far_writer), contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection(host, port)
+                with contextlib.closing(writer):
+                    await _both((far_reader, writer), (reader, far_writer), hold)
+        finally:
+            hold.forget(hold)
 
     return carry
 
 
-async def _copy(source: Any, sink: Any) -> None:
-    """Carry bytes until the source ends or is reset, and pass the end on; a sink that is gone ends it too."""
-    with contextlib.suppress(OSError, asyncssh.Error):
+async def _both(forth: tuple[Any, Any], back: tuple[Any, Any], hold: Hold) -> None:
+    """Carry both ways until both have ended, or one was reset; what fell silent ends when the client gives up."""
+    async with asyncio.TaskGroup() as group:
+        ways = [group.create_task(_copy(*way, hold)) for way in (forth, back)]
+        waiting = set(ways)
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if hold.half_open:
+                if ways[0] in done:
+                    break
+            elif not hold.silent and not all(way.result() for way in done):
+                break
+        if hold.silent and not hold.half_open:
+            with contextlib.suppress(OSError, asyncssh.Error):
+                while await forth[0].read(_CHUNK):
+                    pass
+        for way in ways:
+            way.cancel()
+
+
+async def _copy(source: Any, sink: Any, hold: Hold) -> bool:
+    """Carry bytes until the source ends, and its end too; False when one side was reset, or the network fell silent."""
+    try:
         while data := await source.read(_CHUNK):
+            if hold.silent:
+                return False
             sink.write(data)
             await sink.drain()
-    with contextlib.suppress(OSError, asyncssh.Error):
-        if sink.can_write_eof():
+        if sink.can_write_eof() and not hold.silent:
             sink.write_eof()
+    except (OSError, asyncssh.Error):
+        return False
+    return True
+
+
+async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take what comes and say nothing, until the client goes."""
+    with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+        while await reader.read(1 << 16):
+            pass

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import asyncssh
 from typing_extensions import override
 
-from pvenix_lab.faces.passage import Passage, passage_to
+from pvenix_lab.faces.broken import reset_socket
+from pvenix_lab.faces.passage import Hold, Passage, passage_to, swallow
 from pvenix_lab.faces.ports import open_port
+from pvenix_lab.site.faults import guests as faults
 from pvenix_lab.site.guest.call import UIDS, ProgramError
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import HOST_KEY
@@ -45,7 +47,8 @@ class SshFace:
         self.jump = jump
         self.jump_port = 0
         self.ports: dict[int, int] = {}
-        self._acceptors: dict[int, asyncssh.SSHAcceptor] = {}
+        self._acceptors: dict[int, asyncssh.SSHAcceptor | asyncio.Server] = {}
+        self._holds: dict[int, set[Hold]] = {}
         self._connections: dict[int, set[asyncssh.SSHServerConnection]] = {}
         self._reserved: socket.socket | None = None
         self._lock = asyncio.Lock()
@@ -89,25 +92,37 @@ class SshFace:
         """The live connections of a guest."""
         return self._connections.setdefault(vmid, set())
 
+    def hold(self, vmid: int) -> Hold:
+        """A brake for one more passage to a guest; it is forgotten when the passage ends."""
+        holds = self._holds.setdefault(vmid, set())
+        hold = Hold(forget=holds.discard)
+        holds.add(hold)
+        return hold
+
     def _observe(self, guest: Guest, what: str) -> None:
-        if what in ("cut", "off"):
-            self._cut(guest.vm.vmid)
-        if what == "off":
-            self._close(guest.vm.vmid)
-        elif what == "ssh":
+        vmid = guest.vm.vmid
+        if what in (faults.SILENT, faults.HALF_OPEN):
+            for hold in self._holds.get(vmid, ()):
+                hold.fall(half_open=what == faults.HALF_OPEN)
+        if what in ("cut", "off", faults.KILLED):
+            self._cut(vmid, polite=what == faults.KILLED)
+        if what in ("off", faults.RELISTEN):
+            self._close(vmid)
+        if what in ("ssh", faults.RELISTEN):
             self.site.spawn(self._reconcile(guest), f"{guest.name}: SSH port")
 
     async def _reconcile(self, guest: Guest) -> None:
         """Listen exactly when the guest would accept connections; those that exist stay."""
         async with self._lock:
             vmid = guest.vm.vmid
-            if guest.ssh_ready and vmid not in self._acceptors:
+            ready = guest.ssh_ready and faults.listens(guest)
+            if ready and vmid not in self._acceptors:
                 self._acceptors[vmid] = acceptor = await self._listen(guest)
-                self.ports[vmid] = acceptor.get_port()
-            elif not guest.ssh_ready:
+                self.ports[vmid] = acceptor.sockets[0].getsockname()[1]
+            elif not ready:
                 self._close(vmid)
 
-    async def _listen(self, guest: Guest) -> asyncssh.SSHAcceptor:
+    async def _listen(self, guest: Guest) -> asyncssh.SSHAcceptor | asyncio.Server:
         public = guest.vm.vmid == self.jump
         sock = self._reserved if public else None
         if public:
@@ -115,12 +130,14 @@ class SshFace:
         where: dict[str, object] = (
             {"sock": sock} if sock else {"host": LOOPBACK, "port": self.jump_port if public else 0}
         )
+        if faults.is_silent(guest):
+            return await asyncio.start_server(swallow, **where)  # type: ignore[arg-type]  # a socket, or host and port
         return await asyncssh.listen(
             **where,
             config=None,
             server_factory=lambda: GuestServer(self, guest),
             process_factory=GuestProcess(guest),
-            server_host_keys=[str(guest.tree.real(HOST_KEY))],
+            server_host_keys=[self._host_key(guest)],
             encoding=None,
             line_editor=False,
             allow_scp=False,
@@ -131,14 +148,24 @@ class SshFace:
             login_timeout=30,
         )
 
+    def _host_key(self, guest: Guest) -> str | asyncssh.SSHKey:
+        """The guest's own, or that of whoever sits in between."""
+        return (
+            asyncssh.generate_private_key("ssh-ed25519")
+            if faults.is_impostor(guest)
+            else str(guest.tree.real(HOST_KEY))
+        )
+
     def _close(self, vmid: int) -> None:
         self.ports.pop(vmid, None)
         acceptor = self._acceptors.pop(vmid, None)
         if acceptor is not None:
             acceptor.close()
 
-    def _cut(self, vmid: int) -> None:
+    def _cut(self, vmid: int, *, polite: bool = False) -> None:
         for connection in list(self._connections.get(vmid, ())):
+            if not polite:
+                reset_socket(connection.get_extra_info("socket"))
             connection.abort()
 
 
@@ -197,7 +224,7 @@ class GuestServer(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "No route to host")
         port = self._face.ports.get(target.vm.vmid)
         if dest_port == SSH_PORT and port:
-            return passage_to(LOOPBACK, port)
+            return passage_to(LOOPBACK, port, self._face.hold(target.vm.vmid))
         session = open_port(target, dest_port) if dest_port != SSH_PORT else None
         if session is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")
@@ -234,6 +261,9 @@ class GuestProcess:
         try:
             stdin = _Stdin(process.stdin)
             status = await self._guest.run(argv, stdin, process.stdout, process.stderr, user=user, env=env)
+        except faults.ChannelClosedError:
+            process.channel.abort()
+            return
         except ConnectionResetError:
             process.channel.get_connection().abort()
             return

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.faults import repository
 from pvenix_lab.site.faults.corpus import TERMINAL
 from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
 
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 SILENT = "silent"
 """What observers of a guest are told when the network swallows every packet of its connections."""
 HALF_OPEN = "half-open"
-"""The same when the guest has closed its end and the client is not told."""
+"""The guest has lost its end of its connections and the client is not told before it sends something."""
+KILLED = "killed"
+"""The sshd of each connection was killed: they end without a word, and without a reset."""
+RELISTEN = "relisten"
+"""How the guest's port 22 answers new connections has changed."""
 _MIB = 1 << 20
 _LINE = b"0123456789abcde\n" * 4096
 _WRITERS = ("cp", "dd", "install", "mkdir", "mv", "nix", "tee", "touch")
@@ -49,6 +54,8 @@ async def struck(guest: Guest, process: Process, execute: Execute) -> int:
     def aimed(fault: Fault) -> bool:
         return fault.text("command") in command
 
+    if (refused := repository.struck(guest, process)) is not None:
+        return refused
     if faults.take("command-hangs", name, accept=aimed):
         await _until_cut(guest)
     if faults.peek("disk-full", name) and (full := _disk_full(process)) is not None:
@@ -69,6 +76,8 @@ async def _cut(guest: Guest, cut: Fault) -> int:
     match cut.text("how"):
         case "channel":
             raise ChannelClosedError("the channel was closed")
+        case "killed":
+            guest.fabric.notify(guest, KILLED)
         case "silent" | "half-open" as how:
             guest.fabric.notify(guest, SILENT if how == "silent" else HALF_OPEN)
             await asyncio.sleep(cut.number("seconds"))
@@ -153,6 +162,15 @@ def _guests(site: Site, fault: Fault) -> list[Guest]:
     return [g for g in site.guests.values() if isinstance(g, Guest) and fault.host in (None, g.name)]
 
 
+def _relisten(site: Site, fault: Fault) -> Undo:
+    def tell() -> None:
+        for guest in _guests(site, fault):
+            guest.fabric.notify(guest, RELISTEN)
+
+    tell()
+    return tell
+
+
 def _drop(site: Site, fault: Fault) -> None:
     for guest in _guests(site, fault):
         guest.cut_connections()
@@ -210,6 +228,7 @@ SPECS = (
         what="port 22 refuses connections, until cleared",
         face=Face.SSH,
         kind=Kind.STATE,
+        begin=_relisten,
     ),
     Spec(
         name="ssh-silent",
@@ -217,6 +236,7 @@ SPECS = (
         what="port 22 takes connections and never says a word, until cleared",
         face=Face.SSH,
         kind=Kind.STATE,
+        begin=_relisten,
     ),
     Spec(
         name="host-key-changed",
@@ -224,6 +244,7 @@ SPECS = (
         what="the host answers with another host key than it has, as an impostor would, until cleared",
         face=Face.SSH,
         kind=Kind.STATE,
+        begin=_relisten,
         needs_host=True,
     ),
     Spec(
