@@ -7,10 +7,13 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.faults import CATALOGUE, ROWS
+from pvenix_lab.site.faults.spec import nearest
+from pvenix_lab.site.guest.firstboot import load_yaml
 from pvenix_lab.site.guest.guest import Guest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pvenix_lab.site.core import Site
 
@@ -22,7 +25,7 @@ class ControlError(Exception):
 
 
 class ControlFace:
-    """Answers status, fault, clear, reset-counters and stop. `on_stop` is called for the last one."""
+    """Answers status, faults, fault, clear, reset-counters and stop. `on_stop` is called for the last one."""
 
     def __init__(self, site: Site, token: str, on_stop: Callable[[], None]) -> None:
         self._site = site
@@ -32,6 +35,7 @@ class ControlFace:
         self._writers: set[asyncio.StreamWriter] = set()
         self._operations: dict[str, Callable[[dict[str, Any]], dict[str, object]]] = {
             "status": self._status,
+            "faults": self._faults,
             "fault": self._fault,
             "clear": self._clear,
             "reset-counters": self._reset,
@@ -109,13 +113,15 @@ class ControlFace:
         arguments = request.get("args") or {}
         if not isinstance(arguments, dict):
             raise ControlError("args is an object")
-        fault = self._site.faults.arm(str(request.get("name")), host, int(request.get("times", 1)), **arguments)
-        if fault.name == "ssh-drop":
-            self._site.faults.clear("ssh-drop", host)
-            for guest in self._site.guests.values():
-                if isinstance(guest, Guest) and host in (None, guest.name):
-                    guest.cut_connections()
+        if host is not None:
+            _check_host(self._site, str(host))
+        fault = self._site.faults.arm(str(request.get("name")), host, **_schedule(request), **arguments)
         return {"fault": fault.as_dict()}
+
+    def _faults(self, request: dict[str, Any]) -> dict[str, object]:
+        del request
+        rows = {name: {"what": row.what, "fault": row.fault, "note": row.note} for name, row in ROWS.items()}
+        return {"catalogue": [spec.as_dict() for spec in CATALOGUE.values()], "rows": rows}
 
     def _clear(self, request: dict[str, Any]) -> dict[str, object]:
         self._site.faults.clear(request.get("name"), request.get("host"))
@@ -130,3 +136,34 @@ class ControlFace:
         del request
         self._on_stop()
         return {}
+
+
+def _schedule(request: dict[str, Any]) -> dict[str, Any]:
+    """When the fault is to strike; what was not given is left to the catalogue."""
+    given: dict[str, Any] = {
+        name: request[name] for name in ("times", "nth", "after_s", "for_s", "chance") if name in request
+    }
+    for name, value in given.items():
+        whole = name in ("times", "nth")
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise ControlError(f"{name} is a {'whole ' if whole else ''}number")
+    return given
+
+
+def _check_host(site: Site, host: str) -> None:
+    """Refuse a host that neither has a VM nor stands in the fleet's inventory, where one that is to be made stands."""
+    known = {vm.name for vm in site.cluster.vms.values()}
+    if host in known:
+        return
+    inventory = site.root / "fleet/inventory/hosts.yaml"
+    known |= set(_hosts(load_yaml(inventory.read_text()))) if inventory.is_file() else set()
+    if host not in known:
+        raise ControlError(f"unknown host {host!r}{nearest(host, known)}")
+
+
+def _hosts(groups: dict[str, Any]) -> Iterator[str]:
+    for name, below in groups.items():
+        if name == "hosts" and isinstance(below, dict):
+            yield from map(str, below)
+        elif isinstance(below, dict):
+            yield from _hosts(below)

@@ -90,29 +90,75 @@ def down(settings: Settings, directory: Path, *, remove: bool) -> None:
 @command.command(
     "fault",
     examples=(
+        "pvenix lab fault /tmp/lab --list",
         "pvenix lab fault /tmp/lab build-fails --host dns01",
-        "pvenix lab fault /tmp/lab clone-slow --times 0 --arg seconds=5",
+        "pvenix lab fault /tmp/lab F05 --host web-001 --for 30",
+        "pvenix lab fault /tmp/lab pve-status --nth 3 --arg status=503",
     ),
 )
 @DIRECTORY
-@click.argument("name", help="The fault; a wrong name lists them.")
+@click.argument("name", required=False, help="The fault, or a row such as F05; --list shows them.")
+@click.option("--list", "listing", is_flag=True, help="Show every fault with its rows and arguments, and arm none.")
 @click.option("--host", help="Only this host; without it, whichever comes first.")
-@click.option("--times", type=click.IntRange(0), default=1, show_default=True, help="How often; 0 is until cleared.")
+@click.option("--times", type=click.IntRange(0), help="How often; 0 is until cleared.  [default: 1, or until cleared]")
+@click.option("--nth", type=click.IntRange(1), help="From the n-th call or command on that it could strike.")
+@click.option("--after", "after_s", type=click.FloatRange(0), metavar="SECONDS", help="Not before so many seconds.")
+@click.option("--for", "for_s", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Only for so long.")
+@click.option("--chance", type=click.FloatRange(0, 1, min_open=True), help="How likely it strikes each time.")
 @click.option("--arg", "args", multiple=True, metavar="KEY=VALUE", help="A detail of the fault.")
-def fault(directory: Path, name: str, host: str | None, times: int, args: tuple[str, ...]) -> None:
+@click.pass_obj
+def fault(
+    settings: Settings,
+    /,
+    *,
+    directory: Path,
+    name: str | None,
+    listing: bool,
+    host: str | None,
+    args: tuple[str, ...],
+    **schedule: float | None,
+) -> None:
     """Make the site misbehave in a named way."""
     from pvenix.cli.values import pairs
 
-    ask(find_lab(directory), "fault", name=name, host=host, times=times, args=pairs(args, "--arg"))
-    talk(f"lab: {name} is armed" + (f" for {host}" if host else ""))
+    lab = find_lab(directory)
+    if listing or name is None:
+        _show_catalogue(settings, ask(lab, "faults"))
+        return
+    when = {key: value for key, value in schedule.items() if value is not None}
+    armed = ask(lab, "fault", name=name, host=host, args=pairs(args, "--arg"), **when).get("fault", {})
+    meant = armed.get("name", name)
+    talk(f"lab: {meant} is armed" + (f" for {host}" if host else "") + (f", as {name}" if meant != name else ""))
 
 
-@command.command("clear", examples=("pvenix lab clear /tmp/lab",))
+def _show_catalogue(settings: Settings, answer: dict[str, Any]) -> None:
+    """Every fault that the lab knows, and the rows that need or can have none."""
+    answer.pop("ok", None)
+    if settings.output is not Output.TEXT:
+        click.echo(json.dumps({"schema": "pvenix/lab-faults/v1", **answer}))
+        return
+    rows = [
+        [_cell(spec["name"]), _cell(spec["rows"]), _cell(spec["kind"]), _cell(spec["what"]), _arguments(spec)]
+        for spec in answer.get("catalogue", [])
+    ]
+    click.echo(table(["FAULT", "ROWS", "KIND", "WHAT", "ARGUMENTS"], rows))
+    bare = [[name, row["what"], row["note"]] for name, row in answer.get("rows", {}).items() if not row["fault"]]
+    click.echo("\n" + table(["ROW", "WHAT", "WITHOUT A FAULT"], bare))
+
+
+def _arguments(spec: dict[str, Any]) -> str:
+    return _cell([f"{arg['name']}={arg['default']} ({arg['type']})" for arg in spec["arguments"]])
+
+
+@command.command("clear", examples=("pvenix lab clear /tmp/lab", "pvenix lab clear /tmp/lab agent-absent --host dns01"))
 @DIRECTORY
-def clear(directory: Path) -> None:
-    """Disarm every fault."""
-    ask(find_lab(directory), "clear")
-    talk("lab: no fault is armed")
+@click.argument("name", required=False, help="Only this fault.")
+@click.option("--host", help="Only those of this host.")
+def clear(directory: Path, name: str | None, host: str | None) -> None:
+    """Disarm every fault; what held until now ends."""
+    given = {key: value for key, value in (("name", name), ("host", host)) if value is not None}
+    ask(find_lab(directory), "clear", **given)
+    talk(f"lab: {name or 'no fault'} is {'no longer ' if name else ''}armed")
 
 
 @command.command("reset-counters", examples=("pvenix lab reset-counters /tmp/lab",))
