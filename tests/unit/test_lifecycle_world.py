@@ -76,6 +76,19 @@ def nameless(one: VmState) -> VmState:
     return replace(one, name="", status="unknown", memory_max=0)
 
 
+async def test_two_vms_with_the_marker_of_one_host_are_refused_and_both_named() -> None:
+    pve = FakePve((vm(201, "n1", name="dns01"), vm(200, "n2", name="dns01")), dict.fromkeys((200, 201), config(**OURS)))
+    with pytest.raises(Refused, match="VMs 201 on n1 and 200 on n2 are both marked as dns01"):
+        await world(pve, host()).vms.find("dns01")
+
+
+async def test_of_two_marked_vms_the_inventory_decides() -> None:
+    pve = FakePve((vm(201, "n1", name="dns01"), vm(200, "n2", name="dns01")), dict.fromkeys((200, 201), config(**OURS)))
+    found = await world(pve, host(proxmox={"vmid": 200})).vms.find("dns01")
+    assert found is not None
+    assert found.vmid == 200
+
+
 async def test_a_strangers_vm_of_our_name_at_the_chosen_id_is_not_ours() -> None:
     pve = FakePve((), {205: config(name="dns01", description="made by hand")})
     assert await world(pve, host()).vms.find("dns01", {"node": "n1", "vmid": "205"}) is None

@@ -41,8 +41,8 @@ class OwnVms:
 
         The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides; its notes,
         which the clone brings, and not its tags, which come later.
-        Raises: Refused when the VM of the inventory's id is another machine, Unreachable when a node that does not answer
-        has a VM that may be it.
+        Raises: Refused when the VM of the inventory's id is another machine, or when two VMs are marked as the host's and
+        the inventory does not say which one is; Unreachable when a node that does not answer has a VM that may be it.
         """
         declared = self._fleet.hosts[name].machine.proxmox.vmid
         if facts and {"node", "vmid"} <= facts.keys():
@@ -50,7 +50,17 @@ class OwnVms:
             config = await self._pve.config(node, vmid)
             if config is not None and self._is_of(name, config, declared=vmid == declared):
                 return Found(node=node, vmid=vmid, config=config)
+        found, silent = await self._search(name, declared)
+        if len(found) > 1:
+            raise _twins(name, found)
+        if not found and silent is not None:
+            raise silent
+        return found[0] if found else None
+
+    async def _search(self, name: str, declared: int) -> tuple[list[Found], Unreachable | None]:
+        """The VMs that are the host's, only the declared one if it is; and why the search may have missed one."""
         silent: dict[NodeName, Unreachable] = {}
+        found: list[Found] = []
         for vm in _likely_first(await self._survey.vms(), name, declared):
             if vm.node in silent:
                 continue
@@ -62,12 +72,12 @@ class OwnVms:
             if config is None:
                 continue
             if self._is_of(name, config, declared=vm.vmid == declared):
-                return Found(node=vm.node, vmid=vm.vmid, config=config)
-            if vm.vmid == declared and config.values.get("lock") != "clone":
+                found.append(Found(node=vm.node, vmid=vm.vmid, config=config))
+                if vm.vmid == declared:
+                    break
+            elif vm.vmid == declared and config.values.get("lock") != "clone":
                 raise _stranger(vm.vmid, config, name)
-        if silent:
-            raise next(iter(silent.values()))
-        return None
+        return found, next(iter(silent.values()), None)
 
     async def of(self, step: Step) -> Found:
         """The VM of the step's host.
@@ -126,4 +136,15 @@ def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:
         why=f"the inventory gives {vmid} to {name}",
         hint=f"choose another machine.proxmox.vmid for {name}; pvenix never takes over a stranger's VM",
         code="PVX0512",
+    )
+
+
+def _twins(name: str, found: Sequence[Found]) -> Refused:
+    ids = " and ".join(f"{vm.vmid} on {vm.node}" for vm in found)
+    return Refused(
+        f"VMs {ids} are both marked as {name}",
+        why="their names and notes are the same, as after a copy made by hand",
+        hint=f"take pvenix's lines out of the notes of the one that is not {name}, or name the right one: "
+        f"pvenix host edit {name} proxmox.vmid={found[0].vmid}",
+        code="PVX0543",
     )
