@@ -42,10 +42,10 @@ def _check(call: Call) -> None:
     if not call.flag("purge"):
         if ha.resource(call.cluster, vm.vmid) is not None:
             raise PveError(f"unable to remove VM {vm.vmid} - used in HA resources and purge parameter not set.")
-        jobs = [job for job in call.cluster.sections.get("replication", {}).values() if job.get("guest") == vm.vmid]
-        if jobs:
-            job = f"There is a replication job '{jobs[0]['id']}' for guest '{vm.vmid}'"
-            raise PveError(f"{job} - Please remove that first.")
+        jobs = call.cluster.sections.get("replication", {})
+        found = next((name for name, job in jobs.items() if job.get("guest") == vm.vmid), None)
+        if found is not None:
+            raise PveError(f"There is a replication job '{found}' for guest '{vm.vmid}' - Please remove that first.")
     if vm.running:
         raise PveError(f"VM {vm.vmid} is running - destroy failed")
 

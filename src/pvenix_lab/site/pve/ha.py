@@ -36,3 +36,15 @@ def requester(call: Call, word: str, state: str) -> Callable[[Task], Awaitable[N
             found["state"] = state
 
     return worker
+
+
+def mover(call: Call, target: str) -> Callable[[Task], Awaitable[None]]:
+    """The worker of a migration call on an HA resource."""
+
+    async def worker(task: Task) -> None:
+        task.log(f"Requesting HA migration for VM {call.vmid} to node {target}")
+        found = resource(call.cluster, call.vmid)
+        if found is not None:
+            found["request_migrate"] = target
+
+    return worker

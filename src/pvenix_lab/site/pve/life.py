@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.pve import destroy, disks_api
+from pvenix_lab.site.pve import create, destroy, disks_api, template
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-HANDLER_MODULES: tuple[ModuleType, ...] = (destroy, disks_api)
+HANDLER_MODULES: tuple[ModuleType, ...] = (create, destroy, disks_api, template)
 """The modules that register the handlers."""

@@ -294,3 +294,8 @@ def _features(storage: Storage, volume: Volume) -> frozenset[str]:
     if storage.type in _SNAPSHOT_BLOCKS:
         return _FEATURES["lvmthin"]
     return _FEATURES.get(storage.type, _FEATURES["zfspool"])
+
+
+def size_of(drive: dict[str, str]) -> int:
+    """The size that a drive's entry shows, a GiB if it shows none."""
+    return size_bytes(drive.get("size", "")) or GIB
