@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pvenix.engine.ports import KEY_REFUSED, Target
+from pvenix.engine.ports import KEY_CHANGED, KEY_REFUSED, Target
 from pvenix.engine.step import Commands, Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
@@ -44,6 +44,7 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Start, wait for the agent, pin, choose the address, log in, wait for cloud-init and sudo."""
     found = await world.vms.of(step)
+    first = _is_first_boot(world, step, found)
     await _start(world, step, found)
     bootstrap = world.host(step).machine.bootstrap
     step.tell("waiting for the guest agent")
@@ -51,7 +52,7 @@ async def apply(world: World, step: Step) -> Outcome:
     await _pin(world, step, found)
     step.tell("waiting for SSH")
     target = await until(
-        lambda: _answering(world, step, found),
+        lambda: _answering(world, step, found, first=first),
         clock=world.clock,
         timeout_s=bootstrap.ssh_timeout_s,
         what=f"SSH of {step.host}",
@@ -62,6 +63,7 @@ async def apply(world: World, step: Step) -> Outcome:
     # 2 is "done, with recoverable errors" since cloud-init 23.4; minimal images end so and work.
     if first_boot.exit_status not in (0, 2):
         step.tell(f"cloud-init ended with status {first_boot.exit_status}; going on, as SSH works")
+    await _pin(world, step, found, renewed=first)
     await remote.read(argv.NOTHING, sudo=True, timeout_s=30)
     boot_id = (await remote.read(argv.BOOT_ID)).strip()
     return Outcome(
@@ -108,10 +110,20 @@ async def _wait_for_agent(world: World, found: Found, timeout_s: float) -> None:
         ) from error
 
 
-async def _pin(world: World, step: Step, found: Found) -> None:
-    """Read the host key through the agent and pin it.
+def _is_first_boot(world: World, step: Step, found: Found) -> bool:
+    """True while no key of this VM is in force, or only one that an interrupted first boot has left here.
 
-    Raises: Refused when the same VM shows another key than the pinned one.
+    Cloud-init makes a new instance's keys anew, on NixOS in cloud-config.service, which sshd does not wait for
+    (nixpkgs: nixos/modules/services/system/cloud-init.nix): the first key that the agent delivers need not be the last.
+    """
+    pin = world.trust.get(step.host)
+    return pin is None or pin.uuid != found.config.uuid or ("vmid" in step.known and not world.trust.shared(step.host))
+
+
+async def _pin(world: World, step: Step, found: Found, *, renewed: bool = False) -> bool:
+    """Read the host key through the agent and pin it; True when another one was in force.
+
+    Raises: Refused when the same VM shows another key than the pinned one, unless its keys are being made (`renewed`).
     """
 
     async def key() -> str | None:
@@ -123,12 +135,18 @@ async def _pin(world: World, step: Step, found: Found) -> None:
     step.asks("agent", f"file-read {argv.HOST_KEY}")
     text = await until(key, clock=world.clock, timeout_s=60, what=f"{argv.HOST_KEY} on {step.host}")
     pin = Pin(key=parse_host_key(text), uuid=found.config.uuid)
-    world.trust.pin(step.host, pin)
+    if pin == world.trust.get(step.host):
+        return False
+    world.trust.pin(step.host, pin, renewed=renewed)
     step.tell(f"pinned {pin.key[:40]}…")
+    return True
 
 
-async def _answering(world: World, step: Step, found: Found) -> Target | None:
-    """The first of the guest's addresses that takes our login: fixed by the inventory, else the agent's."""
+async def _answering(world: World, step: Step, found: Found, *, first: bool) -> Target | None:
+    """The first of the guest's addresses that takes our login: fixed by the inventory, else the agent's.
+
+    Raises: Refused when it shows another key than the agent delivers.
+    """
     fixed = world.host(step).machine.network.ip
     try:
         addresses = (
@@ -142,8 +160,13 @@ async def _answering(world: World, step: Step, found: Found) -> Target | None:
     async with Together() as group:
         probes = [group.create_task(world.guest.reachable(target, timeout_s=_PROBE_TIMEOUT_S)) for target in targets]
     for target, reached in zip(targets, probes, strict=True):
-        if reached.result() is not None and await _logs_in(world, target):
-            return target
+        try:
+            if reached.result() is not None and await _logs_in(world, target):
+                return target
+        except Refused as error:
+            if error.code != KEY_CHANGED or not first or not await _pin(world, step, found, renewed=True):
+                raise
+            return None  # cloud-init has made a new key meanwhile
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncssh
 
 from pvenix.adapters.text import sanitise
-from pvenix.engine.ports import KEY_REFUSED, Target
+from pvenix.engine.ports import KEY_CHANGED, KEY_REFUSED, Target
 from pvenix.model.errors import PvenixError, Refused, Unreachable
 
 
@@ -30,7 +30,7 @@ def explained(target: Target, error: Exception) -> PvenixError:
                 f"{place(target)} did not prove to be {target.host}",
                 why=sanitise(str(error)),
                 hint=f"nothing was sent to it. If the machine was replaced on purpose: {way_to_pin(target)}",
-                code="PVX0611",
+                code=KEY_CHANGED,
             )
         case asyncssh.PermissionDenied():
             return Refused(
