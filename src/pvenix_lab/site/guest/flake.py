@@ -40,16 +40,24 @@ class FlakeRef:
     directory: str
     revision: str
     ref: str
+    remote: str = ""
 
     @classmethod
     def parse(cls, text: str, cwd: str) -> FlakeRef:
         """The parts of a flake reference; a plain path means a Git work tree there.
+
+        A flake on another host has `remote`, its URL, and no path until it was fetched.
 
         Raises:
             EvalError: another kind of reference.
         """
         url, _, query = text.partition("?")
         given = dict(part.partition("=")[::2] for part in query.split("&")) if query else {}
+        if url.startswith("git+ssh://"):
+            directory, revision, ref = (given.get(key, "") for key in ("dir", "rev", "ref"))
+            return cls(
+                text=text, path="", directory=directory, revision=revision, ref=ref, remote=url.removeprefix("git+")
+            )
         path = url.removeprefix("git+file://").removeprefix("path:")
         if ":" in path.partition("/")[0] or not path:
             raise EvalError(f"error: cannot find flake '{text}' in the flake registries")
@@ -117,6 +125,7 @@ class Evaluation:
     path: str
     derivation: str
     files: tuple[str, ...]
+    options: Options
 
 
 async def load(tree: VirtualRoot, reference: FlakeRef, commits: Commits) -> FlakeTree:
@@ -269,9 +278,8 @@ def _evaluate(tree: FlakeTree, entry: str, host: str) -> Evaluation:
     content = [part for name in files for part in (name, tree.files[name].decode("utf-8", "replace"))]
     label = f"nixos-system-{system.host_name or 'unnamed'}-{system.nixos_version}"
     path = store_path(label, system.revision, *content)
-    return Evaluation(
-        system=system, path=path, derivation=store_path(f"{label}.drv", system.revision, *content), files=files
-    )
+    derivation = store_path(f"{label}.drv", system.revision, *content)
+    return Evaluation(system=system, path=path, derivation=derivation, files=files, options=walk.options)
 
 
 def _locked_nixpkgs(tree: FlakeTree) -> tuple[str, str]:

@@ -10,7 +10,7 @@ _CHUNK = 64 * 1024
 
 
 async def dd(call: Call) -> int:
-    """`dd of=P [status=none] [bs=N] [conv=fsync]`: standard input into the file."""
+    """`dd of=P [status=none] [bs=N] [conv=fsync | conv=notrunc oflag=append]`: standard input into the file."""
     call.mutates()
     given = dict(arg.partition("=")[::2] for arg in call.args)
     unknown = next(
@@ -22,7 +22,8 @@ async def dd(call: Call) -> int:
     full = call.full(path)
     try:
         call.tree.check_write(full, call.uid)
-        call.tree.write(full, b"")
+        if (given.get("conv"), given.get("oflag")) != ("notrunc", "append"):
+            call.tree.write(full, b"")
         total = 0
         while data := await call.stdin.read(_CHUNK):
             call.tree.write(full, data, append=True)

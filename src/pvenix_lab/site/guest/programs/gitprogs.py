@@ -161,14 +161,14 @@ async def run_git(call: Call) -> int:
     streams = (call.stdin, call.stdout, call.stderr)
     arguments = (*identity, command, *_mapped(call, rest))
     if away:
-        status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra, dial=_dial(call))
+        status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra, dial=dial_of(call))
     else:
         status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra)
     call.tree.touch()
     return status
 
 
-def _dial(call: Call) -> Dial:
+def dial_of(call: Call) -> Dial:
     """The guest's own ssh, as the user that runs git."""
 
     async def dial(words: tuple[str, ...], streams: Streams) -> int:

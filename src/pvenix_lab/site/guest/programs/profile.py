@@ -1,4 +1,4 @@
-"""nix-env on the system profile, nixos-version, nixos-rebuild list-generations (formats: facts/nixos.md 1.4)."""
+"""nix-env on the system profile and nixos-version; formats measured on Nix 2.8."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest import generations
 from pvenix_lab.site.guest.call import Call, ProgramError, parse_options
+from pvenix_lab.site.guest.programs.installables import nix_options
 from pvenix_lab.site.guest.store import STORE, read_system
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ _ACTIONS = ("--list-generations", "--rollback", "--set")
 async def nix_env(call: Call) -> int:
     """`nix-env -p …/system` with one of --set, --rollback, --switch-generation, --list-generations, --delete-generations."""
     flags = ("--list-generations", "--rollback", "--set", "--delete-generations")
-    options = parse_options(call, flags=flags, values=("-p", "--profile", "--switch-generation", "-G"))
+    if call.args == ("--version",):
+        call.out("nix-env (Nix) 2.31.2\n")
+        return 0
+    options = nix_options(call, flags=flags, values=("-p", "--profile", "--switch-generation", "-G"))
     profile = options.value("-p") or options.value("--profile")
     if profile != _SYSTEM:
         raise ProgramError(f"error: the lab knows the profile {_SYSTEM} only, not '{profile}'")
@@ -52,16 +56,21 @@ def _change(call: Call, options: Options) -> None:
     elif number.isdigit():
         _switch(call, int(number))
     elif options.has("--delete-generations"):
-        for gone in generations.delete_generations(tree, _numbers(call, options.rest)):
-            call.err(f"removing profile version {gone}")
+        delete(call, options.rest)
     else:
-        raise ProgramError("error: no operation specified")
+        raise ProgramError("error: no operation specified\nTry 'nix-env --help' for more information.")
 
 
 def _switch(call: Call, number: int) -> None:
     before = generations.current_number(call.tree)
     generations.switch_profile(call.tree, number)
     call.err(f"switching profile from version {before} to {number}")
+
+
+def delete(call: Call, which: tuple[str, ...]) -> None:
+    """Remove generations by number, `old`, `+N` or `Nd`, saying so as nix-env does."""
+    for gone in generations.delete_generations(call.tree, _numbers(call, which)):
+        call.err(f"removing profile version {gone}")
 
 
 def _numbers(call: Call, words: tuple[str, ...]) -> set[int]:
@@ -72,11 +81,19 @@ def _numbers(call: Call, words: tuple[str, ...]) -> set[int]:
     if len(words) == 1 and re.fullmatch(r"\+\d+", words[0]):
         kept = [number for number in known if number <= current][-int(words[0]) :]
         return {number for number in known if number < (kept or [current])[0]}
+    if len(words) == 1 and re.fullmatch(r"\d+d", words[0]):
+        return _older(call, call.guest.now() - int(words[0][:-1]) * 86400)
     if not all(word.isdigit() for word in words):
         raise ProgramError(f"error: invalid generation number '{next(w for w in words if not w.isdigit())}'")
     if current in (asked := {int(word) for word in words}):
         raise ProgramError(f"error: cannot delete current version of profile {_SYSTEM}'")  # the odd quote is nix-env's
     return asked
+
+
+def _older(call: Call, limit: float) -> set[int]:
+    """The generations that were not in use any more at that time: the newest one from before it stays (nix: profiles.cc)."""
+    before = [generation.number for generation in generations.generations(call.tree) if generation.made_at < limit]
+    return set(before[:-1])
 
 
 def _list(call: Call) -> None:
@@ -111,34 +128,3 @@ def _asked_system(call: Call) -> System:
     head, found, _ = call.argv[0].rpartition("/sw/bin/")
     system = read_system(call.tree, call.full(head)) if found else None
     return system or call.guest.current
-
-
-async def nixos_rebuild(call: Call) -> int:
-    """`nixos-rebuild list-generations [--json]`, newest first. Everything else pvenix does with its parts; so does the lab."""
-    options = parse_options(call, flags=("--json",))
-    if options.rest != ("list-generations",):
-        raise ProgramError("nixos-rebuild: the lab knows list-generations only", 2)
-    rows: list[dict[str, object]] = []
-    for generation in reversed(generations.generations(call.tree)):
-        system = read_system(call.tree, generation.path)
-        if system is not None:
-            rows.append(
-                {
-                    "generation": generation.number,
-                    "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(generation.made_at)),
-                    "nixosVersion": system.nixos_version,
-                    "kernelVersion": system.kernel,
-                    "configurationRevision": system.revision,
-                    "specialisations": [],
-                    "current": generation.current,
-                }
-            )
-    if options.has("--json"):
-        call.out(json.dumps(rows, indent=2) + "\n")
-        return 0
-    call.out(
-        "Generation  Build-date           NixOS version  Kernel  Configuration Revision  Specialisation  Current\n"
-    )
-    for row in rows:
-        call.out("  ".join(str(row[key]) for key in ("generation", "date", "nixosVersion", "kernelVersion")) + "\n")
-    return 0
