@@ -15,11 +15,16 @@ from pvenix_lab.site.pve import (  # importing a module registers its handlers
     cluster_api,
     config,
     hops,
+    jobs_api,
     life,
+    mapping_api,
     migrate,
+    network_api,
+    node_api,
     nodes,
     power,
     qemu,
+    resources,
     snapshots,
     storage,
     tasks_api,
@@ -48,8 +53,20 @@ if TYPE_CHECKING:
 __all__ = ["HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
-    *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, migrate),
-    *(nodes, power, qemu, snapshots, storage, tasks_api, users_api, *life.HANDLER_MODULES),
+    *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, jobs_api, mapping_api, migrate),
+    *(
+        network_api,
+        node_api,
+        nodes,
+        resources,
+        power,
+        qemu,
+        snapshots,
+        storage,
+        tasks_api,
+        users_api,
+        *life.HANDLER_MODULES,
+    ),
 )
 """The modules that register the handlers."""
 

@@ -100,7 +100,7 @@ Section = dict[str, dict[str, Any]]
 
 @dataclass(slots=True, kw_only=True)
 class Cluster:
-    """One cluster. `tasks` holds every task by UPID, oldest first; `broadcast` the VM figures last sent around, and when.
+    """One cluster. `tasks` holds every task by UPID, oldest first; `broadcast` the VM figures last sent around, and when by node.
 
     Without a quorum (`quorate` False) what is written is refused, what is read is answered. `sections` holds the
     configuration files by name (`jobs`, `ha/groups`, `replication`, …), `locks` the VMs' lock files by node and VM.
@@ -122,7 +122,7 @@ class Cluster:
     log: list[dict[str, Any]] = field(default_factory=list)
     fingerprint: str = ""
     broadcast: dict[int, dict[str, Any]] = field(default_factory=dict)
-    broadcast_at: float = float("-inf")
+    broadcast_at: dict[str, float] = field(default_factory=dict)
     volumes: Volumes = field(default_factory=Volumes)
     locks: dict[tuple[str, int], FileLock] = field(default_factory=dict)
 

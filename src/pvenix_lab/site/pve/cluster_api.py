@@ -1,21 +1,24 @@
-"""Cluster-wide calls: version, status, resources, next free id, tasks, mappings, pools."""
+"""Cluster-wide calls: version, status, next free id, options, log, tasks, nodes of the configuration, pools."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pvenix_lab.site.pve.call import Call, route
+from pvenix_lab.site.pve.cluster import LOCAL_NODE
 from pvenix_lab.site.pve.errors import ParameterError, PveError
-from pvenix_lab.site.pve.nodes import entry as node_entry
-from pvenix_lab.site.pve.qemu import statistics
-from pvenix_lab.site.pve.storage import usage
+from pvenix_lab.site.pve.formats import split_list
+from pvenix_lab.site.pve.resources import vm_resources
 from pvenix_lab.site.pve.tasks_api import shown_user
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.core import Site
+from pvenix_lab.site.pve.vm import parse_properties
 
 _FIRST_ID, _LAST_ID = 100, 1_000_000
 _SHOWN_TASKS = 25
+_SHOWN_LOG = 50
+_INDEX = (
+    *("replication", "metrics", "notifications", "config", "firewall", "backup", "backup-info", "ha", "acme", "ceph"),
+    *("jobs", "mapping", "sdn", "log", "resources", "tasks", "options", "status", "nextid"),
+)
 
 
 @route("GET", "/version")
@@ -25,9 +28,16 @@ async def version(call: Call) -> dict[str, str]:
     return {"version": release.version, "release": call.flavour.value, "repoid": release.repoid}
 
 
+@route("GET", "/cluster")
+async def index(_call: Call) -> list[dict[str, str]]:
+    """The sub-directories."""
+    return [{"name": name} for name in _INDEX]
+
+
 @route("GET", "/cluster/status")
 async def status(call: Call) -> list[dict[str, Any]]:
-    """The cluster and its nodes."""
+    """The cluster and its nodes; `quorate` tells whether anything can be written."""
+    cluster = call.cluster
     nodes = [
         {
             "type": "node",
@@ -35,107 +45,71 @@ async def status(call: Call) -> list[dict[str, Any]]:
             "name": node.name,
             "nodeid": node.nodeid,
             "ip": node.ip,
-            "online": 1,
-            "local": 1 if node.nodeid == 1 else 0,
+            "online": int(node.online),
+            "local": int(node.name == LOCAL_NODE),
             "level": "",
         }
+        for node in cluster.nodes.values()
+    ]
+    whole = {"type": "cluster", "id": "cluster", "name": cluster.name, "nodes": len(nodes), "version": len(nodes)}
+    return [whole | {"quorate": int(cluster.quorate)}, *nodes]
+
+
+@route("GET", "/cluster/config/nodes")
+async def config_nodes(call: Call) -> list[dict[str, str]]:
+    """The nodes as the cluster's network configuration names them."""
+    return [
+        {"node": node.name, "name": node.name, "nodeid": str(node.nodeid), "ring0_addr": node.ip, "quorum_votes": "1"}
         for node in call.cluster.nodes.values()
     ]
-    cluster = {
-        "type": "cluster",
-        "id": "cluster",
-        "name": call.cluster.name,
-        "nodes": len(nodes),
-        "quorate": 1,
-        "version": 2,
-    }
-    return [cluster, *nodes]
 
 
 @route("GET", "/cluster/nextid")
 async def next_id(call: Call) -> str:
-    """The lowest free id, as text; it reserves nothing."""
+    """The lowest free id of the range that the options set, as text; it reserves nothing."""
     if "vmid" in call.params:
         if call.vmid in call.cluster.vms:
             raise ParameterError({"vmid": f"VM {call.vmid} already exists"})
         return str(call.vmid)
-    free = next((vmid for vmid in range(_FIRST_ID, _LAST_ID) if vmid not in call.cluster.vms), None)
+    limits = parse_properties(str(call.cluster.options.get("next-id", "")))
+    first, last = int(limits.get("lower", _FIRST_ID)), int(limits.get("upper", _LAST_ID))
+    free = next((vmid for vmid in range(first, last) if vmid not in call.cluster.vms), None)
     if free is None:
-        raise PveError(f"unable to get any free VMID in range [{_FIRST_ID}, {_LAST_ID}]")
+        raise PveError(f"unable to get any free VMID in range [{first}, {last}]")
     return str(free)
 
 
-@route("GET", "/cluster/resources")
-async def resources(call: Call) -> list[dict[str, Any]]:
-    """Everything at a glance, the VMs as of the last broadcast of the statistics daemon (proxmox.md a7)."""
-    kind = call.text("type")
-    items: list[dict[str, Any]] = []
-    if kind in {"", "vm"}:
-        items += [item for item in _vm_resources(call.site) if call.allowed(f"/vms/{item['vmid']}", "VM.Audit")]
-    if kind in {"", "node"}:
-        items += [
-            node_entry(call.site, node, visible=call.allowed(f"/nodes/{node.name}", "Sys.Audit"))
-            for node in call.cluster.nodes.values()
-        ]
-    if kind in {"", "storage"}:
-        items += _storage_resources(call)
-    if kind in {"", "sdn"} and call.allowed("/sdn/zones/localnetwork", "SDN.Audit", "SDN.Allocate", any_of=True):
-        items += [
-            {"type": "sdn", "id": f"sdn/{name}/localnetwork", "node": name, "sdn": "localnetwork", "status": "ok"}
-            for name in call.cluster.nodes
-        ]
-    if not kind:
-        pools = [pool for pool in call.cluster.pools if call.allowed(f"/pool/{pool}", "Pool.Audit")]
-        items += [{"type": "pool", "id": f"/pool/{pool}", "pool": pool} for pool in pools]
-    return items
+@route("GET", "/cluster/options")
+async def options(call: Call) -> dict[str, Any]:
+    """The cluster's options: all for an auditor, else what every user interface needs."""
+    shown = dict(call.cluster.options)
+    if not call.allowed("/", "Sys.Audit"):
+        shown = {name: shown[name] for name in ("console", "tag-style") if name in shown}
+    tags = {vm.config["tags"] for vm in call.cluster.vms.values() if "tags" in vm.config}
+    allowed = sorted({tag for text in tags for tag in str(text).split(";")})
+    result = {name: parse_properties(str(value)) if name in _AS_OBJECT else value for name, value in shown.items()}
+    return result | {"allowed-tags": allowed}
 
 
-def _vm_resources(site: Site) -> list[dict[str, Any]]:
-    cluster = site.cluster
-    now = site.wall()
-    if now - cluster.broadcast_at >= site.timings.broadcast_s * site.time_scale:
-        cluster.broadcast_at = now
-        cluster.broadcast = {vmid: _broadcast(site, vmid) for vmid, vm in cluster.vms.items() if vm.lock != "clone"}
-    items: list[dict[str, Any]] = []
-    for vm in cluster.vms.values():
-        item = {"type": "qemu", "id": f"qemu/{vm.vmid}", "vmid": vm.vmid, "node": vm.node, "status": "unknown"}
-        item |= {"template": 1 if vm.template else 0} | cluster.broadcast.get(vm.vmid, {})
-        # tags, lock and pool are read from the cluster file system, not from the broadcast
-        fresh = {"tags": vm.config.get("tags"), "lock": vm.lock, "pool": vm.pool}
-        items.append(item | {key: value for key, value in fresh.items() if value})
-    return items
+_AS_OBJECT = frozenset({"crs", "ha", "migration", "next-id", "notify", "tag-style", "user-tag-access"})
+"""Options that are answered as objects though they are written as text (source: pve-manager API2/Cluster.pm)."""
 
 
-def _broadcast(site: Site, vmid: int) -> dict[str, Any]:
-    vm = site.cluster.vms[vmid]
-    figures = statistics(site, vm)
-    for key in ("tags", "lock"):
-        figures.pop(key, None)
-    return figures | {"maxcpu": int(vm.config.get("cores", 1)) * int(vm.config.get("sockets", 1))}
+@route("PUT", "/cluster/options")
+async def set_options(call: Call) -> None:
+    """Set or delete options."""
+    for name in split_list(call.text("delete")):
+        call.cluster.options.pop(name, None)
+    call.cluster.options |= {name: value for name, value in call.params.items() if name != "delete"}
 
 
-def _storage_resources(call: Call) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    for storage in call.cluster.storages.values():
-        if not call.allowed(f"/storage/{storage.name}", "Datastore.Audit"):
-            continue
-        room = usage(call.cluster, storage)
-        items += [
-            {
-                "type": "storage",
-                "id": f"storage/{node}/{storage.name}",
-                "node": node,
-                "storage": storage.name,
-                "plugintype": storage.type,
-                "content": ",".join(storage.content),
-                "shared": 1 if storage.shared else 0,
-                "status": "available",
-                "maxdisk": room["total"],
-                "disk": room["used"],
-            }
-            for node in storage.nodes
-        ]
-    return items
+@route("GET", "/cluster/log")
+async def log(call: Call) -> list[dict[str, Any]]:
+    """The newest lines of the cluster's log: all for an auditor, else the caller's own."""
+    lines = call.cluster.log
+    if not call.allowed("/", "Sys.Syslog"):
+        lines = [line for line in lines if line["user"] == call.caller.auth_id]
+    return list(reversed(lines))[: call.number("max", _SHOWN_LOG)]
 
 
 @route("GET", "/cluster/tasks")
@@ -155,25 +129,6 @@ async def tasks(call: Call) -> list[dict[str, Any]]:
     return items
 
 
-@route("GET", "/cluster/mapping/pci")
-async def pci_mappings(call: Call) -> list[dict[str, Any]]:
-    """The mapped PCI devices; with `check-node` their state on that node."""
-    node = call.text("check-node")
-    items: list[dict[str, Any]] = []
-    for mapping in call.cluster.mappings.values():
-        path = f"/mapping/pci/{mapping.name}"
-        if not call.allowed(path, "Mapping.Audit", "Mapping.Use", "Mapping.Modify", any_of=True):
-            continue
-        lines = [f"node={name},path={path},id={mapping.vendor_device}" for name, path in mapping.paths.items()]
-        item: dict[str, Any] = {"id": mapping.name, "description": mapping.description, "map": lines}
-        if node and node not in mapping.paths:
-            item["checks"] = [{"severity": "warning", "message": f"No mapping for node {node}."}]
-        elif node:
-            item["checks"] = []
-        items.append(item)
-    return items
-
-
 @route("GET", "/pools")
 async def pools(call: Call) -> list[dict[str, Any]]:
     """The pools; with `poolid` its members too."""
@@ -185,6 +140,6 @@ async def pools(call: Call) -> list[dict[str, Any]]:
         if wanted in {"", pool.name} and call.allowed(f"/pool/{pool.name}", "Pool.Audit"):
             item: dict[str, Any] = {"poolid": pool.name} | ({"comment": pool.comment} if pool.comment else {})
             if wanted:
-                item["members"] = [vm for vm in _vm_resources(call.site) if vm.get("pool") == pool.name]
+                item["members"] = [vm for vm in vm_resources(call) if vm.get("pool") == pool.name]
             items.append(item)
     return items

@@ -1,4 +1,4 @@
-"""Nodes: list, status, network."""
+"""Nodes: list and status (fields as recorded on 8.4.5, those of 9.2 as measured on 9.2.11)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.cluster import GIB
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.qemu import memory_bytes
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
     from pvenix_lab.site.pve.cluster import Node
 
+_INDEX = (
+    *("capabilities", "dns", "hardware", "hosts", "journal", "network", "qemu", "query-url-metadata", "replication"),
+    *("report", "sdn", "status", "storage", "syslog", "tasks", "time", "version", "vzdump"),
+)
 _ROOT_DISK = 94 * GIB
 _HOST_MEMORY = 4 * GIB
 """Memory that the node itself uses: a constant, nothing here measures."""
@@ -32,15 +37,11 @@ def usage(site: Site, node: Node) -> dict[str, Any]:
 
 
 def entry(site: Site, node: Node, *, visible: bool) -> dict[str, Any]:
-    """A node as `/nodes` and `/cluster/resources` list it; usage only for a caller that may see it."""
-    result: dict[str, Any] = {
-        "node": node.name,
-        "type": "node",
-        "id": f"node/{node.name}",
-        "status": "online",
-        "level": "",
-    }
-    return result | (usage(site, node) if visible else {})
+    """A node as `/nodes` and `/cluster/resources` list it; usage only for a caller that may see it, and only while online."""
+    result: dict[str, Any] = {"node": node.name, "type": "node", "id": f"node/{node.name}", "level": ""}
+    if not node.online:
+        return result | {"status": "offline"} | ({"maxcpu": node.cpus, "maxmem": node.memory} if visible else {})
+    return result | {"status": "online"} | (usage(site, node) if visible else {})
 
 
 @route("GET", "/nodes")
@@ -53,11 +54,19 @@ async def nodes(call: Call) -> list[dict[str, Any]]:
     ]
 
 
+@route("GET", "/nodes/{node}")
+async def index(_call: Call) -> list[dict[str, str]]:
+    """The sub-directories."""
+    return [{"name": name} for name in _INDEX]
+
+
 @route("GET", "/nodes/{node}/status")
 async def status(call: Call) -> dict[str, Any]:
     """State of one node; the load averages are text, as in the real answer."""
     node, release = call.node(), call.flavour.release
     now = usage(call.site, node)
+    nine = call.flavour is Flavour.PVE_9_2
+    memory = {"total": node.memory, "used": now["mem"], "free": node.memory - now["mem"]}
     return {
         "uptime": now["uptime"],
         "cpu": now["cpu"],
@@ -73,8 +82,9 @@ async def status(call: Call) -> dict[str, Any]:
             "flags": "fpu vme pse tsc msr svm aes avx2 hypervisor",
             "user_hz": 100,
             "hvm": "1",
+            **({"vendor": "AuthenticAMD", "family": "25"} if nine else {}),
         },
-        "memory": {"total": node.memory, "used": now["mem"], "free": node.memory - now["mem"]},
+        "memory": memory | ({"available": memory["free"]} if nine else {}),
         "rootfs": {
             "total": _ROOT_DISK,
             "used": now["disk"],
@@ -93,28 +103,3 @@ async def status(call: Call) -> dict[str, Any]:
             "machine": "x86_64",
         },
     }
-
-
-@route("GET", "/nodes/{node}/network")
-async def network(call: Call) -> list[dict[str, Any]]:
-    """The node's bridges; other interface types are not modelled and give an empty list."""
-    if call.text("type", "bridge") not in {"bridge", "any_bridge", "any_local_bridge"}:
-        return []
-    node = call.node()
-    return [
-        {
-            "iface": bridge,
-            "type": "bridge",
-            "active": 1,
-            "autostart": 1,
-            "priority": number,
-            "families": ["inet"],
-            "method": "static" if number == 3 else "manual",
-            "method6": "manual",
-            "bridge_ports": "",
-            "bridge_stp": "off",
-            "bridge_fd": "0",
-            **({"address": node.ip, "netmask": "24", "cidr": f"{node.ip}/24"} if number == 3 else {}),
-        }
-        for number, bridge in enumerate(node.bridges, start=3)
-    ]
