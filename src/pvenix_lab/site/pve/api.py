@@ -191,10 +191,7 @@ def _fault(site: Site, name: str, call: Call, path: str) -> Fault | None:
         return call.method.startswith(fault.text("method", "").upper()) and fault.text("path", "") in path
 
     vm = site.cluster.vms.get(call.vmid) if "vmid" in call.params else None
-    for host in dict.fromkeys((vm.name if vm else None, call.text("name") or None)):
-        if fault := site.faults.take(name, host, accept=accept):
-            return fault
-    return None
+    return site.faults.take_any(name, (vm.name if vm else None, call.text("name") or None), accept=accept)
 
 
 def _lock_file(call: Call) -> str:
