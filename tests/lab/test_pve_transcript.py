@@ -47,8 +47,6 @@ DIFFERENCES: dict[int, tuple[str, set[str]]] = {
         GUEST,
         {f".result.{key} missing" for key in ("id", "kernel-release", "kernel-version", "machine", "pretty-name")},
     ),
-    38: (GUEST, {".result.supported_commands missing", ".result.version missing"}),
-    39: ("get-fsinfo is not modelled", {"status 501", " is NoneType, was dict"}),
     40: (GUEST, {"status 596", " is NoneType, was dict"}),
     41: (GUEST, {"status 500", " is NoneType, was dict"}),
     63: ("`saved` is a number only for the newest task", {"[].saved is str, was int"}),

@@ -1,4 +1,8 @@
-"""The guest agent calls: enabled, running, answering, then the guest's own answer (proxmox.md a7)."""
+"""The guest agent calls: enabled, running, answering, then the guest's own answer (proxmox.md a7; source: qemu-server API2/Qemu/Agent.pm).
+
+A simple command passes on what the agent says, its refusals too: those are a 200 with an `error` in the result. The calls with
+parameters of their own turn a refusal into a 500.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,39 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.core import AgentError
+from pvenix_lab.site.pve.agent_answers import ANSWERS, NOT_FOUND
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.errors import ParameterError, PveError
+from pvenix_lab.site.pve.power import power_off
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import GuestProtocol, Site
+    from pvenix_lab.site.pve.call import Handler
     from pvenix_lab.site.pve.vm import Vm
 
 _AGENT = "/nodes/{node}/qemu/{vmid}/agent"
 _POLL_S = 0.02
 _PREFIX = "Agent error: "
+_GET = (
+    *("get-fsinfo", "get-host-name", "get-memory-block-info", "get-memory-blocks", "get-osinfo", "get-time"),
+    *("get-timezone", "get-users", "get-vcpus", "info", "network-get-interfaces"),
+)
+_POST = (
+    *("fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw", "fstrim", "ping", "shutdown"),
+    *("suspend-disk", "suspend-hybrid", "suspend-ram"),
+)
+_WITH_PARAMETERS = ("exec", "exec-status", "file-read", "file-write", "set-user-password")
+_WHILE_FROZEN = frozenset({"fsfreeze-freeze", "fsfreeze-status", "fsfreeze-thaw", "info", "ping"})
+_FROZEN = "Command guest-{} has been disabled: the agent is in frozen state"
 
 
 async def _ask(call: Call, command: str, params: dict[str, object] | None = None) -> Any:
+    """The agent's answer.
+
+    Raises:
+        PveError: no agent, no VM, no answer.
+        AgentError: the agent refuses.
+    """
     vm = call.vm()
     if not vm.agent_enabled:
         raise PveError("No QEMU guest agent configured")
@@ -29,10 +53,21 @@ async def _ask(call: Call, command: str, params: dict[str, object] | None = None
     guest = call.site.guest_for(vm)
     if not await _answers(call.site, vm, guest):
         raise PveError("QEMU guest agent is not running")
+    if vm.frozen and command not in _WHILE_FROZEN:
+        raise AgentError(_FROZEN.format("file-open" if command.startswith("file-") else command))
+    return _answer(call, vm, guest, command, params or {})
+
+
+def _answer(call: Call, vm: Vm, guest: GuestProtocol, command: str, params: dict[str, object]) -> Any:
     try:
-        return guest.agent(command, params or {})
+        answer = guest.agent(command, params)
     except AgentError as error:
-        raise PveError(_PREFIX + str(error).removeprefix(_PREFIX)) from None
+        if command not in ANSWERS or not str(error).endswith(NOT_FOUND):
+            raise
+        answer = None
+    if command in ANSWERS and not answer:  # a command of the machine, not of the guest's files and programs
+        return ANSWERS[command](call.site, vm)
+    return answer
 
 
 async def _answers(site: Site, vm: Vm, guest: GuestProtocol) -> bool:
@@ -50,45 +85,64 @@ async def _answers(site: Site, vm: Vm, guest: GuestProtocol) -> bool:
     return True
 
 
+async def _checked(call: Call, command: str, params: dict[str, object]) -> Any:
+    """As `_ask`, a refusal of the agent as the backend's error."""
+    try:
+        return await _ask(call, command, params)
+    except AgentError as error:
+        raise PveError(_PREFIX + str(error).removeprefix(_PREFIX)) from None
+
+
 async def _simple(call: Call, command: str) -> dict[str, Any]:
-    return {"result": await _ask(call, command)}
+    try:
+        answer = await _ask(call, command)
+    except AgentError as error:
+        kind = "CommandNotFound" if str(error).endswith(NOT_FOUND) else "GenericError"
+        return {"result": {"error": {"class": kind, "desc": str(error)}}}
+    if command == "shutdown":
+        vm, site = call.vm(), call.site
+        site.spawn(power_off(site, vm, graceful=True), f"guest-shutdown of {vm.vmid}")
+    return {"result": answer}
 
 
-@route("POST", _AGENT + "/ping")
-async def ping(call: Call) -> dict[str, Any]:
-    """An empty result if the agent answers."""
-    await _ask(call, "ping")
-    return {"result": {}}
+def _handler(command: str) -> Handler:
+    async def handle(call: Call) -> dict[str, Any]:
+        return await _simple(call, command)
+
+    return handle
 
 
-@route("GET", _AGENT + "/info")
-async def info(call: Call) -> dict[str, Any]:
-    """Version and commands of the agent."""
-    return await _simple(call, "info")
+for _method, _commands in (("GET", _GET), ("POST", _POST)):
+    for _command in _commands:
+        route(_method, f"{_AGENT}/{_command}")(_handler(_command))
 
 
-@route("GET", _AGENT + "/network-get-interfaces")
-async def interfaces(call: Call) -> dict[str, Any]:
-    """Every interface with its addresses, `lo` too."""
-    return await _simple(call, "network-get-interfaces")
+@route("GET", _AGENT)
+async def index(_call: Call) -> list[dict[str, str]]:
+    """Every command."""
+    return [{"name": name} for name in sorted((*_GET, *_POST, *_WITH_PARAMETERS))]
 
 
-@route("GET", _AGENT + "/get-host-name")
-async def host_name(call: Call) -> dict[str, Any]:
-    """The guest's host name."""
-    return await _simple(call, "get-host-name")
-
-
-@route("GET", _AGENT + "/get-osinfo")
-async def os_info(call: Call) -> dict[str, Any]:
-    """The guest's system."""
-    return await _simple(call, "get-osinfo")
+@route("POST", _AGENT)
+async def command(call: Call) -> dict[str, Any]:
+    """A simple command by its name."""
+    return await _simple(call, call.text("command"))
 
 
 @route("GET", _AGENT + "/file-read")
 async def file_read(call: Call) -> Any:
-    """A file's content, a bare object."""
-    return await _ask(call, "file-read", {"file": call.text("file")})
+    """A file's content, a bare object; 9.2 reads a part and leaves it in base64 on demand."""
+    answer = await _checked(call, "file-read", {"file": call.text("file")})
+    offset, count = call.number("offset"), call.number("count", -1)
+    decode = call.flag("decode", default=True)
+    if (offset or count >= 0 or not decode) and isinstance(answer, dict):
+        data = str(answer.get("content", "")).encode("latin-1", errors="replace")
+        part = data[offset:] if count < 0 else data[offset : offset + count]
+        shown = part.decode("latin-1") if decode else base64.b64encode(part).decode()
+        answer = answer | {"content": shown, "bytes-read": len(part)}
+        if offset + len(part) < len(data):
+            answer["truncated"] = 1
+    return answer
 
 
 @route("POST", _AGENT + "/file-write")
@@ -101,7 +155,7 @@ async def file_write(call: Call) -> None:
         except binascii.Error:
             raise ParameterError({"content": "invalid base64 content"}) from None
         params["encode"] = "0"
-    await _ask(call, "file-write", params)
+    await _checked(call, "file-write", params)
 
 
 @route("POST", _AGENT + "/exec")
@@ -110,10 +164,18 @@ async def execute(call: Call) -> Any:
     params: dict[str, object] = {"command": call.items("command")}
     if "input-data" in call.params:
         params["input-data"] = call.text("input-data")
-    return await _ask(call, "exec", params)
+    return await _checked(call, "exec", params)
 
 
 @route("GET", _AGENT + "/exec-status")
 async def exec_status(call: Call) -> Any:
     """State of a started program, output decoded."""
-    return await _ask(call, "exec-status", {"pid": call.number("pid")})
+    return await _checked(call, "exec-status", {"pid": call.number("pid")})
+
+
+@route("POST", _AGENT + "/set-user-password")
+async def set_user_password(call: Call) -> dict[str, Any]:
+    """Set a password in the guest."""
+    params: dict[str, object] = {"username": call.text("username"), "password": call.text("password")}
+    params["crypted"] = call.flag("crypted")
+    return {"result": await _checked(call, "set-user-password", params)}
