@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class Fault:
 
     def matches(self, name: str, host: str | None) -> bool:
         """True if the fault has this name and is armed for this host or for every host."""
-        return self.name == name and (self.host is None or self.host == host)
+        return self.name == name and self.host in (None, host)
 
     def number(self, key: str, default: float = 0.0) -> float:
         """The numeric argument `key`; where it was not given the catalogue's default, else `default`."""
@@ -171,20 +171,29 @@ class Faults:
         """The first armed fault of this name that applies to `host` now, left armed; None if there is none."""
         if not self._armed:
             return None
-        return next(self._matching(name, host, accept), None)
+        return next(self._matching(name, (host,), accept), None)
 
-    def _matching(self, name: str, host: str | None, accept: Callable[[Fault], bool] | None) -> Iterator[Fault]:
+    def _matching(
+        self, name: str, hosts: Collection[str | None], accept: Callable[[Fault], bool] | None
+    ) -> Iterator[Fault]:
         for fault in tuple(self._armed.get(name, ())):
-            if fault.matches(name, host) and (accept is None or accept(fault)) and _open(fault):
+            meant = fault.host is None or fault.host in hosts
+            if meant and (accept is None or accept(fault)) and _open(fault):
                 yield fault
 
     def take(
         self, name: str, host: str | None = None, *, accept: Callable[[Fault], bool] | None = None
     ) -> Fault | None:
         """As `peek`, and one occasion is used up. The result is true in a condition when the fault strikes."""
+        return self.take_any(name, (host,), accept=accept)
+
+    def take_any(
+        self, name: str, hosts: Collection[str | None], *, accept: Callable[[Fault], bool] | None = None
+    ) -> Fault | None:
+        """As `take`, for one occasion that concerns several hosts."""
         if not self._armed:
             return None
-        for fault in self._matching(name, host, accept):
+        for fault in self._matching(name, hosts, accept):
             fault.seen += 1
             if fault.seen < fault.nth or (fault.chance < 1 and self._random.random() >= fault.chance):
                 continue

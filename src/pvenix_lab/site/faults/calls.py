@@ -47,8 +47,7 @@ class Asked:
         found = _VMID.search(self.path)
         vm = self.site.cluster.vms.get(int(found[1])) if found else None
         new = self.params.get("name")
-        names = (vm.name if vm else None, new if isinstance(new, str) else None)
-        return tuple(dict.fromkeys(names))
+        return (vm.name if vm else None, new if isinstance(new, str) else None)
 
     @property
     def node(self) -> str:
@@ -63,8 +62,7 @@ class Asked:
 
     def take(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
         """The fault, one occasion used up."""
-        hits = (self.site.faults.take(name, host, accept=accept) for host in self.hosts)
-        return next((fault for fault in hits if fault), None)
+        return self.site.faults.take_any(name, self.hosts, accept=accept)
 
     def peek(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
         """The fault, left armed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.faults import strangers
 from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
 from pvenix_lab.site.guest.keys import new_key
+from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.rights import Entry
-from pvenix_lab.site.pve.vm import Snapshot, Vm, parse_properties
+from pvenix_lab.site.pve.sizes import GIB
+from pvenix_lab.site.pve.vm import Snapshot, Vm
+from pvenix_lab.site.pve.volumes import Volume
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
@@ -164,30 +168,44 @@ def _backup_job(site: Site, fault: Fault) -> Undo:
 
 
 def _larger(site: Site, fault: Fault) -> Undo:
-    return _with_disk(_template(site), "size", f"{int(fault.number('gib'))}G")
-
-
-def _with_disk(vm: Vm, key: str, value: str) -> Undo:
+    vm, gib = _template(site), int(fault.number("gib"))
     before = vm.config["scsi0"]
-    parts = parse_properties(str(before), "file") | {key: value}
-    vm.config["scsi0"] = ",".join([parts.pop("file"), *(f"{name}={text}" for name, text in sorted(parts.items()))])
-    return lambda: vm.config.update(scsi0=before)
+    vm.config["scsi0"] = re.sub(r"size=\w+", f"size={gib}G", str(before))
+    volumes.enter(site.cluster)
+    disk = next(v for v in site.cluster.volumes.entries.values() if v.volid == vm.disks()["scsi0"]["file"])
+    size, disk.size = disk.size, gib * GIB
+
+    def undo() -> None:
+        vm.config["scsi0"], disk.size = before, size
+
+    return undo
 
 
 def _elsewhere(site: Site, fault: Fault) -> Undo:
     """The template on local storage of one node: no clone of it can be made on another."""
     vm, cluster = _template(site), site.cluster
     node, before = vm.node, {key: vm.config[key] for key in vm.disks()}
-    local = next((s.name for s in cluster.storages.values() if not s.shared and "images" in s.content), "local-lvm")
+    local = next(s for s in cluster.storages.values() if not s.shared and "images" in s.content)
     vm.node = fault.text("node")
     for key, value in before.items():
-        vm.config[key] = f"{local}:{str(value).partition(':')[2]}"
+        vm.config[key] = f"{local.name}:{str(value).partition(':')[2]}"
+    volumes.enter_vm(cluster, vm)
 
     def undo() -> None:
         vm.node = node
         vm.config.update(before)
 
     return undo
+
+
+def _orphan(site: Site, fault: Fault) -> Undo:
+    vmid, storage = int(fault.number("vmid")), site.cluster.storages.get(fault.text("storage"))
+    if storage is None:
+        raise ValueError(f"fault {fault.name!r}: there is no storage {fault.text('storage')!r}")
+    left = Volume(storage=storage.name, name=f"vm-{vmid}-disk-0", size=8 * GIB, vmid=vmid)
+    key = (volumes.place(storage, storage.nodes[0]), left.volid)
+    site.cluster.volumes.entries[key] = left
+    return lambda: site.cluster.volumes.entries.pop(key, None)
 
 
 def _without_drive(site: Site, _fault: Fault) -> Undo:
@@ -316,6 +334,18 @@ SPECS = (
         kind=Kind.STATE,
         begin=_backup_job,
         needs_host=True,
+    ),
+    Spec(
+        name="orphan-volume",
+        rows=("F33",),
+        what="a storage holds a volume of a VM id that no VM has, until cleared",
+        args=(
+            Arg(name="vmid", default=399, what="the id that owns it"),
+            Arg(name="storage", default="tanka1", what="where it lies"),
+        ),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_orphan,
     ),
     Spec(
         name="template-larger",

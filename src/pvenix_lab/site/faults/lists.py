@@ -41,7 +41,7 @@ def changed(asked: Asked, answer: Response) -> Response:
     if answer.status != 200 or answer.body is None:
         return answer
     body = copy.deepcopy(answer.body)
-    for change in (_offline, _without_quorum, _without_figures, _hostile, _orphan, _of_agent):
+    for change in (_offline, _without_quorum, _without_figures, _hostile, _of_agent):
         change(asked, body)
     return Response(status=200, reason=answer.reason, body=body, protected=answer.protected)
 
@@ -104,17 +104,6 @@ def _hostile(asked: Asked, body: dict[str, Any]) -> None:
                 item["t"] = TERMINAL + str(item.get("t"))
 
 
-def _orphan(asked: Asked, body: dict[str, Any]) -> None:
-    fault = asked.peek("orphan-volume") if asked.path.endswith("/content") else None
-    data = body.get("data")
-    if fault is None or not isinstance(data, list) or f"/{fault.text('storage')}/" not in asked.path:
-        return
-    vmid = int(fault.number("vmid"))
-    if asked.params.get("vmid", str(vmid)) == str(vmid):
-        volid = f"{fault.text('storage')}:vm-{vmid}-disk-0"
-        data.append({"volid": volid, "content": "images", "format": "raw", "size": 8 << 30, "vmid": vmid, "used": 0})
-
-
 def _of_agent(asked: Asked, body: dict[str, Any]) -> None:
     fault = asked.peek("agent-answers") if "/agent/" in asked.path else None
     if fault is None:
@@ -162,17 +151,6 @@ SPECS = (
         rows=("T3", "T4", "T5", "T6", "R8", "R9"),
         what="the API sends names or texts that are traps, until cleared",
         args=(Arg(name="where", default="vm", what="which names", choices=("vm", "node", "notes", "upid", "log")),),
-        face=Face.API,
-        kind=Kind.STATE,
-    ),
-    Spec(
-        name="orphan-volume",
-        rows=("F33",),
-        what="a storage lists a volume of a VM id that no VM has, until cleared",
-        args=(
-            Arg(name="vmid", default=399, what="the id that owns it"),
-            Arg(name="storage", default="tanka1", what="where it lies"),
-        ),
         face=Face.API,
         kind=Kind.STATE,
     ),
