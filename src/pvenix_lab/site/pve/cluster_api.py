@@ -9,7 +9,7 @@ from pvenix_lab.site.pve.cluster import LOCAL_NODE
 from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.resources import vm_resources
-from pvenix_lab.site.pve.tasks_api import shown_user
+from pvenix_lab.site.pve.tasks_api import owns, shown_user
 from pvenix_lab.site.pve.vm import parse_properties
 
 _FIRST_ID, _LAST_ID = 100, 1_000_000
@@ -118,7 +118,7 @@ async def tasks(call: Call) -> list[dict[str, Any]]:
     found = [
         task
         for task in reversed(call.cluster.tasks.values())
-        if task.owner == call.caller.auth_id or call.allowed(f"/nodes/{task.node}", "Sys.Audit")
+        if owns(call.caller, task) or call.allowed(f"/nodes/{task.node}", "Sys.Audit")
     ]
     items: list[dict[str, Any]] = []
     for task in found[:_SHOWN_TASKS]:

@@ -23,7 +23,9 @@ UPID = re.compile(
     r"(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s]+):(?P<id>[^:\s]*):(?P<user>[^:\s]+):"
 )
 KILLED = "unable to read tail (got 0 bytes)"
-"""Exit status of a task that was stopped through the API, as measured on 8.4.5."""
+"""Exit status of a task that ended without a word in its log, such as one that was stopped early (measured on 8.4.5)."""
+UNEXPECTED = "unexpected status"
+"""Exit status of a task whose log ends without a result (source: pve-common Tools.pm, upid_read_status)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +80,7 @@ def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None
     upid = f"UPID:{node}:{pid:08X}:{pstart:08X}:{now:08X}:{kind}:{name}:{owner}:"
     task = Task(upid=upid, node=node, type=kind, id=name, owner=owner, pid=pid, pstart=pstart, starttime=now)
     site.cluster.tasks[upid] = task
+    site.cluster.note(site.wall(), user=owner, node=node, text=f"starting task {upid}")
     task.job = site.spawn(_run(site, task, works.struck(call, kind, worker)), name=upid)
     return upid
 
@@ -95,4 +98,6 @@ async def _run(site: Site, task: Task, worker: Worker) -> None:
         task.log(f"TASK {result}")
         task.end(result, at=int(site.wall()))
     finally:
-        task.end(KILLED, at=int(site.wall()))  # no effect unless the worker was cancelled or died of a defect
+        # the first has no effect unless the worker was cancelled or died of a defect
+        task.end(UNEXPECTED if task.lines else KILLED, at=int(site.wall()))
+        site.cluster.note(site.wall(), user=task.owner, node=task.node, text=f"end task {task.upid} {task.exitstatus}")
