@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from pvenix.adapters.git.checkout import Checkout
 from pvenix.adapters.git.repo import GitRepo
@@ -18,9 +16,11 @@ from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
 from pvenix.fleet.starter import starter
 from pvenix.lifecycle.founding import Founded, Founding, found
+from pvenix.lifecycle.gitkeys import host_at
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.model.errors import Refused, UsageError
+from pvenix.model.git_url import GitUrl
 from pvenix.model.initialised import Initialised
 from pvenix.model.site import Repository
 from pvenix.operator import author
@@ -28,32 +28,6 @@ from pvenix.operator import author
 MESSAGE: Final = "Add the pvenix fleet"
 _GUARDED: Final = "main"
 """The branch that nix/files/fleet-update-hook protects."""
-_PATH: Final = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._+-]*){2,}")
-"""Nothing in it is read by a shell, by sshd or by git as anything but a path; the root has no repository."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a repository is, from its URL."""
-
-    user: str
-    address: str
-    port: int
-    path: str
-
-    @classmethod
-    def of(cls, url: str) -> Place:
-        """The parts of `ssh://USER@HOST[:PORT]/PATH`.
-
-        Raises: UsageError for any other URL.
-        """
-        parts = urlsplit(url)
-        if parts.scheme == "ssh" and parts.username and parts.hostname and _PATH.fullmatch(parts.path):
-            return cls(user=parts.username, address=parts.hostname, port=parts.port or 22, path=parts.path)
-        raise UsageError(
-            f"no repository can be made at {url}",
-            hint="write repository.url in inventory/site.yaml as ssh://git@HOST/srv/git/NAME.git",
-        )
 
 
 async def init_remote(fleet: Fleet, *, trust: TrustStore, cache: Path, say: Callable[[str], None]) -> Initialised:
@@ -63,7 +37,7 @@ async def init_remote(fleet: Fleet, *, trust: TrustStore, cache: Path, say: Call
     RemoteFailure, OutcomeUnknown, LocalResource.
     """
     repository = _repository(fleet)
-    place = Place.of(repository.url)
+    place = GitUrl.parse(repository.url)
     key = _host_key(fleet, repository, place, trust)
     checkout = Checkout(fleet.root, url=repository.url, branch=repository.branch, author=author(), home=cache)
     await checkout.examine()
@@ -101,14 +75,14 @@ def _repository(fleet: Fleet) -> Repository:
     return repository
 
 
-def _host_key(fleet: Fleet, repository: Repository, place: Place, trust: TrustStore) -> str:
+def _host_key(fleet: Fleet, repository: Repository, place: GitUrl, trust: TrustStore) -> str:
     """The key that the repository's host must prove to have.
 
     Raises: Refused when nobody has said which one that is.
     """
     if repository.host_key:
         return repository.host_key
-    name = _inventory_name(fleet, place.address)
+    name = host_at(fleet, place.address)
     pin = trust.get(name) if name else None
     if pin is not None:
         return pin.key
@@ -123,15 +97,7 @@ def _host_key(fleet: Fleet, repository: Repository, place: Place, trust: TrustSt
     )
 
 
-def _inventory_name(fleet: Fleet, address: str) -> str:
-    """The host of the inventory that has this address or name, else the one that keeps the repository."""
-    hosts = fleet.hosts.values()
-    here = [host for host in hosts if address in (host.name, host.machine.network.ip)]
-    here += [host for host in hosts if address.endswith(fleet.site.domain) and address.startswith(f"{host.name}.")]
-    return next((host.name for host in [*here, *(host for host in hosts if host.machine.controller)]), "")
-
-
-async def _found(fleet: Fleet, repository: Repository, place: Place, key: str, say: Callable[[str], None]) -> Founded:
+async def _found(fleet: Fleet, repository: Repository, place: GitUrl, key: str, say: Callable[[str], None]) -> Founded:
     """The repository on its host."""
     access = fleet.site.access
     if access.key is None or repository.key is None:

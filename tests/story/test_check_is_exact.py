@@ -43,7 +43,7 @@ def test_a_new_guest_up_to_its_first_boot(lab: StoryLab) -> None:
     sent = shown(lab, "clone", "tappaas-litellm", code=0)
     assert [text.split()[:2] for text in foreseen] == [text.split()[:2] for text in sent]
     assert foreseen[0] == sent[0]
-    for verb in ("cloudinit", "boot"):
+    for verb in ("cloudinit", "boot", "register"):
         assert shown(lab, verb, "tappaas-litellm", "-C", code=3) == shown(lab, verb, "tappaas-litellm", code=0)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from pvenix.engine.trust import Pin, TrustStore
 from pvenix.fleet.load import Fleet, load_fleet
-from pvenix.founding import Place, init_remote
+from pvenix.founding import init_remote
 from pvenix.model.errors import LocalResource, Refused, UsageError
+from pvenix.model.git_url import GitUrl
 from tests.unit import fleet_files
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIn0fj5Pjg8au5M21Wiegz2quns89BiN2ruXqXqe2RSy"
@@ -39,13 +40,13 @@ async def init(fleet: Fleet, root: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "place"),
     [
-        (URL, Place(user="git", address="a1.mgmt.internal", port=2222, path="/srv/git/fleet.git")),
-        ("ssh://git@10.0.0.30/srv/git/a.git", Place(user="git", address="10.0.0.30", port=22, path="/srv/git/a.git")),
-        ("ssh://git@[fd00::1]:22/srv/a", Place(user="git", address="fd00::1", port=22, path="/srv/a")),
+        (URL, GitUrl(user="git", address="a1.mgmt.internal", port=2222, path="/srv/git/fleet.git")),
+        ("ssh://git@10.0.0.30/srv/git/a.git", GitUrl(user="git", address="10.0.0.30", port=22, path="/srv/git/a.git")),
+        ("ssh://git@[fd00::1]:22/srv/a", GitUrl(user="git", address="fd00::1", port=22, path="/srv/a")),
     ],
 )
-def test_a_repository_is_where_its_url_says(url: str, place: Place) -> None:
-    assert Place.of(url) == place
+def test_a_repository_is_where_its_url_says(url: str, place: GitUrl) -> None:
+    assert GitUrl.parse(url) == place
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_a_repository_is_where_its_url_says(url: str, place: Place) -> None:
     ],
 )  # fmt: skip
 def test_a_repository_that_cannot_be_made_or_served_safely_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="no repository can be made"):
-        Place.of(url)
+    with pytest.raises(UsageError, match="does not say on which host"):
+        GitUrl.parse(url)
 
 
 async def test_a_host_whose_key_nobody_knows_is_not_asked(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,15 +10,17 @@ import pytest
 
 from pvenix.engine.ports import CommandResult, End
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.register import _authorise
+from pvenix.lifecycle.register import _let_in
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.names import NodeName, Vmid
 from tests.unit.lifecycle_support import config, host
 
-KEYS = "/srv/git/.ssh/authorized_keys"
+HOME = "/srv/git"
+KEYS = f"{HOME}/.ssh/authorized_keys"
 KEY = f"ssh-ed25519 {'A' * 68}"
+URL = "ssh://git@10.69.13.5/srv/git/tappaas-nixos-config.git"
 OPERATOR = 'restrict,command="/bin/fleet-git-serve operator" ssh-ed25519 BBBB operator\n'
 
 
@@ -28,6 +30,8 @@ class Server:
     def __init__(self, text: str | None, cat: CommandResult | None = None) -> None:
         self.files = {} if text is None else {KEYS: text}
         self._cat = cat
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What another operator does between our look and our write."""
 
     async def run(self, argv: Sequence[str], *, stdin: bytes = b"", **_: Any) -> CommandResult:
         match list(argv):
@@ -35,6 +39,11 @@ class Server:
                 return ended(int(path not in self.files))
             case ["cat", path]:
                 return self._cat or ended(0, self.files[path])
+            case ["getent", "passwd", user]:
+                return ended(0, f"{user}:x:990:990::{HOME}:/bin/sh\n")
+            case ["dd", target, "oflag=append", "conv=notrunc", *_]:
+                self.meanwhile()
+                self.files[target.removeprefix("of=")] += stdin.decode()
             case ["dd", target, *_]:
                 self.files[target.removeprefix("of=")] = stdin.decode()
             case ["mv", "-T", source, target]:
@@ -46,7 +55,7 @@ def ended(status: int, out: str = "", end: End = End.EXITED) -> CommandResult:
     return CommandResult(argv=("x",), end=end, exit_status=status, stdout=out, stderr="", seconds=0)
 
 
-async def let_in(server: Server, name: str = "dns01") -> str:
+async def let_in(server: Server, name: str = "dns01", url: str = URL) -> str:
     async def agent_read_file(*_: object) -> str:
         return f"{KEY} root@{name}\n"
 
@@ -55,14 +64,16 @@ async def let_in(server: Server, name: str = "dns01") -> str:
 
     controller = host("cicd", controller=True)
     world = SimpleNamespace(
-        fleet=SimpleNamespace(hosts={"cicd": controller}),
+        fleet=SimpleNamespace(
+            hosts={"cicd": controller}, site=SimpleNamespace(repository=SimpleNamespace(url=url), domain="internal")
+        ),
         pve=SimpleNamespace(agent_read_file=agent_read_file),
         trust=SimpleNamespace(get=lambda _name: object()),
         guest=SimpleNamespace(session=same),
         target=same,
     )
     found = Found(node=NodeName("n1"), vmid=Vmid(200), config=config())
-    return await _authorise(cast("World", world), looking_at(name), found)
+    return await _let_in(cast("World", world), looking_at(name), found)
 
 
 async def test_the_first_key_of_all_makes_the_file() -> None:
@@ -79,6 +90,31 @@ async def test_a_key_is_added_once_and_replaces_the_guest_s_older_one() -> None:
     lines = server.files[KEYS].splitlines()
     assert lines[0] == OPERATOR.strip()
     assert [KEY in line for line in lines] == [False, True]
+
+
+async def test_a_key_that_somebody_else_lets_in_at_the_same_time_stays() -> None:
+    server = Server(OPERATOR)
+    other = f'restrict,command="/bin/fleet-git-serve guest:web01" {KEY} web01\n'
+
+    def let_another_in() -> None:
+        server.files[KEYS] += other
+
+    server.meanwhile = let_another_in
+    assert await let_in(server) == ""
+    assert server.files[KEYS].startswith(OPERATOR + other)
+    assert server.files[KEYS].endswith(f"{KEY} dns01\n")
+
+
+async def test_a_key_opens_the_repository_that_the_site_names() -> None:
+    server = Server(OPERATOR)
+    assert await let_in(server, url="ssh://git@10.69.13.5/srv/git/second.git") == ""
+    assert f'fleet-git-serve guest:dns01 /srv/git/second.git" {KEY} dns01' in server.files[KEYS]
+
+
+async def test_a_repository_that_no_host_serves_lets_nobody_in() -> None:
+    server = Server(OPERATOR)
+    assert "no host of the inventory keeps /srv/fleet.git" in await let_in(server, url="/srv/fleet.git")
+    assert server.files == {KEYS: OPERATOR}
 
 
 @pytest.mark.parametrize("name", ["operator", "dns0"])

@@ -48,6 +48,11 @@ def write_file(path: str) -> Argv:
     return ("dd", f"of={path}", "status=none")
 
 
+def append_to_file(path: str) -> Argv:
+    """Append standard input to `path`; a short one arrives in one write, whoever else appends at the time (open(2))."""
+    return ("dd", f"of={path}", "oflag=append", "conv=notrunc", "status=none")
+
+
 def fetch_bundle(attempt: str, branch: str) -> Argv:
     """Take the commits of the attempt's bundle into /etc/nixos."""
     return (

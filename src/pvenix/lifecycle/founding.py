@@ -11,17 +11,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from pathlib import PurePosixPath
 from typing import Final
 
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.gitkeys import DEFAULT_PATH, SERVE, KeyFile, key_file, key_line, letting_in, putting, send
 from pvenix.lifecycle.remote import Remote, must, text_of
 from pvenix.model.errors import Refused, RemoteFailure
 
-DEFAULT_PATH: Final = "/srv/git/tappaas-nixos-config.git"
-"""The repository that nix/files/fleet-git-serve serves when its line names none."""
-SERVE: Final = "/run/current-system/sw/bin/fleet-git-serve"
-"""Where nix/modules/role-cicd.nix puts the forced command of every key."""
+__all__ = ["DEFAULT_PATH", "SERVE", "Founded", "Founding", "found"]
+
 _NO_COMMIT: Final = "0" * 40
 _FORCED: Final = re.compile(r'command="([^"]*)"')
 
@@ -66,8 +64,8 @@ async def found(remote: Remote, wanted: Founding) -> Founded:
     Raises: Refused when a hook or a key line of somebody else is in the way, RemoteFailure when the user is missing,
     /etc/nixos has edits that are in no commit, or a command fails; OutcomeUnknown when the connection is lost.
     """
-    home = await _home(remote, wanted.owner)
-    authorised = _opens(await text_of(remote, _keys(home)), wanted)
+    keys = await key_file(remote, wanted.owner)
+    authorised = _opens(await text_of(remote, keys.path), wanted)
     hook = await _hook_fits(remote, wanted)
     tip = await _tip(remote, wanted)
     if not tip:
@@ -81,27 +79,8 @@ async def found(remote: Remote, wanted: Founding) -> Founded:
     if not hook:
         await _put_hook(remote, wanted)
     if not authorised:
-        await _authorise(remote, wanted, home)
+        await _authorise(remote, wanted, keys)
     return Founded(tip=tip, changed=changed)
-
-
-async def _home(remote: Remote, user: str) -> str:
-    """The home of the user that serves the repository."""
-    entry = await remote.try_read(("getent", "passwd", user))
-    fields = entry.stdout.strip().split(":")
-    if entry.ok and len(fields) == 7 and fields[5].startswith("/"):
-        return fields[5].rstrip("/")
-    raise RemoteFailure(
-        f"the host has no user {user}",
-        why="the repository belongs to the user that its URL names",
-        hint="deploy nix/modules/role-cicd.nix there, or, for now: "
-        f"sudo useradd --system --home-dir /srv/git --create-home --shell /bin/sh {user}",
-        code="PVX0720",
-    )
-
-
-def _keys(home: str) -> str:
-    return f"{home}/.ssh/authorized_keys"
 
 
 async def _there(remote: Remote, path: str) -> bool:
@@ -209,32 +188,21 @@ async def _commit_plain_files(remote: Remote, wanted: Founding) -> None:
     await remote.write((*repository, *author, "commit", "--quiet", "-m", "Initial commit of NixOS config"))
 
 
-async def _authorise(remote: Remote, wanted: Founding, home: str) -> None:
+async def _authorise(remote: Remote, wanted: Founding, keys: KeyFile) -> None:
     """Let the operator's key in, beside every key that is there already."""
     serve = SERVE
     if not await _there(remote, SERVE):
-        serve = f"{home}/fleet-git-serve"
-        await _put(remote, serve, wanted.serve, mode="755", owner="root")
-    folder = str(PurePosixPath(_keys(home)).parent)
-    if not await _there(remote, folder):
-        await remote.write(argv.make_dir(folder))
-        await remote.write(("chmod", "700", folder))
-        await remote.write(("chown", f"{wanted.owner}:", folder))
-    command = f"{serve} operator" + ("" if wanted.path == DEFAULT_PATH else f" {wanted.path}")
-    line = f'restrict,command="{command}" {" ".join(wanted.operator_key.split()[:2])} operator'
-    present = await text_of(remote, _keys(home))
-    text = "".join(f"{known}\n" for known in [*present.splitlines(), line])
-    await _put(remote, _keys(home), text, mode="600", owner=wanted.owner)
+        serve = keys.own_serve
+        await send(remote, putting(serve, wanted.serve, mode="755", owner="root"))
+    if not await _there(remote, keys.folder):
+        await remote.write(argv.make_dir(keys.folder))
+        await remote.write(("chmod", "700", keys.folder))
+        await remote.write(("chown", f"{wanted.owner}:", keys.folder))
+    line = key_line(serve, "operator", wanted.operator_key, repository=wanted.path)
+    present = await text_of(remote, keys.path)
+    await send(remote, letting_in(keys, wanted.operator_key.split()[1], line, present=present))
 
 
 async def _put_hook(remote: Remote, wanted: Founding) -> None:
     await remote.write(argv.make_dir(f"{wanted.path}/hooks"))
-    await _put(remote, f"{wanted.path}/hooks/update", wanted.hook, mode="755", owner=wanted.owner)
-
-
-async def _put(remote: Remote, path: str, text: str, *, mode: str, owner: str) -> None:
-    """Write a file in one step: it is never there with another mode or owner, or by half."""
-    await remote.write(argv.write_file(f"{path}.new"), stdin=text.encode())
-    await remote.write(("chmod", mode, f"{path}.new"))
-    await remote.write(("chown", f"{owner}:", f"{path}.new"))
-    await remote.write(("mv", "-T", f"{path}.new", path))
+    await send(remote, putting(f"{wanted.path}/hooks/update", wanted.hook, mode="755", owner=wanted.owner))
