@@ -15,7 +15,7 @@ class TreeImage:
     root: Path
     directories: tuple[str, ...]
     files: tuple[str, ...]
-    immutable: tuple[str, ...]
+    immutable: frozenset[str]
 
     @classmethod
     def of(cls, root: Path) -> TreeImage:
@@ -25,7 +25,7 @@ class TreeImage:
             here = os.path.relpath(folder, root)
             directories += [os.path.normpath(f"{here}/{name}") for name in names]
             files += [os.path.normpath(f"{here}/{name}") for name in plain]
-        fixed = tuple(name for name in files if name.startswith(".git/objects/"))
+        fixed = frozenset(name for name in files if name.startswith(".git/objects/"))
         return cls(root=root, directories=tuple(directories), files=tuple(files), immutable=fixed)
 
     def place(self, target: Path, *, share: bool) -> None:
@@ -34,13 +34,12 @@ class TreeImage:
         Links save most of the time with a hundred guests; programs of the guests break them before they write, but somebody who
         edits such a file from outside edits it for every guest.
         """
-        base, source = str(target), str(self.root)
+        base, source = f"{target}/", f"{self.root}/"
         target.mkdir(parents=True, exist_ok=True)
         for name in self.directories:
-            os.mkdir(f"{base}/{name}")  # noqa: PTH102 - strings: this runs for every directory of every guest
-        fixed = set(self.immutable)
+            os.mkdir(base + name)  # noqa: PTH102 - strings: this runs for every directory of every guest
         for name in self.files:
-            if name in fixed or (share and not name.startswith(".git/")):
-                os.link(f"{source}/{name}", f"{base}/{name}")
+            if name in self.immutable or (share and not name.startswith(".git/")):
+                os.link(source + name, base + name)
             else:
-                shutil.copy2(f"{source}/{name}", f"{base}/{name}")
+                shutil.copy2(source + name, base + name)

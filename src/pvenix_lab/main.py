@@ -21,6 +21,7 @@ from pvenix_lab.faces.ssh import SshFace
 from pvenix_lab.seed import BARE, Plan, Seed, Seeded, host_key
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import GIT_KEY
+from pvenix_lab.site.memorydisks import MANY, MemoryDisks
 from pvenix_lab.site.whole import whole_site
 
 if TYPE_CHECKING:
@@ -80,10 +81,13 @@ async def _serve(directory: Path, options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
+        disks = MemoryDisks()
+        made: dict[str, Any] = {"guest_factory": disks.guest, "clone_disk": disks.clone} if options.hosts > MANY else {}
         site = await stack.enter_async_context(
-            whole_site(root=directory, seed=options.seed, time_scale=1 / options.speed)
+            whole_site(root=directory, seed=options.seed, time_scale=1 / options.speed, **made)
         )
         description = await _open(stack, site, options, stop)
+        disks.built = True
         path = directory / "lab.json"
         _write_private(path, json.dumps(description, indent=2) + "\n")
         sys.stdout.write(f"{description['name']}: {len(description['guests'])} guests, described in {path}\n")
@@ -175,7 +179,7 @@ def _describe_guest(guest: Guest) -> dict[str, Any]:
         "node": guest.vm.node,
         "address": guest.addresses[0].partition("/")[0] if guest.addresses else "",
         "root": str(guest.root),
-        "git_key": str(guest.tree.real(GIT_KEY)),
+        "git_key": f"{guest.root}{guest.tree.resolve(GIT_KEY)}",
     }
 
 

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from pvenix_lab.site.guest.flake import FlakeTree, evaluate, evaluate_template
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.install import install, upgrade
 from pvenix_lab.site.guest.vfs import VirtualRoot
+from pvenix_lab.site.memorydisks import MANY
 from pvenix_lab.site.pve.clone import clone_now
 from pvenix_lab.site.pve.cloudinit import regenerate
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
@@ -31,7 +33,6 @@ NOT_YET = frozenset({"tappaas-vllm", "tappaas-litellm"})
 BARE = "/srv/git/tappaas-nixos-config.git"
 SERVE = "/run/current-system/sw/bin/fleet-git-serve"
 _UPSTREAM = f"ssh://git@tappaas-cicd.mgmt.internal{BARE}"
-_SHARE_FROM = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,11 +241,12 @@ class Seed:
         self._git("config", "core.checkStat", "minimal", cwd=pristine)
         self._git("config", "core.trustctime", "false", cwd=pristine)
         image = TreeImage.of(pristine)
-        share = len(seeded.guests) > _SHARE_FROM
-        roots = [guest.root for guest in seeded.guests.values()] + [self._site.guest_root(TEMPLATE_VMID)]
-        for root in roots:
-            image.place(root / "etc/nixos", share=share)
-        shutil.rmtree(pristine)
+        image.place(self._site.guest_root(TEMPLATE_VMID) / "etc/nixos", share=False)
+        many = self._plan.hosts > MANY
+        for guest in seeded.guests.values():
+            guest.tree.later("/etc/nixos", partial(image.place, share=many))
+        if not many:
+            shutil.rmtree(pristine)
 
     def _deploy(self, head: str, guests: dict[str, Guest]) -> None:
         """Generation 2 of every host: built at main, current, boot default, booted."""

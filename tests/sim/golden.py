@@ -15,15 +15,16 @@ from pvenix.fleet.load import Fleet, load_fleet
 from pvenix.model.names import CommitId
 from pvenix_lab.seed import Plan, Seed
 from pvenix_lab.site.core import Site
-from pvenix_lab.site.disk import clone_disk
+from pvenix_lab.site.disk import NOT_ON_DISK, clone_disk
 from pvenix_lab.site.guest.fabric import Fabric, fabric_of
 from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.memnodes import Dir, load
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID, Cluster
 from pvenix_lab.site.pve.vm import Vm
 from pvenix_lab.site.whole import new_guest, whole_site
 from tests.contract.memory_repo import MemoryRemote, Stored
 from tests.sim.gitless import check_out
-from tests.sim.memtree import NOT_ON_DISK, Dir, Disks, MemoryTree, load
+from tests.sim.memtree import Disks, MemoryTree
 from tests.sim.virtual import run_virtual
 
 ROOT: Final = Path(__file__).parents[2]
@@ -137,7 +138,7 @@ def _disk(root: Path, vmid: int, commits: tuple[Stored, ...]) -> Dir:
     tree = MemoryTree(path, load(path).copy(without=NOT_ON_DISK), lambda: float(EPOCH))
     files = {name: content for name, (_, content) in commits[0].files.items()}
     check_out(tree, commits[0].id, [commit.id for commit in commits], files)
-    return tree.top
+    return tree.memory.top
 
 
 def _add_strangers(cluster: Cluster) -> None:

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import ExitCode
@@ -43,7 +44,7 @@ class Strike:
     call: int
     name: str
     host: str = ""
-    args: dict[str, object] = field(default_factory=dict)
+    args: dict[str, Any] = field(default_factory=dict)
     lasts_s: float = 0.0
 
 

@@ -148,12 +148,12 @@ class SshFace:
             login_timeout=30,
         )
 
-    def _host_key(self, guest: Guest) -> str | asyncssh.SSHKey:
+    def _host_key(self, guest: Guest) -> asyncssh.SSHKey:
         """The guest's own, or that of whoever sits in between."""
         return (
             asyncssh.generate_private_key("ssh-ed25519")
             if faults.is_impostor(guest)
-            else str(guest.tree.real(HOST_KEY))
+            else asyncssh.import_private_key(guest.tree.read(HOST_KEY))
         )
 
     def _close(self, vmid: int) -> None:

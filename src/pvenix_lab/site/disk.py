@@ -6,10 +6,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.guest.guest import Guest
+
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
 
-_NOT_ON_DISK = frozenset({"proc", "run"})
+NOT_ON_DISK = frozenset({"proc", "run"})
 
 
 def clone_disk(site: Site, source_root: Path, target_root: Path) -> None:
@@ -17,12 +19,14 @@ def clone_disk(site: Site, source_root: Path, target_root: Path) -> None:
 
     What is no disk (/proc, /run) stays behind. Store paths and Git objects are immutable, so they are shared by hard links.
     """
-    del site
+    for guest in site.guests.values():
+        if isinstance(guest, Guest) and guest.root == source_root:
+            guest.tree.settle()
     target_root.mkdir(parents=True, exist_ok=True)
     top = str(source_root)
 
     def ignore(directory: str, names: list[str]) -> set[str]:
-        return set(names) & _NOT_ON_DISK if directory == top else set()
+        return set(names) & NOT_ON_DISK if directory == top else set()
 
     def place(source: str, target: str) -> str:
         if "/nix/store/" in source or "/.git/objects/" in source:

@@ -9,21 +9,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from pvenix_lab.site.guest.memfiles import MemoryFiles, NeedsDisk
+from pvenix_lab.site.guest.memnodes import store
+from pvenix_lab.site.guest.realfiles import RealFiles, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-_MAX_LINKS = 40  # Linux's limit, then ELOOP
+T = TypeVar("T")
 USER_OWNED = ("/home/tappaas", "/tmp", "/var/tmp", "/run/user/1000")  # noqa: S108 - paths inside the guest's tree
-
-
-def parts_of(path: str) -> list[str]:
-    """The components of `path` without empty ones and dots."""
-    return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def error(code: int, path: str) -> OSError:
@@ -36,13 +34,51 @@ def reason(exc: OSError) -> str:
     return os.strerror(exc.errno) if exc.errno else str(exc)
 
 
-class VirtualRoot:
-    """The file tree of one guest. Every method takes the guest's absolute paths and raises OSError naming them."""
+class Files(Protocol):
+    """Where a tree's files are kept."""
 
-    def __init__(self, root: Path) -> None:
+    def resolve(self, path: str, *, follow_last: bool = True) -> str:
+        """See `VirtualRoot`, also for the rest."""
+
+    def stat(self, path: str, *, follow_last: bool = True) -> os.stat_result: ...  # noqa: D102
+    def readlink(self, path: str) -> str: ...  # noqa: D102
+    def listdir(self, path: str) -> list[str]: ...  # noqa: D102
+    def read(self, path: str, offset: int) -> bytes: ...  # noqa: D102
+    def write(self, path: str, body: bytes, *, mode: int | None, append: bool) -> None: ...  # noqa: D102
+    def mkdir(self, path: str, mode: int | None) -> None: ...  # noqa: D102
+    def symlink(self, text: str, path: str) -> None: ...  # noqa: D102
+    def rename(self, source: str, target: str) -> None: ...  # noqa: D102
+    def remove(self, path: str) -> None: ...  # noqa: D102
+    def chmod(self, path: str, mode: int) -> None: ...  # noqa: D102
+    def set_time(self, path: str, seconds: float) -> None: ...  # noqa: D102
+
+
+class VirtualRoot:
+    """The file tree of one guest. Every method takes the guest's absolute paths and raises OSError naming them.
+
+    Its files lie below `root`, or in memory until somebody needs them there.
+    """
+
+    def __init__(self, root: Path, files: MemoryFiles | None = None) -> None:
         self.root = root
-        self._base = str(root)
+        self._files: Files = files or RealFiles(str(root))
         self._changed = asyncio.Event()
+
+    def settle(self) -> None:
+        """See to it that the files lie below `root`: somebody is about to look from outside."""
+        if isinstance(self._files, MemoryFiles):
+            top, self._files = self._files.top, RealFiles(str(self.root))
+            store(top, self.root)
+
+    def _ask(self, what: Callable[[Files], T], path: str) -> T:
+        try:
+            try:
+                return what(self._files)
+            except NeedsDisk:
+                self.settle()
+                return what(self._files)
+        except OSError as exc:
+            raise error(exc.errno or errno.EIO, path) from None
 
     def resolve(self, path: str, *, follow_last: bool = True) -> str:
         """`path` without symbolic links, dots and parents (`realpath -m`); the last link stays if not `follow_last`.
@@ -50,43 +86,16 @@ class VirtualRoot:
         Raises:
             OSError: ELOOP when links never end.
         """
-        todo = parts_of(path)[::-1]
-        done: list[str] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == "..":
-                del done[-1:]
-                continue
-            target = self._link_text([*done, part]) if todo or follow_last else None
-            if target is None:
-                done.append(part)
-                continue
-            links += 1
-            if links > _MAX_LINKS:
-                raise error(errno.ELOOP, path)
-            if target.startswith("/"):
-                done.clear()
-            todo.extend(parts_of(target)[::-1])
-        return "/" + "/".join(done)
-
-    def _link_text(self, parts: list[str]) -> str | None:
-        try:
-            # a string, not a Path: this runs for every component of every path
-            return os.readlink("/".join((self._base, *parts)))  # noqa: PTH115
-        except OSError:
-            return None
+        return self._ask(lambda files: files.resolve(path, follow_last=follow_last), path)
 
     def real(self, path: str, *, follow_last: bool = True) -> Path:
         """Where `path` lies in the lab's directory; nothing of it is a link that could lead out."""
-        return Path(self._base + self.resolve(path, follow_last=follow_last))
+        self.settle()
+        return Path(str(self.root) + self.resolve(path, follow_last=follow_last))
 
     def stat(self, path: str, *, follow_last: bool = True) -> os.stat_result:
         """The status of the file."""
-        try:
-            return self.real(path, follow_last=follow_last).lstat()
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, path) from None
+        return self._ask(lambda files: files.stat(path, follow_last=follow_last), path)
 
     def exists(self, path: str, *, follow_last: bool = True) -> bool:
         """True if something is there (for a link: if its target is)."""
@@ -98,27 +107,22 @@ class VirtualRoot:
 
     def is_dir(self, path: str) -> bool:
         """True if `path` is, or leads to, a directory."""
-        return self.exists(path) and stat.S_ISDIR(self.stat(path).st_mode)
+        try:
+            return stat.S_ISDIR(self.stat(path).st_mode)
+        except OSError:
+            return False
 
     def readlink(self, path: str) -> str:
         """The text of the link, or the empty string if it is none."""
-        return self._link_text(parts_of(self.resolve(path, follow_last=False))) or ""
+        return self._ask(lambda files: files.readlink(path), path)
 
     def listdir(self, path: str) -> list[str]:
         """The names in the directory, sorted."""
-        try:
-            return sorted(entry.name for entry in self.real(path).iterdir())
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, path) from None
+        return self._ask(lambda files: files.listdir(path), path)
 
     def read(self, path: str, *, offset: int = 0) -> bytes:
         """The content of the file from byte `offset` on."""
-        try:
-            with self.real(path).open("rb") as file:
-                file.seek(offset)
-                return file.read()
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, path) from None
+        return self._ask(lambda files: files.read(path, offset), path)
 
     def read_text(self, path: str) -> str:
         """The content of the file as UTF-8, or the empty string if it is not there."""
@@ -130,20 +134,7 @@ class VirtualRoot:
     def write(self, path: str, data: bytes | str, *, mode: int | None = None, append: bool = False) -> None:
         """Write the file. A file that other guests share by a hard link gets a copy of its own first."""
         body = data.encode() if isinstance(data, str) else data
-        real = self.real(path)
-        try:
-            if real.is_file() and real.stat().st_nlink > 1:
-                before = real.read_bytes() if append else b""
-                kept = real.stat().st_mode
-                real.unlink()
-                real.write_bytes(before)
-                real.chmod(stat.S_IMODE(kept))
-            with real.open("ab" if append else "wb") as file:
-                file.write(body)
-            if mode is not None:
-                real.chmod(mode)
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, path) from None
+        self._ask(lambda files: files.write(path, body, mode=mode, append=append), path)
         self.touch()
 
     def put(self, path: str, data: bytes | str, *, mode: int | None = None) -> None:
@@ -153,56 +144,37 @@ class VirtualRoot:
 
     def mkdir(self, path: str, *, mode: int | None = None) -> None:
         """Make the directory and those above it; one that exists stays as it is."""
-        real = self.real(path)
-        try:
-            real.mkdir(parents=True, exist_ok=True)
-            if mode is not None:
-                real.chmod(mode)
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, path) from None
+        self._ask(lambda files: files.mkdir(path, mode), path)
 
     def symlink(self, text: str, path: str) -> None:
         """Point the link at `text`, replacing what was there in one step."""
-        real = self.real(path, follow_last=False)
-        real.parent.mkdir(parents=True, exist_ok=True)
-        temporary = real.with_name(f".{real.name}.tmp")
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(text)
-        try:
-            temporary.replace(real)
-        except OSError as exc:
-            temporary.unlink()
-            raise error(exc.errno or errno.EIO, path) from None
+        self._ask(lambda files: files.symlink(text, path), path)
         self.touch()
 
     def rename(self, source: str, target: str) -> None:
         """The file moved without following a last link; an existing target is replaced as POSIX wants it."""
-        old, new = self.real(source, follow_last=False), self.real(target, follow_last=False)
-        try:
-            old.rename(new)
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, target) from None
+        self._ask(lambda files: files.rename(source, target), target)
         self.touch()
 
     def remove(self, path: str) -> None:
         """Nothing at `path` afterwards, were it a file, a link or a whole directory."""
-        real = self.real(path, follow_last=False)
-        if real.is_dir() and not real.is_symlink():
-            shutil.rmtree(real)
-        else:
-            real.unlink(missing_ok=True)
+        self._ask(lambda files: files.remove(path), path)
         self.touch()
 
     def chmod(self, path: str, mode: int) -> None:
         """Give what `path` leads to this mode."""
-        try:
-            self.real(path).chmod(mode)
-        except OSError as exc:
-            raise error(exc.errno or errno.EIO, path) from None
+        self._ask(lambda files: files.chmod(path, mode), path)
 
     def set_time(self, path: str, seconds: float) -> None:
         """Give the file, or the link itself, this time of its last change."""
-        os.utime(self.real(path, follow_last=False), (seconds, seconds), follow_symlinks=False)
+        self._ask(lambda files: files.set_time(path, seconds), path)
+
+    def later(self, path: str, place: Callable[[Path], None]) -> None:
+        """Let `place` make the directory, now or, where the files are in memory, as soon as somebody looks there."""
+        if isinstance(self._files, MemoryFiles):
+            self._files.later(path, place)
+        else:
+            place(self.real(path))
 
     def check_read(self, path: str, uid: int) -> None:
         """Raise EACCES when `uid` may not read the file; root may read everything."""
