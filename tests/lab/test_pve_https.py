@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import ssl
@@ -237,25 +238,88 @@ async def test_a_body_above_the_limit_is_refused_unread(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_bytes",
+    ("request_bytes", "answer"),
     [
-        b"nonsense\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(65)) + b"\r\n",
-        b"GET / HTTP/1.1\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        (b"nonsense\r\n\r\n", "HTTP/1.1 400 bad request"),
+        (b"GET / HTTP/2.0\r\n\r\n", "HTTP/1.1 506 http protocol version 2.0 not supported"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "HTTP/1.1 506 unable to parse request header"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 501 chunked transfer"),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 400 bad request"),
+        (b"DELETE / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 501 Unexpected content for method"),
+        (b"PUT / HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 506 upload"),
     ],
-    ids=["no-request", "no-header", "65-headers", "9-kb-header", "chunked", "negative-length"],
+    ids=["no-request", "version", "no-header", "chunked", "negative-length", "body-of-delete", "xml"],
 )
-async def test_a_malformed_request_is_refused_and_the_connection_closed(tmp_path: Path, request_bytes: bytes) -> None:
+async def test_a_malformed_request_is_refused_and_the_connection_closed(
+    tmp_path: Path, request_bytes: bytes, answer: str
+) -> None:
     async with served(tmp_path) as site:
         reader, writer = await site.open()
         writer.write(request_bytes)
         status, headers, _ = await read_answer(reader)
-        assert status.split(" ")[1] in {"400", "431", "501"}
+        assert status.startswith(answer)
         assert headers["connection"] == "close"
         assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "size", "answered"), [(62, 1, True), (63, 1, False), (1, 8000, True), (1, 8300, False)]
+)
+async def test_a_head_that_reaches_a_limit_gets_no_answer(
+    tmp_path: Path, lines: int, size: int, answered: bool
+) -> None:
+    async with served(tmp_path) as site:
+        reader, writer = await site.open()
+        names = [f"Authorization: {site.lab.operator}", *(f"X-{n}: {'y' * size}" for n in range(lines - 1))]
+        names = names if size == 1 else [names[0] + "\r\nX: " + "y" * (size - len(names[0]))]
+        writer.write(("GET /api2/json/version HTTP/1.1\r\n" + "\r\n".join(names) + "\r\n\r\n").encode())
+        got = b""
+        with contextlib.suppress(ConnectionError):
+            got = await reader.readline()
+        assert (got == b"HTTP/1.1 200 OK\r\n") == answered
+        assert answered or got == b""
+        writer.close()
+
+
+async def test_a_form_that_is_no_upload_is_dropped_without_an_answer(tmp_path: Path) -> None:
+    def use(site: Served, session: requests.Session) -> None:
+        with pytest.raises(requests.ConnectionError):
+            session.post(f"{site.base}{NODE}/storage/local/upload", data={"content": "iso", "filename": "a.iso"})
+        assert session.get(f"{site.base}/version").status_code == 200
+
+    await with_requests(tmp_path, use)
+
+
+async def test_a_ticket_reads_with_its_cookie_and_writes_with_its_csrf_token(tmp_path: Path) -> None:
+    def use(site: Served, session: requests.Session) -> None:
+        session.headers.pop("Authorization")
+        password = site.lab.site.cluster.rights.users["root@pam"].password
+        form = {"username": "root@pam", "password": password}
+        ticket = session.post(f"{site.base}/access/ticket", data=form).json()["data"]
+        assert ticket["username"] == "root@pam"
+        assert ticket["clustername"] == "lab"
+        assert ticket["cap"]["vms"]["VM.Allocate"] == 1
+        session.headers["Cookie"] = f"PVEAuthCookie={ticket['ticket']}"
+        config = f"{site.base}{NODE}/qemu/8100/config"
+        assert session.get(config).status_code == 200
+        refused = session.put(config, data={"args": "-no-hpet"})
+        assert (refused.status_code, refused.reason) == (401, "Permission denied - invalid csrf token")
+        session.headers["CSRFPreventionToken"] = ticket["CSRFPreventionToken"]
+        assert session.put(config, data={"args": "-no-hpet"}).status_code == 200
+        again = session.post(f"{site.base}/access/ticket", data={"username": "root@pam", "password": ticket["ticket"]})
+        assert again.status_code == 200
+
+    await with_requests(tmp_path, use)
+
+
+async def test_a_node_that_is_gone_answers_nobody(tmp_path: Path) -> None:
+    async with served(tmp_path) as site:
+        site.lab.site.cluster.nodes["tappaas1"].online = False
+        reader, writer = await site.open()
+        writer.write(raw(site, "GET /api2/json/version HTTP/1.1"))
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
         writer.close()
 
 

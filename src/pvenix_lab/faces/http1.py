@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 HEAD_LIMIT = 8 * 1024
 HEADER_LINES = 64
+"""Limits of a head; the line that reaches one, the empty last one counted, is one too many."""
 BODY_LIMIT = 512 * 1024
 IDLE_S = 5.0
+_CHUNK = 256 * 1024
+_BODY_KINDS = frozenset({"", "application/x-www-form-urlencoded", "application/json"})
+_REQUEST_LINE = re.compile(r"(?P<method>\S+) (?P<target>\S+) HTTP/(?P<major>\d+)\.(?P<minor>\d+)")
 Params = dict[str, str | list[str]]
+
+
+class DroppedError(Exception):
+    """A request that the server leaves without an answer: the connection ends (the real one lets it idle out first)."""
 
 
 class BadRequestError(Exception):
@@ -51,19 +60,23 @@ class Request:
             BadRequestError: a JSON body that is no object.
         """
         pairs: list[tuple[str, str]] = parse_qsl(self.query, keep_blank_values=True)
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if self.body and kind == "application/json":
+        if self.body and _kind_of(self.headers) == "application/json":
             return _collect(pairs) | _json_params(self.body)
         if self.body:
             pairs += parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
         return _collect(pairs)
 
 
-async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
+async def read_request(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, unlimited: Callable[[str, str], bool]
+) -> Request | None:
     """The next request, None when the client has closed or stayed silent too long.
+
+    `unlimited` tells by method and path whether the body may be a file.
 
     Raises:
         BadRequestError: it is malformed or exceeds a limit.
+        DroppedError: its head is too large.
     """
     try:
         async with asyncio.timeout(IDLE_S):
@@ -71,46 +84,67 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     except (TimeoutError, asyncio.IncompleteReadError, ConnectionError):
         return None
     except asyncio.LimitOverrunError:
-        raise BadRequestError(431, "header too large") from None
-    if len(head) > HEAD_LIMIT:
-        raise BadRequestError(431, "header too large")
+        raise DroppedError from None
     method, target, headers = _parse_head(head)
     parts = urlsplit(target)
-    body = await _read_body(reader, writer, headers)
-    return Request(method=method, path=unquote(parts.path), query=parts.query, headers=headers, body=body)
+    path = unquote(parts.path)
+    body = await _read_body(reader, writer, headers, method, unlimited=unlimited(method, path))
+    return Request(method=method, path=path, query=parts.query, headers=headers, body=body)
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-    words = first.split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+    found = _REQUEST_LINE.fullmatch(first)
+    if found is None:
         raise BadRequestError(400, "bad request")
-    if len(lines) > HEADER_LINES:
-        raise BadRequestError(431, "too many http header lines (> 64)")
+    if found["major"] != "1":
+        raise BadRequestError(506, f"http protocol version {found['major']}.{found['minor']} not supported")
+    if len(lines) + 1 >= HEADER_LINES or sum(map(len, lines)) >= HEAD_LIMIT:
+        raise DroppedError
     headers: dict[str, str] = {}
     for line in lines:
-        name, found, value = line.partition(":")
-        if not found:
-            raise BadRequestError(400, "bad request")
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise BadRequestError(506, "unable to parse request header")
         headers[name.strip().lower()] = value.strip()
-    return words[0], words[1], headers
+    return found["method"], found["target"], headers
 
 
-async def _read_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: dict[str, str]) -> bytes:
+async def _read_body(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    headers: dict[str, str],
+    method: str,
+    *,
+    unlimited: bool,
+) -> bytes:
     if "transfer-encoding" in headers:
         raise BadRequestError(501, "chunked transfer encoding not supported")
     length = headers.get("content-length", "0")
     if not length.isdigit():
         raise BadRequestError(400, "bad request")
-    if int(length) > BODY_LIMIT:
+    if int(length) and method in {"DELETE", "GET"}:
+        raise BadRequestError(501, f"Unexpected content for method '{method}'")
+    if int(length) > BODY_LIMIT and not unlimited:
         raise BadRequestError(501, "for data too large")
+    if int(length) and not unlimited and _kind_of(headers) not in _BODY_KINDS:
+        raise BadRequestError(506, f"upload 'Content-Type '{headers['content-type']}' not implemented")
     if "100-continue" in headers.get("expect", ""):
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    chunks, missing = [], int(length)
     try:
-        async with asyncio.timeout(IDLE_S):
-            return await reader.readexactly(int(length))
+        while missing:
+            async with asyncio.timeout(IDLE_S):
+                chunk = await reader.readexactly(min(missing, _CHUNK))
+            chunks.append(chunk)
+            missing -= len(chunk)
     except (TimeoutError, asyncio.IncompleteReadError):
-        raise BadRequestError(400, "bad request") from None
+        raise DroppedError from None
+    return b"".join(chunks)
+
+
+def _kind_of(headers: dict[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _collect(pairs: Iterable[tuple[str, str]]) -> Params:

@@ -8,12 +8,15 @@ import random
 from typing import TYPE_CHECKING
 
 from pvenix_lab.faces.broken import send_broken
-from pvenix_lab.faces.http1 import HEAD_LIMIT, BadRequestError, Request, encode_response, read_request
+from pvenix_lab.faces.http1 import HEAD_LIMIT, BadRequestError, DroppedError, Request, encode_response, read_request
 from pvenix_lab.faces.impostor import Impostors
 from pvenix_lab.faces.tls import CertificateFiles, make_ca_and_certificate
+from pvenix_lab.faces.upload import is_upload, upload_params
 from pvenix_lab.site.faults.wire import Broken
 from pvenix_lab.site.pve.api import answer
+from pvenix_lab.site.pve.auth import Credentials
 from pvenix_lab.site.pve.call import Response
+from pvenix_lab.site.pve.cluster import LOCAL_NODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +82,9 @@ class HttpsFace:
         await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:  # the handshake ended after stop()
+        site = self._site
+        if self._server is None or site is None or not site.cluster.nodes[LOCAL_NODE].online:
+            # the handshake ended after stop(), or the node itself is gone
             writer.transport.abort()
             return
         task = asyncio.current_task()
@@ -96,15 +101,21 @@ class HttpsFace:
     async def _conversation(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number in range(1, _REQUESTS_PER_CONNECTION + 1):
             try:
-                request = await read_request(reader, writer)
+                request = await read_request(reader, writer, unlimited=is_upload)
                 if request is None:
                     return
                 response = await self._answer(request)
                 close = response.status >= 400 or request.wants_close or number == _REQUESTS_PER_CONNECTION
             except BadRequestError as error:
                 response, close = Response(status=error.status, reason=error.reason, body=None), True
+            except DroppedError:
+                writer.transport.abort()
+                return
             if isinstance(response, Broken):
                 await send_broken(writer, response)
+                return
+            if response.status == 0:
+                writer.transport.abort()
                 return
             writer.write(
                 encode_response(
@@ -129,9 +140,18 @@ class HttpsFace:
         path = request.path.removeprefix(_BASE)
         if path == request.path or not (path == "" or path.startswith("/")):
             return Response(status=501, reason=f"no such file '{request.path}'", body=None)
-        params = request.params()
+        if is_upload(request.method, request.path):
+            params = upload_params(request, site.root / "uploads")
+        else:
+            params = request.params()
+        headers = request.headers
+        given = Credentials(
+            authorization=headers.get("authorization"),
+            cookie=headers.get("cookie"),
+            csrf=headers.get("csrfpreventiontoken"),
+        )
         try:
-            return await answer(site, request.method, path or "/", params, request.headers.get("authorization"))
+            return await answer(site, request.method, path or "/", params, given)
         except Exception as error:  # noqa: BLE001  a defect of the site is an answer to the client and is kept for the test
             _LOG.exception("%s %s", request.method, path)
             site.defects.append(error)

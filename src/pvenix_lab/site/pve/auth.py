@@ -43,12 +43,12 @@ def authenticate(site: Site, given: Credentials, method: str) -> Caller:
         UnauthorizedError: nobody, or with a wrong secret; on 9.2 every wrong one has the same text.
     """
     token = _HEADER.fullmatch(given.authorization.strip()) if given.authorization else None
-    cookie = _COOKIE.search(given.cookie) if given.cookie else None
+    cookie = _COOKIE.search(f"{given.cookie or ''}; {given.authorization or ''}")
     if token is None and cookie is None:
         raise UnauthorizedError("No ticket")
     rights = site.cluster.rights
     try:
-        if token is not None:
+        if token is not None and cookie is None:
             return Caller(auth_id=_token(rights, token[1], token[2], site.wall()), rights=rights)
         user = ticket_user(site, cookie[1] if cookie else "")
         check_user(rights, user, site.wall())
