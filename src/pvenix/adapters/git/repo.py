@@ -141,8 +141,9 @@ class GitRepo:
 
     async def bundle(self, commit: CommitId, *, have: CommitId | None) -> bytes:
         """A bundle with the main branch at `commit`, without what `have` already has."""
+        new = await self._commit(commit)
         known = have if have and await self._known(have) else None
-        return await objects.bundle(self._git, await self._commit(commit), branch_ref(self._branch), known)
+        return await objects.bundle(self._git, new, branch_ref(self._branch), known)
 
     async def _commit(self, rev: str) -> str:
         """The id of the commit that `rev` names.
