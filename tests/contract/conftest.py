@@ -10,6 +10,8 @@ import pytest
 from pvenix_lab.site.whole import whole_site
 from tests.contract.guest_worlds import MEMORY, WIRE, GuestWorld, MakePrepared, Needs, params
 from tests.contract.pve_worlds import PveWorld, pve_params
+from tests.contract.repo_worlds import NEAR, OVER_SSH, RepoWorld, repo_params
+from tests.contract.repo_worlds import Needs as RepoNeeds
 from tests.lab.guest_support import Prepared, make_disk, make_fleet
 
 
@@ -67,3 +69,21 @@ async def pve_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     async with make(tmp_path, flavour) as world:
         yield world
         assert world.site.defects == []
+
+
+@pytest.fixture(params=repo_params(NEAR | OVER_SSH, quick=False))
+async def repo_world(
+    request: pytest.FixtureRequest, tmp_path: Path, prepared_lab: MakePrepared
+) -> AsyncIterator[RepoWorld]:
+    """Every Repo, over SSH in the long lane only: a login costs more than everything else."""
+    async with request.param(RepoNeeds(folder=tmp_path, prepared=prepared_lab)) as world:
+        yield world
+
+
+@pytest.fixture(params=repo_params(NEAR | OVER_SSH, quick=True))
+async def any_repo_world(
+    request: pytest.FixtureRequest, tmp_path: Path, prepared_lab: MakePrepared
+) -> AsyncIterator[RepoWorld]:
+    """Every Repo, for the few rules that the way to the remote matters most to."""
+    async with request.param(RepoNeeds(folder=tmp_path, prepared=prepared_lab)) as world:
+        yield world

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum, auto
 
 from pvenix.engine.ports import Branch, Commit, FileChange
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable
@@ -88,14 +89,27 @@ def pack(objects: Mapping[str, tuple[str, bytes]]) -> bytes:
     return out + hashlib.sha1(out).digest()
 
 
+class Loss(Enum):
+    """When a push is cut."""
+
+    BEFORE = auto()
+    """Before the reference is written."""
+    AFTER = auto()
+    """After it, and before the answer."""
+
+
 @dataclass
 class MemoryRemote:
-    """The true repository. `refuse` is its update hook: text to refuse a reference, None to let it pass."""
+    """The true repository. `refuse` is its update hook: text to refuse a reference, None to let it pass.
+
+    `loss` cuts the next push. Who pushes looks then, as the git adapter does: so one that was done is done.
+    """
 
     refs: dict[str, CommitId] = field(default_factory=dict)
     commits: dict[CommitId, Stored] = field(default_factory=dict)
     refuse: Callable[[str], str | None] = lambda _ref: None
     reachable: bool = True
+    loss: Loss | None = None
     clock: int = 1_750_000_000
 
     def store(self, files: Files, parents: Iterable[CommitId], author: str, message: str) -> CommitId:
@@ -114,7 +128,8 @@ class MemoryRemote:
 
         Raises: Refused by the hook, Unreachable.
         """
-        if not self.reachable:
+        loss, self.loss = self.loss, None
+        if not self.reachable or loss is Loss.BEFORE:
             raise Unreachable("the repository cannot be reached")
         if (said := self.refuse(ref)) is not None:
             raise Refused(f"the repository does not let us change {ref}", why=said, code="PVX0713")

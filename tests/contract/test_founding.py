@@ -20,7 +20,7 @@ from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.whole import new_guest, whole_site
 from tests.contract.memory_guest import MemoryGuest
-from tests.contract.test_repo import git
+from tests.contract.repo_worlds import git
 from tests.lab.guest_support import Prepared, vm_of
 from tests.sim.ports import Machines
 

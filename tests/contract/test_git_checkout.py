@@ -12,7 +12,7 @@ from pvenix.adapters.git.checkout import Checkout
 from pvenix.adapters.git.repo import GitRepo
 from pvenix.model.errors import LocalResource, Refused, RemoteFailure, UsageError
 from pvenix.model.names import CommitId
-from tests.contract.test_repo import AUTHOR, git, seed_bare
+from tests.contract.repo_worlds import AUTHOR, git, seed_bare
 
 OLD = {"configuration.nix": "{ }\n", "nix/flake.nix": "old\n"}
 FLEET = {"inventory/site.yaml": "kind: Site\n", "nix/flake.nix": "mine\n"}

@@ -16,7 +16,7 @@ from pvenix.adapters.git.objects import TEXT_LIMIT, Identity
 from pvenix.adapters.git.repo import GitRepo
 from pvenix.adapters.git.runner import transport_of
 from pvenix.model.errors import LocalResource, Refused, RemoteFailure, Unreachable, UsageError
-from tests.contract.test_repo import AUTHOR, BASE, git, seed_bare
+from tests.contract.repo_worlds import AUTHOR, BASE, git, seed_bare
 
 
 @pytest.fixture

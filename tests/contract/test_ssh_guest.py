@@ -218,7 +218,8 @@ class Stubborn:
         return await self._connection.create_session(*args, **kwargs)
 
 
-async def test_a_channel_refused_for_a_moment_is_asked_for_again(net: Net) -> None:
+async def test_a_channel_refused_for_a_moment_is_asked_for_again(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pvenix.adapters.ssh.session._OPEN_PAUSE_S", 0.0001)
     session = await net.guest.session(net.target)
     stubborn = Stubborn(session._connection, 3)
     session._connection = stubborn  # type: ignore[assignment]
