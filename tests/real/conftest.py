@@ -1,4 +1,4 @@
-"""The image of an installed host, made once, and a real site of copies of it for each test."""
+"""Sites of containers, and for cheap comparisons of programs the image of an installed host and copies of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,30 @@ import pytest
 
 from tests.real.lane import CICD, HOST, Image, Lane
 from tests.real.machine import missing, scratch
+from tests.real.reason import why_not
+from tests.real.site.world import RealSite
+
+WEB = 6
+"""Hosts web-01 … of the shared site, beside those of the starter fleet."""
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
+    """The site of all tests that leave each host as it was: in order, and running what it boots."""
+    if why_not():
+        pytest.skip(why_not())
+    site = RealSite(tmp_path_factory.mktemp("real").resolve(), web=WEB)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def site(shared_site: RealSite) -> Iterator[RealSite]:
+    """The shared site, with this thread and its programs in the site's network."""
+    with shared_site.network():
+        yield shared_site
 
 
 @pytest.fixture(scope="session")

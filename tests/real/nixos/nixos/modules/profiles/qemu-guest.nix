@@ -1,0 +1,2 @@
+# What the generator imports in a virtual machine; nothing of it matters here.
+{ }
