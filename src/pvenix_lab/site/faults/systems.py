@@ -46,6 +46,11 @@ SPECS = (
         face=Face.GUEST,
     ),
     Spec(name="switch-inhibited", what="a pre-switch check refuses the next switch or test (rc 1)", face=Face.GUEST),
+    Spec(
+        name="new-system-does-not-boot",
+        what="the kernel of the next new system that becomes the boot default panics at boot: agent and SSH stay silent",
+        face=Face.GUEST,
+    ),
     Spec(name="bootloader-fails", what="the next switch or boot cannot write the boot loader (rc 1)", face=Face.GUEST),
     Spec(
         name="clone-fails-in-task",

@@ -37,6 +37,7 @@ def describe(options: Options, nixpkgs: tuple[str, str], *, revision: str) -> Sy
         if isinstance(port, int) and options.is_true(f"services.{name}.openFirewall"):
             tcp.add(port)
     host_name = options.get("networking.hostName", "")
+    modules = options.get("boot.initrd.availableKernelModules", [])
     return System(
         host_name=host_name if isinstance(host_name, str) else "",
         nixos_version=f"{RELEASE}.{day}.{commit[:7]}",
@@ -51,6 +52,7 @@ def describe(options: Options, nixpkgs: tuple[str, str], *, revision: str) -> Sy
         packages=_packages(options, services),
         jobs=jobs_of(options),
         known_hosts=_known_hosts(options),
+        initrd_modules=tuple(str(module) for module in modules) if isinstance(modules, list) else (),
     )
 
 

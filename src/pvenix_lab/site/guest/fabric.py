@@ -35,6 +35,7 @@ class Fabric:
 
     networks: list[Network] = field(default_factory=list)
     leases: dict[str, str] = field(default_factory=dict)
+    clients: dict[str, str] = field(default_factory=dict)
     observers: list[Observer] = field(default_factory=list)
     commits: Commits = field(default_factory=Commits)
 
@@ -51,10 +52,14 @@ class Fabric:
             name=f"vlan{vlan}", bridge=bridge, vlan=vlan, cidr=f"192.168.{third}.0/24", gateway=f"192.168.{third}.1"
         )
 
-    def lease(self, network: Network, mac: str) -> str:
-        """The address with prefix that DHCP gives this interface, always the same for a MAC address; empty when none is left."""
+    def lease(self, network: Network, mac: str, machine_id: str = "") -> str:
+        """The address with prefix that DHCP gives this interface, always the same; empty when none is left.
+
+        systemd-networkd identifies itself by a DUID from the machine id, so that clones with one machine id share one address.
+        """
         net = ipaddress.ip_network(network.cidr)
-        key = f"{network.name} {mac.lower()}"
+        owner = self.clients.setdefault(f"{network.name} {machine_id}", mac.lower()) if machine_id else mac.lower()
+        key = f"{network.name} {owner}"
         if key not in self.leases:
             taken = set(self.leases.values())
             hosts = (f"{net[number]}/{net.prefixlen}" for number in range(_FIRST_LEASE, net.num_addresses - 1))

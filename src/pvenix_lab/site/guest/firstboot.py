@@ -28,10 +28,11 @@ def load_yaml(text: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def apply_identity(tree: VirtualRoot) -> None:
+def apply_identity(tree: VirtualRoot) -> str:
     """The machine id, made when it is missing or empty, as systemd does."""
     if not tree.read_text("/etc/machine-id").strip():
         tree.put("/etc/machine-id", secrets.token_hex(16) + "\n", mode=0o444)
+    return tree.read_text("/etc/machine-id").strip()
 
 
 def apply_cloud_init(tree: VirtualRoot, files: Mapping[str, str]) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.faults import guests as faults
-from pvenix_lab.site.guest import agent, firstboot, generations, network
+from pvenix_lab.site.guest import agent, firstboot, network
+from pvenix_lab.site.guest.channels import Channels
+from pvenix_lab.site.guest.console import Console, StuckError, find_system
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.process import UIDS, Process, Shell
 from pvenix_lab.site.guest.store import System, read_system
@@ -45,6 +46,8 @@ class Guest:
         self.fabric: Fabric = fabric_of(site)
         self.shell = programs(self)
         self.units = Units(self)
+        self.channels = Channels(self)
+        self.console = Console()
         self.boot_id = ""
         self.booted_at = 0.0
         self.hostname = ""
@@ -52,6 +55,7 @@ class Guest:
         self.current_path = ""
         self.booted = OFF
         self.port_closed_by: set[str] = set()
+        self.unbootable: set[str] = set()
         self.interfaces: list[network.Interface] = []
         self.cloud_init_done = asyncio.Event()
         self.activation_lock = asyncio.Lock()
@@ -59,7 +63,6 @@ class Guest:
         self._agent = agent.Agent(self)
         self._agent_up = False
         self._jobs: set[asyncio.Task[None]] = set()
-        self._channels: set[asyncio.Task[None]] = set()
         self.builds: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -160,10 +163,11 @@ class Guest:
         self.boot_now()
 
     def _start_kernel(self) -> bool:
-        """Start what the boot loader names; False when the disk does not boot."""
-        system = generations.boot_default(self.tree)
-        found = read_system(self.tree, system)
-        if found is None:
+        """Start what the boot loader names; False when the boot gets stuck: then only the console says why."""
+        try:
+            system, found = find_system(self.tree, self.vm, self.unbootable)
+        except StuckError as exc:
+            self.console.write(str(exc))
             return False
         clear(self.tree, ("/run",))
         self.tree.symlink(system, "/run/booted-system")
@@ -174,10 +178,17 @@ class Guest:
         self.booted_at = self.site.wall()
         self.booted = self.current = found
         self.current_path = system
-        firstboot.apply_identity(self.tree)
-        self.interfaces = network.interfaces(self.vm, self.fabric, self._network_config())
+        machine_id = firstboot.apply_identity(self.tree)
+        self.interfaces = network.interfaces(self.vm, self.fabric, self._network_config(), machine_id)
         self._set_hostname()
+        self._log_boot()
         return True
+
+    def _log_boot(self) -> None:
+        version = f"Linux version {self.booted.kernel} (nixbld@localhost) #1-NixOS SMP PREEMPT_DYNAMIC"
+        self.console.write(f"[    0.000000] {version}\n\n<<< NixOS Stage 1 >>>\n\n<<< NixOS Stage 2 >>>\n")
+        self.units.kernel_said(version)
+        self.units.kernel_said(f"Command line: init={self.current_path}/init console=ttyS0 loglevel=4")
 
     def _network_config(self) -> Mapping[str, Any]:
         return firstboot.load_yaml(self.vm.cloudinit_files().get("network-config", ""))
@@ -190,6 +201,8 @@ class Guest:
 
     def _start_sshd(self) -> None:
         self.sshd_started = True
+        name = self.booted.nixos_version
+        self.console.write(f"\n<<< Welcome to NixOS {name} (x86_64) - ttyS0 >>>\n\n{self.hostname} login: ")
         self.fabric.notify(self, "ssh")
 
     def _set_hostname(self) -> None:
@@ -249,7 +262,8 @@ class Guest:
 
     def agent_ready(self) -> bool:
         """True once the guest agent answers."""
-        return self._agent_up
+        unit = "qemu-guest-agent.service"
+        return self._agent_up and (unit not in self.units.units or self.units.is_active(unit))
 
     def agent(self, command: str, params: Mapping[str, object]) -> object:
         """Run an agent command. Raises AgentError with the agent's own text."""
@@ -261,8 +275,7 @@ class Guest:
 
     def cut_connections(self) -> None:
         """Let every SSH connection of this guest die at once; programs in units and builds go on."""
-        for channel in list(self._channels):
-            channel.cancel()
+        self.channels.cut()
         self.fabric.notify(self, "cut")
 
     async def run(
@@ -293,22 +306,4 @@ class Guest:
             cwd="/root" if user == "root" else f"/home/{user}",
             env=dict(env or {}),
         )
-        return await faults.struck(self, process, self._run_channel)
-
-    async def _run_channel(self, process: Process) -> int:
-        status: list[int] = []
-
-        async def job() -> None:
-            with contextlib.suppress(ConnectionError):  # the client went away while the program read or wrote
-                status.append(await self.shell.execute(process))
-
-        channel = self.spawn(job(), f"channel {process.argv[0] if process.argv else ''}")
-        self._channels.add(channel)
-        try:
-            await asyncio.wait((channel,))
-        finally:
-            self._channels.discard(channel)
-            channel.cancel()
-        if not status:
-            raise ConnectionResetError(f"the connection to {self.name} was lost")
-        return status[0]
+        return await faults.struck(self, process, self.channels.run)

@@ -65,6 +65,16 @@ def _modules(vm: Vm) -> list[str]:
     return found
 
 
+def root_module(vm: Vm) -> str:
+    """The kernel module that the disk with the root file system needs; empty for a VM without a disk."""
+    disk = next(iter(sorted(_disks(vm), key=lambda key: (not key.endswith("0"), key))), "")
+    bus = disk.rstrip("0123456789")
+    q35 = str(vm.config.get("machine", "")).startswith(("q35", "pc-q35"))
+    if bus == "scsi":
+        return "virtio_scsi" if str(vm.config.get("scsihw", "lsi")).startswith("virtio-scsi") else "sym53c8xx"
+    return {"virtio": "virtio_blk", "sata": "ahci", "ide": "ahci" if q35 else "ata_piix"}.get(bus, "")
+
+
 def _list(words: list[str]) -> str:
     return "[ " + "".join(f'"{word}" ' for word in words) + "]"
 

@@ -27,7 +27,7 @@ class Interface:
     driver: str
 
 
-def interfaces(vm: Vm, fabric: Fabric, network_config: Mapping[str, Any]) -> list[Interface]:
+def interfaces(vm: Vm, fabric: Fabric, network_config: Mapping[str, Any], machine_id: str = "") -> list[Interface]:
     """Every device in order. A device that cloud-init does not name asks DHCP (`useDHCP` of the hardware file)."""
     named = {
         str(entry.get("mac_address", "")).lower(): entry
@@ -39,7 +39,7 @@ def interfaces(vm: Vm, fabric: Fabric, network_config: Mapping[str, Any]) -> lis
         device = _properties(str(vm.config[key]))
         bridge, vlan = device.get("bridge", ""), int(device.get("tag", 0))
         entry = named.get(mac.lower())
-        addresses = _addresses(fabric, entry, (bridge, vlan, mac)) if device.get("link_down") != "1" else ()
+        addresses = _addresses(fabric, entry, (bridge, vlan, mac, machine_id)) if device.get("link_down") != "1" else ()
         result.append(
             Interface(
                 name=str(entry["name"]) if entry else f"ens{_FIRST_SLOT + index}",
@@ -57,8 +57,8 @@ def _properties(value: str) -> dict[str, str]:
     return {key: text for key, _, text in (part.partition("=") for part in value.split(","))}
 
 
-def _addresses(fabric: Fabric, entry: Mapping[str, Any] | None, where: tuple[str, int, str]) -> tuple[str, ...]:
-    bridge, vlan, mac = where
+def _addresses(fabric: Fabric, entry: Mapping[str, Any] | None, where: tuple[str, int, str, str]) -> tuple[str, ...]:
+    bridge, vlan, mac, machine_id = where
     link_local = ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + _eui64(mac))
     if not bridge:
         return ()
@@ -67,7 +67,7 @@ def _addresses(fabric: Fabric, entry: Mapping[str, Any] | None, where: tuple[str
     for subnet in subnets:
         kind = str(subnet.get("type", ""))
         if kind in ("dhcp", "dhcp4"):
-            found += filter(None, (fabric.lease(fabric.network(bridge, vlan), mac),))
+            found += filter(None, (fabric.lease(fabric.network(bridge, vlan), mac, machine_id),))
         elif kind in ("static", "static6"):
             address = str(subnet["address"])
             prefix = subnet.get("netmask", "64" if ":" in address else "24")

@@ -54,6 +54,7 @@ class System:
     packages: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     known_hosts: dict[str, str] = field(default_factory=dict)
+    initrd_modules: tuple[str, ...] = ()
 
     @property
     def ssh_reachable(self) -> bool:
@@ -109,7 +110,8 @@ def read_system(tree: VirtualRoot, path: str) -> System | None:
 @lru_cache(maxsize=256)
 def _parse(text: str) -> System:
     data = json.loads(text)
-    data["tcp_ports"] = tuple(data["tcp_ports"])
+    for name in ("tcp_ports", "initrd_modules"):
+        data[name] = tuple(data[name])
     data["keys"] = {user: tuple(keys) for user, keys in data["keys"].items()}
     data["jobs"] = {unit: Job(**{**job, "argv": tuple(job["argv"])}) for unit, job in data["jobs"].items()}
     return System(**data)

@@ -71,6 +71,10 @@ class Units:
         """Add a line of the manager itself to the journal."""
         self._log(unit, text, identifier="systemd", pid=1, priority=priority)
 
+    def kernel_said(self, text: str) -> None:
+        """Add a line of the kernel's."""
+        self._log("", text, identifier="kernel", pid=0, priority=INFO)
+
     def said(self, unit: Unit, identifier: str, text: str) -> None:
         """Add a line that a unit's process printed."""
         self._log(unit.name, text, identifier=identifier, pid=unit.main_pid or self._pids, priority=INFO)

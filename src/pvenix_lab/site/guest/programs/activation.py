@@ -79,6 +79,8 @@ def _check(call: Call, verb: str) -> None:
 def _install_bootloader(call: Call, system: str) -> None:
     if call.guest.site.faults.take("bootloader-fails", call.guest.name):
         raise ProgramError("Failed to install bootloader")
+    if call.guest.current_path != system and call.guest.site.faults.take("new-system-does-not-boot", call.guest.name):
+        call.guest.unbootable.add(system)
     install_bootloader(call.tree, system)
 
 

@@ -196,13 +196,17 @@ async def _follow(call: Call, options: Options, how: tuple[str, _Machine]) -> No
 
 def short(record: Record, hostname: str) -> str:
     """A record as in `-o short`, without its newline."""
-    at = time.strftime("%b %d %H:%M:%S", time.gmtime(record.at))
-    return f"{at} {hostname} {record.identifier}[{record.pid}]: {record.text}"
+    return f"{time.strftime('%b %d %H:%M:%S', time.gmtime(record.at))} {hostname} {_said(record)}"
+
+
+def _said(record: Record) -> str:
+    who = f"{record.identifier}[{record.pid}]" if record.pid else record.identifier
+    return f"{who}: {record.text}"
 
 
 def _iso(record: Record, machine: _Machine) -> str:
     at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(record.at))
-    return f"{at} {machine.hostname} {record.identifier}[{record.pid}]: {record.text}"
+    return f"{at} {machine.hostname} {_said(record)}"
 
 
 def _cursor(record: Record, machine: _Machine) -> str:
@@ -249,7 +253,7 @@ def _render(form: str, record: Record, machine: _Machine, options: Options) -> s
         fields = _fields(record, machine, everything=True)
         return "".join(f"{key}={value}\n" for key, value in fields.items()) + "\n"
     if form == "short-unix":
-        return f"{record.at:.6f} {machine.hostname} {record.identifier}[{record.pid}]: {record.text}\n"
+        return f"{record.at:.6f} {machine.hostname} {_said(record)}\n"
     return (_iso(record, machine) if form.startswith("short-iso") else short(record, machine.hostname)) + "\n"
 
 
