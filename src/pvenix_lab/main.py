@@ -22,6 +22,7 @@ from pvenix_lab.seed import BARE, Plan, Seed, Seeded, host_key
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import GIT_KEY
 from pvenix_lab.site.memorydisks import MANY, MemoryDisks
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.whole import whole_site
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     serve.add_argument("--hosts", type=int, default=0, metavar="N", help="extra hosts web-001 …")
     serve.add_argument("--seed", type=int, default=1, metavar="S", help="of every random choice but keys")
     serve.add_argument("--speed", type=float, default=1.0, metavar="F", help="2 halves every simulated duration")
+    serve.add_argument(
+        "--pve", choices=[flavour.value for flavour in Flavour], default="8.4", help="release of Proxmox VE"
+    )
     options = parser.parse_args(arguments)
     if options.speed <= 0 or options.hosts < 0:
         parser.error("--speed must be above 0 and --hosts 0 or more")
@@ -84,7 +88,9 @@ async def _serve(directory: Path, options: argparse.Namespace) -> None:
         disks = MemoryDisks()
         made: dict[str, Any] = {"guest_factory": disks.guest, "clone_disk": disks.clone} if options.hosts > MANY else {}
         site = await stack.enter_async_context(
-            whole_site(root=directory, seed=options.seed, time_scale=1 / options.speed, **made)
+            whole_site(
+                root=directory, seed=options.seed, time_scale=1 / options.speed, pve=Flavour(options.pve), **made
+            )
         )
         description = await _open(stack, site, options, stop)
         disks.built = True
@@ -150,9 +156,11 @@ def _describe(site: Site, seeded: Seeded, ports: tuple[int, int, int], token: st
             "endpoint": f"https://127.0.0.1:{api_port}",
             "ca": str(directory / "ca.pem"),
             "fingerprint": cluster.fingerprint,
+            "version": cluster.flavour.release.version,
             "token_id": OPERATOR,
             "token_secret": cluster.tokens[OPERATOR].secret,
             "token_secret_file": str(directory / "keys/pve-token"),
+            "root_password_file": str(directory / "keys/root-password"),
             "viewer_token_id": VIEWER,
             "viewer_token_secret": cluster.tokens[VIEWER].secret,
         },

@@ -27,6 +27,7 @@ from pvenix_lab.site.memorydisks import MANY
 from pvenix_lab.site.pve.clone import clone_now
 from pvenix_lab.site.pve.cloudinit import regenerate
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
+from pvenix_lab.site.pve.rights import ROOT
 
 NOT_YET = frozenset({"tappaas-vllm", "tappaas-litellm"})
 """Hosts of the starter fleet that have no VM at the start: they are there to be onboarded."""
@@ -112,6 +113,7 @@ class Seed:
         folder.mkdir(mode=0o700, exist_ok=True)
         _secret(folder / "operator", self._operator.private)
         (folder / "operator.pub").write_text(self._operator.public)
+        _secret(folder / "root-password", f"{self._site.cluster.rights.users[ROOT].password}\n")
         for name, token in self._site.cluster.tokens.items():
             _secret(folder / ("pve-token" if name.startswith("pvenix@") else "viewer-token"), token.secret + "\n")
 

@@ -62,6 +62,8 @@ class Wish:
     """Hosts beside those of the fleet."""
     seed: int | None = None
     speed: float | None = None
+    pve: str | None = None
+    """The release of Proxmox VE, 8.4 or 9.2."""
 
 
 def lab_up(folder: Path, source: Path, wish: Wish) -> Lab:
@@ -73,7 +75,8 @@ def lab_up(folder: Path, source: Path, wish: Wish) -> Lab:
     _refuse_used(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     arguments = ["serve", str(folder), "--fleet-source", str(source)]
-    for option, value in (("--hosts", wish.hosts or None), ("--seed", wish.seed), ("--speed", wish.speed)):
+    wishes = {"--hosts": wish.hosts or None, "--seed": wish.seed, "--speed": wish.speed, "--pve": wish.pve}
+    for option, value in wishes.items():
         arguments += [] if value is None else [option, str(value)]
     with (folder / "lab.log").open("ab") as log:
         process = subprocess.Popen(

@@ -35,13 +35,12 @@ def command() -> None:
 @click.option("--hosts", type=click.IntRange(0, 500), default=0, help="Hosts beside those of the fleet.")
 @click.option("--seed", type=int, help="The same seed gives the same site.")
 @click.option("--speed", type=click.FloatRange(0, min_open=True), help="How many times faster clones and boots are.")
+@click.option("--pve", type=click.Choice(["8.4", "9.2"]), help="The release of Proxmox VE; 8.4 unless given.")
 @click.option("--from", "source", type=click.Path(path_type=Path, exists=True), help="Another fleet to copy.")
 @click.pass_obj
-def up(
-    settings: Settings, *, directory: Path, hosts: int, seed: int | None, speed: float | None, source: Path | None
-) -> None:
+def up(settings: Settings, /, *, directory: Path, source: Path | None, **wishes: Any) -> None:
     """Start a site in a new directory and return when it answers."""
-    lab = lab_up(directory, source or fleet_source(settings.start), Wish(hosts=hosts, seed=seed, speed=speed))
+    lab = lab_up(directory, source or fleet_source(settings.start), Wish(**wishes))
     if settings.output is not Output.TEXT:
         click.echo(json.dumps({"schema": "pvenix/lab/v1", "name": lab.name, "pid": lab.pid, "fleet": str(lab.fleet)}))
         return
