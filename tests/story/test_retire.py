@@ -29,7 +29,8 @@ def test_a_protected_host_and_the_controller_are_refused(lab: StoryLab) -> None:
 def test_the_vm_is_gone_its_disk_too_and_a_branch_proposes_the_tombstone(lab: StoryLab) -> None:
     before = {vm["vmid"] for vm in lab.site.vms}
     vmid = lab.site.vm("docker01")["vmid"]
-    lab.ok("retire", "docker01", "--confirm", "docker01")
+    done = lab.ok("retire", "docker01", "--confirm", "docker01")
+    assert f"VM {vmid} is gone; tombstone on retire/docker01" in done.text
     site = lab.site
     assert {vm["vmid"] for vm in site.vms} == before - {vmid}
     assert not (lab.lab / "guests" / str(vmid)).exists()

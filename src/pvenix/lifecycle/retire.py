@@ -6,10 +6,11 @@ from pvenix.engine.step import Commands, Step
 from pvenix.fleet.edit import set_machine
 from pvenix.lifecycle.calls import Call, VmCalls, git_call, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
+from pvenix.lifecycle.volumes import left_of, volumes_of
 from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
-from pvenix.model.names import CommitId
+from pvenix.model.names import CommitId, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from pvenix.model.paths import vars_file
 
@@ -36,21 +37,37 @@ async def probe(world: World, step: Step) -> Probe:
     found = await world.vms.find(step.host, step.facts)
     if found is not None:
         return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
+    if "volumes" in step.known:
+        return needed("an interrupted attempt may not have seen its volumes go")
     return done("no VM, and the tombstone is proposed") if await _entombed(world, step) else needed("no tombstone yet")
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Stop, destroy, see that it is gone, forget its key, push the tombstone."""
+    """Stop, destroy, see that it and its volumes are gone, forget its key, push the tombstone."""
     found = await world.vms.find(step.host, step.facts)
     if found is not None:
         await _destroy(world, step, found)
     world.trust.forget(step.host)
+    left = await _remains(world, step)
     commit = "" if await _entombed(world, step) else await (await _entombing(world, step)).send(step)
     return Outcome(
         status=Status.CHANGED,
-        summary=f"VM {found.vmid if found else step.known.get('vmid', '')} is gone; tombstone on {branch_of(step.host)}",
+        summary=f"VM {found.vmid if found else step.known.get('vmid', '')} is gone"
+        + (", but not all of its volumes" if left else "")
+        + f"; tombstone on {branch_of(step.host)}",
+        evidence=left,
         facts={"commit": commit} if commit else {},
     )
+
+
+async def _remains(world: World, step: Step) -> tuple[str, ...]:
+    """What is left of the VM that this step destroyed, or may be, a line each."""
+    listed, hidden = step.known.get("volumes", "").split(), step.known.get("hidden", "").split()
+    if not listed and not hidden:
+        return ()
+    left = await left_of(world.pve, node_name(step.known["node"]), vmid(step.known["vmid"]), listed)
+    may_not = (f"{volume}: not known, the token may not list it" for volume in hidden)
+    return (*(f"{volume}: still there" for volume in left), *may_not)
 
 
 async def commands(world: World, step: Step) -> Commands:
@@ -78,7 +95,14 @@ async def _removal(world: World, host: str, found: Found) -> list[Call[str]]:
 
 async def _destroy(world: World, step: Step, found: Found) -> None:
     *stop, destroy = await _removal(world, step.host, found)
-    await step.intend(vmid=str(found.vmid), node=found.node, uuid=found.config.uuid)
+    volumes = await volumes_of(world.pve, found)
+    await step.intend(
+        vmid=str(found.vmid),
+        node=found.node,
+        uuid=found.config.uuid,
+        volumes=" ".join(sorted(volumes.listed)),
+        hidden=" ".join(sorted(volumes.hidden)),
+    )
     for call in stop:
         await task_end(world, step, await call.send(step), timeout_s=_TASK_TIMEOUT_S)
     try:

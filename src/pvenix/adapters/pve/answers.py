@@ -111,6 +111,11 @@ def storage_states(answer: object, node: NodeName) -> tuple[StorageState, ...]:
     return tuple(storage_state(row, node) for row in rows(answer))
 
 
+def volume_ids(answer: object) -> tuple[str, ...]:
+    """The volume ids of `/nodes/<node>/storage/<storage>/content`."""
+    return tuple(text(row, "volid") for row in rows(answer))
+
+
 def permissions(answer: object) -> dict[str, dict[str, int]]:
     """The answer of `/access/permissions`."""
     return {

@@ -66,6 +66,11 @@ class PveCluster:
         """The storages that `node` may use."""
         return await self._get(api_path("nodes", node, "storage"), lambda found: answers.storage_states(found, node))
 
+    async def volumes(self, node: NodeName, storage: str, vmid: Vmid) -> tuple[str, ...]:
+        """The VM's volumes on `storage`; one that the token has no rights on is left out by Proxmox."""
+        path = api_path("nodes", node, "storage", storage, "content")
+        return await self._get(path, answers.volume_ids, {"vmid": str(vmid)})
+
     async def permissions(self) -> Mapping[str, Mapping[str, int]]:
         """The token's privileges by path; 1 when they also hold below it."""
         return await self._get(api_path("access", "permissions"), answers.permissions)

@@ -13,7 +13,7 @@ ApiPath = NewType("ApiPath", str)
 Params = Mapping[str, str | Sequence[str]]
 """Form or query parameters; a list is sent as a repeated key."""
 
-_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _UPID: Final = re.compile(
     r"UPID:(?P<node>[A-Za-z0-9-]+):[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}"
     r":(?P<kind>[A-Za-z0-9_-]+):(?P<id>[A-Za-z0-9._-]*):[A-Za-z0-9._@!-]+:"

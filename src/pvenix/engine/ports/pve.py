@@ -125,6 +125,10 @@ class Pve(Protocol):
         """The storages that `node` can use."""
         ...
 
+    async def volumes(self, node: NodeName, storage: str, vmid: Vmid) -> tuple[str, ...]:
+        """Ids of the volumes on `storage` that belong to the VM, as far as the token may see them."""
+        ...
+
     async def permissions(self) -> Mapping[str, Mapping[str, int]]:
         """Privileges of the token by path; an empty mapping means that it has none."""
         ...
