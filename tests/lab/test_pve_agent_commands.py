@@ -25,6 +25,11 @@ async def booted(lab: PveLab) -> None:
     await asyncio.sleep(lab.site.timings.boot_s)
 
 
+def frozen(lab: PveLab) -> bool:
+    """True if the guest's file systems are frozen."""
+    return lab.site.cluster.vms[250].frozen
+
+
 def test_the_commands_that_speak_of_the_machine_are_answered_from_it(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         await booted(lab)
@@ -85,12 +90,12 @@ def test_a_live_snapshot_freezes_and_thaws_and_one_with_memory_does_not(tmp_path
         await booted(lab)
         upid = str((await lab.ask("POST", f"{VM}/snapshot", snapname="live")).data)
         await asyncio.sleep(lab.site.timings.snapshot_s / 2)
-        assert lab.site.cluster.vms[250].frozen
+        assert frozen(lab)
         assert await lab.finished(upid) == "OK"
-        assert not lab.site.cluster.vms[250].frozen
+        assert not frozen(lab)
         upid = str((await lab.ask("POST", f"{VM}/snapshot", snapname="ram", vmstate="1")).data)
         await asyncio.sleep(lab.site.timings.snapshot_s / 2)
-        assert not lab.site.cluster.vms[250].frozen
+        assert not frozen(lab)
         await lab.finished(upid)
 
     in_lab(tmp_path, story)

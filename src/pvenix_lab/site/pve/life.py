@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.pve import create, destroy, disks_api, template
+from pvenix_lab.site.pve import (
+    backup,
+    bulk,
+    create,
+    destroy,
+    disks_api,
+    pools,
+    prune,
+    storage_content,
+    storage_files,
+    template,
+)
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-HANDLER_MODULES: tuple[ModuleType, ...] = (create, destroy, disks_api, template)
+HANDLER_MODULES: tuple[ModuleType, ...] = (
+    *(backup, bulk, create, destroy, disks_api, pools, prune),
+    *(storage_content, storage_files, template),
+)
 """The modules that register the handlers."""
