@@ -129,6 +129,7 @@ class Workspace:
             title=title or plays[0].name,
             plays=plays,
             fleet=str(self.root),
+            inventory=str(self._inventory.absolute()) if self._inventory else "",
             check=bool(mode.get("check", False)),
             diff=bool(mode.get("diff", False)),
             step=bool(mode.get("step", False)),

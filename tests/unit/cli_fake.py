@@ -75,6 +75,7 @@ class FakeWorkspace:
     hang: bool = False
     changes: bool = True
     extra: dict[str, ArgValue] = field(default_factory=dict)
+    inventory: str = ""
     closed: int = 0
 
     def fleet(self) -> FakeFleet:
@@ -92,7 +93,9 @@ class FakeWorkspace:
     def _plan(self, title: str, tasks: tuple[Task, ...], hosts: tuple[str, ...], mode: dict[str, Any]) -> RunPlan:
         play = PlayPlan(name=title, waves=(hosts,), tasks=tasks)
         kept = {key: mode[key] for key in ("check", "diff", "step", "forks")}
-        return RunPlan(title=title, plays=(play,), fleet=str(self.root), extra=self.extra, **kept)
+        return RunPlan(
+            title=title, plays=(play,), fleet=str(self.root), extra=self.extra, inventory=self.inventory, **kept
+        )
 
     async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False) -> int:
         self.asked.append(("execute", run.run, resume))

@@ -223,3 +223,16 @@ def test_a_resumed_run_keeps_its_own_overrides(pvenix: Cli) -> None:
     pvenix("rebuild", "dns01")
     pvenix("resume", "last", "--set", "cores=8")
     assert pvenix.opened[-1][1]["extra"] == {"cores": 4}
+
+
+@pytest.mark.parametrize("words", [("resume", "last"), ("resume", "last", "-i", "third.yaml"), ("_execute", "RUN")])
+def test_a_run_keeps_the_inventory_that_it_was_planned_with(
+    pvenix: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("os.setsid", lambda: None)
+    pvenix.workspace.inventory = str(tmp_path / "second.yaml")
+    pvenix("rebuild", "dns01")
+    run = pvenix.workspace.runs.open("last")
+    assert pvenix(*(word.replace("RUN", str(run.path)) for word in words)).exit_code == 0
+    assert pvenix.opened[-1][1]["inventory"] == tmp_path / "second.yaml"

@@ -1,10 +1,11 @@
-"""Verbs, as plans and playbooks may name them."""
+"""Plans on disk, and verbs as plans and playbooks may name them."""
 
 from __future__ import annotations
 
 import pytest
 
 from pvenix.lifecycle import table
+from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import ONBOARDING, VERBS, Danger
 
 
@@ -28,3 +29,10 @@ def test_what_destroys_wants_the_name_typed() -> None:
     for spec in VERBS.values():
         if spec.danger is Danger.DESTROYS:
             assert spec.args["confirm"].required
+
+
+def test_a_plan_of_an_earlier_version_names_no_inventory() -> None:
+    document = RunPlan(title="t", plays=(), fleet="/f", inventory="/i/hosts.yaml").to_json()
+    assert RunPlan.from_json(document).inventory == "/i/hosts.yaml"
+    del document["inventory"]
+    assert RunPlan.from_json({**document, "command": []}).inventory == ""

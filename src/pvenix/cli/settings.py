@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pvenix.cli.values import pairs
-from pvenix.model.plan import ArgValue
+from pvenix.model.plan import ArgValue, RunPlan
 
 if TYPE_CHECKING:
     from pvenix.fleet.load import Fleet
@@ -57,6 +57,14 @@ class Settings:
     def start(self) -> Path:
         """The directory from which the fleet's root is looked for upwards."""
         return (self.fleet or Path()).resolve()
+
+    def as_planned(self, plan: RunPlan) -> bool:
+        """Read the fleet as the run's own command line did, whatever today's says; True when that makes a difference."""
+        inventory = Path(plan.inventory) if plan.inventory else None
+        today = self.inventory.absolute() if self.inventory else None
+        differs = (today, self.overrides) != (inventory, plan.extra)
+        self.inventory, self.overrides = inventory, dict(plan.extra)
+        return differs
 
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:

@@ -49,15 +49,15 @@ class RunPlan:
     plays: tuple[PlayPlan, ...]
     fleet: str
     """Root of the fleet's checkout that was read, absolute."""
-    command: tuple[str, ...] = ()
-    """The equivalent command line."""
+    inventory: str = ""
+    """Another inventory than the fleet's own (`-i`), absolute."""
     check: bool = False
     diff: bool = False
     step: bool = False
     """Wait for a `continue` request before each step."""
     forks: int = 32
     extra: dict[str, ArgValue] = field(default_factory=dict)
-    """`--set` and `-e` values."""
+    """`--set` values; those of `-e` are in the tasks' arguments."""
     operator: str = ""
 
     @property
@@ -71,7 +71,7 @@ class RunPlan:
             "schema": "pvenix/run/v1",
             "title": self.title,
             "fleet": self.fleet,
-            "command": list(self.command),
+            "inventory": self.inventory,
             "check": self.check,
             "diff": self.diff,
             "step": self.step,
@@ -91,7 +91,7 @@ class RunPlan:
             title=data["title"],
             plays=tuple(_play_from_json(play) for play in data["plays"]),
             fleet=data["fleet"],
-            command=tuple(data["command"]),
+            inventory=data.get("inventory", ""),  # an earlier version wrote none
             check=data["check"],
             diff=data["diff"],
             step=data["step"],

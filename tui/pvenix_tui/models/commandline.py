@@ -15,9 +15,7 @@ REVIEW_TASK: Final = ("pvenix", "run", ONBOARD_PLAYBOOK, "-t", "review")
 
 
 def equivalent(plan: RunPlan) -> str:
-    """The shell's way to the same run: what the plan itself names, else the verb's command or the onboarding playbook."""
-    if plan.command:
-        return shlex.join(plan.command)
+    """The shell's way to the same run: the verb's command, the onboarding playbook, or one command after the other."""
     tasks = [task for play in plan.plays for task in play.tasks]
     flags = (*(("--check",) if plan.check else ()), *(("--step",) if plan.step else ()))
     if [task.verb for task in tasks] == ["review"]:

@@ -30,7 +30,8 @@ def command(settings: Settings, rundir: Path, *, resume: bool) -> int:
         os.setsid()
     run = RunDir(rundir.resolve())
     plan = run.plan()
-    settings.fleet, settings.overrides = Path(plan.fleet), dict(plan.extra)
+    settings.fleet = Path(plan.fleet)
+    settings.as_planned(plan)
 
     async def action(workspace: Workspace) -> int:
         return await workspace.execute(run, on_event=_nobody, resume=resume)

@@ -22,10 +22,8 @@ def command(settings: Settings, run: str) -> int:
 
     async def action(workspace: Workspace) -> int:
         found = workspace.runs.open(run)
-        overrides = found.plan().extra
-        if overrides == settings.overrides:
+        if not settings.as_planned(found.plan()):
             return await execute(settings, workspace, found, resume=True)
-        settings.overrides = dict(overrides)  # the run's own `--set` values, not those of today
         again = settings.open(workspace.root)
         try:
             return await execute(settings, again, found, resume=True)
