@@ -14,6 +14,7 @@ from pvenix_lab.site.pve import (  # importing a module registers its handlers
     cloudinit_api,
     cluster_api,
     config,
+    firewall_api,
     hops,
     jobs_api,
     life,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
-    *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, jobs_api, mapping_api, migrate),
+    *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, firewall_api, jobs_api, mapping_api, migrate),
     *(
         network_api,
         node_api,

@@ -171,6 +171,27 @@ async def replication(call: Call) -> list[dict[str, Any]]:
     ]
 
 
+@route("GET", _NODE + "/replication/{id}")
+async def replication_index(call: Call) -> list[dict[str, str]]:
+    """The sub-directories of a job."""
+    _job(call)
+    return [{"name": name} for name in ("schedule_now", "log", "status")]
+
+
+@route("GET", _NODE + "/replication/{id}/status")
+async def replication_status(call: Call) -> dict[str, Any]:
+    """State of one job; a replication is never run here, so there is no last one."""
+    return {"id": call.text("id"), "vmtype": "qemu", "fail_count": 0, "last_sync": 0, **_job(call)}
+
+
+def _job(call: Call) -> dict[str, Any]:
+    job = call.cluster.sections.get("replication", {}).get(call.text("id"))
+    if job is None:
+        raise PveError(f"no such replication job '{call.text('id')}'")
+    call.require(f"/vms/{job['guest']}", "VM.Audit")
+    return job
+
+
 def _is_here(call: Call, guest: int) -> bool:
     vm = call.cluster.vms.get(guest)
     return vm is not None and vm.node == call.text("node")
