@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import requests
 
 from pvenix_lab.faces.https import HttpsFace
-from pvenix_lab.site.core import Timings
+from pvenix_lab.site.core import Site, Timings
 from pvenix_lab.site.faults.wire import Breach, Broken
+from pvenix_lab.site.pve.api import answer as entry
 from tests.lab.pve_support import EPOCH, NODE, TEMPLATE, PveLab
 
 QUICK = Timings(unauthorized_s=0.03, agent_silence_s=0.05, broken_reply_s=0.03, boot_s=0.01)
 VMID = 250
 VM = f"{NODE}/qemu/{VMID}"
 HOST = "fix"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +33,16 @@ class Seen:
     broken: Breach | None = None
 
 
-class Client(Protocol):
-    """Asks the site's API as the operator."""
-
-    lab: PveLab
-
-    async def ask(self, method: str, path: str, **params: str) -> Seen: ...
-
-
 class InMemory:
     """Asks without a socket; what breaks the transport is told, as an adapter would be."""
 
-    def __init__(self, lab: PveLab) -> None:
-        self.lab = lab
+    def __init__(self, site: Site) -> None:
+        self.site = site
 
     async def ask(self, method: str, path: str, **params: str) -> Seen:
-        answer = await self.lab.ask(method, path, **params)
+        """One call."""
+        wire = {key.replace("_", "-"): value for key, value in params.items()}
+        answer = await entry(self.site, method, path, wire, operator(self.site))
         breach = answer.breach if isinstance(answer, Broken) else None
         return Seen(status=answer.status, reason=answer.reason, data=answer.data, broken=breach)
 
@@ -56,22 +50,26 @@ class InMemory:
 class OverHttps:
     """Asks with requests, in a thread; follows no redirect."""
 
-    def __init__(self, lab: PveLab, port: int, ca: Path) -> None:
-        self.lab = lab
+    def __init__(self, site: Site, port: int, ca: Path) -> None:
+        self.site = site
         self.base = f"https://127.0.0.1:{port}/api2/json"
         self.ca = ca
 
     async def ask(self, method: str, path: str, **params: str) -> Seen:
+        """One call on a connection of its own."""
         return await asyncio.to_thread(self._ask, method, path, params)
 
     def _ask(self, method: str, path: str, params: dict[str, str]) -> Seen:
         with requests.Session() as session:
             session.trust_env = False
             session.verify = str(self.ca)
-            session.headers["Authorization"] = self.lab.operator
-            where = {"params" if method == "GET" else "data": {k.replace("_", "-"): v for k, v in params.items()}}
+            session.headers["Authorization"] = operator(self.site)
+            wire = {key.replace("_", "-"): value for key, value in params.items()}
+            where: dict[str, Any] = {"data": wire} if method in ("POST", "PUT") else {"params": wire}
+            if path.endswith("/upload"):  # anything but multipart is dropped without an answer
+                where["files"] = {"filename": ("x.iso", b"x")}
             try:
-                answer = session.request(method, self.base + path, allow_redirects=False, timeout=10, **where)  # type: ignore[arg-type]  # one of two dicts
+                answer = session.request(method, self.base + path, allow_redirects=False, timeout=10, **where)
             except requests.ConnectionError:
                 return Seen(broken=Breach.RESET)
         return _seen(answer)
@@ -89,21 +87,49 @@ def _seen(answer: requests.Response) -> Seen:
     return Seen(status=answer.status_code, reason=answer.reason, data=body.get("data"))
 
 
+def operator(site: Site) -> str:
+    """Authorization header of the token that may do the work."""
+    token = site.cluster.tokens["pvenix@pve!lab"]
+    return f"PVEAPIToken={token.token_id}={token.secret}"
+
+
+@asynccontextmanager
+async def served(site: Site, directory: Path, face: str) -> AsyncIterator[InMemory | OverHttps]:
+    """A way to ask a running site."""
+    if face == "memory":
+        yield InMemory(site)
+        return
+    https = HttpsFace()
+    port = await https.start(site, directory)
+    try:
+        yield OverHttps(site, port, directory / "ca.pem")
+    finally:
+        await https.stop()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """A site with a VM, and a way to ask it."""
+
+    lab: PveLab
+    api: InMemory | OverHttps
+
+    async def ask(self, method: str, path: str, **params: str) -> Seen:
+        """One call."""
+        return await self.api.ask(method, path, **params)
+
+
 @asynccontextmanager
 async def client(directory: Path, face: str) -> AsyncIterator[Client]:
     """A small quick site with a running VM `fix`, and a way to ask it."""
     lab = PveLab(directory, timings=QUICK, virtual=False)
     lab.site.time_scale = 0.01
-    https = HttpsFace()
     async with lab.site:
         lab.site.wall = lambda: EPOCH + asyncio.get_running_loop().time()
-        port = await https.start(lab.site, directory)
-        try:
+        async with served(lab.site, directory, face) as api:
             assert await lab.clone(VMID, HOST) == "OK"
             assert await lab.done("POST", f"{VM}/status/start") == "OK"
-            yield InMemory(lab) if face == "memory" else OverHttps(lab, port, directory / "ca.pem")
-        finally:
-            await https.stop()
+            yield Client(lab=lab, api=api)
             lab.site.faults.clear()
     assert lab.site.defects == []
 

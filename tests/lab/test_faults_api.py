@@ -172,16 +172,18 @@ async def calls_for_a_node_end_with_a_certificate_error(asked: Client) -> None:
 
 @shows("node-down")
 async def a_node_is_gone_and_the_lists_go_on(asked: Client) -> None:
-    asked.lab.site.faults.arm("F11", node="tappaas1")
-    assert (await asked.ask("GET", CONFIG)).status == 595
+    there = f"/nodes/tappaas2/qemu/{VMID}/config"
+    asked.lab.site.faults.arm("F26", HOST, node="tappaas2")
+    asked.lab.site.faults.arm("F11", node="tappaas2")
+    assert (await asked.ask("GET", there)).status == 595
     nodes = {item["node"]: item["status"] for item in (await asked.ask("GET", "/nodes")).data}
-    assert (nodes["tappaas1"], nodes["tappaas2"]) == ("offline", "online")
+    assert (nodes["tappaas1"], nodes["tappaas2"]) == ("online", "offline")
     resources = (await asked.ask("GET", "/cluster/resources", type="vm")).data
-    assert {item["status"] for item in resources if item["node"] == "tappaas1"} == {"unknown"}
+    assert {item["status"] for item in resources if item["node"] == "tappaas2"} == {"unknown"}
     status = (await asked.ask("GET", "/cluster/status")).data
-    assert [item["online"] for item in status if item["name"] == "tappaas1"] == [0]
+    assert [item["online"] for item in status if item["name"] == "tappaas2"] == [0]
     asked.lab.site.faults.clear()
-    assert (await asked.ask("GET", CONFIG)).status == 200
+    assert (await asked.ask("GET", there)).status == 200
 
 
 @shows("no-quorum")
@@ -453,14 +455,14 @@ async def test_the_api_shows_the_fault(tmp_path: Path, face: str, fault: str, ch
 @pytest.mark.parametrize("kind", ["self-signed", "expired", "wrong-name", "other-ca"])
 async def test_the_server_shows_another_certificate(tmp_path: Path, kind: str) -> None:
     async with client(tmp_path, "https") as asked:
-        assert isinstance(asked, OverHttps)
+        assert isinstance(asked.api, OverHttps)
         asked.lab.site.faults.arm("tls", certificate=kind)
         words = {"expired": "expired", "wrong-name": "not valid for|doesn't match|mismatch"}
         with pytest.raises(ssl.SSLCertVerificationError, match=words.get(kind, "certificate verify failed")):
-            await _certificate(asked, verified=True)
-        shown = await _certificate(asked, verified=False)
+            await _certificate(asked.api, verified=True)
+        shown = await _certificate(asked.api, verified=False)
         asked.lab.site.faults.clear()
-        genuine = await _certificate(asked, verified=True)
+        genuine = await _certificate(asked.api, verified=True)
     assert hashlib.sha256(shown).digest() != hashlib.sha256(genuine).digest()
 
 

@@ -136,7 +136,7 @@ def _edited(site: Site, fault: Fault) -> None:
 
 
 def _snapshot(site: Site, fault: Fault) -> None:
-    vm, name = vm_of(site, fault), fault.text("name")
+    vm, name = vm_of(site, fault), fault.text("snapshot")
     vm.snapshots[name] = Snapshot(
         name=name,
         description="made by hand",
@@ -320,7 +320,7 @@ SPECS = (
         name="snapshot-by-hand",
         rows=("F36",),
         what="somebody takes a snapshot, newer than every other",
-        args=(Arg(name="name", default="by-hand", what="its name"),),
+        args=(Arg(name="snapshot", default="by-hand", what="its name"),),
         face=Face.API,
         kind=Kind.EVENT,
         begin=_snapshot,

@@ -184,13 +184,17 @@ def _reboot(site: Site, fault: Fault) -> None:
 
 def _misnamed(site: Site, fault: Fault) -> Undo:
     found = [(guest, guest.hostname) for guest in _guests(site, fault)]
-    for guest, _ in found:
-        guest.hostname = fault.text("name")
+
+    def call(guest: Guest, name: str) -> None:
+        guest.hostname = name
+        guest.tree.put("/proc/sys/kernel/hostname", f"{name}\n")
 
     def undo() -> None:
         for guest, name in found:
-            guest.hostname = name
+            call(guest, name)
 
+    for guest, _ in found:
+        call(guest, fault.text("hostname"))
     return undo
 
 
@@ -295,7 +299,7 @@ SPECS = (
         name="hostname-wrong",
         rows=("F42",),
         what="the running guest has another name than it should, until cleared",
-        args=(Arg(name="name", default="localhost", what="the name"),),
+        args=(Arg(name="hostname", default="localhost", what="the name"),),
         face=Face.GUEST,
         kind=Kind.STATE,
         begin=_misnamed,
