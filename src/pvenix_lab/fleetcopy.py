@@ -19,6 +19,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 PARTS = ("inventory", "playbooks", "nix")
 _UNITS = {"M": 1, "G": 1024, "T": 1024 * 1024}
 _EXTRA_ROLES = ("base", "docker")
+_EXTRA_ZONE, _EXTRA_PER_ZONE = "srvHome", 150
 _SPARE_IDS = 50
 
 
@@ -176,12 +177,12 @@ class FleetCopy:
         """Rewrite the connection facts of site.yaml and nothing else of it."""
         self._edit("inventory/site.yaml", lambda data: _name_site(data, facts))
 
-    def add_hosts(self, count: int) -> list[str]:
-        """Add hosts web-001 … in a group `web`; returns their names."""
-        names = [f"web-{number:03d}" for number in range(1, count + 1)]
-        if names:
+    def add_hosts(self, count: int) -> None:
+        """Add hosts web-001 … in a group `web`, so many to a zone as have addresses there."""
+        zones = sorted(self.zones(), key=lambda name: name != _EXTRA_ZONE)
+        names = {f"web-{number + 1:03d}": zones[number // _EXTRA_PER_ZONE % len(zones)] for number in range(count)}
+        if count:
             self._edit("inventory/hosts.yaml", lambda data: _add_group(data, "web", names))
-        return names
 
     def set_place(self, host: str, vmid: int, node: str) -> None:
         """Write a host's VM id and node to its host_vars, where pvenix writes them."""
@@ -290,12 +291,10 @@ def _name_site(data: Any, facts: SiteFacts) -> None:
     bootstrap["authorized_keys"] = CommentedSeq([facts.public_key])
 
 
-def _add_group(data: Any, group: str, names: list[str]) -> None:
+def _add_group(data: Any, group: str, names: dict[str, str]) -> None:
     hosts = CommentedMap()
-    for name in names:
+    for name, zone in names.items():
         roles = CommentedSeq(_EXTRA_ROLES)
         roles.fa.set_flow_style()
-        hosts[name] = _flow(
-            {"machine": _flow({"class": "small", "roles": roles, "network": _flow({"zone": "srvHome"})})}
-        )
+        hosts[name] = _flow({"machine": _flow({"class": "small", "roles": roles, "network": _flow({"zone": zone})})})
     data["all"]["children"][group] = CommentedMap({"hosts": hosts})

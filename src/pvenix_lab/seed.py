@@ -188,6 +188,8 @@ class Seed:
         if not isinstance(guest, Guest):
             raise TypeError("the seed needs the lab's own guests")
         guest.boot_now()
+        if not guest.addresses:
+            raise ValueError(f"{host.name}: zone {host.zone} has no address left; take fewer hosts")
         return guest
 
     def _describe_site(self, fleet: FleetCopy, seeded: Seeded) -> None:
