@@ -314,6 +314,7 @@ async def test_an_activation_ends_with_the_status_of_its_failure(
 async def test_a_new_system_does_not_boot(builder: Guest, prepared: Prepared) -> None:
     new = await build(builder, prepared.commit)
     builder.site.faults.arm("new-system-does-not-boot", HOST)
+    assert (await root(builder, "nix-env", "-p", "/nix/var/nix/profiles/system", "--set", new)).status == 0
     assert (await root(builder, f"{new}/bin/switch-to-configuration", "boot")).status == 0
     builder.restart_now()
     assert not builder.ssh_ready
