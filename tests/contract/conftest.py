@@ -9,7 +9,7 @@ import pytest
 
 from pvenix_lab.site.whole import whole_site
 from tests.contract.guest_worlds import MEMORY, WIRE, GuestWorld, MakePrepared, Needs, params
-from tests.contract.pve_worlds import PveWorld, pve_params
+from tests.contract.pve_worlds import EVERY_RELEASE, EVERY_WAY, PveWorld, pve_params
 from tests.contract.repo_worlds import NEAR, OVER_SSH, RepoWorld, repo_params
 from tests.contract.repo_worlds import Needs as RepoNeeds
 from tests.lab.guest_support import Prepared, make_disk, make_fleet
@@ -62,9 +62,18 @@ async def signalling_world(request: pytest.FixtureRequest, guest_needs: Needs) -
         await world.guest.close()
 
 
-@pytest.fixture(params=pve_params())
+@pytest.fixture(params=pve_params(*EVERY_WAY))
 async def pve_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PveWorld]:
     """Every Pve, over each release."""
+    make, flavour = request.param
+    async with make(tmp_path, flavour) as world:
+        yield world
+        assert world.site.defects == []
+
+
+@pytest.fixture(params=pve_params(*EVERY_RELEASE))
+async def pve_call_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PveWorld]:
+    """Every Pve and each release, for the many rules about single calls."""
     make, flavour = request.param
     async with make(tmp_path, flavour) as world:
         yield world

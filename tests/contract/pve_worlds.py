@@ -90,7 +90,11 @@ async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
 MAKERS: Final[dict[str, Make]] = {"in memory": in_memory, "https": over_https}
 
 
-def pve_params() -> list[object]:
-    """Every way to every release, as parameters of a fixture."""
-    ways = itertools.product(MAKERS.items(), Flavour)
-    return [pytest.param((make, flavour), id=f"{flavour.value}, {name}") for (name, make), flavour in ways]
+def pve_params(*ways: tuple[str, Flavour]) -> list[object]:
+    """Ways to a release as parameters of a fixture."""
+    return [pytest.param((MAKERS[name], flavour), id=f"{flavour.value}, {name}") for name, flavour in ways]
+
+
+EVERY_WAY: Final = tuple(itertools.product(MAKERS, Flavour))
+EVERY_RELEASE: Final = (*((name, Flavour.PVE_8_4) for name in MAKERS), ("in memory", Flavour.PVE_9_2))
+"""Without HTTPS to the newer release, whose bytes on the wire are those of the older one."""

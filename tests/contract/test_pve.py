@@ -109,6 +109,21 @@ async def test_a_vm_lives_from_clone_to_destroy(pve_world: PveWorld) -> None:
     assert await pve_world.pve.config(NODE, NEW) is None
 
 
+async def test_a_vm_has_the_volumes_that_go_with_it(pve_world: PveWorld) -> None:
+    of_template = await pve_world.pve.volumes(NODE, "tanka1", TEMPLATE)
+    assert of_template
+    assert await pve_world.pve.volumes(NODE, "tanka1", NEW) == ()
+    await pve_world.done(await pve_world.clone())
+    of_clone = await pve_world.pve.volumes(NODE, "tanka1", NEW)
+    config = await pve_world.pve.config(NODE, NEW)
+    assert config
+    assert config.values["scsi0"].split(",")[0] in of_clone
+    assert not {*of_clone} & {*of_template}
+    await pve_world.done(await pve_world.pve.destroy(NODE, NEW))
+    assert await pve_world.pve.volumes(NODE, "tanka1", NEW) == ()
+    assert await pve_world.pve.volumes(NODE, "tanka1", TEMPLATE) == of_template
+
+
 async def test_the_agent_is_asked_for_files_and_addresses(pve_world: PveWorld) -> None:
     await pve_world.done(await pve_world.clone())
     assert not await pve_world.pve.agent_ping(NODE, NEW)

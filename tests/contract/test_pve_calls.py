@@ -63,6 +63,7 @@ READS: Final = {
     "nodes": Read(ask=lambda pve: pve.nodes(), path="/nodes"),
     "vms": Read(ask=lambda pve: pve.vms(), path="/cluster/resources"),
     "storages": Read(ask=lambda pve: pve.storages(NODE), path="/storage"),
+    "volumes": Read(ask=lambda pve: pve.volumes(NODE, "tanka1", TEMPLATE), path="/content"),
     "permissions": Read(ask=lambda pve: pve.permissions(), path="/access/permissions"),
     "pci_mappings": Read(ask=lambda pve: pve.pci_mappings(), path="/cluster/mapping/pci"),
     "config": Read(ask=lambda pve: pve.config(NODE, TEMPLATE), path="/config"),
@@ -127,38 +128,40 @@ def test_no_method_is_left_out() -> None:
 
 
 @reads
-async def test_a_read_whose_answer_is_lost_is_asked_again(pve_world: PveWorld, read: Read) -> None:
-    await prepare(pve_world, read)
-    expected = await read.ask(pve_world.pve)
-    counters = pve_world.site.counters
+async def test_a_read_whose_answer_is_lost_is_asked_again(pve_call_world: PveWorld, read: Read) -> None:
+    await prepare(pve_call_world, read)
+    expected = await read.ask(pve_call_world.pve)
+    counters = pve_call_world.site.counters
     before = counters.pve_reads
-    pve_world.site.faults.arm("pve-596", method="GET", path=read.path, times=2)
-    assert await read.ask(pve_world.pve) == expected
+    pve_call_world.site.faults.arm("pve-596", method="GET", path=read.path, times=2)
+    assert await read.ask(pve_call_world.pve) == expected
     assert counters.pve_reads - before == 3
-    assert not pve_world.site.faults.list()
+    assert not pve_call_world.site.faults.list()
 
 
 @reads
-async def test_a_read_that_is_never_answered_is_unreachable_after_three_times(pve_world: PveWorld, read: Read) -> None:
-    await prepare(pve_world, read)
-    counters = pve_world.site.counters
+async def test_a_read_that_is_never_answered_is_unreachable_after_three_times(
+    pve_call_world: PveWorld, read: Read
+) -> None:
+    await prepare(pve_call_world, read)
+    counters = pve_call_world.site.counters
     before = counters.pve_reads
-    pve_world.site.faults.arm("pve-596", method="GET", path=read.path, times=FOREVER)
+    pve_call_world.site.faults.arm("pve-596", method="GET", path=read.path, times=FOREVER)
     with pytest.raises(Unreachable) as gone:
-        await read.ask(pve_world.pve)
+        await read.ask(pve_call_world.pve)
     assert "596" in gone.value.why
     assert counters.pve_reads - before == 3
 
 
 @reads
-async def test_a_read_that_is_refused_or_fails_is_told_once(pve_world: PveWorld, read: Read) -> None:
-    await prepare(pve_world, read)
+async def test_a_read_that_is_refused_or_fails_is_told_once(pve_call_world: PveWorld, read: Read) -> None:
+    await prepare(pve_call_world, read)
     with pytest.raises(Refused) as refused:
-        await read.ask(pve_world.stranger)
+        await read.ask(pve_call_world.stranger)
     assert refused.value.code == "PVX0531"
-    pve_world.site.faults.arm("pve-500", method="GET", path=read.path, message="something broke\x1b[2J")
+    pve_call_world.site.faults.arm("pve-500", method="GET", path=read.path, message="something broke\x1b[2J")
     with pytest.raises(RemoteFailure) as failed:
-        await read.ask(pve_world.pve)
+        await read.ask(pve_call_world.pve)
     assert (failed.value.code, failed.value.why) == ("PVX0534", "something broke")
     assert f"GET {read.path}" in failed.value.what or read.path in failed.value.what
 
@@ -166,65 +169,65 @@ async def test_a_read_that_is_refused_or_fails_is_told_once(pve_world: PveWorld,
 @writes
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
 async def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(
-    pve_world: PveWorld, write: Write, effect: bool
+    pve_call_world: PveWorld, write: Write, effect: bool
 ) -> None:
-    await prepare(pve_world, write)
-    counters, before = pve_world.site.counters, await write.look(pve_world)
+    await prepare(pve_call_world, write)
+    counters, before = pve_call_world.site.counters, await write.look(pve_call_world)
     sent = counters.pve_writes
-    pve_world.site.faults.arm("pve-596", method=write.method, path=write.path, effect=effect)
+    pve_call_world.site.faults.arm("pve-596", method=write.method, path=write.path, effect=effect)
     with pytest.raises(OutcomeUnknown) as unknown:
-        await write.ask(pve_world.pve)
+        await write.ask(pve_call_world.pve)
     assert unknown.value.code == "PVX0535"
     assert f"{write.method} /nodes" in unknown.value.what
     assert counters.pve_writes - sent == 1
-    await pve_world.settled()
-    assert (await write.look(pve_world) != before) is effect
+    await pve_call_world.settled()
+    assert (await write.look(pve_call_world) != before) is effect
 
 
 @writes
-async def test_a_write_that_is_refused_or_fails_has_no_effect(pve_world: PveWorld, write: Write) -> None:
-    await prepare(pve_world, write)
-    before, sent = await write.look(pve_world), pve_world.site.counters.pve_writes
-    for port, code in ((pve_world.viewer, "PVX0532"), (pve_world.stranger, "PVX0531")):
+async def test_a_write_that_is_refused_or_fails_has_no_effect(pve_call_world: PveWorld, write: Write) -> None:
+    await prepare(pve_call_world, write)
+    before, sent = await write.look(pve_call_world), pve_call_world.site.counters.pve_writes
+    for port, code in ((pve_call_world.viewer, "PVX0532"), (pve_call_world.stranger, "PVX0531")):
         with pytest.raises(Refused) as refused:
             await write.ask(port)
         assert (refused.value.code, bool(refused.value.hint)) == (code, True)
-    assert pve_world.site.counters.pve_writes == sent
-    pve_world.site.faults.arm("pve-500", method=write.method, path=write.path, message="got lock timeout")
+    assert pve_call_world.site.counters.pve_writes == sent
+    pve_call_world.site.faults.arm("pve-500", method=write.method, path=write.path, message="got lock timeout")
     with pytest.raises(RemoteFailure) as failed:
-        await write.ask(pve_world.pve)
+        await write.ask(pve_call_world.pve)
     assert (failed.value.code, failed.value.why) == ("PVX0534", "got lock timeout")
-    await pve_world.settled()
-    assert await write.look(pve_world) == before
+    await pve_call_world.settled()
+    assert await write.look(pve_call_world) == before
 
 
-async def test_an_agent_whose_answer_is_lost_does_not_answer(pve_world: PveWorld) -> None:
-    await pve_world.done(await pve_world.clone())
-    await pve_world.done(await pve_world.pve.start(NODE, NEW))
-    assert await pve_world.pve.agent_ping(NODE, NEW)
+async def test_an_agent_whose_answer_is_lost_does_not_answer(pve_call_world: PveWorld) -> None:
+    await pve_call_world.done(await pve_call_world.clone())
+    await pve_call_world.done(await pve_call_world.pve.start(NODE, NEW))
+    assert await pve_call_world.pve.agent_ping(NODE, NEW)
     for effect in (False, True):
-        pve_world.site.faults.arm("pve-596", method="POST", path="/agent/ping", effect=effect)
-        assert not await pve_world.pve.agent_ping(NODE, NEW)
-    assert await pve_world.pve.agent_ping(NODE, NEW)
+        pve_call_world.site.faults.arm("pve-596", method="POST", path="/agent/ping", effect=effect)
+        assert not await pve_call_world.pve.agent_ping(NODE, NEW)
+    assert await pve_call_world.pve.agent_ping(NODE, NEW)
     with pytest.raises(Refused):
-        await pve_world.stranger.agent_ping(NODE, NEW)
+        await pve_call_world.stranger.agent_ping(NODE, NEW)
 
 
-async def test_waiting_survives_lost_polls_and_does_not_believe_a_single_refusal(pve_world: PveWorld) -> None:
-    upid = await pve_world.clone()
-    pve_world.site.faults.arm("pve-596", method="GET", path="/status", times=3)
-    pve_world.site.faults.arm("pve-596", method="GET", path="/log", times=3)
-    pve_world.site.faults.arm("pve-500", method="GET", path="/log", times=3)
+async def test_waiting_survives_lost_polls_and_does_not_believe_a_single_refusal(pve_call_world: PveWorld) -> None:
+    upid = await pve_call_world.clone()
+    pve_call_world.site.faults.arm("pve-596", method="GET", path="/status", times=3)
+    pve_call_world.site.faults.arm("pve-596", method="GET", path="/log", times=3)
+    pve_call_world.site.faults.arm("pve-500", method="GET", path="/log", times=3)
     lines: list[str] = []
-    result = await pve_world.pve.wait(upid, timeout_s=10, on_line=lines.append)
+    result = await pve_call_world.pve.wait(upid, timeout_s=10, on_line=lines.append)
     assert (result.ok, "".join(lines).splitlines()) == (True, list(result.log))
-    assert not pve_world.site.faults.list()
+    assert not pve_call_world.site.faults.list()
     with pytest.raises(OutcomeUnknown, match="UPID") as unknown:
-        await pve_world.stranger.wait(upid, timeout_s=10, on_line=lines.append)
+        await pve_call_world.stranger.wait(upid, timeout_s=10, on_line=lines.append)
     assert "can no longer be read" in unknown.value.why
 
 
-async def test_what_was_closed_may_be_closed_again(pve_world: PveWorld) -> None:
-    await pve_world.pve.version()
-    await pve_world.pve.close()
-    await pve_world.pve.close()
+async def test_what_was_closed_may_be_closed_again(pve_call_world: PveWorld) -> None:
+    await pve_call_world.pve.version()
+    await pve_call_world.pve.close()
+    await pve_call_world.pve.close()

@@ -72,6 +72,7 @@ async def test_a_real_site_is_read_in_our_words(pve: PveCluster) -> None:
         name="local", node=NODE, shared=False, active=True, available=67445112832,
         content=("import", "backup", "images", "iso", "vztmpl", "snippets", "rootdir"),
     )  # fmt: skip
+    assert "local:201/vm-201-cloudinit.qcow2" in await pve.volumes(NODE, "local", vmid(201))
     granted = await pve.permissions()
     assert granted["/"]["VM.Clone"] == 1
     assert all(isinstance(level, int) for privileges in granted.values() for level in privileges.values())

@@ -88,20 +88,14 @@ def test_no_method_is_left_out() -> None:
 
 
 @reads
-async def test_what_was_fetched_can_be_read_while_the_remote_is_away(repo_world: RepoWorld, ask: Ask) -> None:
+async def test_what_was_fetched_can_be_read_while_the_remote_is_away_and_nothing_else(
+    repo_world: RepoWorld, ask: Ask
+) -> None:
     seen = await prepare(repo_world)
     expected = await ask(repo_world.repo, seen)
     repo_world.break_remote()
     assert await ask(repo_world.repo, seen) == expected
     assert await ask(repo_world.other, seen) == expected
-
-
-@reads
-async def test_who_has_fetched_nothing_yet_reads_nothing_while_the_remote_is_away(
-    repo_world: RepoWorld, ask: Ask
-) -> None:
-    seen = await prepare(repo_world)
-    repo_world.break_remote()
     with pytest.raises(AWAY):
         await ask(repo_world.newcomer, seen)
 
