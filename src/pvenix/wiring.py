@@ -237,6 +237,14 @@ class Workspace:
         trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
         return await init_remote(self.fleet(), trust=trust, cache=self.cache_dir, say=say)
 
+    async def stage(self, path: Path) -> bool:
+        """Stage an edited file of this checkout, so that a pull which brings the same text goes on; True when done."""
+        from pvenix.adapters.git.checkout import stage
+
+        home = self.cache_dir
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return await stage(self.root, path, home=home)
+
     async def close(self) -> None:
         """End every connection."""
         if self._world is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,34 @@ class Fleet:
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path / "fleet")
+
+
+def git(at: Path, *words: str) -> str:
+    names = ("-c", "user.name=me", "-c", "user.email=me@here", "-c", "init.defaultBranch=main")
+    done = subprocess.run(["git", *names, *words], cwd=at, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_a_pull_that_brings_an_added_host_does_not_stumble_over_the_line_that_added_it(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    git(fleet.root, "init", "--quiet")
+    git(fleet.root, "add", "--all")
+    git(fleet.root, "commit", "--quiet", "-m", "fleet")
+    git(tmp_path, "clone", "--quiet", str(fleet.root), "clone")
+    other = tmp_path / "clone"
+    result = fleet("host", "add", "dns02", "--role", "base", "--group", "core", "--zone", "core13")
+    assert (result.exit_code, "hosts.yaml is staged" in result.stderr) == (0, True)
+    (other / "inventory" / "hosts.yaml").write_text(fleet.text("hosts.yaml"))
+    git(other, "commit", "--quiet", "--all", "-m", "Register dns02")
+    git(fleet.root, "pull", "--quiet", "--ff-only", str(other), "main")
+    assert git(fleet.root, "status", "--porcelain") == ""
+
+
+def test_a_host_is_added_where_there_is_no_git_at_all(fleet: Fleet) -> None:
+    result = fleet("host", "add", "dns02", "--role", "base", "--group", "core", "--zone", "core13")
+    assert (result.exit_code, "staged" in result.stderr) == (0, False)
 
 
 def test_the_starter_fleet_is_valid(fleet: Fleet) -> None:

@@ -17,6 +17,20 @@ _ABSENT: Final = "0" * 40
 _GITLINK: Final = "160000"
 
 
+async def stage(root: Path, path: Path, *, home: Path) -> bool:
+    """Put a file that the checkout at `root` tracks into its index, as `git add` does; False where that is not so.
+
+    A pull goes on over a staged file that is what the pull brings, and refuses one that is not staged (git-read-tree(1),
+    two tree merge). `home` is a directory without settings of Git.
+    """
+    git = Git(root / ".git", environment(protocol="file", ssh="false", home=home), worktree=root)
+    if not git.directory.exists():
+        return False
+    if (await git.run("ls-files", "--error-unmatch", "--", str(path))).status != 0:
+        return False
+    return (await git.run("add", "--", str(path))).status == 0
+
+
 class Checkout:
     """The directory of a fleet, under Git or not yet. `home` is a directory without settings of Git."""
 

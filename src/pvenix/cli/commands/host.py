@@ -71,6 +71,7 @@ def add(
         for number, group in enumerate(groups or ("all",)):
             text = add_host(text, group, host, machine if number == 0 else {})
         _save(settings, fleet, host, {path: text})
+        _stage(settings, fleet, path)
     talk(f"next: pvenix run playbooks/onboard.yaml -l {host}")
 
 
@@ -174,6 +175,14 @@ def _place(fleet: Fleet, host: str, field: tuple[str, ...]) -> tuple[Path, bool]
             if origin.layer == "host":
                 return fleet.root / origin.file, True
     return own, False
+
+
+def _stage(settings: Settings, fleet: Fleet, path: Path) -> None:
+    """Registration commits the same text, and the pull that brings it must not stumble over this one."""
+    import asyncio
+
+    if (fleet.root / ".git").exists() and asyncio.run(settings.open(fleet.root).stage(path)):
+        talk(f"{path.name} is staged: registration commits the line, and git pull brings it when it is merged")
 
 
 def _hosts_file(fleet: Fleet) -> Path:
