@@ -12,9 +12,10 @@ from typing_extensions import override
 
 from pvenix_lab.site.core import AgentError, Site, Timings
 from pvenix_lab.site.pve.api import answer
+from pvenix_lab.site.pve.flavour import Flavour
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pvenix_lab.site.pve.call import Response
@@ -122,7 +123,14 @@ def copy_disk(_site: Site, source: Path, target: Path) -> None:
 class PveLab:
     """A site and short ways to ask it."""
 
-    def __init__(self, root: Path, *, timings: Timings | None = None, virtual: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        timings: Timings | None = None,
+        virtual: bool = True,
+        pve: Flavour = Flavour.PVE_8_4,
+    ) -> None:
         self.site = Site(
             root=root,
             seed=7,
@@ -130,6 +138,7 @@ class PveLab:
             wall=self.wall if virtual else lambda: float(EPOCH),
             guest_factory=FakeGuest,
             clone_disk=copy_disk,
+            pve=pve,
         )
 
     def wall(self) -> float:
@@ -149,6 +158,16 @@ class PveLab:
     def viewer(self) -> str:
         """Authorization header of the token that may read."""
         token = self.site.cluster.tokens["viewer@pve!lab"]
+        return f"PVEAPIToken={token.token_id}={token.secret}"
+
+    def token(self, token_id: str, roles: Mapping[str, Iterable[str]], *, privsep: bool = False) -> str:
+        """Authorization header of a new token that has these privileges on these paths and no other."""
+        rights = self.site.cluster.rights
+        named: dict[str, str] = {}
+        for number, (path, privileges) in enumerate(roles.items()):
+            named[path] = f"{token_id.partition('!')[2]}-{number}"
+            rights.roles[named[path]] = frozenset(privileges)
+        token = rights.add_token(token_id, "secret", roles=named, privsep=privsep)
         return f"PVEAPIToken={token.token_id}={token.secret}"
 
     async def ask(self, method: str, path: str, auth: str | None = None, **params: str | Sequence[str]) -> Response:
@@ -188,9 +207,15 @@ class PveLab:
         return guest
 
 
-def in_lab(root: Path, story: Callable[[PveLab], Awaitable[None]], *, timings: Timings | None = None) -> PveLab:
+def in_lab(
+    root: Path,
+    story: Callable[[PveLab], Awaitable[None]],
+    *,
+    timings: Timings | None = None,
+    pve: Flavour = Flavour.PVE_8_4,
+) -> PveLab:
     """Run a story on a fresh site under the virtual clock; a defect inside the site fails the test."""
-    lab = PveLab(root, timings=timings)
+    lab = PveLab(root, timings=timings, pve=pve)
 
     async def main() -> None:
         async with lab.site:
