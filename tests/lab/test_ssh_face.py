@@ -81,7 +81,7 @@ async def test_closing_the_channel_ends_the_program(net: Net) -> None:
     async with net.through_the_jump() as conn:
         process = await conn.create_process("sudo -n tail -c +1 -F /var/log/x")
         await process.stderr.readline()
-        (channel,) = net.guest._channels
+        (channel,) = net.guest.channels.open
         process.close()
         await process.wait_closed()
         assert (await conn.run("true")).exit_status == 0

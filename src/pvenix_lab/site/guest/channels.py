@@ -13,7 +13,7 @@ class Channels:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._open: set[asyncio.Task[None]] = set()
+        self.open: set[asyncio.Task[None]] = set()
 
     async def run(self, process: Process) -> int:
         """The exit status of a program that runs in a channel of its own.
@@ -28,11 +28,11 @@ class Channels:
                 status.append(await self._machine.shell.execute(process))
 
         channel = self._machine.spawn(job(), f"channel {process.argv[0] if process.argv else ''}")
-        self._open.add(channel)
+        self.open.add(channel)
         try:
             await asyncio.wait((channel,))
         finally:
-            self._open.discard(channel)
+            self.open.discard(channel)
             channel.cancel()
         if not status:
             raise ConnectionResetError("the connection to the guest was lost")
@@ -40,5 +40,5 @@ class Channels:
 
     def cut(self) -> None:
         """Let every program of a channel die with its connection."""
-        for channel in list(self._open):
+        for channel in list(self.open):
             channel.cancel()
