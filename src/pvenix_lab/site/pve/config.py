@@ -11,7 +11,6 @@ from pvenix_lab.site.pve.config_write import Change, change_of, check_change, ch
 from pvenix_lab.site.pve.errors import PveError
 from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.formats import split_list
-from pvenix_lab.site.pve.needs import need_quorum
 from pvenix_lab.site.pve.options import MASKED_PASSWORD
 from pvenix_lab.site.pve.pending import applied
 from pvenix_lab.site.pve.tasks import Task, launch
@@ -66,7 +65,6 @@ async def write_in_task(call: Call) -> str | None:
     """Write options in a task; with `background_delay` nothing comes back if the task ends in that time."""
     change = change_of(call)
     check_change(call, change)
-    need_quorum(call)
     vm = call.vm()
     async with held(call.cluster, call.text("node"), vm.vmid):
         check_vm(vm, change)
@@ -102,7 +100,6 @@ async def unlink(call: Call) -> None:
 async def write_now(call: Call, change: Change) -> None:
     """Do a whole write and wait for the VM's lock file if need be. Raises PveError as the calls do."""
     check_change(call, change)
-    need_quorum(call)
     async with held(call.cluster, call.text("node"), call.vmid):
         vm = call.vm()
         check_vm(vm, change)

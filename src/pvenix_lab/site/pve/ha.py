@@ -26,6 +26,12 @@ def managed(cluster: Cluster, vmid: int) -> bool:
     return found is not None and found.get("state", "started") not in NO_ACTION
 
 
+def _wake(call: Call) -> None:
+    from pvenix_lab.site.pve.ha_manager import wake  # imported late: the manager uses power, which asks this module
+
+    wake(call, call.vmid)
+
+
 def requester(call: Call, word: str, state: str) -> Callable[[Task], Awaitable[None]]:
     """The worker of a power call on an HA resource: it writes the wanted state and ends; the manager acts in its next round."""
 
@@ -34,6 +40,7 @@ def requester(call: Call, word: str, state: str) -> Callable[[Task], Awaitable[N
         found = resource(call.cluster, call.vmid)
         if found is not None:
             found["state"] = state
+            _wake(call)
 
     return worker
 
@@ -46,5 +53,6 @@ def mover(call: Call, target: str) -> Callable[[Task], Awaitable[None]]:
         found = resource(call.cluster, call.vmid)
         if found is not None:
             found["request_migrate"] = target
+            _wake(call)
 
     return worker

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pvenix_lab.site.pve import ha_manager
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.cluster import LOCAL_NODE
 from pvenix_lab.site.pve.errors import ParameterError, PveError
@@ -75,7 +76,14 @@ for _defined in (
     _kind(_BACKUP, "jobs", "id", "vzdump job", missing="No such job '{}'", complete=_complete_job, new_id=_job_id),
     _kind(f"{_HA}/groups", "ha/groups", "group", "ha group"),
     _kind(f"{_HA}/rules", "ha/rules", "rule", "HA rule"),
-    _kind(f"{_HA}/resources", "ha/resources", "sid", "resource ID", complete=_complete_resource),
+    _kind(
+        f"{_HA}/resources",
+        "ha/resources",
+        "sid",
+        "resource ID",
+        complete=_complete_resource,
+        changed=ha_manager.changed,
+    ),
     _kind(
         "/cluster/replication",
         "replication",

@@ -10,8 +10,10 @@ from pvenix_lab.site.pve import (
     create,
     destroy,
     disks_api,
+    ha_manager,
     pools,
     prune,
+    replication,
     storage_content,
     storage_files,
     template,
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 HANDLER_MODULES: tuple[ModuleType, ...] = (
-    *(backup, bulk, create, destroy, disks_api, pools, prune),
-    *(storage_content, storage_files, template),
+    *(backup, bulk, create, destroy, disks_api, ha_manager, pools, prune),
+    *(replication, storage_content, storage_files, template),
 )
 """The modules that register the handlers."""

@@ -138,7 +138,7 @@ async def shutdown(call: Call) -> str:
 
     async def worker(task: Task) -> None:
         async with held(call.cluster, call.text("node"), call.vmid):
-            await _shutdown(call, _vm(call), task)
+            await shutdown_now(call, _vm(call), task)
 
     return launch(call, "qmshutdown", worker)
 
@@ -154,7 +154,7 @@ async def reboot(call: Call) -> str:
     async def worker(task: Task) -> None:
         async with held(call.cluster, call.text("node"), call.vmid):
             vm = _vm(call)
-            await _shutdown(call, vm, task)
+            await shutdown_now(call, vm, task)
             apply_pending(call, vm)
             check_devices(call.cluster, vm, task)
             await power_on(call, vm)
@@ -254,8 +254,8 @@ def _running(call: Call) -> Vm:
     return vm
 
 
-async def _shutdown(call: Call, vm: Vm, task: Task) -> None:
-    """By the guest agent if it answers, else by ACPI; the two cost the same here. A frozen or paused guest does not react."""
+async def shutdown_now(call: Call, vm: Vm, task: Task) -> None:
+    """Ask the guest to go down, by its agent or by ACPI, which cost the same here. Raises PveError if it does not, unless forced."""
     if not vm.running:
         return
     check_lock(vm)

@@ -29,11 +29,16 @@ def _nothing_more(_call: Call, _name: str, _entry: dict[str, Any]) -> None:
     return
 
 
+def _unnoticed(_call: Call, _name: str) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of entry. `missing` and `taken` are texts with `{}` for the id.
 
-    `visible` filters the list, `complete` adds to a new entry what the backend adds and may refuse it.
+    `visible` filters the list, `complete` adds to a new entry what the backend adds and may refuse it, `changed` is told of every
+    new and changed entry.
     """
 
     path: str
@@ -43,6 +48,7 @@ class Kind:
     taken: str
     visible: Callable[[Call, str], bool] = _everybody
     complete: Callable[[Call, str, dict[str, Any]], None] = _nothing_more
+    changed: Callable[[Call, str], None] = _unnoticed
     new_id: Callable[[Call], str] | None = None
 
     def all(self, call: Call) -> Section:
@@ -82,6 +88,7 @@ def register(kind: Kind) -> None:
         entry = _stored(call, kind)
         kind.complete(call, name, entry)
         kind.all(call)[name] = entry
+        kind.changed(call, name)
 
     @route("GET", one)
     async def read(call: Call) -> dict[str, Any]:
@@ -90,7 +97,7 @@ def register(kind: Kind) -> None:
 
     @route("PUT", one)
     async def update(call: Call) -> None:
-        _, entry = kind.named(call)
+        name, entry = kind.named(call)
         if "digest" in call.params and call.text("digest") != kind.digest(call):
             raise PveError("detected modified configuration - file changed by other user? Try again.")
         for option in split_list(call.text("delete")):
@@ -98,6 +105,7 @@ def register(kind: Kind) -> None:
                 raise ParameterError({"delete": f"unknown option '{option}'"})
             entry.pop(option, None)
         entry.update(_stored(call, kind))
+        kind.changed(call, name)
 
     @route("DELETE", one)
     async def delete(call: Call) -> None:
