@@ -170,12 +170,12 @@ class PveLab:
         token = rights.add_token(token_id, "secret", roles=named, privsep=privsep)
         return f"PVEAPIToken={token.token_id}={token.secret}"
 
-    async def ask(self, method: str, path: str, auth: str | None = None, **params: str | Sequence[str]) -> Response:
+    async def ask(self, method: str, path: str, auth: str | None = None, /, **params: str | Sequence[str]) -> Response:
         """One call; an underscore in a parameter's name stands for a hyphen."""
         wire = {key.replace("_", "-"): value for key, value in params.items()}
         return await answer(self.site, method, path, wire, auth or self.operator)
 
-    async def get(self, path: str, **params: str) -> Any:
+    async def get(self, path: str, /, **params: str) -> Any:
         """The data of a GET that must succeed."""
         response = await self.ask("GET", path, **params)
         assert response.status == 200, response

@@ -33,6 +33,7 @@ class Change:
     delete: list[str]
     revert: list[str]
     force: bool = False
+    skiplock: bool = False
     digest: str = ""
     modified: set[str] = field(default_factory=set)
 
@@ -45,6 +46,7 @@ def change_of(call: Call) -> Change:
         delete=delete,
         revert=split_list(call.text("revert")),
         force=call.flag("force"),
+        skiplock=call.flag("skiplock"),
         digest=call.text("digest"),
     )
 
@@ -101,7 +103,7 @@ def check_vm(vm: Vm, change: Change) -> None:
         raise PveError(_STALE)
     if vm.lock == "suspended" and "vmstate" in change.delete:
         change.delete.append("lock")
-    else:
+    elif not change.skiplock:
         check_lock(vm)
     now = pending.applied(vm.config, vm.pending)
     if "memory" in change.settings or "balloon" in change.settings:
