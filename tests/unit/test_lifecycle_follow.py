@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, cast
+
 import pytest
 
 from pvenix.lifecycle.build import out_path
 from pvenix.lifecycle.facts import generations_in, revision_in, units_in
-from pvenix.lifecycle.follow import UnitEnd, judge, properties_in
+from pvenix.lifecycle.follow import UnitEnd, _Tail, judge, properties_in
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.state import looking_at
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.generation import Generation
 
@@ -108,3 +116,37 @@ def test_a_build_names_its_result() -> None:
 def test_a_build_that_names_none_has_failed(text: str) -> None:
     with pytest.raises(RemoteFailure, match="named no result"):
         out_path(text)
+
+
+class LogSession:
+    """A session that shows a log from a byte on, `piece` bytes at a time, and dies after some pieces."""
+
+    def __init__(self, log: bytes, pieces: int) -> None:
+        self._log, self._pieces = log, pieces
+        self.alive = True
+
+    @asynccontextmanager
+    async def stream(self, argv: Sequence[str], **_: Any) -> AsyncIterator[AsyncIterator[str]]:
+        async def chunks() -> AsyncIterator[str]:
+            offset = int(argv[2]) - 1
+            while offset < len(self._log) and self.alive:
+                yield self._log[offset : offset + 4].decode("utf-8", "surrogateescape")
+                offset += 4
+                self._pieces -= 1
+                self.alive = self._pieces > 0
+
+        yield chunks()
+
+
+async def test_output_that_is_not_utf_8_is_followed_through_a_cut_without_loss_and_without_repetition() -> None:
+    log = b"caf\xe9 \xff\xfe ok\n" * 4
+    seen: list[str] = []
+    step = replace(looking_at("dns01"), output=seen.append)
+    offset = 0
+    for pieces in (3, 5, 99):
+        remote = Remote(session=cast("Any", LogSession(log, pieces)), step=step)
+        async with _Tail(remote, "attempt", offset) as tail:
+            await asyncio.sleep(0)
+        offset = tail.offset
+    assert "".join(seen).encode("utf-8", "surrogateescape") == log
+    assert offset == len(log)

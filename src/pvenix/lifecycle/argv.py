@@ -202,6 +202,11 @@ def follow(path: str, offset: int) -> Argv:
     return ("tail", "-c", f"+{offset + 1}", "-F", path)
 
 
+def read_on(path: str, offset: int) -> Argv:
+    """The bytes of `path` from `offset` on that are there now."""
+    return ("tail", "-c", f"+{offset + 1}", path)
+
+
 def set_profile(path: str) -> Argv:
     """Make `path` the newest generation; none is added when it already is."""
     return ("nix-env", "-p", PROFILE, "--set", path)

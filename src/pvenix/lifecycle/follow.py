@@ -7,7 +7,7 @@ import contextlib
 from enum import StrEnum
 from typing import Self
 
-from pvenix.engine.ports import End
+from pvenix.engine.ports import End, bytes_in
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote
@@ -16,6 +16,8 @@ from pvenix.model.errors import LockHeld, OutcomeUnknown, PvenixError, Refused, 
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
+_REST_S = 10.0
+"""How long the end of a log may take to arrive; the host keeps all of it."""
 
 
 class UnitEnd(StrEnum):
@@ -114,18 +116,17 @@ class _Tail:
 
     async def _copy(self) -> None:
         with contextlib.suppress(PvenixError):
-            async with self._remote.session.stream(argv.follow(self._path, self.offset), sudo=True) as chunks:
-                async for chunk in chunks:
-                    self._take(chunk)
+            await self._take(argv.follow(self._path, self.offset))
 
     async def _rest(self) -> None:
         """What was written after the last chunk arrived."""
         if self._remote.session.alive:
-            result = await self._remote.session.run(
-                ("tail", "-c", f"+{self.offset + 1}", self._path), sudo=True, timeout_s=10
-            )
-            self._take(result.stdout)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REST_S):
+                    await self._take(argv.read_on(self._path, self.offset))
 
-    def _take(self, chunk: str) -> None:
-        self.offset += len(chunk.encode())
-        self._remote.step.output(chunk)
+    async def _take(self, command: argv.Argv) -> None:
+        async with self._remote.session.stream(command, sudo=True) as chunks:
+            async for chunk in chunks:
+                self.offset += bytes_in(chunk)
+                self._remote.step.output(chunk)

@@ -162,8 +162,8 @@ class Follower(asyncssh.SSHClientSession[bytes]):
         self._news = asyncio.Event()
 
     async def chunks(self) -> AsyncIterator[str]:
-        """Decoded chunks until the command or the connection ends."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        """Decoded chunks until the command or the connection ends; what is not UTF-8 is kept as surrogates."""
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         while True:
             while self._chunks:
                 data = self._chunks.popleft()

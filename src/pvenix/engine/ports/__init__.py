@@ -6,7 +6,16 @@ effect whose answer was lost raises OutcomeUnknown, and its caller reads before 
 
 from __future__ import annotations
 
-from pvenix.engine.ports.guest import KEY_CHANGED, KEY_REFUSED, CommandResult, End, Guest, GuestSession, Target
+from pvenix.engine.ports.guest import (
+    KEY_CHANGED,
+    KEY_REFUSED,
+    CommandResult,
+    End,
+    Guest,
+    GuestSession,
+    Target,
+    bytes_in,
+)
 from pvenix.engine.ports.output import OutputSink
 from pvenix.engine.ports.pve import Interface, NewVm, NodeState, Pve, StorageState, TaskResult, VmConfig, VmState
 from pvenix.engine.ports.record import Clock, Entry, Journal
@@ -36,4 +45,5 @@ __all__ = [
     "TaskResult",
     "VmConfig",
     "VmState",
+    "bytes_in",
 ]

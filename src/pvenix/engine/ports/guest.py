@@ -59,6 +59,11 @@ class Target:
     """Where a person wrote `host_key` down; empty for a guest, whose key `boot` pins."""
 
 
+def bytes_in(chunk: str) -> int:
+    """How many bytes of the far side a chunk of `GuestSession.stream` stands for."""
+    return len(chunk.encode("utf-8", "surrogateescape"))
+
+
 class GuestSession(Protocol):
     """One authenticated connection to a guest; commands on it run in parallel channels."""
 
@@ -80,7 +85,10 @@ class GuestSession(Protocol):
         ...
 
     def stream(self, argv: Sequence[str], *, sudo: bool = False) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """Chunks of a command's standard output, raw; leaving the context ends the command."""
+        """Chunks of a command's standard output, raw; leaving the context ends the command.
+
+        A byte that is not UTF-8 is a lone surrogate (PEP 383), so that `bytes_in` knows how many there were.
+        """
         ...
 
     @property
