@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", sshd=False)
 """What runs on a guest that is off."""
-_GIB = 1024**3
-_UNITS = {"M": 1024**2, "G": _GIB, "T": 1024 * _GIB}
 _SHUTDOWN_S = 0.1
 
 
@@ -99,13 +96,6 @@ class Guest:
     def service_listens(self, port: int) -> bool:
         """True if a service answers on this port: the running system opens it, and none of its own units has failed."""
         return port in self.current.tcp_ports and all(unit.transient for unit in self.units.failed())
-
-    @property
-    def disk_bytes(self) -> int:
-        """The size of the root disk in the VM's configuration."""
-        size = self.vm.disks().get("scsi0", {}).get("size", "32G")
-        match = re.fullmatch(r"(\d+)([MGT])", size)
-        return int(match[1]) * _UNITS[match[2]] if match else 32 * _GIB
 
     def agent_interfaces(self) -> list[dict[str, object]]:
         """The guest agent's list of network interfaces."""

@@ -116,7 +116,10 @@ class _Activation:
         self._new = new
         change = Difference.between(call.guest.current, new)
         self._change = change
-        self._stop = sorted((*change.removed, *change.changed))
+        gone = {
+            name for name, unit in call.guest.units.units.items() if unit.at_work and name in call.guest.current.units
+        }
+        self._stop = sorted({*change.removed, *change.changed, *(gone - new.units.keys())})
         self._start = self._with_left("start", change.changed)
         self._restart = self._with_left("restart", change.restarted)
         self._reload = self._with_left("reload", change.reloaded)

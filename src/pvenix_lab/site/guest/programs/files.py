@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest.call import UIDS, Call, ProgramError, parse_options, reason
+from pvenix_lab.site.guest.hardware import disk_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,7 +254,7 @@ async def df(call: Call) -> int:
     path = options.rest[0] if options.rest else "/"
     if not call.tree.exists(call.full(path)):
         raise ProgramError(f"df: {path}: No such file or directory")
-    size = call.guest.disk_bytes
+    size = disk_bytes(call.guest.vm)
     used = 3 * GIB
     numbers = {"avail": size - used, "size": size, "used": used}
     headings = {"avail": "Avail", "size": "1B-blocks", "used": "Used"}
