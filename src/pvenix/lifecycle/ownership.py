@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pvenix.engine.ports import Pve, VmConfig, VmState
+from pvenix.engine.ports import Clock, Pve, VmConfig, VmState
 from pvenix.engine.step import Step
+from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.survey import Survey
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable
@@ -17,6 +18,9 @@ from pvenix.model.names import vmid as vm_id
 
 MARKER_TAG: Final = "pvenix"
 """The tag of every VM that pvenix made."""
+_MOVING_TRIES: Final = 6
+_MOVING_PAUSE_S: Final = 1.0
+"""Five seconds in all: a configuration is renamed from node to node in far less, and the list lags by a broadcast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +35,12 @@ class Found:
 class OwnVms:
     """Finds the VMs of a fleet's hosts, and no other."""
 
-    def __init__(self, *, fleet: Fleet, pve: Pve, survey: Survey) -> None:
+    def __init__(self, *, fleet: Fleet, pve: Pve, survey: Survey, clock: Clock, trust: TrustStore) -> None:
         self._fleet = fleet
         self._pve = pve
         self._survey = survey
+        self._clock = clock
+        self._trust = trust
 
     async def find(self, name: str, facts: Mapping[str, str] | None = None) -> Found | None:
         """The host's own VM: where earlier steps left it (`facts`), by the inventory's VM id, or by our marker.
@@ -42,7 +48,8 @@ class OwnVms:
         The cluster's list may lag by ten seconds and then has no names, so a VM's own configuration decides; its notes,
         which the clone brings, and not its tags, which come later.
         Raises: Refused when the VM of the inventory's id is another machine, or when two VMs are marked as the host's and
-        the inventory does not say which one is; Unreachable when a node that does not answer has a VM that may be it.
+        the inventory does not say which one is; Unreachable when a node that does not answer has a VM that may be it, or
+        one is listed whose configuration does not come.
         """
         declared = self._fleet.hosts[name].machine.proxmox.vmid
         if facts and {"node", "vmid"} <= facts.keys():
@@ -65,19 +72,42 @@ class OwnVms:
             if vm.node in silent:
                 continue
             try:
-                config = await self._pve.config(vm.node, vm.vmid)
+                read = await self._read(vm)
             except Unreachable as error:
                 silent[vm.node] = error
                 continue
-            if config is None:
+            if read is None:
                 continue
-            if self._is_of(name, config, declared=vm.vmid == declared):
-                found.append(Found(node=vm.node, vmid=vm.vmid, config=config))
+            if self._is_of(name, read.config, declared=vm.vmid == declared):
+                found.append(read)
                 if vm.vmid == declared:
                     break
-            elif vm.vmid == declared and config.values.get("lock") != "clone":
-                raise _stranger(vm.vmid, config, name)
+            elif vm.vmid == declared and read.config.values.get("lock") != "clone":
+                raise _stranger(vm.vmid, read.config, name)
         return found, next(iter(silent.values()), None)
+
+    async def _read(self, vm: VmState) -> Found | None:
+        """A listed VM, wherever it is by now; None when it is listed no more.
+
+        While a VM moves to another node its configuration is on neither: to take it for gone would make a second one.
+        Raises: Unreachable when it stays listed without one.
+        """
+        for _ in range(_MOVING_TRIES):
+            config = await self._pve.config(vm.node, vm.vmid)
+            if config is not None:
+                return Found(node=vm.node, vmid=vm.vmid, config=config)
+            await self._clock.sleep(_MOVING_PAUSE_S)
+            self._survey.outdated()
+            listed = next((other for other in await self._survey.vms() if other.vmid == vm.vmid), None)
+            if listed is None:
+                return None
+            vm = listed
+        raise Unreachable(
+            f"VM {vm.vmid} is listed on {vm.node}, where its configuration is not",
+            why="it may be on its way to another node",
+            hint="look again in a moment",
+            code="PVX0544",
+        )
 
     async def of(self, step: Step) -> Found:
         """The VM of the step's host.
@@ -100,9 +130,19 @@ class OwnVms:
         return named and self._not_of_another_fleet(config)
 
     def _is_of(self, name: str, config: VmConfig, *, declared: bool) -> bool:
-        """True for the VM of host `name`: it has its name, and our notes or the id that the inventory declares."""
-        known = (declared and self._not_of_another_fleet(config)) or self.owns(config, name)
+        """True for the VM of host `name`: it has its name, and our notes or the id that the inventory declares.
+
+        An id may have been given to another machine since: where a machine is pinned it must be that one.
+        """
+        known = (declared and self._not_of_another_fleet(config) and self._pinned(name, config)) or self.owns(
+            config, name
+        )
         return known and config.values.get("name") == name
+
+    def _pinned(self, name: str, config: VmConfig) -> bool:
+        """False when the host's key is pinned together with the uuid of another machine."""
+        pin = self._trust.get(name)
+        return pin is None or not pin.uuid or not config.uuid or pin.uuid == config.uuid
 
     def _not_of_another_fleet(self, config: VmConfig) -> bool:
         return fleet_of(config) in ("", self._fleet.site.name)
@@ -131,6 +171,14 @@ def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmSt
 
 
 def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:
+    if config.values.get("name") == name:
+        return Refused(
+            f"VM {vmid} has the name of {name} and is another machine",
+            why=f"its smbios uuid is {config.uuid}, and neither its notes nor a pin say that it is {name}",
+            hint=f"if you made it in its place, remove the pin of {name} and boot it again; else choose another "
+            "machine.proxmox.vmid: pvenix never takes over a stranger's VM",
+            code="PVX0512",
+        )
     return Refused(
         f"VM {vmid} is {config.values.get('name')!r}, not {name}",
         why=f"the inventory gives {vmid} to {name}",
