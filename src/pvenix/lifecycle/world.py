@@ -33,7 +33,7 @@ class World:
         self.trust = trust
         self.survey = Survey(pve, clock)
         self.ledger = Ledger()
-        self.vms = OwnVms(fleet=fleet, pve=pve, survey=self.survey)
+        self.vms = OwnVms(fleet=fleet, pve=pve, survey=self.survey, clock=clock, trust=trust)
         self._fetching = asyncio.Lock()
         self._fetched = False
         self._failed: tuple[float, PvenixError] | None = None
