@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from pvenix.engine.ports import Clock, TaskResult
+from pvenix.engine.ports import Clock, TaskResult, VmConfig
 from pvenix.engine.step import Step
+from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 
 T = TypeVar("T")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
+_LOCK_PATIENCE_S = 900.0
+"""A backup takes minutes; who waits for longer should look."""
 
 
 async def until(look: Callable[[], Awaitable[T | None]], *, clock: Clock, timeout_s: float, what: str) -> T:
@@ -28,6 +32,41 @@ async def until(look: Callable[[], Awaitable[T | None]], *, clock: Clock, timeou
         await clock.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_S)
     return found
+
+
+async def unlocked(world: World, step: Step, found: Found, *, timeout_s: float = _LOCK_PATIENCE_S) -> VmConfig:
+    """The VM's configuration once no job locks it; what locks it is told meanwhile, and never taken away.
+
+    Raises: RemoteFailure when the lock stays, or the VM has gone.
+    """
+    deadline, told = world.clock.monotonic() + timeout_s, ""
+    while True:
+        config = await world.pve.config(found.node, found.vmid)
+        if config is None:
+            raise RemoteFailure(f"VM {found.vmid} is no longer on {found.node}", hint="look again", code="PVX0525")
+        lock = config.values.get("lock", "")
+        if not lock:
+            return config
+        owner = await _newest_task(world, found)
+        if world.clock.monotonic() >= deadline:
+            raise RemoteFailure(
+                f"VM {found.vmid} stays locked ({lock})",
+                why=owner,
+                hint=f"when no task of it runs any more, and only then: qm unlock {found.vmid} on {found.node}",
+                code="PVX0524",
+            )
+        if told != lock:
+            step.tell(f"VM {found.vmid} is locked ({lock}), {owner}; waiting for its end")
+            told = lock
+        await world.clock.sleep(_LONGEST_PAUSE_S)
+
+
+async def _newest_task(world: World, found: Found) -> str:
+    upids = await world.pve.tasks_of(found.node, found.vmid)
+    if not upids:
+        return "and no task of it is known"
+    _, _, _, _, began, kind, _, user, *_ = upids[0].split(":")
+    return f"its newest task is {kind} of {user} since {datetime.fromtimestamp(int(began, 16), UTC):%F %T} UTC"
 
 
 async def task_end(world: World, step: Step, upid: str, *, timeout_s: float) -> TaskResult:
