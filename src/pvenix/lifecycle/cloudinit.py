@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.settings import cloudinit_settings, differing
+from pvenix.lifecycle.waiting import unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -27,6 +30,7 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Write what differs, read it back, regenerate the drive of a running VM."""
     found = await world.vms.of(step)
+    found = replace(found, config=await unlocked(world, step, found))
     wanted = _wanted(world, step)
     changes = differing(wanted, found.config)
     await step.intend(fields=" ".join(sorted(changes)))
