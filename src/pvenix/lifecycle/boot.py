@@ -11,7 +11,7 @@ from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
-from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.waiting import task_end, unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -84,6 +84,7 @@ async def commands(world: World, step: Step) -> Commands:
 async def _start(world: World, step: Step, found: Found) -> None:
     if await world.pve.status(found.node, found.vmid) == "running":
         return
+    await unlocked(world, step, found)
     await step.intend(vmid=str(found.vmid))
     try:
         upid = await VmCalls.on(world.pve, found, {}).start().send(step)
