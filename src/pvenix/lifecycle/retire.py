@@ -7,7 +7,7 @@ from pvenix.fleet.edit import set_machine
 from pvenix.lifecycle.calls import Call, VmCalls, git_call, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.volumes import left_of, volumes_of
-from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.waiting import task_end, unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.names import CommitId, node_name, vmid
@@ -94,6 +94,7 @@ async def _removal(world: World, host: str, found: Found) -> list[Call[str]]:
 
 
 async def _destroy(world: World, step: Step, found: Found) -> None:
+    await unlocked(world, step, found)
     *stop, destroy = await _removal(world, step.host, found)
     volumes = await volumes_of(world.pve, found)
     await step.intend(
