@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import re
 
 from pvenix.engine.ports import NewVm, VmConfig
 from pvenix.engine.step import Commands, Step
@@ -10,9 +12,9 @@ from pvenix.lifecycle import place
 from pvenix.lifecycle.calls import Call, VmCalls, clone_call, shown
 from pvenix.lifecycle.ownership import Found, is_tagged, marker
 from pvenix.lifecycle.settings import differing, hardware_settings
-from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.waiting import task_end, unlocked, until
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -23,6 +25,9 @@ _TRIES = 5
 _TASK_TIMEOUT_S = 1500.0
 _LOST_PATIENCE_S = 10.0
 _ROOT_DISK = "scsi0"
+_BUSY = re.compile(r"got lock request timeout|got lock timeout|can't lock file '[^']*(?:pve-storage|storage-)[^']*'")
+"""PVE::Cluster cfs_lock and PVE::Storage cluster_lock_storage, as a clone's task repeats them."""
+_BUSY_PAUSE_S = (2.0, 8.0)
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -64,8 +69,7 @@ async def commands(world: World, step: Step) -> Commands:
         step.facts |= (await place.apply(world, step)).facts
     target, new = node_name(step.facts["node"]), vmid(step.facts["vmid"])
     source = await _template_node(world, template)
-    inherited = (await _config(world, source, Vmid(template.vmid))).values.get(_ROOT_DISK, "")
-    made = VmConfig(values={_ROOT_DISK: inherited}, digest="")
+    made = await _inherited(world, step, source)
     return shown(
         (
             clone_call(world.pve, source, Vmid(template.vmid), _new_vm(world, step, source, target, new)),
@@ -131,13 +135,16 @@ async def _appeared(world: World, step: Step, node: NodeName, new: Vmid, *, pati
 
 async def _clone(world: World, step: Step) -> Found:
     host = world.host(step)
-    for _ in range(_TRIES):
+    for attempt in range(1, _TRIES + 1):
         if not {"node", "vmid"} <= step.facts.keys():
             step.facts |= (await place.apply(world, step)).facts
         target, new = node_name(step.facts["node"]), vmid(step.facts["vmid"])
         try:
             return await _clone_to(world, step, target, new)
         except RemoteFailure as error:
+            if _BUSY.search(error.why) and await _absent(world, step, target, new):
+                await _pause(world, step, attempt, error.why)
+                continue
             if error.code != TAKEN:
                 raise
             if (ours := await _appeared(world, step, target, new)) is not None:
@@ -148,12 +155,29 @@ async def _clone(world: World, step: Step) -> Found:
             world.survey.outdated()
             world.ledger.refused.add(new)
             del step.facts["vmid"]
-    raise RemoteFailure(f"no free VM id for {step.host} after {_TRIES} tries", code="PVX0522")
+    raise RemoteFailure(
+        f"no clone for {step.host} after {_TRIES} tries", why="ids were taken or the storage was busy", code="PVX0522"
+    )
+
+
+async def _absent(world: World, step: Step, target: NodeName, new: Vmid) -> bool:
+    """True when no VM has the id, so that another attempt makes no second one."""
+    source = await _template_node(world, _template(world, step))
+    nodes = dict.fromkeys((target, source))
+    return all([await world.pve.config(node, new) is None for node in nodes])
+
+
+async def _pause(world: World, step: Step, attempt: int, why: str) -> None:
+    """Let other clones of the template finish; each host waits for a time of its own."""
+    seconds = attempt * random.Random(f"{step.run} {step.host} {attempt}").uniform(*_BUSY_PAUSE_S)
+    step.tell(f"the storage is busy ({why}); trying again in {seconds:.0f} s")
+    await world.clock.sleep(seconds)
 
 
 async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Found:
     template = _template(world, step)
     source = await _template_node(world, template)
+    await _inherited(world, step, source)
     wanted = _new_vm(world, step, source, target, new)
     await step.intend(node=target, vmid=str(new))
     try:
@@ -174,7 +198,7 @@ async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Fo
 
 async def _settle(world: World, step: Step, found: Found) -> None:
     """Write what differs from the inventory, and grow the root disk."""
-    config = await _config(world, found.node, found.vmid)
+    config = await unlocked(world, step, found)
     if "vmid" not in step.known:
         await step.intend(node=found.node, vmid=str(found.vmid))
     for call in _settling(world, step, VmCalls.on(world.pve, found, {}), config):
@@ -216,10 +240,36 @@ async def _config(world: World, node: NodeName, new: Vmid) -> VmConfig:
     return config
 
 
+async def _inherited(world: World, step: Step, source: NodeName) -> VmConfig:
+    """The root disk that a clone of the template begins with.
+
+    Raises: RemoteFailure when it is larger than what the host asks for: Proxmox shrinks no disk.
+    """
+    template, wanted = _template(world, step), _disk_gib(world.host(step))
+    disk = (await _config(world, source, Vmid(template.vmid))).values.get(_ROOT_DISK, "")
+    made = VmConfig(values={_ROOT_DISK: disk}, digest="")
+    if _present_gib(made) > wanted:
+        raise RemoteFailure(
+            f"{step.host} asks for {wanted} GiB, the disk of template {template.vmid} has {_present_gib(made):.0f}",
+            why="a clone's disk can grow, and never shrink",
+            hint=f"pvenix host edit {step.host} disk={_present_gib(made):.0f}G",
+            code="PVX0526",
+        )
+    return made
+
+
 async def _template_node(world: World, template: Template) -> NodeName:
     for vm in await world.survey.vms():
         if vm.vmid == template.vmid and vm.template:
             return vm.node
+    granted = await world.pve.permissions()
+    if not any("VM.Audit" in granted.get(path, {}) for path in ("/", "/vms", f"/vms/{template.vmid}")):
+        raise Refused(
+            f"the API token does not see template {template.vmid}",
+            why="without VM.Audit the lists leave a VM out and say nothing",
+            hint=f"pveum acl modify /vms/{template.vmid} --tokens '<token>' --roles PVEAuditor",
+            code="PVX0532",
+        )
     raise RemoteFailure(
         f"template {template.vmid} does not exist",
         hint=f"make it, or correct templates.{template.name}.vmid in inventory/site.yaml",
