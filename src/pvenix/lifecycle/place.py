@@ -88,6 +88,8 @@ def _refusal(host: Host, node: NodeState, left: float, devices: Mapping[str, fro
     proxmox = host.machine.proxmox
     if not node.online:
         return "offline"
+    if not node.memory_total:
+        return "shows no memory: the API token needs Sys.Audit there"
     if proxmox.node not in ("auto", node.name):
         return f"the inventory wants {proxmox.node}"
     if proxmox.nodes and node.name not in proxmox.nodes:
