@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.cloudinit import generate
 from pvenix_lab.site.pve.sha_crypt import sha256_crypt
 from pvenix_lab.site.pve.vm import Vm
+from pvenix_lab.site.pve.volumes import Volume
 from tests.lab.pve_support import KEY, KEY_ENCODED, NODE, PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -127,5 +129,62 @@ def test_a_missing_snippet_is_refused_but_stored_and_the_next_start_fails(tmp_pa
         assert (response.status, response.reason) == (500, "volume 'local:snippets/x.yml' does not exist")
         assert (await lab.get(f"{VM}/config"))["cicustom"] == "user=local:snippets/x.yml"
         assert await lab.done("POST", f"{VM}/status/start") == "volume 'local:snippets/x.yml' does not exist"
+
+    in_lab(tmp_path, story)
+
+
+def test_a_config_drive_has_an_interfaces_file_and_json_meta_data() -> None:
+    found = files(citype="configdrive2", ipconfig0="ip=10.0.0.5/24,gw=10.0.0.1,ip6=auto")
+    assert found["network-config"] == (
+        "auto lo\niface lo inet loopback\n\n        dns_nameservers 10.255.255.53\nauto eth0\niface eth0 inet static\n"
+        "        address 10.0.0.5\n        netmask 255.255.255.0\n        gateway 10.0.0.1\niface eth0 inet6 auto\n"
+    )
+    instance = hashlib.sha1((found["user-data"] + found["network-config"]).encode(), usedforsecurity=False).hexdigest()
+    assert f'"uuid": "{instance}"' in found["meta-data"]
+    assert files(ostype="win11")["meta-data"].startswith("{")
+
+
+def test_a_snippet_takes_the_place_of_a_generated_file_and_changes_the_instance(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        await lab.ask("PUT", f"{VM}/cloudinit")
+        before = lab.site.cluster.vms[250].cloudinit["meta-data"]
+        text = "#cloud-config\nhostname: mine\n"
+        snippet = Volume(storage="local", name="snippets/u.yml", size=1, content="snippets", node="tappaas1", text=text)
+        lab.site.cluster.volumes.entries["tappaas1", snippet.volid] = snippet
+        written = await lab.ask("PUT", f"{VM}/config", cicustom="user=local:snippets/u.yml")
+        assert written.status == 200
+        assert await lab.done("POST", f"{VM}/status/start") == "OK"
+        vm = lab.site.cluster.vms[250]
+        assert vm.cloudinit["user-data"] == text
+        assert vm.cloudinit["meta-data"] != before
+        await lab.done("POST", f"{VM}/status/stop")
+        await lab.done("POST", f"{VM}/migrate", target="tappaas2")
+        elsewhere = await lab.done("POST", "/nodes/tappaas2/qemu/250/status/start")
+        assert elsewhere == "volume 'local:snippets/u.yml' does not exist"
+
+    in_lab(tmp_path, story)
+
+
+def test_a_start_makes_the_drive_anew_when_its_volume_is_gone(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        cluster = lab.site.cluster
+        volumes.free(cluster, volumes.existing(cluster, "tappaas1", "tanka1:vm-250-cloudinit"))
+        assert await lab.done("POST", f"{VM}/status/start") == "OK"
+        assert volumes.find(cluster, "tappaas1", "tanka1:vm-250-cloudinit") is not None
+
+    in_lab(tmp_path, story)
+
+
+def test_an_option_that_was_deleted_shows_as_deleted_until_the_drive_is_written(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        await lab.done("POST", f"{VM}/status/start")
+        await lab.ask("PUT", f"{VM}/config", delete="ciuser", ipconfig0="ip=10.0.0.9/24")
+        assert await lab.get(f"{VM}/cloudinit") == [{"key": "ciuser", "delete": 1}]
+        assert (await lab.ask("PUT", f"{VM}/cloudinit")).status == 200
+        assert await lab.get(f"{VM}/cloudinit") == []
+        assert "10.0.0.9" in await lab.get(f"{VM}/cloudinit/dump", type="network")
 
     in_lab(tmp_path, story)

@@ -1,4 +1,7 @@
-"""The four cloud-init files that Proxmox VE writes for a VM (lab.md section 6; source: qemu-server Cloudinit.pm, type nocloud)."""
+"""The four cloud-init files that Proxmox VE writes for a VM (source: qemu-server 8.4 Cloudinit.pm; nocloud checked by cloud-init 22.4.2).
+
+They are kept under the names that nocloud gives them, whatever the type of the drive.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from pvenix_lab.site.pve import configdrive
+from pvenix_lab.site.pve.errors import PveError
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.vm import parse_properties
 
@@ -20,6 +25,8 @@ OPTIONS = ("cicustom", "cipassword", "citype", "ciupgrade", "ciuser", "nameserve
 """The options whose changes `GET …/cloudinit` lists; ipconfigN is not among them (measured, proxmox.md a6)."""
 _IPCONFIG = re.compile(r"ipconfig(\d+)")
 _INDENT = "    "
+_LIMIT = 3 * 1024**2
+"""Of the 4 MiB drive, what the files may take."""
 
 
 def is_option(key: str) -> bool:
@@ -27,28 +34,43 @@ def is_option(key: str) -> bool:
     return key in OPTIONS or _IPCONFIG.fullmatch(key) is not None
 
 
-def regenerate(vm: Vm, *, resolver: str) -> None:
+def regenerate(vm: Vm, *, resolver: str, custom: Mapping[str, str] | None = None) -> None:
     """Write the VM's cloud-init files from its configuration; nothing without a cloud-init drive.
 
-    `resolver` is the node's own name server, used when the VM has none.
+    `resolver` is the node's own name server, used when the VM has none; `custom` what cicustom puts in place of a file.
+
+    Raises:
+        PveError: the files are too large for the drive.
     """
     if vm.cloudinit_drive() is None:
         return
-    vm.cloudinit = generate(vm, resolver=resolver)
+    vm.cloudinit = generate(vm, resolver=resolver, custom=custom)
     vm.cloudinit_config = {key: value for key, value in vm.config.items() if is_option(key) or key == "name"}
 
 
-def generate(vm: Vm, *, resolver: str) -> dict[str, str]:
-    """The four files for the VM's configuration as it is."""
-    user = _user_data(vm.config, vm.vmid)
-    network = _network_config(vm, resolver)
+def drive_type(config: Mapping[str, ConfigValue]) -> str:
+    """What the drive is: as configured, else `configdrive2` for Windows and `nocloud` for everything else."""
+    windows = str(config.get("ostype", "")).startswith("w")
+    return str(config.get("citype", "configdrive2" if windows else "nocloud"))
+
+
+def generate(vm: Vm, *, resolver: str, custom: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The four files for the VM's configuration as it is. Raises PveError if they are too large together."""
+    custom = custom or {}
+    nocloud = drive_type(vm.config) == "nocloud"
+    user = custom.get("user", _user_data(vm.config, vm.vmid))
+    network = custom.get("network", _network_config(vm, resolver) if nocloud else configdrive.network(vm, resolver))
     instance = hashlib.sha1((user + network).encode(), usedforsecurity=False).hexdigest()
-    return {
+    meta = f"instance-id: {instance}\n" if nocloud else configdrive.metadata(instance)
+    files = {
         "user-data": user,
         "network-config": network,
-        "meta-data": f"instance-id: {instance}\n",
-        "vendor-data": "",
+        "meta-data": custom.get("meta", meta),
+        "vendor-data": custom.get("vendor", ""),
     }
+    if sum(map(len, files.values())) > _LIMIT:
+        raise PveError("Cloud-Init sum of snippets too big (> 3 MiB)")
+    return files
 
 
 def _user_data(config: Mapping[str, ConfigValue], vmid: int) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 from pvenix_lab.site.pve import cloudinit
 from pvenix_lab.site.pve.call import Call, check_lock, route
 from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.options import MASKED_PASSWORD
+from pvenix_lab.site.pve.snippets import snippets
 
 _CLOUDINIT = "/nodes/{node}/qemu/{vmid}/cloudinit"
 _FILES = {"meta": "meta-data", "network": "network-config", "user": "user-data"}
@@ -23,7 +25,7 @@ async def changes(call: Call) -> list[dict[str, Any]]:
         masked = key == "cipassword"
         if vm.running and now != seen:
             item: dict[str, Any] = {"key": key}
-            if seen is not None:
+            if seen is not None and now is not None:
                 item["value"] = MASKED_PASSWORD if masked else seen
             item["delete" if now is None else "pending"] = 1 if now is None else MASKED_PASSWORD if masked else now
             items.append(item)
@@ -35,9 +37,11 @@ async def changes(call: Call) -> list[dict[str, Any]]:
 @route("PUT", _CLOUDINIT)
 async def regenerate(call: Call) -> None:
     """Write the drive anew from the configuration."""
-    vm = call.vm()
-    check_lock(vm)
-    cloudinit.regenerate(vm, resolver=call.cluster.resolver)
+    async with held(call.cluster, call.text("node"), call.vmid):
+        vm = call.vm()
+        check_lock(vm)
+        custom = snippets(call.cluster, vm, vm.config.get("cicustom"))
+        cloudinit.regenerate(vm, resolver=call.cluster.resolver, custom=custom)
 
 
 @route("GET", _CLOUDINIT + "/dump")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.config_write import Change, change_of, check_change, check_vm, write_change
 from pvenix_lab.site.pve.errors import PveError
@@ -13,6 +12,7 @@ from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.options import MASKED_PASSWORD
 from pvenix_lab.site.pve.pending import applied
+from pvenix_lab.site.pve.snippets import snippets
 from pvenix_lab.site.pve.tasks import Task, launch
 
 if TYPE_CHECKING:
@@ -109,10 +109,7 @@ async def write_now(call: Call, change: Change) -> None:
 
 def check_custom(call: Call, vm: Vm, custom: object) -> None:
     """Raise PveError for a snippet that the VM's node does not have; the setting stays (measured, proxmox.md a6, F30)."""
-    for part in str(custom).split(",") if custom else ():
-        volid = part.partition("=")[2]
-        if volumes.find(call.cluster, vm.node, volid) is None:
-            raise PveError(f"volume '{volid}' does not exist")
+    snippets(call.cluster, vm, custom)
 
 
 def shown(config: dict[str, ConfigValue]) -> dict[str, Any]:

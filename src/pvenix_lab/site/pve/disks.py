@@ -242,3 +242,12 @@ def deallocate(call: Call, vm: Vm, key: str, drive: Mapping[str, str]) -> None:
     volume = volumes.find(call.cluster, vm.node, volid)
     if volume is not None:
         volumes.free(call.cluster, volume)
+
+
+def remake_cloudinit(call: Call, vm: Vm) -> None:
+    """Make the volume of the cloud-init drive if it is gone, as every start does. Raises PveError if the storage cannot hold it."""
+    key = vm.cloudinit_drive()
+    volid = parse_drive(vm.config[key])["file"] if key else ""
+    if volid and volumes.find(call.cluster, vm.node, volid) is None:
+        storage = volumes.storage_named(call.cluster, volid.partition(":")[0], vm.node)
+        make_cloudinit(call, storage, vm.node, vm.vmid)

@@ -13,6 +13,7 @@ from pvenix_lab.site.pve.disks import deallocate
 from pvenix_lab.site.pve.drives import is_cdrom, is_cloudinit, parse_drive, register_unused
 from pvenix_lab.site.pve.errors import ParameterError
 from pvenix_lab.site.pve.formats import split_list
+from pvenix_lab.site.pve.snippets import snippets
 from pvenix_lab.site.pve.vm import DISK_KEY, NET_KEY, parse_properties
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def apply(call: Call, vm: Vm) -> None:
         del vm.pending[key]
     vm.forced.clear()
     if drive_written:
-        cloudinit.regenerate(vm, resolver=call.cluster.resolver)
+        _regenerate(call, vm)
 
 
 def hotplug(call: Call, vm: Vm, keys: set[str]) -> None:
@@ -91,9 +92,14 @@ def hotplug(call: Call, vm: Vm, keys: set[str]) -> None:
             del vm.pending[key]
             vm.forced.discard(key)
     if "cloudinit" in _features(vm):
-        cloudinit.regenerate(vm, resolver=call.cluster.resolver)
+        _regenerate(call, vm)
     if errors:
         raise ParameterError(errors)
+
+
+def _regenerate(call: Call, vm: Vm) -> None:
+    custom = snippets(call.cluster, vm, vm.config.get("cicustom"))
+    cloudinit.regenerate(vm, resolver=call.cluster.resolver, custom=custom)
 
 
 def _detach_old(call: Call, vm: Vm, key: str, value: ConfigValue | None) -> None:

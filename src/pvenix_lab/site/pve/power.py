@@ -12,11 +12,13 @@ from pvenix_lab.site.pve import cloudinit, ha, volumes
 from pvenix_lab.site.pve.call import Call, check_lock, find_vm, route
 from pvenix_lab.site.pve.config import check_custom
 from pvenix_lab.site.pve.devices import check_devices
+from pvenix_lab.site.pve.disks import remake_cloudinit
 from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.needs import need_quorum, need_vm, root_parameters
 from pvenix_lab.site.pve.pending import apply as apply_pending
+from pvenix_lab.site.pve.snippets import snippets
 from pvenix_lab.site.pve.tasks import Task, launch
 from pvenix_lab.site.pve.vm import parse_properties
 from pvenix_lab.site.pve.vmstate import drop_state, save_state, state_storage
@@ -32,7 +34,8 @@ _SHUTDOWN_TIMEOUT_S = 60
 async def power_on(call: Call, vm: Vm) -> None:
     """Make the VM run: pending changes apply, the cloud-init drive is written, the guest begins to boot."""
     apply_pending(call, vm)
-    cloudinit.regenerate(vm, resolver=call.cluster.resolver)
+    custom = snippets(call.cluster, vm, vm.config.get("cicustom"))
+    cloudinit.regenerate(vm, resolver=call.cluster.resolver, custom=custom)
     site = call.site
     vm.status, vm.paused, vm.frozen, vm.wedged = "running", False, False, False
     vm.pid, vm.started_at = 2000 + site.rng.randrange(30000), site.wall()
@@ -58,6 +61,7 @@ async def start_now(call: Call, vm: Vm, task: Task) -> None:
     apply_pending(call, vm)
     if vm.cloudinit_drive() is not None:
         check_custom(call, vm, vm.config.get("cicustom"))
+        remake_cloudinit(call, vm)
         task.log("generating cloud-init ISO")
     check_devices(call.cluster, vm, task)
     if vm.lock == "suspended":

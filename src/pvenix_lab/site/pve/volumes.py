@@ -44,7 +44,10 @@ _SNAPSHOT_BLOCKS = frozenset({"rbd"})
 
 @dataclass(slots=True, kw_only=True)
 class Volume:
-    """One volume. `name` is what follows the storage in the volume id; `size` in bytes; `node` only on a storage that is not shared."""
+    """One volume. `name` is what follows the storage in the volume id; `size` in bytes; `node` only on a storage that is not shared.
+
+    `text` is what a snippet says, `backup_config` the configuration in a backup.
+    """
 
     storage: str
     name: str
@@ -58,6 +61,7 @@ class Volume:
     notes: str | None = None
     protected: bool = False
     snapshots: list[str] = field(default_factory=list)
+    text: str = ""
     backup_config: dict[str, str | int] | None = None
 
     @property
