@@ -28,6 +28,7 @@ from pvenix_lab.site.pve import (  # importing a module registers its handlers
     resources,
     snapshots,
     storage,
+    storages_api,
     tasks_api,
     users_api,
 )
@@ -55,19 +56,8 @@ __all__ = ["HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
     *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, firewall_api, jobs_api, mapping_api, migrate),
-    *(
-        network_api,
-        node_api,
-        nodes,
-        resources,
-        power,
-        qemu,
-        snapshots,
-        storage,
-        tasks_api,
-        users_api,
-        *life.HANDLER_MODULES,
-    ),
+    *(network_api, node_api, nodes, power, qemu, resources, snapshots, storage, storages_api, tasks_api, users_api),
+    *life.HANDLER_MODULES,
 )
 """The modules that register the handlers."""
 
