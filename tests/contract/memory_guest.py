@@ -12,6 +12,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from pvenix.adapters.ssh.session import remote_command
 from pvenix.adapters.text import Sanitiser, sanitise
 from pvenix.engine.ports import CommandResult, End, OutputSink, Target
 from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
@@ -42,7 +43,8 @@ class _Output:
         self.broken: Callable[[], None] = lambda: None
 
     def write(self, data: bytes, /) -> None:
-        self._kept = (self._kept + data)[-self._limit :]
+        self._kept += data
+        self._kept = self._kept[max(0, len(self._kept) - self._limit) :]
         self._hand_on(self._clean.feed(data))
 
     async def drain(self) -> None:
@@ -156,6 +158,7 @@ class MemorySession:
         on_output: OutputSink | None = None,
         limit: int = 1 << 20,
     ) -> CommandResult:
+        remote_command(argv)
         loop = asyncio.get_running_loop()
         started = loop.time()
         stdout, stderr = _Output(limit, on_output), _Output(limit, on_output)
@@ -186,6 +189,7 @@ class MemorySession:
 
     @asynccontextmanager
     async def stream(self, argv: Sequence[str], *, sudo: bool = False) -> AsyncIterator[AsyncIterator[str]]:
+        remote_command(argv)
         if not self.alive:
             raise Unreachable(f"{self._target.host}: the connection is gone")
         pipe = _Pipe()

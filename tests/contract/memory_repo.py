@@ -6,87 +6,16 @@ mirror, a `MemoryRepo` sees the remote as of its last fetch. Merges are by whole
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import itertools
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 
+from pvenix.adapters.git.names import HEADS, branch_ref, file_path, full_ref, revision
 from pvenix.engine.ports import Branch, Commit, FileChange
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable
 from pvenix.model.names import CommitId
-
-HEADS = "refs/heads/"
-Files = Mapping[str, tuple[str, bytes]]
-"""Mode and content by path."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stored:
-    """A commit with the whole tree that it stands for."""
-
-    id: CommitId
-    parents: tuple[CommitId, ...]
-    files: Files
-    author: str
-    message: str
-    at: int
-
-
-def _object(kind: str, body: bytes) -> str:
-    return hashlib.sha1(f"{kind} {len(body)}\0".encode() + body).hexdigest()
-
-
-def tree_objects(files: Files) -> dict[str, tuple[str, bytes]]:
-    """Kind and body of every tree and blob of `files`, the root tree last."""
-    found: dict[str, tuple[str, bytes]] = {}
-    entries: list[tuple[str, str, bytes]] = []
-    for name, group in itertools.groupby(sorted(files), key=lambda path: path.partition("/")[0]):
-        paths = list(group)
-        if paths == [name]:
-            mode, content = files[name]
-            blob = _object("blob", content)
-            found[blob] = ("blob", content)
-            entries.append((name, mode, bytes.fromhex(blob)))
-        else:
-            below = tree_objects({path.partition("/")[2]: files[path] for path in paths})
-            found |= below
-            entries.append((f"{name}/", "40000", bytes.fromhex(list(below)[-1])))
-    entries.sort()
-    body = b"".join(f"{mode} {name.rstrip('/')}\0".encode() + raw for name, mode, raw in entries)
-    found.pop(_object("tree", body), None)
-    found[_object("tree", body)] = ("tree", body)
-    return found
-
-
-def commit_body(commit: Stored) -> bytes:
-    """The commit object."""
-    tree = list(tree_objects(commit.files))[-1]
-    who = f"{commit.author} {commit.at} +0000"
-    parents = [f"parent {parent}" for parent in commit.parents]
-    return "\n".join([f"tree {tree}", *parents, f"author {who}", f"committer {who}", "", commit.message]).encode()
-
-
-@functools.lru_cache(maxsize=4096)
-def _compressed(body: bytes) -> bytes:
-    return zlib.compress(body)
-
-
-def pack(objects: Mapping[str, tuple[str, bytes]]) -> bytes:
-    """A pack file (gitformat-pack, version 2) without deltas."""
-    out = b"PACK" + (2).to_bytes(4, "big") + len(objects).to_bytes(4, "big")
-    for kind, body in objects.values():
-        number, size = {"commit": 1, "tree": 2, "blob": 3}[kind], len(body)
-        first, size = (number << 4) | (size & 15), size >> 4
-        head = [first | (0x80 if size else 0)]
-        while size:
-            head.append((size & 127) | (0x80 if size >> 7 else 0))
-            size >>= 7
-        out += bytes(head) + _compressed(body)
-    return out + hashlib.sha1(out).digest()
+from tests.contract.git_objects import Files, Stored, commit_body, object_id, pack, tree_objects
 
 
 class Loss(Enum):
@@ -119,7 +48,7 @@ class MemoryRemote:
             id=CommitId(""), parents=tuple(parents), files=dict(files), author=author, at=self.clock,
             message=message.strip() + "\n",
         )  # fmt: skip
-        new = CommitId(_object("commit", commit_body(draft)))
+        new = CommitId(object_id("commit", commit_body(draft)))
         self.commits[new] = Stored(**{**draft.__dict__, "id": new})
         return new
 
@@ -183,10 +112,12 @@ class MemoryRepo:
         return tuple(self._listed(name, main) for name in names if name.startswith(prefix) and name != self._branch)
 
     async def tip(self, branch: str) -> CommitId | None:
+        ref = branch_ref(branch)
         await self.main()
-        return self._seen().get(HEADS + branch)
+        return self._seen().get(ref)
 
     async def log(self, rev: str, *, limit: int = 50, path: str = "") -> tuple[Commit, ...]:
+        path = file_path(path) if path else ""
         found = [
             commit
             for commit in self._remote.ancestors(await self._commit(rev)).values()
@@ -195,15 +126,16 @@ class MemoryRepo:
         return tuple(_shown(commit) for commit in found[:limit])
 
     async def read(self, rev: str, path: str) -> str | None:
-        found = (await self._files(rev)).get(path)
+        found = (await self._files(rev)).get(file_path(path))
         return None if found is None else found[1].decode()
 
     async def files(self, rev: str, path: str = "") -> tuple[str, ...]:
-        return tuple(sorted(name for name in await self._files(rev) if not path or name.startswith(f"{path}/")))
+        below = f"{file_path(path.rstrip('/'))}/" if path else ""
+        return tuple(sorted(name for name in await self._files(rev) if name.startswith(below)))
 
     async def diff(self, base: str, rev: str) -> tuple[FileChange, ...]:
-        theirs = await self._commit(rev)
-        shared = self._base(await self._commit(base), theirs)
+        ours, theirs = await self._commit(base), await self._commit(rev)
+        shared = self._base(ours, theirs)
         return _changes(self._remote.commits[shared].files if shared else {}, self._remote.commits[theirs].files)
 
     async def contains(self, descendant: str, ancestor: str) -> bool:
@@ -215,9 +147,9 @@ class MemoryRepo:
     async def commit(
         self, branch: str, base: str, files: Mapping[str, str | None], *, message: str, author: str = ""
     ) -> CommitId:
-        parent = await self._commit(base)
+        ref, parent = branch_ref(branch), await self._commit(base)
         old = self._remote.commits[parent].files
-        whole = {path: found for path, found in old.items() if path not in files}
+        whole = {path: found for path, found in old.items() if path not in {file_path(name) for name in files}}
         for path, text in files.items():
             if text is not None:
                 whole[path] = (old.get(path, ("100644", b""))[0], text.encode())
@@ -225,24 +157,25 @@ class MemoryRepo:
         for fresh in (False, True):
             if fresh:
                 await self.fetch()
-            present = self._seen().get(HEADS + branch)
+            present = self._seen().get(ref)
             if present is not None and self._remote.commits[present].files == whole:
                 return present
-            if present in (None, parent) and self._push(HEADS + branch, new, present):
+            if present in (None, parent) and self._push(ref, new, present):
                 return new
         raise RemoteFailure(f"branch {branch} was changed by somebody else", code="PVX0701")
 
     async def merge(self, commit: CommitId, *, into: str, message: str) -> CommitId:
+        ref = branch_ref(into)
         await self.fetch()
-        ours = await self._commit(into)
+        ours = await self._commit(ref)
         if await self.contains(ours, commit):
             return ours
         new = commit if await self.contains(commit, ours) else self._merged(ours, await self._commit(commit), message)
-        self._push(HEADS + into, new, ours)
+        self._push(ref, new, ours)
         return new
 
     async def push_ref(self, ref: str, commit: CommitId | None, *, expect: CommitId | None) -> None:
-        name = ref if ref.startswith("refs/") else HEADS + ref
+        name = full_ref(ref)
         await self.main()
         if commit and expect and not await self.contains(commit, expect):
             raise Refused(f"{name} would lose commits", code="PVX0713")
@@ -281,8 +214,9 @@ class MemoryRepo:
         return self._refs or {}
 
     async def _commit(self, rev: str) -> CommitId:
+        name = revision(rev)
         await self.main()
-        found = self._seen().get(HEADS + rev.removeprefix(HEADS), CommitId(rev))
+        found = self._seen().get(name, CommitId(name))
         if found not in self._remote.commits:
             raise RemoteFailure(f"the repository has no commit {rev}", code="PVX0716")
         return found

@@ -86,6 +86,24 @@ async def test_a_program_without_input_sees_its_end_at_once(guest_world: GuestWo
     assert (result.ok, result.stdout) == (True, "")
 
 
+async def test_a_program_that_neither_reads_nor_ends_does_not_hold_its_caller(guest_world: GuestWorld) -> None:
+    guest_world.write("log", b"so far\n")
+    session = await guest_world.guest.session(guest_world.target)
+    with pytest.raises(OutcomeUnknown):
+        await session.run(["tail", "-c", "+1", "-F", guest_world.at("log")], stdin=b"x" * 5_000_000, timeout_s=0.3)
+    assert (await session.run(["true"])).ok
+
+
+@pytest.mark.parametrize("argv", [[], ["-oProxyCommand=x"], ["cat", "a\0b"]], ids=["nothing", "option", "nul"])
+async def test_what_is_no_command_is_not_sent(guest_world: GuestWorld, argv: list[str]) -> None:
+    session = await guest_world.guest.session(guest_world.target)
+    with pytest.raises(ValueError, match="not a remote command"):
+        await session.run(argv)
+    with pytest.raises(ValueError, match="not a remote command"):
+        async with session.stream(argv):
+            pass
+
+
 async def test_sudo_is_asked_for_without_a_prompt(guest_world: GuestWorld) -> None:
     session = await guest_world.guest.session(guest_world.target)
     plain = await session.run(["id", "-u"])
@@ -107,6 +125,7 @@ async def test_five_megabytes_of_output_are_seen_whole_and_kept_up_to_the_limit(
     assert seen == 5_242_880
     assert len(result.stdout) == 1000
     assert result.stdout.endswith("0123456789abcde\n")
+    assert (await session.run(["cat", guest_world.at("big")], limit=0)).stdout == ""
 
 
 async def test_a_command_that_does_not_end_in_time_has_an_unknown_outcome(guest_world: GuestWorld) -> None:

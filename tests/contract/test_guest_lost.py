@@ -137,6 +137,17 @@ async def reachable_though_every_connection_was_cut(world: GuestWorld) -> None:
     assert await world.guest.reachable(world.target, timeout_s=5) is not None
 
 
+async def closing_loses_what_runs(world: GuestWorld) -> None:
+    session = await world.guest.session(world.target)
+    said = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        command = group.create_task(session.run(endless(world), on_output=lambda _: said.set()))
+        await said.wait()
+        await world.guest.close()
+    assert (command.result().end, command.result().stdout) == (End.LOST, "so far\n")
+    assert not session.alive
+
+
 async def a_dead_session_is_closed_like_any(world: GuestWorld) -> None:
     session = await world.guest.session(world.target)
     world.cut()
@@ -197,7 +208,7 @@ AFTER: Final[dict[str, Rule]] = {
     "stream": a_stream_ends_with_the_connection,
     "alive": a_stream_ends_with_the_connection,
     "reachable": reachable_though_every_connection_was_cut,
-    "close": a_dead_session_is_closed_like_any,
+    "close": closing_loses_what_runs,
 }
 REFUSED: Final[dict[str, Rule]] = {
     "session": no_session_with_another_host,
@@ -206,7 +217,7 @@ REFUSED: Final[dict[str, Rule]] = {
     "stream": a_stream_of_a_command_that_fails_is_empty,
     "alive": a_stream_of_a_command_that_fails_is_empty,
     "reachable": reachable_needs_no_pin,
-    "close": nothing_to_close,
+    "close": a_dead_session_is_closed_like_any,
 }
 RULES: Final = tuple(dict.fromkeys((*BEFORE.values(), *AFTER.values(), *REFUSED.values())))
 
