@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from pvenix_lab.site.core import AgentError, Site, Timings
 from pvenix_lab.site.pve.api import answer
+from pvenix_lab.site.pve.auth import Credentials, new_csrf_token, new_ticket
 from pvenix_lab.site.pve.flavour import Flavour
 
 if TYPE_CHECKING:
@@ -160,6 +161,12 @@ class PveLab:
         token = self.site.cluster.tokens["viewer@pve!lab"]
         return f"PVEAPIToken={token.token_id}={token.secret}"
 
+    @property
+    def root(self) -> Credentials:
+        """A ticket of root@pam with its token against forgery."""
+        cookie = f"PVEAuthCookie={new_ticket(self.site, 'root@pam')}"
+        return Credentials(cookie=cookie, csrf=new_csrf_token(self.site, "root@pam"))
+
     def token(self, token_id: str, roles: Mapping[str, Iterable[str]], *, privsep: bool = False) -> str:
         """Authorization header of a new token that has these privileges on these paths and no other."""
         rights = self.site.cluster.rights
@@ -170,7 +177,9 @@ class PveLab:
         token = rights.add_token(token_id, "secret", roles=named, privsep=privsep)
         return f"PVEAPIToken={token.token_id}={token.secret}"
 
-    async def ask(self, method: str, path: str, auth: str | None = None, /, **params: str | Sequence[str]) -> Response:
+    async def ask(
+        self, method: str, path: str, auth: str | Credentials | None = None, /, **params: str | Sequence[str]
+    ) -> Response:
         """One call; an underscore in a parameter's name stands for a hyphen."""
         wire = {key.replace("_", "-"): value for key, value in params.items()}
         return await answer(self.site, method, path, wire, auth or self.operator)
