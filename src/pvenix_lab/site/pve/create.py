@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.site.pve import options, volumes
 from pvenix_lab.site.pve.call import Call, check_lock, route
-from pvenix_lab.site.pve.clone import renewed
+from pvenix_lab.site.pve.copies import renewed
 from pvenix_lab.site.pve.disks import Disks, check_access, check_drives, check_volume
 from pvenix_lab.site.pve.drives import is_cdrom, parse_drive, print_drive
 from pvenix_lab.site.pve.errors import ParameterError, PermissionDeniedError, PveError

@@ -14,6 +14,7 @@ from pvenix_lab.site.pve.call import Call, check_lock, find_vm, route
 from pvenix_lab.site.pve.config import shown
 from pvenix_lab.site.pve.drives import is_cdrom, register_unused
 from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.features import has_feature
 from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.needs import need_quorum
 from pvenix_lab.site.pve.power import power_off, power_on
@@ -119,7 +120,7 @@ def _prepare(call: Call, vm: Vm, name: str) -> Snapshot:
     if name in vm.snapshots:
         raise PveError(f"snapshot name '{name}' already used")
     for _, volume in _disks(call, vm, vm.config):
-        if not volumes.has_feature(call.cluster.storages[volume.storage], volume, "snapshot"):
+        if not has_feature(call.cluster.storages[volume.storage], volume, "snapshot"):
             raise PveError("snapshot feature is not available")
     kept = {key: value for key, value in vm.config.items() if key not in _KEPT and not key.startswith("unused")}
     if call.flag("vmstate") and vm.running:

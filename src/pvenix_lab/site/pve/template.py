@@ -9,6 +9,7 @@ from pvenix_lab.site.pve.call import Call, check_lock, route
 from pvenix_lab.site.pve.disks import make_base
 from pvenix_lab.site.pve.drives import is_cdrom, parse_drive, print_drive
 from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.features import has_feature
 from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.tasks import Task, launch
 from pvenix_lab.site.pve.vm import DISK_KEY
@@ -35,7 +36,7 @@ async def template(call: Call) -> str:
             for key, volume in list(_disks(call, vm, vm.config)):
                 if call.text("disk", key) != key or volume.base:
                     continue
-                if volumes.has_feature(call.cluster.storages[volume.storage], volume, "template"):
+                if has_feature(call.cluster.storages[volume.storage], volume, "template"):
                     make_base(call, volume)
                     vm.config[key] = print_drive(volume.volid, parse_drive(vm.config[key]))
 
@@ -71,8 +72,7 @@ async def feature(call: Call) -> dict[str, Any]:
     stores = [call.cluster.storages[volume.storage] for volume in found]
     wanted = call.text("feature")
     good = all(
-        volumes.has_feature(storage, volume, wanted, snapshot=bool(name))
-        for storage, volume in zip(stores, found, strict=True)
+        has_feature(storage, volume, wanted, snapshot=bool(name)) for storage, volume in zip(stores, found, strict=True)
     )
     nodes = [
         node for node in call.cluster.nodes

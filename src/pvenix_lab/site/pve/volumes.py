@@ -30,16 +30,6 @@ _CONTENT = {"iso": "iso", "vztmpl": "vztmpl", "backup": "backup", "import": "imp
 _NEXT_NAME_TRIES = 1000
 _DEFAULT_FORMAT = "raw"
 """The format of a disk for which none is asked, on a directory too (measured on 8.4.5)."""
-_FEATURES: dict[str, frozenset[str]] = {
-    "dir": frozenset({"clone/base", "copy/base", "copy/current", "copy/snap", "snapshot/current", "template/current"}),
-    "zfspool": frozenset({"clone/base", "copy/base", "copy/current", "snapshot/current", "template/current"}),
-    "lvmthin": frozenset(
-        {"clone/base", "copy/base", "copy/current", "copy/snap", "snapshot/current", "template/current"}
-    ),
-    "lvm": frozenset({"copy/base", "copy/current"}),
-}
-_RAW_FILE = frozenset({"clone/base", "copy/base", "copy/current", "template/current"})
-_SNAPSHOT_BLOCKS = frozenset({"rbd"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -284,20 +274,6 @@ def rename(cluster: Cluster, volume: Volume, name: str, *, node: str | None = No
     volume.name = name
     volume.node = volume.node if node is None else node
     cluster.volumes.entries[volume.node, volume.volid] = volume
-
-
-def has_feature(storage: Storage, volume: Volume, feature: str, *, snapshot: bool = False) -> bool:
-    """True if the storage can do `clone`, `copy`, `snapshot` or `template` with the volume in its state."""
-    state = "snap" if snapshot else "base" if volume.base else "current"
-    return f"{feature}/{state}" in _features(storage, volume)
-
-
-def _features(storage: Storage, volume: Volume) -> frozenset[str]:
-    if storage.type in FILE_TYPES:
-        return _FEATURES["dir"] if volume.format == "qcow2" else _RAW_FILE
-    if storage.type in _SNAPSHOT_BLOCKS:
-        return _FEATURES["lvmthin"]
-    return _FEATURES.get(storage.type, _FEATURES["zfspool"])
 
 
 def size_of(drive: dict[str, str]) -> int:
