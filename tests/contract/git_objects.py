@@ -79,3 +79,13 @@ def pack(objects: Mapping[str, tuple[str, bytes]]) -> bytes:
             size >>= 7
         out += bytes(head) + _compressed(body)
     return out + hashlib.sha1(out).digest()
+
+
+def conflicts_of(base: Files, ours: Files, theirs: Files) -> tuple[str, ...]:
+    """The paths that both sides changed, and not to the same."""
+    return tuple(
+        path
+        for path in sorted({*ours, *theirs})
+        if len({base.get(path), ours.get(path), theirs.get(path)}) == 3
+        or (ours.get(path) != base.get(path) != theirs.get(path) and ours.get(path) != theirs.get(path))
+    )

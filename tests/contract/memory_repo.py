@@ -15,7 +15,7 @@ from pvenix.adapters.git.names import HEADS, branch_ref, file_path, full_ref, re
 from pvenix.engine.ports import Branch, Commit, FileChange
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable
 from pvenix.model.names import CommitId
-from tests.contract.git_objects import Files, Stored, commit_body, object_id, pack, tree_objects
+from tests.contract.git_objects import Files, Stored, commit_body, conflicts_of, object_id, pack, tree_objects
 
 
 class Loss(Enum):
@@ -242,7 +242,7 @@ class MemoryRepo:
         commits, shared = self._remote.commits, self._base(ours, theirs)
         base = commits[shared].files if shared else {}
         mine, other = commits[ours].files, commits[theirs].files
-        conflicts = _conflicts(base, mine, other)
+        conflicts = conflicts_of(base, mine, other)
         if conflicts:
             raise RemoteFailure(
                 f"{theirs[:12]} does not merge", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts,
@@ -266,7 +266,7 @@ class MemoryRepo:
             ahead=len(theirs.keys() - ours.keys()),
             behind=len(ours.keys() - theirs.keys()),
             paths=tuple(change.path for change in _changes(files[0], files[2])),
-            mergeable=base is not None and not _conflicts(*files),
+            mergeable=base is not None and not conflicts_of(*files),
         )
 
     def _below(self, commit: Stored, path: str) -> dict[str, tuple[str, bytes]]:
@@ -274,15 +274,6 @@ class MemoryRepo:
 
     def _below_parent(self, commit: Stored, path: str) -> dict[str, tuple[str, bytes]]:
         return self._below(self._remote.commits[commit.parents[0]], path) if commit.parents else {}
-
-
-def _conflicts(base: Files, ours: Files, theirs: Files) -> tuple[str, ...]:
-    return tuple(
-        path
-        for path in sorted({*ours, *theirs})
-        if len({base.get(path), ours.get(path), theirs.get(path)}) == 3
-        or (ours.get(path) != base.get(path) != theirs.get(path) and ours.get(path) != theirs.get(path))
-    )
 
 
 def _changes(old: Files, new: Files) -> tuple[FileChange, ...]:
