@@ -88,12 +88,17 @@ async def content(call: Call) -> list[dict[str, Any]]:
     if not storage.active:
         raise PveError(f"storage '{storage.name}' is not online")
     result: list[dict[str, Any]] = []
+    may_see: dict[tuple[str, int | None], bool] = {}
     for volume in volumes.on_storage(call.cluster, storage, node):
         if "vmid" in call.params and volume.vmid != call.vmid:
             continue
-        if call.text("content", volume.content) != volume.content or not _visible(call, volume):
+        if call.text("content", volume.content) != volume.content:
             continue
-        result.append(shown(volume))
+        kind = (volume.content, volume.vmid)
+        if kind not in may_see:
+            may_see[kind] = _visible(call, volume)
+        if may_see[kind]:
+            result.append(shown(volume))
     return result
 
 

@@ -148,13 +148,12 @@ def parent_of(name: str) -> str | None:
 
 
 def find(cluster: Cluster, node: str, volid: str) -> Volume | None:
-    """The volume as `node` sees it; a linked clone is found by its short name too. None if there is none."""
+    """The volume as `node` sees it, None if there is none."""
+    if ":" not in volid:
+        return None
     enter(cluster)
     entries = cluster.volumes.entries
-    found = entries.get(("", volid)) or entries.get((node, volid))
-    if found is None and "/" not in volid.partition(":")[2]:
-        found = next((v for v in _seen(cluster, node) if f"{v.storage}:{v.name.rpartition('/')[2]}" == volid), None)
-    return found
+    return entries.get(("", volid)) or entries.get((node, volid))
 
 
 def existing(cluster: Cluster, node: str, volid: str) -> Volume:
