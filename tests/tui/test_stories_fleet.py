@@ -183,6 +183,29 @@ async def test_a_rollback_goes_to_the_generation_that_was_chosen(open_ui: OpenUi
         assert plan.plays[0].tasks[0].args == {"to": 41}
 
 
+async def test_the_list_of_generations_takes_the_keys_of_every_list(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("b", "j")
+        ui.expect("nixos-system-41")
+        await ui.press("k")
+        ui.expect("nixos-system-42")
+        await ui.press("4", "1")
+        ui.expect("nixos-system-41")
+        ui.expect_not("2026-11-15 08:00:00")
+        await ui.press("enter")
+        ui.expect("pvenix rollback tappaas-cicd --to 41")
+
+
+@pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q"])
+@pytest.mark.parametrize("opening", ["b", ":", "?"])
+async def test_the_keys_that_leave_do_so_from_a_list_to_choose_from(open_ui: OpenUi, opening: str, key: str) -> None:
+    async with open_ui() as ui:
+        await ui.press(opening)
+        await ui.pilot.press(key)
+        await ui.pilot.pause()
+        assert ui.app.return_code == 0
+
+
 async def test_the_running_generation_cannot_be_chosen(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.press("b", "up", "enter")

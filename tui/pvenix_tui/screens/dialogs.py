@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
@@ -15,7 +15,7 @@ from textual.widgets import Input
 from typing_extensions import override
 
 from pvenix.model.verbs import Danger
-from pvenix_tui.actions import Action, Context
+from pvenix_tui.actions import BY_ID, Action, Context
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate
 from pvenix_tui.models.table import Table
@@ -95,18 +95,39 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
     """A box in front of a screen; esc closes it with None."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "back")]
+    # priority: a field would take ctrl+c for copying, and the app's own keys do not reach a modal screen
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "close", "back"),
+        Binding("ctrl+c,ctrl+q", "quit", "quit", show=False, priority=True),
+    ]
 
     def action_close(self) -> None:
         """Leave without a result."""
         self.dismiss(None)
 
+    async def action_quit(self) -> None:
+        """Leave without a result, and then the program, as the same keys do everywhere."""
+        self.dismiss(None)
+        await self.app.run_action(f"do('{BY_ID['app.quit'].id}')")
+
 
 class Picker(Dialog[str]):
-    """A list to choose from, with a filter; the result is the choice's key."""
+    """A list to choose from, with a filter; the result is the choice's key.
 
-    def __init__(self, title: str, columns: Sequence[Column], choices: Sequence[Choice], *, cursor: str = "") -> None:
+    Keys go to the filter, or with `browse` to the list as on every screen, until `/` or a digit begins a filter.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        columns: Sequence[Column],
+        choices: Sequence[Choice],
+        *,
+        cursor: str = "",
+        browse: bool = False,
+    ) -> None:
         super().__init__()
+        self._browse = browse
         self._title = title
         self._choices = Choices(columns, choices)
         self._cursor = cursor
@@ -115,12 +136,15 @@ class Picker(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = foreign(self._title)
-            yield Field(hint="type to filter; enter chooses, esc goes back", id="pick-filter")
+            begin = "/ filters" if self._browse else "type to filter"
+            yield Field(hint=f"{begin}; enter chooses, esc goes back", id="pick-filter")
             yield Rows(self._choices, id="choices")
             yield Bar(id="note")
 
     def on_mount(self) -> None:
-        """Put the cursor where it is asked to be."""
+        """Put the keys and the cursor where they are asked to be."""
+        if self._browse:
+            self.query_one("#choices", Rows).focus()
         keys = [choice.key for choice in self._choices.visible]
         if self._cursor in keys:
             self.call_after_refresh(self.query_one("#choices", Rows).move_to, keys.index(self._cursor))
@@ -143,6 +167,11 @@ class Picker(Dialog[str]):
         elif event.key == "enter":
             event.stop()
             self._choose()
+        elif not isinstance(self.focused, Field) and event.character and event.character in "/0123456789":
+            event.stop()
+            field = self.query_one("#pick-filter", Field)
+            field.focus()
+            field.insert_text_at_cursor(event.character.removeprefix("/"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as the person types."""

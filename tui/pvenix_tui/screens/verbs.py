@@ -83,7 +83,8 @@ class HostVerbs(PvenixScreen[None]):
             for generation in newest_first
         ]
         before = next((choice.key for choice in choices if not choice.disabled), "")
-        picker = Picker(f"Roll {host} back to which generation?", GENERATION_COLUMNS, choices, cursor=before)
+        title = f"Roll {host} back to which generation?"
+        picker = Picker(title, GENERATION_COLUMNS, choices, cursor=before, browse=True)
         self.app.push_screen(picker, self._picked)
 
     def _picked(self, number: str | None) -> None:
