@@ -30,7 +30,7 @@ def load_yaml(text: str) -> dict[str, Any]:
 
 def apply_identity(tree: VirtualRoot) -> str:
     """The machine id, made when it is missing or empty, as systemd does."""
-    if not tree.read_text("/etc/machine-id").strip():
+    if tree.read_text("/etc/machine-id").strip() in ("", "uninitialized"):
         tree.put("/etc/machine-id", secrets.token_hex(16) + "\n", mode=0o444)
     return tree.read_text("/etc/machine-id").strip()
 

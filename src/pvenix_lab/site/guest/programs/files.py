@@ -8,14 +8,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest.call import UIDS, Call, ProgramError, parse_options, reason
-from pvenix_lab.site.guest.hardware import disk_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 64 * 1024
 _REMOVABLE = ("/var/lib/pvenix", "/run/pvenix", "/tmp", "/var/tmp", "/home/tappaas")  # noqa: S108 - in the guest's tree
-GIB = 1024**3
 
 
 def _operands(call: Call, rest: tuple[str, ...], least: int = 1) -> tuple[str, ...]:
@@ -244,25 +242,6 @@ async def chown(call: Call) -> int:
             raise PermissionError(1, "Operation not permitted", path)
 
     return _each(call, tuple(paths), change, "cannot access '{path}'")
-
-
-async def df(call: Call) -> int:
-    """`df --output=avail -B1 P`: the free bytes of the guest's root disk, from the size in the VM's configuration."""
-    options = parse_options(call, flags=("-B1", "-P", "-k"), values=("--output", "--block-size"))
-    if options.value("--output") not in ("avail", "size", "used"):
-        raise ProgramError("df: the lab's df knows --output=avail|size|used only")
-    path = options.rest[0] if options.rest else "/"
-    if not call.tree.exists(call.full(path)):
-        raise ProgramError(f"df: {path}: No such file or directory")
-    size = disk_bytes(call.guest.vm)
-    used = 3 * GIB
-    numbers = {"avail": size - used, "size": size, "used": used}
-    headings = {"avail": "Avail", "size": "1B-blocks", "used": "Used"}
-    column = options.value("--output")
-    unit = 1024 if options.has("-k") else 1
-    number = str(numbers[column] // unit)
-    call.out(f"{headings[column].rjust(len(number))}\n{number}\n")
-    return 0
 
 
 async def sleep(call: Call) -> int:

@@ -36,15 +36,6 @@ async def date(call: Call) -> int:
     return 0
 
 
-async def uptime(call: Call) -> int:
-    """`uptime -s`: since when the guest runs (procps; the guest's zone is UTC)."""
-    options = parse_options(call, flags=("-s", "--since"))
-    if not options.flags:
-        raise ProgramError("uptime: the lab's uptime knows -s only")
-    call.out(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(call.guest.booted_at)) + "\n")
-    return 0
-
-
 async def identity(call: Call) -> int:
     """`id -u` or `id -un`."""
     options = parse_options(call, flags=("-u", "-n"))
