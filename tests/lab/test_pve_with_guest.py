@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.core import Timings
 from pvenix_lab.site.guest.install import install
 from pvenix_lab.site.guest.store import System
 from pvenix_lab.site.guest.vfs import VirtualRoot
@@ -20,10 +21,10 @@ AGENT = f"{VM}/agent"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 
-def in_whole_site(root: Path, story: Callable[[PveLab], Awaitable[None]]) -> None:
+def in_whole_site(root: Path, story: Callable[[PveLab], Awaitable[None]], *, timings: Timings | None = None) -> None:
     """Run a story on a site with the lab's own guests and an installed template."""
     lab = PveLab(root)
-    lab.site = whole_site(root=root, seed=7, wall=lab.wall)
+    lab.site = whole_site(root=root, seed=7, wall=lab.wall, timings=timings)
     system = System(host_name="", nixos_version="25.05.1", nixpkgs_revision="0" * 40, kernel="6.12.30")
     path = "/nix/store/0000000000000000000000000000000a-nixos-system-nixos-25.05.1"
 

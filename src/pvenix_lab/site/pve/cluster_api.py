@@ -122,9 +122,17 @@ async def tasks(call: Call) -> list[dict[str, Any]]:
     ]
     items: list[dict[str, Any]] = []
     for task in found[:_SHOWN_TASKS]:
-        item = {"upid": task.upid, "node": task.node, "type": task.type, "id": task.id, "starttime": task.starttime}
+        item: dict[str, Any] = {
+            "upid": task.upid,
+            "node": task.node,
+            "type": task.type,
+            "id": task.id,
+            "starttime": task.starttime,
+        }
         if task.endtime is not None:
-            item |= {"endtime": task.endtime, "status": task.exitstatus, "saved": "1"}
+            # a number for the one that was saved last, text for those read back from the file (recorded on 8.4.5)
+            saved: int | str = "1" if any("saved" in earlier for earlier in items) else 1
+            item |= {"endtime": task.endtime, "status": task.exitstatus, "saved": saved}
         items.append(item | shown_user(task.owner))
     return items
 

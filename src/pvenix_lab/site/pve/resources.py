@@ -30,7 +30,7 @@ async def resources(call: Call) -> list[dict[str, Any]]:
         items += vm_resources(call)
     if kind in {"", "node"}:
         items += [
-            node_entry(call.site, node, visible=call.allowed(f"/nodes/{node.name}", "Sys.Audit"))
+            {**node_entry(call.site, node, visible=call.allowed(f"/nodes/{node.name}", "Sys.Audit")), "cgroup-mode": 2}
             for node in call.cluster.nodes.values()
         ]
     if kind in {"", "storage"}:
