@@ -10,6 +10,7 @@ import pytest
 
 from pvenix_lab.site.pve.clone import NO_CLEANUP, clone_now
 from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.volumes import owned
 from tests.lab.pve_support import KEY_ENCODED, NODE, TEMPLATE, PveLab, in_lab
 
@@ -187,5 +188,17 @@ def test_seeding_clones_at_once_and_never_over_an_existing_vm(tmp_path: Path) ->
         assert (vm.name, vm.node, vm.status, vm.template) == ("dns01", "tappaas2", "stopped", False)
         with pytest.raises(PveError, match="already exists"):
             clone_now(lab.site, template, 200)
+
+    in_lab(tmp_path, story)
+
+
+def test_on_9_2_the_log_of_a_clone_names_the_new_vm_and_its_volumes(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        lab.site.cluster.flavour = Flavour.PVE_9_2
+        upid = str((await lab.ask("POST", f"{TEMPLATE}/clone", newid="250", full="1")).data)
+        await lab.finished(upid)
+        lines = lab.site.cluster.tasks[upid].lines
+        assert lines[0] == "creating a clone of VM 8100 with ID 250"
+        assert "allocated target volume 'tanka1:vm-250-disk-1'" in lines
 
     in_lab(tmp_path, story)

@@ -206,3 +206,17 @@ def test_a_vm_moves_to_the_other_node_only_as_its_state_allows(tmp_path: Path) -
         assert (await lab.ask("GET", f"{VM}/config")).status == 500
 
     in_lab(tmp_path, story)
+
+
+def test_a_console_gets_a_ticket_and_a_port_and_its_task_ends_when_nobody_connects(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        opened = await lab.ask("POST", f"{VM}/termproxy")
+        assert set(opened.data) == {"user", "ticket", "port", "upid"}
+        assert opened.data["ticket"].startswith("PVEVNC:")
+        second = await lab.ask("POST", f"{VM}/vncproxy")
+        assert (opened.data["port"], second.data["port"]) == (5900, "5901")
+        assert await lab.finished(opened.data["upid"]) == "connection timed out"
+        assert (await lab.ask("PUT", f"{VM}/sendkey", key="ctrl-alt-delete")).reason == "VM 250 not running"
+
+    in_lab(tmp_path, story)

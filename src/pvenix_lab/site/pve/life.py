@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvenix_lab.site.pve import (
     backup,
     bulk,
+    console,
     create,
     destroy,
     disks_api,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 HANDLER_MODULES: tuple[ModuleType, ...] = (
-    *(backup, bulk, create, destroy, disks_api, ha_manager, pools, prune),
+    *(backup, bulk, console, create, destroy, disks_api, ha_manager, pools, prune),
     *(replication, storage_content, storage_files, template),
 )
 """The modules that register the handlers."""
