@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import pytest
 
 from pvenix.adapters.clock import SystemClock
 from pvenix.engine.ports import Interface, VmConfig, VmState
+from pvenix.engine.trust import TrustStore
 from pvenix.lifecycle import clone, cloudinit, place
 from pvenix.lifecycle.addresses import choose_addresses
 from pvenix.lifecycle.ownership import marker
@@ -52,7 +54,13 @@ def world(pve: FakePve, *hosts: Host, repo: object = None) -> World:
     fleet = SimpleNamespace(
         hosts={one.name: one for one in hosts}, site=SimpleNamespace(name="test", clusters={"c": cluster})
     )
-    ports: dict[str, Any] = {"pve": pve, "guest": None, "repo": repo, "trust": None, "clock": SystemClock()}
+    ports: dict[str, Any] = {
+        "pve": pve,
+        "guest": None,
+        "repo": repo,
+        "trust": TrustStore(fleet=Path("/nonexistent"), local=Path("/nonexistent")),
+        "clock": SystemClock(),
+    }
     return World(fleet=cast("Any", fleet), **ports)
 
 
