@@ -167,6 +167,12 @@ class PveLab:
         cookie = f"PVEAuthCookie={new_ticket(self.site, 'root@pam')}"
         return Credentials(cookie=cookie, csrf=new_csrf_token(self.site, "root@pam"))
 
+    async def login(self, user: str, password: str) -> Credentials:
+        """A ticket for a user that has a password."""
+        form = {"username": user, "password": password}
+        given = (await answer(self.site, "POST", "/access/ticket", form, None)).data
+        return Credentials(cookie=f"PVEAuthCookie={given['ticket']}", csrf=given["CSRFPreventionToken"])
+
     def token(self, token_id: str, roles: Mapping[str, Iterable[str]], *, privsep: bool = False) -> str:
         """Authorization header of a new token that has these privileges on these paths and no other."""
         rights = self.site.cluster.rights

@@ -246,16 +246,9 @@ def test_a_disabled_or_expired_user_or_token_is_nobody(
     in_lab(tmp_path, story, pve=flavour)
 
 
-async def ticket(lab: PveLab) -> Credentials:
-    """A ticket of root@pam with its token against forgery."""
-    form = {"username": "root", "realm": "pam", "password": str(lab.site.cluster.rights.users[ROOT].password)}
-    given = (await answer(lab.site, "POST", "/access/ticket", form, None)).data
-    return Credentials(cookie=f"PVEAuthCookie={given['ticket']}", csrf=given["CSRFPreventionToken"])
-
-
 def test_a_ticket_lives_two_hours_and_reads_without_the_token_against_forgery(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
-        root = await ticket(lab)
+        root = await lab.login(ROOT, str(lab.site.cluster.rights.users[ROOT].password))
         reader = Credentials(cookie=root.cookie)
 
         async def ask(method: str, path: str, given: Credentials, **params: str) -> Response:
@@ -281,7 +274,7 @@ def test_only_root_itself_may_skip_a_lock(tmp_path: Path) -> None:
         locked = await lab.ask("PUT", f"{TEMPLATE}/config", cores="4")
         assert locked.reason == "VM is locked (backup)"
         params = {"cores": "4", "skiplock": "1"}
-        assert (await answer(lab.site, "PUT", f"{TEMPLATE}/config", params, await ticket(lab))).status == 200
+        assert (await answer(lab.site, "PUT", f"{TEMPLATE}/config", params, lab.root)).status == 200
 
     in_lab(tmp_path, story)
 
