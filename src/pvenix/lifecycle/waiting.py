@@ -15,8 +15,8 @@ from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 T = TypeVar("T")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
-_LOCK_PATIENCE_S = 900.0
-"""A backup takes minutes; who waits for longer should look."""
+_LOCK_PATIENCE_S = 90.0
+"""Less than the shortest step may take, so that a lock that stays is told as such."""
 
 
 async def until(look: Callable[[], Awaitable[T | None]], *, clock: Clock, timeout_s: float, what: str) -> T:
