@@ -156,3 +156,17 @@ def test_reads_and_writes_are_counted_when_they_reach_a_handler(tmp_path: Path) 
     assert (lab.site.counters.pve_reads, lab.site.counters.pve_writes) == (1, 1)
     lab.site.counters.reset()
     assert set(lab.site.counters.as_dict().values()) == {0}
+
+
+def test_a_registered_tag_needs_the_right_to_change_the_datacenter(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        lab.site.cluster.options["registered-tags"] = "prod;golden"
+        refused = await lab.ask("PUT", f"{VM}/config", tags="nixos;prod")
+        assert refused.reason == "Permission check failed (/, Sys.Modify for modifying tag 'prod')"
+        assert (await lab.ask("PUT", f"{VM}/config", tags="nixos;mine")).status == 200
+        lab.site.cluster.options["user-tag-access"] = "user-allow=list,user-allow-list=a;b"
+        assert (await lab.ask("PUT", f"{VM}/config", tags="nixos;mine;a")).status == 200
+        assert (await lab.ask("PUT", f"{VM}/config", tags="nixos;mine;c")).status == 403
+
+    in_lab(tmp_path, story)

@@ -13,6 +13,7 @@ from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.needs import need_bridges, need_device, need_options, need_vm, root_parameters
 from pvenix_lab.site.pve.schema import property_for
+from pvenix_lab.site.pve.tags import check_tags
 from pvenix_lab.site.pve.vm import DISK_KEY, parse_properties
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ class _Writer:
         if UNUSED.fullmatch(key) or key == "vmstate":
             _free(self.call, vm, key, value)
         elif key == "tags":
+            check_tags(self.call, vm.vmid, value, "")
             vm.config.pop(key, None)
         else:
             self._detach(key, value, waiting)
@@ -225,6 +227,8 @@ class _Writer:
                 if key in vm.config:
                     need_device(self.call, vm.vmid, key, vm.config[key])
                 need_device(self.call, vm.vmid, key, value)
+            if key == "tags":
+                check_tags(self.call, vm.vmid, vm.config.get(key), value)
             if key == "boot":
                 _check_boot(vm, str(value), self.change)
             vm.pending[key] = options.stored(self.call.site.rng, key, value)

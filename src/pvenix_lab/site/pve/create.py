@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.pve import options, volumes
+from pvenix_lab.site.pve import ha, options, volumes
 from pvenix_lab.site.pve.call import Call, check_lock, route
 from pvenix_lab.site.pve.copies import renewed
 from pvenix_lab.site.pve.disks import Disks, check_access, check_drives, check_volume
 from pvenix_lab.site.pve.drives import is_cdrom, parse_drive, print_drive
 from pvenix_lab.site.pve.errors import ParameterError, PermissionDeniedError, PveError
 from pvenix_lab.site.pve.filelock import CLONE_WAIT_S, held
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.needs import need_bridges, need_device, need_options, need_quorum
 from pvenix_lab.site.pve.power import start_now
 from pvenix_lab.site.pve.sizes import print_size
+from pvenix_lab.site.pve.tags import check_tags
 from pvenix_lab.site.pve.tasks import Task, launch
 from pvenix_lab.site.pve.vm import DISK_KEY, NET_KEY, Vm, new_uuid
 
@@ -46,6 +48,9 @@ async def create(call: Call) -> str:
                 await _make(call, task, vm, settings)
             else:
                 await _restore(call, task, vm, archive, settings)
+        if call.flag("ha-managed"):
+            resources = call.cluster.sections.setdefault(ha.RESOURCES, {})
+            resources[f"vm:{vm.vmid}"] = {"type": "vm", "state": "started" if call.flag("start") else "stopped"}
         if call.flag("start"):
             await _start(call, task, vm)
 
@@ -54,6 +59,8 @@ async def create(call: Call) -> str:
 
 def _check_rights(call: Call) -> None:
     pool, storage = call.text("pool"), call.text("storage")
+    if call.flag("ha-managed"):
+        call.require("/", "Sys.Console")
     if pool and pool not in call.cluster.pools:
         raise PveError(f"pool '{pool}' does not exist")
     if storage:
@@ -89,6 +96,8 @@ def _check_settings(call: Call, settings: dict[str, Value]) -> None:
     pool = call.text("pool")
     check_access(call, call.vmid, settings, default=call.text("storage"))
     need_options(call, call.vmid, settings, pool=pool)
+    if "tags" in settings and call.flavour is Flavour.PVE_9_2:
+        check_tags(call, call.vmid, "", settings["tags"], pool=pool)
     for key, value in settings.items():
         if key.startswith(_DEVICE):
             need_device(call, call.vmid, key, value, pool=pool)
