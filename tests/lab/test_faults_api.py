@@ -141,7 +141,7 @@ async def a_stranger_takes_the_id_first(asked: Client) -> None:
     asked.lab.site.faults.arm("F01")
     seen = await asked.ask("POST", f"{TEMPLATE}/clone", newid="251", name="new")
     assert (seen.status, seen.reason) == (500, "unable to create VM 251: config file already exists")
-    assert (await asked.ask("GET", f"{NODE}/qemu/251/config")).data["name"] == "somebodys-vm"
+    assert (await asked.ask("GET", f"{NODE}/qemu/251/config")).data["name"] == "somebodys-vm-251"
 
 
 @shows("id-taken")
@@ -150,7 +150,7 @@ async def a_stranger_takes_the_id_between_the_answer_and_the_task(asked: Client)
     assert await clone(asked) == "unable to create VM 251: config file already exists"
     asked.lab.site.faults.arm("F02")
     assert (await asked.ask("POST", f"{TEMPLATE}/clone", newid="252", name="new")).status == 596
-    assert (await asked.ask("GET", f"{NODE}/qemu/252/config")).data["name"] == "somebodys-vm"
+    assert (await asked.ask("GET", f"{NODE}/qemu/252/config")).data["name"] == "somebodys-vm-252"
 
 
 @shows("token-revoked")

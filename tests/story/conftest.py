@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.sim.conftest import golden
 from tests.story.world import StoryLab, processes_with_home
+
+__all__ = ["golden", "lab"]
 
 SPEED = "4"
 

@@ -23,15 +23,15 @@ SOMEBODY = "root@pam"
 
 
 def vm_of(site: Site, fault: Fault) -> Vm:
-    """The VM that the fault is armed for.
+    """The VM that the fault is armed for: of several with its name the newest.
 
     Raises:
         ValueError: the host has none.
     """
-    vm = site.cluster.vm_named(fault.host or "")
-    if vm is None:
+    named = [vm for vm in site.cluster.vms.values() if vm.name == fault.host]
+    if not named:
         raise ValueError(f"fault {fault.name!r}: {fault.host} has no VM")
-    return vm
+    return named[-1]
 
 
 def _template(site: Site) -> Vm:
@@ -124,7 +124,7 @@ def _moved(site: Site, fault: Fault) -> None:
 def _recycled(site: Site, fault: Fault) -> None:
     """Destroy the VM and let somebody make another one with its id, and its name if asked for."""
     vm = vm_of(site, fault)
-    name = vm.name if fault.flag("same_name") else strangers.NAME
+    name = vm.name if fault.flag("same_name") else ""
     guest = site.guests.pop(vm.vmid, None)
     if guest is not None:
         site.spawn(guest.power_off(graceful=False), f"{vm.name}: gone")

@@ -65,7 +65,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "F18": _row("the agent answers before the reboot", "guest-reboots"),
         "F19": _row("cloud-init values changed, drive not regenerated", "cloudinit-stale"),
         "F20": _row("the cloud-init drive is not seen", "template-without-drive"),
-        "F21": _row("masked values written back", "config-edited", key="cipassword", value="**********"),
+        "F21": _row("masked values written back", "config-edited", key="cipassword", value="$5$lab$set.by.somebody"),
         "F22": _row("the wanted disk is smaller than the template's", "template-larger"),
         "F23": _row("a resize times out or is not done", "task-ignored", type="resize"),
         "F24": _row("the template is elsewhere, on local storage", "template-elsewhere"),

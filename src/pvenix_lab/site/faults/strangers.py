@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 NAME = "somebodys-vm"
 
 
-def make(site: Site, vmid: int, node: str, *, name: str = NAME) -> Vm:
+def make(site: Site, vmid: int, node: str, *, name: str = "") -> Vm:
     """A stopped VM without any marker, with a disk of its own."""
     vm = Vm(
         vmid=vmid,
         node=node,
         config={
-            "name": name,
+            "name": name or f"{NAME}-{vmid}",
             "cores": 1,
             "memory": "512",
             "net0": f"virtio={new_mac(site.rng)},bridge=lan",

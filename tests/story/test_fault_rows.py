@@ -1,0 +1,551 @@
+"""The rows of Proxmox failures that today's verbs can meet: what each must do, asked of the far side after it was done.
+
+pvenix' own engine, verbs and Proxmox adapter over the site in memory; `tests/story/test_faults_lab.py` has those rows
+that need sockets.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+
+from pvenix.engine.ports import Interface, VmConfig
+from pvenix.lifecycle.addresses import choose_addresses
+from pvenix.model.errors import ExitCode
+from tests.sim.golden import Golden
+from tests.story.fault_scene import NEW, OLD, OTHER, Scene, row, scene, undeclared
+
+pytestmark = pytest.mark.sim
+
+
+# --- ids and identity ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["at-once", "in-task"])
+@row("F01")
+def test_an_id_that_somebody_took_is_left_to_them_and_another_one_used(golden: Golden, when: str) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F01", when=when)
+        done = await site.run("clone")
+        assert (done.code, site.vms()) == (ExitCode.OK, 1), done.why
+        assert "was taken meanwhile; choosing another" in done.text
+        assert done.sent("/clone newid=") == 2
+
+    scene(undeclared(golden), act)
+
+
+@row("F01")
+def test_an_id_of_the_inventory_that_somebody_took_is_not_taken_back(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F01")
+        done = await site.run("clone")
+        assert (done.code, site.vms()) == (ExitCode.FAILED, 0)
+        assert "the VM id is taken" in done.why
+
+    scene(golden, act)
+
+
+@row("F02", "R3")
+def test_a_stranger_on_the_id_of_a_lost_clone_is_not_adopted(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F02")
+        lost = await site.run("clone")
+        assert (lost.code, site.vms()) == (ExitCode.UNKNOWN, 0)
+        before = site.strangers()
+        again = await site.run("clone", "cloudinit")
+        assert (again.code, site.vms()) == (ExitCode.OK, 1), again.why
+        assert site.strangers() == before
+
+    scene(undeclared(golden), act)
+
+
+@row("F03")
+def test_a_machine_that_has_a_host_s_id_and_name_is_not_that_host(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit", "boot")).code is ExitCode.OK
+        vmid = site.vm().vmid
+        site.arm("F03", NEW)
+        before, writes = dict(site.site.cluster.vms[vmid].config), site.site.counters.pve_writes
+        for verb in ("clone", "cloudinit", "boot", "retire"):
+            done = await site.run(verb)
+            assert (done.code, "another machine" in done.why) == (ExitCode.REFUSED, True), (verb, done.why)
+        assert site.site.cluster.vms[vmid].config == before
+        assert site.site.counters.pve_writes == writes
+
+    scene(golden, act)
+
+
+@row("F25")
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_a_configuration_that_is_missing_for_a_moment_makes_no_second_vm(golden: Golden, times: int) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F25", NEW, times)
+        done = await site.run("clone", "cloudinit")
+        assert (done.code, site.vms()) == (ExitCode.OK, 1), done.why
+        assert done.sent("/clone newid=") == 0
+
+    scene(undeclared(golden), act)
+
+
+@row("F25")
+def test_a_vm_that_stays_listed_without_a_configuration_is_not_taken_for_gone(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F25", NEW, 0)
+        for verb in ("clone", "retire"):
+            done = await site.run(verb)
+            assert done.code in (ExitCode.UNREACHABLE, ExitCode.FAILED), done.why
+            assert done.sent("/clone newid=") == 0
+        assert site.vms() == 1
+
+    scene(undeclared(golden), act)
+
+
+@row("F26")
+def test_a_vm_that_was_moved_is_found_and_not_made_again(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        vm = site.vm()
+        site.arm("F26", NEW, node="tappaas3" if vm.node != "tappaas3" else "tappaas2")
+        done = await site.run("clone", "cloudinit", "boot")
+        assert (done.code, site.vms(), site.vm().running) == (ExitCode.OK, 1, True), done.why
+        assert done.sent(f"/nodes/{vm.node}/qemu/{vm.vmid}/status/start") == 1
+
+    scene(undeclared(golden), act)
+
+
+# --- tasks and locks -------------------------------------------------------------------------------------------------
+
+
+@row("F04")
+def test_a_clone_of_a_busy_storage_is_tried_again_with_a_pause(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F04", times=2)
+        done = await site.run("clone", hosts=(NEW, OTHER))
+        assert (done.code, site.vms(NEW), site.vms(OTHER)) == (ExitCode.OK, 1, 1), done.why
+        assert done.text.count("the storage is busy") == 2
+        assert done.seconds > 2
+
+    scene(golden, act)
+
+
+@row("F04")
+def test_a_clone_that_fails_for_another_reason_is_not_tried_again(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("clone-fails-in-task")
+        done = await site.run("clone")
+        assert (done.code, site.vms(), done.sent("/clone newid=")) == (ExitCode.FAILED, 0, 1)
+        assert "out of space" in done.why
+
+    scene(golden, act)
+
+
+@row("F05")
+@pytest.mark.parametrize("verb", ["cloudinit", "boot", "retire"])
+def test_a_lock_is_waited_for_and_named_with_its_task(golden: Golden, verb: str) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F05", NEW, for_s=60)
+        done = await site.run(verb)
+        assert done.code is ExitCode.OK, done.why
+        assert "is locked (backup), its newest task is vzdump of root@pam since 2026-01-01" in done.text
+        assert done.seconds >= 60
+
+    scene(golden, act)
+
+
+@row("F05")
+def test_a_lock_that_stays_is_never_taken_away(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F05", NEW, lock="snapshot", alive=False)
+        vm, writes = site.vm(), site.site.counters.pve_writes
+        done = await site.run("cloudinit")
+        assert (done.code, vm.lock, site.site.counters.pve_writes) == (ExitCode.FAILED, "snapshot", writes)
+        assert f"VM {vm.vmid} stays locked (snapshot)" in done.why
+        assert f"qm unlock {vm.vmid} on {vm.node}" in done.why
+
+    scene(golden, act)
+
+
+@row("F06")
+def test_a_host_is_retired_when_its_vm_is_gone_and_not_before(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F06", NEW, seconds=90)
+        done = await site.run("retire")
+        assert (done.code, site.vms(), done.seconds >= 90) == (ExitCode.OK, 0, True), done.why
+        again = await site.run("clone")
+        assert (again.code, site.vms()) == (ExitCode.OK, 1), again.why
+
+    scene(golden, act)
+
+
+@row("F07")
+def test_a_long_clone_is_waited_for(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F07", seconds=900)
+        done = await site.run("clone")
+        assert (done.code, site.vms(), done.seconds > 900) == (ExitCode.OK, 1, True), done.why
+
+    scene(golden, act)
+
+
+@row("F07", "F41")
+def test_a_clone_without_an_end_is_given_up_and_not_made_twice(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F41")
+        done = await site.run("clone")
+        assert (done.code, done.seconds < 3600) == (ExitCode.UNKNOWN, True), done.why
+        again = await site.run("clone")
+        assert again.code is not ExitCode.OK
+        assert len([t for t in site.site.cluster.tasks.values() if t.type == "qmclone"]) == 1
+
+    scene(golden, act)
+
+
+@row("F08")
+def test_warnings_are_a_success_and_are_shown(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("task-warns", NEW, type="qmclone", lines=2)
+        done = await site.run("clone")
+        assert (done.code, site.vms()) == (ExitCode.OK, 1), done.why
+        assert done.output.count("WARN: the disk is nearly full") == 2
+
+    scene(golden, act)
+
+
+@row("F09", "R3")
+@pytest.mark.parametrize("fault", ["pve-status", "pve-truncated", "pve-reset", "pve-html", "pve-wrong-types"])
+def test_a_poll_that_fails_loses_no_task(golden: Golden, fault: str) -> None:
+    async def act(site: Scene) -> None:
+        site.arm(fault, times=4, method="GET", path="/tasks/")
+        done = await site.run("clone", "cloudinit", "boot")
+        assert (done.code, site.vms(), done.sent("/clone newid=")) == (ExitCode.OK, 1, 1), done.why
+
+    scene(golden, act)
+
+
+@row("F10")
+def test_a_task_is_asked_for_on_the_node_of_its_upid(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F10", NEW, 5)
+        done = await site.run("clone", "cloudinit", "boot")
+        assert done.code is ExitCode.OK, done.why
+
+    scene(golden, act)
+
+
+@row("R3")
+def test_a_task_whose_upid_nobody_knows_is_unknown_and_then_looked_for(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("task-vanishes", NEW, type="qmclone")
+        done = await site.run("clone")
+        assert site.vms() == 1
+        assert done.code in (ExitCode.OK, ExitCode.UNKNOWN), done.why
+        again = await site.run("clone")
+        assert (again.code, site.vms()) == (ExitCode.OK, 1), again.why
+
+    scene(golden, act)
+
+
+@row("F23")
+def test_a_resize_that_ended_well_and_did_nothing_is_not_believed(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F23", OTHER)
+        done = await site.run("clone", hosts=(OTHER,))
+        assert (done.code, "did not keep scsi0" in done.why) == (ExitCode.FAILED, True)
+        assert (await site.run("clone", hosts=(OTHER,))).code is ExitCode.OK
+        assert "size=80G" in str(site.vm(OTHER).config["scsi0"])
+
+    scene(golden, act)
+
+
+@row("F23")
+def test_a_resize_that_timed_out_is_done_by_the_next_run(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("task-fails", OTHER, type="resize", message="got timeout")
+        done = await site.run("clone", hosts=(OTHER,))
+        assert (done.code, "got timeout" in done.why) == (ExitCode.FAILED, True)
+        again = await site.run("clone", hosts=(OTHER,))
+        assert (again.code, site.vms(OTHER), again.sent("/clone newid=")) == (ExitCode.OK, 1, 0)
+        assert "size=80G" in str(site.vm(OTHER).config["scsi0"])
+
+    scene(golden, act)
+
+
+# --- nodes, rights, quorum -------------------------------------------------------------------------------------------
+
+
+@row("F11")
+def test_a_node_that_is_down_takes_only_its_own_hosts_along(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        nodes = {host: site.vm(host).node for host in ("dns01", "docker01")}
+        site.arm("F26", "docker01", node="tappaas3" if nodes["dns01"] != "tappaas3" else "tappaas2")
+        site.arm("F11", node=site.vm("docker01").node)
+        site.sim.change_main("nix/modules/role-base.nix", "{ }\n# new\n")
+        done = await site.run("rebuild", hosts=("dns01",))
+        assert done.code is ExitCode.OK, done.why
+        away = await site.run("clone", hosts=("docker01",))
+        assert (away.code, "No route to host" in away.why) == (ExitCode.UNREACHABLE, True), away.why
+        assert away.sent("/clone newid=") == 0
+
+    scene(golden, act)
+
+
+@row("F12")
+def test_a_node_that_is_not_trusted_by_the_others_is_named_and_nothing_is_written(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F12", node=site.vm().node)
+        writes = site.writes
+        done = await site.run("cloudinit")
+        assert (done.code, site.writes) == (ExitCode.UNREACHABLE, writes), done.why
+        assert f"/nodes/{site.vm().node}/" in done.why
+        assert "certificate verify failed" in done.why
+
+    scene(golden, act)
+
+
+@row("F14", "R3")
+def test_a_token_that_is_refused_ends_the_run_before_anything_is_written(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F14")
+        done = await site.run("clone")
+        assert (done.code, site.vms(), site.writes) == (ExitCode.REFUSED, 0, 0)
+        assert "does not accept the API token pvenix@pve!lab" in done.why
+
+    scene(golden, act)
+
+
+@row("F28", "R3")
+def test_a_missing_privilege_is_named_with_the_line_that_gives_it(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F28", privilege="VM.Clone")
+        done = await site.run("clone")
+        assert (done.code, site.vms()) == (ExitCode.REFUSED, 0)
+        assert "Permission check failed (/vms/8100, VM.Clone)" in done.why
+        assert "pveum acl modify /vms/8100 --tokens 'pvenix@pve!lab'" in done.why
+
+    scene(golden, act)
+
+
+@row("F28")
+def test_an_empty_list_is_not_taken_for_an_empty_cluster(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F28")
+        done = await site.run("clone")
+        assert (done.code, site.vms(), done.sent("/clone newid=")) == (ExitCode.REFUSED, 1, 0)
+        assert "does not see template 8100" in done.why
+        site.clear()
+        site.arm("F28", privilege="all")
+        blind = await site.run("clone")
+        assert (blind.code, "Sys.Audit" in blind.why) == (ExitCode.FAILED, True), blind.why
+
+    scene(undeclared(golden), act)
+
+
+@row("F43")
+def test_without_a_quorum_nothing_is_written(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F43")
+        for verb in ("clone", "cloudinit"):
+            host = NEW if verb == "clone" else OLD
+            done = await site.run(verb, hosts=(host,))
+            assert done.code is not ExitCode.OK or verb == "cloudinit", done.why
+        assert "no quorum" in (await site.run("clone")).why
+        assert (site.vms(), site.site.counters.pve_writes) == (0, 0)
+
+    scene(golden, act)
+
+
+@row("F40")
+def test_hosts_of_one_run_are_spread_before_the_cluster_shows_any_of_them(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F40")
+        for node in site.site.cluster.nodes.values():
+            node.memory = 34 << 30
+        done = await site.run("clone", hosts=(OTHER, NEW))
+        assert (done.code, site.vms(NEW), site.vms(OTHER)) == (ExitCode.OK, 1, 1), done.why
+        assert site.vm(NEW).node != site.vm(OTHER).node
+
+    scene(golden, act)
+
+
+# --- the guest, and what is written to it ----------------------------------------------------------------------------
+
+
+@row("F15")
+def test_keys_arrive_as_they_were_written(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        keys = site.golden.fleet.authorized_keys(NEW)
+        assert unquote(str(site.vm().config["sshkeys"])).splitlines() == list(keys)
+        assert (await site.run("cloudinit")).sent("PUT") == 0
+
+    scene(golden, act)
+
+
+@row("F16", "R4")
+def test_an_agent_that_never_comes_up_is_waited_for_so_long_and_told_with_the_vm_s_state(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        site.arm("F16", NEW)
+        done = await site.run("boot")
+        assert (done.code, 300 <= done.seconds < 400) == (ExitCode.FAILED, True)
+        assert "did not answer within 300 s" in done.why
+        assert "the VM is running" in done.why
+        site.clear()
+        assert (await site.run("boot")).code is ExitCode.OK
+
+    scene(golden, act)
+
+
+@row("R4")
+@pytest.mark.parametrize("show", ["wrong-types", "huge", "hostile"])
+def test_an_agent_that_talks_nonsense_hangs_nobody(golden: Golden, show: str) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        site.arm("agent-answers", NEW, show=show)
+        done = await site.run("boot")
+        assert (done.code in (ExitCode.FAILED, ExitCode.REFUSED, ExitCode.UNKNOWN), done.seconds < 1000) == (True, True)
+        assert "\x1b" not in done.text
+        assert site.sim.trust.get(NEW) is None
+        site.clear()
+        assert (await site.run("boot")).code is ExitCode.OK
+
+    scene(golden, act)
+
+
+@row("R4")
+def test_an_agent_that_hangs_is_given_up(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        site.arm("agent-hung", NEW)
+        done = await site.run("boot")
+        assert (done.code, done.seconds < 400, "did not answer" in done.why) == (ExitCode.FAILED, True, True)
+
+    scene(golden, act)
+
+
+@row("F17", "R4")
+@pytest.mark.parametrize("show", ["link-local", "no-addresses"])
+def test_an_address_that_is_not_the_guest_s_own_is_not_used(golden: Golden, show: str) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        site.arm("F17", NEW, show=show, for_s=90)
+        done = await site.run("boot")
+        assert (done.code, done.seconds >= 90) == (ExitCode.OK, True), done.why
+        own = [address.partition("/")[0] for address in site.guest(NEW).addresses]
+        assert done.last.summary.removeprefix("answers at ") in own
+
+    scene(golden, act)
+
+
+@row("F17")
+def test_a_bridge_inside_the_guest_is_not_its_network_card(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        site.arm("F17", NEW, show="docker-first")
+        done = await site.run("boot")
+        assert (done.code, "172.17." in done.last.summary) == (ExitCode.OK, False), done.why
+
+    scene(golden, act)
+    mac, config = "bc:24:11:00:00:01", VmConfig(values={"net0": "virtio=BC:24:11:00:00:01,bridge=lan"}, digest="")
+    docker = Interface(name="docker0", mac="02:42:00:00:00:01", addresses=("172.17.0.1/16",))
+    own = Interface(name="eth0", mac=mac, addresses=("fe80::1/64", "10.0.0.5/24"))
+    assert choose_addresses((docker, own), config) == ("10.0.0.5",)
+
+
+@row("F18")
+def test_a_reboot_in_the_middle_of_the_first_boot_is_lived_through(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit")).code is ExitCode.OK
+        site.arm("F18", NEW, after_s=1.0)
+        done = await site.run("boot")
+        again = done if done.code is ExitCode.OK else await site.run("boot")
+        assert again.code is ExitCode.OK, again.why
+        assert site.guest(NEW).ssh_ready
+
+    scene(golden, act)
+
+
+@row("F21", "F37")
+def test_what_somebody_else_set_stays_as_it_is(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("F21", NEW)
+        site.arm("F37", NEW)
+        done = await site.run("clone", "cloudinit", "boot")
+        assert done.code is ExitCode.OK, done.why
+        assert site.vm().config["cipassword"] == "$5$lab$set.by.somebody"
+        assert str(site.vm().config["cpulimit"]) == "2"
+        assert (done.sent("cipassword"), done.sent("cpulimit")) == (0, 0)
+
+    scene(golden, act)
+
+
+@row("F37")
+def test_a_change_between_reading_and_writing_is_noticed(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone")).code is ExitCode.OK
+        site.arm("pve-stall", method="PUT", path="/config", seconds=5)
+        site.arm("F37", NEW, after_s=2)
+        done = await site.run("cloudinit")
+        assert (done.code, "was changed meanwhile" in done.why) == (ExitCode.FAILED, True), done.why
+        assert (await site.run("cloudinit")).code is ExitCode.OK
+
+    scene(golden, act)
+
+
+@row("F24")
+def test_a_template_that_cannot_be_cloned_to_the_node_leaves_nothing_behind(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F24", node="tappaas3")
+        done = await site.run("clone", hosts=(OTHER,))
+        assert (done.code, site.vms(OTHER)) == (ExitCode.FAILED, 0)
+        assert "VM uses local storage" in done.why
+
+    scene(golden, act)
+
+
+@row("F27")
+def test_a_vm_that_the_ha_manager_keeps_is_not_said_to_be_gone(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit", "boot")).code is ExitCode.OK
+        site.arm("F27", NEW)
+        done = await site.run("retire")
+        assert (done.code, site.vms(), site.vm().running) == (ExitCode.FAILED, 1, True), done.why
+        assert f"refs/heads/retire/{NEW}" not in site.sim.remote.refs
+        site.clear()
+        assert (await site.run("retire")).code is ExitCode.OK
+        assert site.vms() == 0
+
+    scene(golden, act)
+
+
+@row("F33")
+def test_a_volume_that_nobody_owns_is_left_alone(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F33", vmid=310)
+        done = await site.run("clone")
+        assert done.code is ExitCode.OK, done.why
+        left = site.site.cluster.volumes.entries[("", "tanka1:vm-310-disk-0")]
+        assert (left.size, left.volid in str(site.vm().config)) == (8 << 30, False)
+
+    scene(golden, act)
+
+
+@row("F42")
+def test_a_guest_with_a_wrong_name_is_reached_by_its_address(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.sim.change_main("nix/modules/role-base.nix", "{ }\n# new\n")
+        site.arm("F42", OLD, hostname="docker01")
+        done = await site.run("rebuild", hosts=(OLD,))
+        assert done.code is ExitCode.OK, done.why
+        assert site.guest(OLD).current.revision == site.sim.main()
+
+    scene(golden, act)
