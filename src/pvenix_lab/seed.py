@@ -16,6 +16,7 @@ from urllib.parse import quote
 from pvenix_lab.clientfiles import ClientFiles
 from pvenix_lab.copytree import TreeImage
 from pvenix_lab.fleetcopy import FleetCopy, FleetHost, SiteFacts
+from pvenix_lab.selfregister import name_key, renew_template
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest import firstboot, git, hardware, keys
 from pvenix_lab.site.guest.fabric import Network, fabric_of
@@ -68,6 +69,7 @@ class Seed:
         self._fleet_dir = plan.directory / "fleet"
         self._operator = keys.new_key("operator")
         self._now = site.wall()
+        self._self_registering = False
 
     def run(self) -> Seeded:
         """Build everything.
@@ -194,6 +196,7 @@ class Seed:
 
     def _describe_site(self, fleet: FleetCopy, seeded: Seeded) -> None:
         directory = self._plan.directory
+        self._self_registering = name_key(self._fleet_dir, host_key(seeded.guests[seeded.controller]))
         fleet.name_site(
             SiteFacts(
                 name=seeded.name,
@@ -255,6 +258,8 @@ class Seed:
     def _deploy(self, head: str, guests: dict[str, Guest]) -> None:
         """Generation 2 of every host: built at main, current, boot default, booted."""
         flake = self._flake(head)
+        if self._self_registering:
+            renew_template(self._site.guest_root(TEMPLATE_VMID), flake, now=self._now)
         for name, guest in guests.items():
             found = evaluate(flake, name)
             upgrade(guest.tree, found.path, found.system, now=self._now)

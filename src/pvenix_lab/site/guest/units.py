@@ -69,6 +69,13 @@ class Units(Runner):
             self.note(name, f"Stopped {name}.")
             self.machine.unit_changed(name)
 
+    def reload(self, declared: Iterable[str]) -> None:
+        """`daemon-reload`: inactive units whose files are gone are no longer loaded."""
+        kept = set(declared)
+        for name, unit in list(self.units.items()):
+            if name not in kept and not unit.transient and unit.active == "inactive":
+                del self.units[name]
+
     def fail(self, name: str, status: int = 1) -> None:
         """A declared unit's main process ends with this status."""
         unit = self.units.setdefault(name, Unit(name=name, description=name.partition(".")[0]))

@@ -160,6 +160,8 @@ class _Activation:
         if faults.take("daemon-reload-fails", guest.name):
             call.err("Failed to reload daemon: Connection timed out")
             self._status = RELOAD_FAILED
+        else:
+            guest.units.reload(self._new.units)
         await self._start_units(step)
         for name in ("start", "restart", "reload"):
             call.tree.remove(f"{LISTS}/{name}-list")
