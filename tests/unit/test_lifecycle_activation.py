@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ import pytest
 from pvenix.engine.ports import CommandResult, End, Target
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.attempt import next_id
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.transaction import activate
@@ -338,3 +339,10 @@ async def test_a_boot_loader_that_fails_leaves_the_profile_at_what_boots() -> No
     with pytest.raises(RemoteFailure, match="no space in /boot"):
         await run(there)
     assert (there.current, there.profile) == (NEW, OLD)
+
+
+def test_attempts_of_two_steps_never_have_one_name() -> None:
+    steps = [replace(looking_at("dns01"), id=f"{name}.rebuild", run="r") for name in ("1.11", "11.1")]
+    assert [next_id(step) for step in steps] == ["r-1.11-1", "r-11.1-1"]
+    steps[0].known = {"attempt": "r-1.11-1"}
+    assert next_id(steps[0]) == "r-1.11-2"

@@ -62,7 +62,7 @@ def next_id(step: Step) -> str:
     """A name that no earlier attempt of this step had: run, step and a count."""
     play, number, _ = step.id.split(".")
     count = int(step.known["attempt"].rsplit("-", 1)[1]) + 1 if "attempt" in step.known else 1
-    return f"{step.run}-{play}{number}-{count}"
+    return f"{step.run}-{play}.{number}-{count}"
 
 
 def foreseen(step: Step, *, new: str, old: str, profile: str, confirm_s: int) -> Attempt:
