@@ -328,3 +328,19 @@ SECTIONS = [
 )
 def test_files_of_the_wrong_shape_give_findings_and_no_traceback(name: str, text: str, tmp_path: Path) -> None:
     assert any(problem.startswith(f"{name}:") for problem in problems(tmp_path, {name: text}))
+
+
+BROKEN = "a: [1\n"
+
+
+def test_a_hosts_file_that_cannot_be_read_makes_no_vars_file_a_stray_one(tmp_path: Path) -> None:
+    files = {"hosts.yaml": BROKEN, "host_vars/a1.yaml": "machine: {cores: 2}\n", "group_vars/core.yaml": BROKEN}
+    assert [found.partition(":")[0] for found in problems(tmp_path, files)] == ["group_vars/core.yaml", "hosts.yaml"]
+
+
+@pytest.mark.parametrize("broken", ["host_vars/a1.yaml", "group_vars/all.yaml"])
+def test_nothing_is_missed_of_a_host_of_which_half_cannot_be_read(tmp_path: Path, broken: str) -> None:
+    """Its role asks for a device and memory, which the broken file may give it."""
+    files = {**host("{roles: [ml]}"), broken: BROKEN}
+    [found] = problems(tmp_path, files)
+    assert found.startswith(f"{broken}:")

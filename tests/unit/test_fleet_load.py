@@ -73,7 +73,7 @@ def test_a_wrong_override_is_a_finding_of_its_own(tmp_path: Path) -> None:
     write(tmp_path, {})
     with pytest.raises(InvalidInput) as caught:
         load_fleet(tmp_path, overrides={"cors": "7"})
-    assert str(caught.value.findings[0]).startswith("--set:1:1: error[PVX0104]: unknown key `machine.cors`")
+    assert str(caught.value.findings[0]).startswith("--set cors=7: error[PVX0104]: unknown key `machine.cors`")
 
 
 def test_another_inventory_is_read_with_its_own_vars_and_the_fleets_site(tmp_path: Path) -> None:

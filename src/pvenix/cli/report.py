@@ -93,8 +93,7 @@ def error_document(error: PvenixError) -> dict[str, object]:
 def finding_lines(finding: Finding) -> list[str]:
     """The finding as file:line:col, what is wrong, and a hint if there is one."""
     kind = style("warning", "waiting") if finding.warning else style("error", "failed")
-    place = f"{clean(finding.file)}:{finding.line}:{finding.column}"
-    lines = [f"{style(place, 'strong')}: {kind}[{finding.code}]: {clean(finding.what)}"]
+    lines = [f"{style(clean(finding.place), 'strong')}: {kind}[{finding.code}]: {clean(finding.what)}"]
     return [*lines, f"  {style('hint', 'hint')}: {clean(finding.hint)}"] if finding.hint else lines
 
 

@@ -27,7 +27,7 @@ def load_inventory(hosts_file: Path, root: Path) -> Inventory:
     inventory.groups["all"] = Group(
         name="all", key=Node(kind=Kind.SCALAR, file=_shown(hosts_file, root), line=1, column=1)
     )
-    tree = _read(inventory, hosts_file, root)
+    tree, inventory.whole = _read(inventory, hosts_file, root)
     if tree is not None:
         if tree.kind == Kind.MAP:
             for name, entry in tree.entries.items():
@@ -44,14 +44,15 @@ def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _read(inventory: Inventory, path: Path, root: Path) -> Node | None:
+def _read(inventory: Inventory, path: Path, root: Path) -> tuple[Node | None, bool]:
+    """The tree of a file, None when it holds nothing, and whether it could be read."""
     name = _shown(path, root)
     inventory.files.append(name)
     try:
-        return read(path, name)
+        return read(path, name), True
     except InvalidInput as error:
         inventory.findings.extend(error.findings)
-        return None
+        return None, False
 
 
 def _add_group(inventory: Inventory, name: str, key: Node, body: Node, *, parent: str) -> None:
@@ -171,19 +172,23 @@ def _check_names(inventory: Inventory) -> None:
 def _read_vars(inventory: Inventory, folder: Path, root: Path) -> None:
     for path, name in _vars_files(folder / "group_vars"):
         group = inventory.groups.get(name)
-        if group is None:
+        if group is None and inventory.whole:
             _stray(inventory, _shown(path, root), "group", name, inventory.groups)
-        else:
-            tree = _read_unless_vault(inventory, path, root)
+            continue
+        tree, readable = _read_unless_vault(inventory, path, root)
+        if group is not None:
+            group.whole = group.whole and readable
             if tree is not None:
                 group.files.extend(_machine_layer(inventory, tree, f"group_vars {name}"))
                 _set_priority(group, tree)
     for path, name in _vars_files(folder / "host_vars"):
         listed = inventory.hosts.get(name)
-        if listed is None:
+        if listed is None and inventory.whole:
             _stray(inventory, _shown(path, root), "host", name, inventory.hosts)
-        else:
-            tree = _read_unless_vault(inventory, path, root)
+            continue
+        tree, readable = _read_unless_vault(inventory, path, root)
+        if listed is not None:
+            listed.whole = listed.whole and readable
             if tree is not None:
                 listed.files.extend(_machine_layer(inventory, tree, "host_vars"))
 
@@ -201,12 +206,12 @@ def _vars_files(folder: Path) -> Iterator[tuple[Path, str]]:
             yield from ((below, path.name) for below in sorted(path.iterdir()) if below.suffix in _SUFFIXES)
 
 
-def _read_unless_vault(inventory: Inventory, path: Path, root: Path) -> Node | None:
-    """The tree of a vars file; a file that is encrypted for Ansible as a whole belongs to the user."""
-    tree = _read(inventory, path, root)
+def _read_unless_vault(inventory: Inventory, path: Path, root: Path) -> tuple[Node | None, bool]:
+    """As `_read`, of a vars file; one that is encrypted for Ansible as a whole belongs to the user."""
+    tree, readable = _read(inventory, path, root)
     if tree is not None and isinstance(tree.value, str) and tree.value.startswith("$ANSIBLE_VAULT;"):
-        return None
-    return tree
+        return None, True
+    return tree, readable
 
 
 def _stray(inventory: Inventory, file: str, kind: str, name: str, known: Iterable[str]) -> None:

@@ -25,6 +25,8 @@ class Group:
     inline: list[Layer] = field(default_factory=list)
     files: list[Layer] = field(default_factory=list)
     priority: int = _DEFAULT_PRIORITY
+    whole: bool = True
+    """False when one of its vars files could not be read."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -35,6 +37,8 @@ class Listed:
     key: Node
     inline: list[Layer] = field(default_factory=list)
     files: list[Layer] = field(default_factory=list)
+    whole: bool = True
+    """False when one of its vars files could not be read."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -45,12 +49,18 @@ class Inventory:
     groups: dict[str, Group] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    whole: bool = True
+    """False when hosts.yaml could not be read."""
     _order: dict[str, tuple[int, int, str]] = field(default_factory=dict)
     _above: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def groups_of(self, host: str) -> tuple[str, ...]:
         """The groups that a host is in, `all` included: parents first, then by priority, then by name."""
         return self._above.get(host, ())
+
+    def is_whole(self, host: str) -> bool:
+        """True when every vars file that speaks of a host could be read."""
+        return self.hosts[host].whole and all(self.groups[group].whole for group in self.groups_of(host))
 
     def group_layers(self, groups: Iterable[str]) -> list[Layer]:
         """The layers of groups in the order given: what hosts.yaml says of them all, then their group_vars."""

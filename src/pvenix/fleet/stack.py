@@ -73,6 +73,8 @@ class Stack:
             found: list[Finding] = []
             machine = check(MACHINE, merged, found, root=self._root, path="machine")
             found += claims.host_findings(listed.name, listed.key, merged)
+            if not self._inventory.is_whole(listed.name):  # what is missing may stand in the file that cannot be read
+                found = [finding for finding in found if not finding.warning and finding.code != codes.MISSING]
             self.findings += [_placed(finding, listed.key) for finding in found]
             if machine is not None:
                 groups = (*self._inventory.groups_of(listed.name)[1:], *(f"role_{role}" for role in machine.roles))
@@ -188,13 +190,14 @@ class Stack:
     def _override_layers(self, overrides: Mapping[str, ArgValue]) -> list[Layer]:
         layers = []
         for field, value in overrides.items():
+            given = f"--set {field}={str(value).lower() if isinstance(value, bool) else value}"
             node: Node | None
             try:
-                node = parse(value, "--set") if isinstance(value, str) else from_plain(value, "--set")
+                node = parse(value, given) if isinstance(value, str) else from_plain(value, given)
             except InvalidInput as error:
                 self.findings += error.findings
                 continue
-            node = node or from_plain(None, "--set")
+            node = node or from_plain(None, given)
             for key in reversed(field.removeprefix("machine.").split(".")):
                 node = _wrapped(key, node)
             layers.append(Layer(name="--set", node=node))

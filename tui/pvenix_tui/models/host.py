@@ -89,7 +89,11 @@ def _shown(value: object) -> str:
 
 
 def _place(origin: OriginLike) -> str:
-    return f"{origin.file}:{origin.line}  {origin.layer}" if origin.file not in ("", origin.layer) else origin.layer
+    return (
+        origin.layer
+        if origin.file in ("", origin.layer) or origin.layer == "--set"
+        else f"{origin.file}:{origin.line}  {origin.layer}"
+    )
 
 
 def _fact(name: str, value: str) -> Line:

@@ -128,7 +128,7 @@ def show(settings: Settings, /, *, host: str) -> None:
 
 def _row(each: Explained, width: int) -> str:
     origin = each.origins[0]
-    place = origin.layer if origin.file in ("built-in", "--set") else f"{origin.file}:{origin.line}"
+    place = origin.layer if origin.layer in ("built-in", "--set") else f"{origin.file}:{origin.line}"
     return f"  {each.field:<{width}}  {one_line(plain_value(each.value))}  ({place})"
 
 

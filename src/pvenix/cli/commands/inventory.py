@@ -123,7 +123,7 @@ def _lines(each: Explained) -> list[str]:
 
 
 def _place(origin: Origin) -> str:
-    if origin.file in ("built-in", "--set"):
+    if origin.layer in ("built-in", "--set"):
         return f"({origin.layer})"
     return f"at {origin.file}:{origin.line}:{origin.column} ({origin.layer})"
 
