@@ -18,6 +18,7 @@ from pvenix.adapters.pve.transport import ApiPath, Params
 from pvenix.engine.ports import CommandResult, Entry, OutputSink, Repo, Target
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.faults import Fault, Faults
+from pvenix_lab.site.faults.guests import is_impostor, is_silent, listens
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
@@ -27,6 +28,8 @@ from tests.contract.memory_repo import MemoryRepo
 from tests.contract.pve_world import LabTransport
 
 T = TypeVar("T")
+IMPOSTOR = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIADTFS6A8gH8puGCiYx3kntVdDJIESTaTbdrAX16NQCE somebody"
+"""The host key of whoever answers in a guest's place."""
 
 
 @dataclass
@@ -112,11 +115,11 @@ class SimMachine:
 
     @property
     def ssh_ready(self) -> bool:
-        return self.guest.running and self.guest.ssh_ready
+        return self.guest.running and self.guest.ssh_ready and listens(self.guest) and not is_silent(self.guest)
 
     @property
     def host_key(self) -> str:
-        return self.guest.tree.read_text(f"{HOST_KEY}.pub")
+        return IMPOSTOR if is_impostor(self.guest) else self.guest.tree.read_text(f"{HOST_KEY}.pub")
 
     async def run(
         self, argv: Sequence[str], stdin: ByteReader, stdout: ByteWriter, stderr: ByteWriter, *, user: str
