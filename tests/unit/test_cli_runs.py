@@ -236,3 +236,10 @@ def test_a_run_keeps_the_inventory_that_it_was_planned_with(
     run = pvenix.workspace.runs.open("last")
     assert pvenix(*(word.replace("RUN", str(run.path)) for word in words)).exit_code == 0
     assert pvenix.opened[-1][1]["inventory"] == tmp_path / "second.yaml"
+
+
+def test_a_folder_of_playbooks_is_answered_with_those_that_are_in_it(pvenix: Cli) -> None:
+    result = pvenix("run", "playbooks/")
+    assert result.exit_code == 2
+    assert "'playbooks/' is a folder" in result.stderr
+    assert "hint: the playbooks in it: playbooks/onboard.yaml" in result.stderr

@@ -89,6 +89,10 @@ def playbook_path(settings: Settings, root: Path, text: str) -> Path:
         if path.is_file():
             return path
     names = [f"playbooks/{path.name}" for path in sorted((root / "playbooks").glob("*.yaml"))]
+    folder = next((path for path in (given, root / text) if path.is_dir()), None)
+    if folder is not None:
+        below = ", ".join(f"{text.rstrip('/')}/{path.name}" for path in sorted(folder.glob("*.y*ml"))) or "none"
+        raise UsageError(f"{text!r} is a folder", hint=f"the playbooks in it: {below}")
     raise UsageError(f"there is no playbook {text!r}", hint=did_you_mean(text, names))
 
 
