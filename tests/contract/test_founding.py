@@ -130,7 +130,10 @@ async def test_the_second_time_writes_nothing(world: World) -> None:
     assert (again.tip, again.changed, session.writes) == (first.tip, False, [])
 
 
-@pytest.mark.parametrize(("plain", "commands"), [(False, 100), (True, 6)], ids=["history", "plain files"])
+@pytest.mark.parametrize(
+    ("plain", "commands"),
+    [pytest.param(False, 100, id="history", marks=pytest.mark.slow), pytest.param(True, 6, id="plain files")],
+)
 async def test_an_interruption_after_any_command_is_repaired_by_the_next_time(
     world: World, plain: bool, commands: int
 ) -> None:
