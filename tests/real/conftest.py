@@ -14,7 +14,7 @@ from tests.real.machine import missing, scratch
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
 
-WEB = 6
+WEB = 7
 """Hosts web-01 … of the shared site, beside those of the starter fleet."""
 
 

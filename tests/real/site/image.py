@@ -19,7 +19,7 @@ from typing import Final
 
 PACKAGES: Final = (
     "busybox-static", "curl", "dbus", "git", "iproute2", "netcat-openbsd", "nftables", "nix-bin", "openssh-server",
-    "sudo", "systemd-sysv",
+    "procps", "sudo", "systemd-sysv",
 )  # fmt: skip
 _TARGET: Final = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)|$(ORIGIN)|$(CODENAME)"
 _SETTINGS: Final = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http", "Acquire::https")

@@ -62,7 +62,7 @@ class Seed:
         self._install_template(template, first)
         self._make_vms(fleet)
         self._describe(fleet)
-        head = self._commit("Describe the site")
+        head = self._commit("Describe real-1")
         self._deploy(template, head)
         for host in self._hosts:
             await host.guest.power_on()
