@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.pve.api import answer
 from tests.lab.pve_support import KEY_ENCODED, NODE, TEMPLATE, PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -168,5 +169,22 @@ def test_a_registered_tag_needs_the_right_to_change_the_datacenter(tmp_path: Pat
         lab.site.cluster.options["user-tag-access"] = "user-allow=list,user-allow-list=a;b"
         assert (await lab.ask("PUT", f"{VM}/config", tags="nixos;mine;a")).status == 200
         assert (await lab.ask("PUT", f"{VM}/config", tags="nixos;mine;c")).status == 403
+
+    in_lab(tmp_path, story)
+
+
+def test_a_write_in_a_task_gives_no_upid_when_it_ends_within_the_delay(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        wire = {"background_delay": "5"}
+        quick = await answer(lab.site, "POST", f"{VM}/config", {"scsi1": "tanka1:4"} | wire, lab.operator)
+        assert quick.data is None
+        assert (await lab.get(f"{VM}/config"))["scsi1"] == "tanka1:vm-250-disk-2,size=4G"
+        failed = await answer(lab.site, "POST", f"{VM}/config", {"scsi2": "local-lvm:9000"} | wire, lab.operator)
+        assert failed.reason.startswith("failed to update VM 250: lvcreate 'local-lvm/vm-250-disk-0' error")
+        upid = await lab.ask("POST", f"{VM}/config", scsi2="local-lvm:9000")
+        assert str(upid.data).split(":")[5] == "qmconfig"
+        assert (await lab.finished(str(upid.data))).startswith("lvcreate")
+        assert "scsi2" not in await lab.get(f"{VM}/config")
 
     in_lab(tmp_path, story)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pvenix_lab.site.pve.flavour import Flavour
 from tests.lab.pve_support import NODE, TEMPLATE, PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -218,5 +219,22 @@ def test_a_console_gets_a_ticket_and_a_port_and_its_task_ends_when_nobody_connec
         assert (opened.data["port"], second.data["port"]) == (5900, "5901")
         assert await lab.finished(opened.data["upid"]) == "connection timed out"
         assert (await lab.ask("PUT", f"{VM}/sendkey", key="ctrl-alt-delete")).reason == "VM 250 not running"
+
+    in_lab(tmp_path, story)
+
+
+def test_9_2_shows_memory_on_the_host_and_pressure_and_no_disk_traffic_of_a_stopped_vm(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        old = await lab.get(f"{VM}/status/current")
+        assert "memhost" not in old
+        assert "diskread" in old
+        lab.site.cluster.flavour = Flavour.PVE_9_2
+        stopped = await lab.get(f"{VM}/status/current")
+        assert (stopped["memhost"], "diskread" in stopped, "pressurecpusome" in stopped) == (0, False, False)
+        await lab.done("POST", f"{VM}/status/start")
+        running = await lab.get(f"{VM}/status/current")
+        assert running["memhost"] > 0
+        assert {f"pressure{kind}{how}" for kind in ("cpu", "io", "memory") for how in ("some", "full")} <= set(running)
 
     in_lab(tmp_path, story)
