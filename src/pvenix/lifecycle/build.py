@@ -89,7 +89,8 @@ async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: s
     except RemoteFailure as error:
         if not error.evidence:
             raise
-        cause = next((line for line in error.evidence if "error:" in line), error.evidence[-1])
+        # Newer versions of Nix begin with a bare `error:` and say what it was at the end.
+        cause = next((line for line in error.evidence if line.partition("error:")[2].strip()), error.evidence[-1])
         ended = error.why.rpartition("(")[2]  # `exit status 1)`
         raise RemoteFailure(
             "the build failed",
