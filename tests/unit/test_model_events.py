@@ -81,7 +81,6 @@ plans = st.builds(
     title=names,
     plays=st.lists(plays, max_size=3).map(tuple),
     fleet=names,
-    command=st.lists(names, max_size=3).map(tuple),
     check=st.booleans(),
     diff=st.booleans(),
     step=st.booleans(),
