@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pvenix_lab.site.pve.cluster import Pool
+from pvenix_lab.site.pve.flavour import Flavour
 from tests.lab.pve_support import NODE, PveLab, in_lab
 
 if TYPE_CHECKING:
@@ -186,5 +187,24 @@ def test_without_a_quorum_configurations_are_read_and_not_written(tmp_path: Path
         for path, params in (("status/start", {}), ("clone", {"newid": "251", "full": "1"})):
             refused = await lab.ask("POST", f"{VM}/{path}", **params)
             assert (refused.status, refused.reason) == (500, "cluster not ready - no quorum?")
+
+    in_lab(tmp_path, story)
+
+
+def test_a_resource_that_is_added_is_started_and_9_2_knows_no_groups_any_more(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        lab.site.cluster.rights.roles["Provisioner"] |= frozenset({"Sys.Console"})
+        assert (await lab.ask("POST", "/cluster/ha/groups", group="gpu", nodes="tappaas1")).status == 200
+        assert (await lab.ask("POST", "/cluster/ha/resources", sid="vm:250")).status == 200
+        await asyncio.sleep(lab.site.timings.broadcast_s + 1)
+        assert await state(lab) == "running"
+        moved = await lab.ask("POST", "/cluster/ha/resources/vm:250/migrate", node="tappaas2")
+        assert moved.data == {"sid": "vm:250", "requested-node": "tappaas2"}
+        await asyncio.sleep(lab.site.timings.broadcast_s + 1)
+        assert lab.site.cluster.vms[250].node == "tappaas2"
+        lab.site.cluster.flavour = Flavour.PVE_9_2
+        refused = await lab.ask("POST", "/cluster/ha/groups", group="two", nodes="tappaas1")
+        assert refused.reason == "cannot create group: ha groups have been migrated to rules"
 
     in_lab(tmp_path, story)

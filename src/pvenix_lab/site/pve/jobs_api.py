@@ -12,6 +12,7 @@ from pvenix_lab.site.pve import ha_manager
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.cluster import LOCAL_NODE
 from pvenix_lab.site.pve.errors import ParameterError, PveError
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.sections import Kind, register
 from pvenix_lab.site.pve.vm import new_uuid
 
@@ -50,10 +51,17 @@ def _complete_replication(call: Call, name: str, entry: dict[str, Any]) -> None:
     entry |= {"guest": int(guest), "jobnum": int(number)}
 
 
+def _complete_group(call: Call, _name: str, _entry: dict[str, Any]) -> None:
+    if call.flavour is Flavour.PVE_9_2:
+        raise PveError("cannot create group: ha groups have been migrated to rules")
+
+
 def _complete_resource(call: Call, name: str, entry: dict[str, Any]) -> None:
     number = re.fullmatch(r"vm:(\d+)", name)
     if number is None or int(number[1]) not in call.cluster.vms:
         raise PveError(f"cannot add service '{name}': no such VM/CT")
+    if "group" in entry and call.flavour is Flavour.PVE_9_2:
+        raise PveError("invalid parameter 'group': ha groups have been migrated to rules")
     entry.setdefault("state", "started")
     entry.setdefault("type", "vm")
 
@@ -74,7 +82,7 @@ def _kind(path: str, section: str, key: str, noun: str, **more: Any) -> Kind:
 
 for _defined in (
     _kind(_BACKUP, "jobs", "id", "vzdump job", missing="No such job '{}'", complete=_complete_job, new_id=_job_id),
-    _kind(f"{_HA}/groups", "ha/groups", "group", "ha group"),
+    _kind(f"{_HA}/groups", "ha/groups", "group", "ha group", complete=_complete_group),
     _kind(f"{_HA}/rules", "ha/rules", "rule", "HA rule"),
     _kind(
         f"{_HA}/resources",
