@@ -1,4 +1,4 @@
-"""Units on a guest: they outlive the channel, and their results are those of systemd 252 and later (facts/lab.md 10)."""
+"""Units on a guest: they outlive the channel, and their results are those measured on systemd 252."""
 
 from __future__ import annotations
 

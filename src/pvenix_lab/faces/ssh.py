@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
 import socket
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from pvenix_lab.site.guest.call import UIDS, ProgramError
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
-from pvenix_lab.site.guest.keys import parse_authorized
+from pvenix_lab.site.guest.logins import authorized_key, forced_words
 from pvenix_lab.site.guest.shell import split_command
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 SSH_PORT = 22
-_KEY_FILES = {
-    "git": ("/srv/git/.ssh/authorized_keys",),
-    "root": ("/root/.ssh/authorized_keys", "/run/current-system/etc/ssh/authorized_keys.d/root"),
-    "tappaas": ("/home/tappaas/.ssh/authorized_keys", "/run/current-system/etc/ssh/authorized_keys.d/tappaas"),
-}
 _LOG = logging.getLogger(__name__)
 
 
@@ -209,8 +203,7 @@ class GuestServer(asyncssh.SSHServer):
         if username not in UIDS:
             return None
         offered = b" ".join(key.export_public_key("openssh").split()[:2]).decode()
-        text = "".join(self._guest.tree.read_text(path) for path in _KEY_FILES[username])
-        return next((entry for entry in parse_authorized(text) if entry.blob == offered), None)
+        return authorized_key(self._guest.tree, username, offered)
 
     @override
     def connection_requested(
@@ -294,8 +287,7 @@ def _command_of(process: asyncssh.SSHServerProcess[bytes], forced: str) -> tuple
         raise ProgramError("subsystem request failed: the lab has no subsystems", 1)
     asked = process.command or ""
     if forced:
-        words = [asked if word == "$SSH_ORIGINAL_COMMAND" else word for word in shlex.split(forced)]
-        return tuple(words), {"SSH_ORIGINAL_COMMAND": asked}
+        return forced_words(forced, asked), {"SSH_ORIGINAL_COMMAND": asked}
     if not asked:
         raise ProgramError("This guest is simulated and has no interactive shell; give a command: ssh HOST COMMAND", 1)
     return split_command(asked), {}

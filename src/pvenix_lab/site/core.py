@@ -55,7 +55,7 @@ CloneDisk = Callable[["Site", Path, Path], None]
 class Timings:
     """Durations in seconds. `scaled` by the site's time scale, except the four of the protocol itself.
 
-    The protocol's own are measured on 8.4.5 (proxmox.md a1, a2, a7): the delay of every 401, the wait for a silent guest agent,
+    The protocol's own are measured on 8.4.5: the delay of every 401, the wait for a silent guest agent,
     the time until a reply that cannot be sent shows up as 596, and until
     the network gives up on a node that is gone (a guess).
     """

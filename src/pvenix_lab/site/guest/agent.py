@@ -1,4 +1,4 @@
-"""The QEMU guest agent's commands, in the shapes that Proxmox VE passes on (facts/proxmox.md a7)."""
+"""The QEMU guest agent's commands, in the shapes that Proxmox VE passes on 8.4.5."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Agent:
         )
         if not argv or not self._guest.shell.has(call):
             shown = argv[0] if argv else ""
-            # typographic quotes as in GLib's text: on a real node they break the reply (proxmox.md a1)
+            # typographic quotes as in GLib's text: on a real node they break the reply
             raise AgentError(f"Failed to execute child process “{shown}” (No such file or directory)")
         self._next_pid += 1
         pid = self._next_pid

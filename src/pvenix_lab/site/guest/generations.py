@@ -56,7 +56,7 @@ def current_number(tree: VirtualRoot) -> int:
 def set_profile(tree: VirtualRoot, path: str, *, now: float) -> int:
     """`nix-env --set`: the current generation becomes `path`.
 
-    The newest generation is reused when it already is that path, even after a rollback (facts/lab.md 2).
+    The newest generation is reused when it already is that path, even after a rollback (measured on Nix 2.8).
     """
     known = generations(tree)
     newest = known[-1] if known else None

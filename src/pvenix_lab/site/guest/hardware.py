@@ -1,4 +1,4 @@
-"""What nixos-generate-config prints for a simulated VM (facts/lab.md 4: recorded in a VM with Proxmox's own q35 layout)."""
+"""What nixos-generate-config prints for a simulated VM (recorded in a VM with Proxmox's own q35 layout)."""
 
 from __future__ import annotations
 

@@ -33,6 +33,15 @@ _VALUES = (
     "--store-path",
     "--elevate",
 )
+_TABLE = {
+    "generation": "Generation",
+    "date": "Build-date",
+    "nixosVersion": "NixOS version",
+    "kernelVersion": "Kernel",
+    "configurationRevision": "Configuration Revision",
+    "specialisations": "Specialisation",
+    "current": "Current",
+}
 _FAILED = "warning: error(s) occurred while switching to the new configuration"
 
 
@@ -151,7 +160,7 @@ async def _activate(call: Call, path: str, action: str) -> int:
     return 0
 
 
-def _list(call: Call, options: Options) -> int:
+def _rows(call: Call) -> list[dict[str, object]]:
     """Every generation, newest first."""
     rows: list[dict[str, object]] = []
     for generation in reversed(generations.generations(call.tree)):
@@ -168,29 +177,16 @@ def _list(call: Call, options: Options) -> int:
                     "current": generation.current,
                 }
             )
+    return rows
+
+
+def _list(call: Call, options: Options) -> int:
+    rows = _rows(call)
     if options.has("--json"):
         call.out(json.dumps(rows, indent=2) + "\n")
         return 0
-    heads = (
-        "Generation",
-        "Build-date",
-        "NixOS version",
-        "Kernel",
-        "Configuration Revision",
-        "Specialisation",
-        "Current",
-    )
-    keys = (
-        "generation",
-        "date",
-        "nixosVersion",
-        "kernelVersion",
-        "configurationRevision",
-        "specialisations",
-        "current",
-    )
-    lines = [heads, *(tuple(_cell(row[key]) for key in keys) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    lines = [tuple(_TABLE.values()), *(tuple(_cell(row[key]) for key in _TABLE) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_TABLE))]
     for line in lines:
         call.out("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
     return 0
