@@ -9,22 +9,20 @@ import re
 from pvenix.engine.ports import NewVm, VmConfig
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import place
-from pvenix.lifecycle.calls import Call, VmCalls, clone_call, shown
+from pvenix.lifecycle.calls import VmCalls, clone_call, shown
 from pvenix.lifecycle.ownership import Found, is_tagged, marker
-from pvenix.lifecycle.settings import differing, hardware_settings
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.settling import ROOT_DISK, config_of, kept, present_gib, settle, settling, wanted_gib
+from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
-from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
-from pvenix.model.site import Template, Zone
+from pvenix.model.site import Template
 
 TAKEN = "PVX0511"
 _TRIES = 5
 _TASK_TIMEOUT_S = 1500.0
 _LOST_PATIENCE_S = 10.0
-_ROOT_DISK = "scsi0"
 _BUSY = re.compile(r"got lock request timeout|got lock timeout|can't lock file '[^']*(?:pve-storage|storage-)[^']*'")
 """PVE::Cluster cfs_lock and PVE::Storage cluster_lock_storage, as a clone's task repeats them."""
 _BUSY_PAUSE_S = (2.0, 8.0)
@@ -40,7 +38,7 @@ async def probe(world: World, step: Step) -> Probe:
         return done(f"VM {found.vmid} on {found.node} was not made by pvenix; its settings stay", **facts)
     if found.config.values.get("lock") == "clone":
         return needed(f"VM {found.vmid} is still being cloned", **facts)
-    grown = not 0 < _present_gib(found.config) < _disk_gib(world.host(step))
+    grown = not 0 < present_gib(found.config) < wanted_gib(world.host(step))
     if grown and is_tagged(found.config):
         return done(f"VM {found.vmid} on {found.node}", **facts)
     return needed(f"VM {found.vmid} is not set up yet", **facts)
@@ -50,8 +48,8 @@ async def apply(world: World, step: Step) -> Outcome:
     """Clone unless an earlier attempt did, then set what the host wants."""
     found = await _earlier(world, step) or await _after_foreign_clones(world, step) or await _clone(world, step)
     world.survey.outdated()
-    await _settle(world, step, found)
-    config = await _kept(world, step, found)
+    await settle(world, step, found)
+    config = await kept(world, step, found)
     return Outcome(
         status=Status.CHANGED,
         summary=f"VM {found.vmid} on {found.node}",
@@ -63,7 +61,7 @@ async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
     found = await world.vms.find(step.host, step.facts)
     if found is not None:
-        return shown(_settling(world, step, VmCalls.on(world.pve, found, {}), found.config))
+        return shown(settling(world, step, VmCalls.on(world.pve, found, {}), found.config))
     template = _template(world, step)
     if not {"node", "vmid"} <= step.facts.keys():
         step.facts |= (await place.apply(world, step)).facts
@@ -73,7 +71,7 @@ async def commands(world: World, step: Step) -> Commands:
     return shown(
         (
             clone_call(world.pve, source, Vmid(template.vmid), _new_vm(world, step, source, target, new)),
-            *_settling(world, step, VmCalls(world.pve, target, new), made),
+            *settling(world, step, VmCalls(world.pve, target, new), made),
         )
     )
 
@@ -193,60 +191,16 @@ async def _clone_to(world: World, step: Step, target: NodeName, new: Vmid) -> Fo
         if "already exists" in error.why:
             raise RemoteFailure(error.what, why=error.why, evidence=error.evidence, code=TAKEN) from error
         raise
-    return Found(node=target, vmid=new, config=await _config(world, target, new))
-
-
-async def _settle(world: World, step: Step, found: Found) -> None:
-    """Write what differs from the inventory, and grow the root disk."""
-    config = await unlocked(world, step, found)
-    if "vmid" not in step.known:
-        await step.intend(node=found.node, vmid=str(found.vmid))
-    for call in _settling(world, step, VmCalls.on(world.pve, found, {}), config):
-        if upid := await call.send(step):
-            await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
-
-
-def _settling(world: World, step: Step, vm: VmCalls, config: VmConfig) -> list[Call[str] | Call[None]]:
-    """The calls after which a VM that is now as `config` says is what the inventory wants."""
-    host = world.host(step)
-    calls: list[Call[str] | Call[None]] = []
-    if changes := differing(hardware_settings(host, _zone(world, host), config), config):
-        calls.append(vm.configure(changes, digest=config.digest))
-    if _present_gib(config) < _disk_gib(host):
-        calls.append(vm.resize(_ROOT_DISK, _disk_gib(host)))
-    return calls
-
-
-async def _kept(world: World, step: Step, found: Found) -> VmConfig:
-    """The VM's configuration, when it is what was written.
-
-    Raises: RemoteFailure naming what Proxmox did not keep.
-    """
-    host, config = world.host(step), await _config(world, found.node, found.vmid)
-    left = sorted(differing(hardware_settings(host, _zone(world, host), config), config))
-    left += [_ROOT_DISK] if _present_gib(config) < _disk_gib(host) else []
-    if left:
-        path = f"/nodes/{found.node}/qemu/{found.vmid}"
-        raise RemoteFailure(
-            f"Proxmox did not keep {', '.join(left)}", hint=f"GET {path}/pending shows why", code="PVX0517"
-        )
-    return config
-
-
-async def _config(world: World, node: NodeName, new: Vmid) -> VmConfig:
-    config = await world.pve.config(node, new)
-    if config is None:
-        raise RemoteFailure(f"VM {new} is not on {node} although its task ended well", code="PVX0515")
-    return config
+    return Found(node=target, vmid=new, config=await config_of(world, target, new))
 
 
 async def _inherited(world: World, step: Step, source: NodeName) -> VmConfig:
     """The root disk that a clone of the template begins with; Proxmox grows it and never shrinks it."""
-    template, wanted = _template(world, step), _disk_gib(world.host(step))
-    disk = (await _config(world, source, Vmid(template.vmid))).values.get(_ROOT_DISK, "")
-    made = VmConfig(values={_ROOT_DISK: disk}, digest="")
-    if _present_gib(made) > wanted:
-        step.tell(f"{wanted} GiB are asked for; the template's disk has {_present_gib(made):.0f}, and no disk shrinks")
+    template, wanted = _template(world, step), wanted_gib(world.host(step))
+    disk = (await config_of(world, source, Vmid(template.vmid))).values.get(ROOT_DISK, "")
+    made = VmConfig(values={ROOT_DISK: disk}, digest="")
+    if present_gib(made) > wanted:
+        step.tell(f"{wanted} GiB are asked for; the template's disk has {present_gib(made):.0f}, and no disk shrinks")
     return made
 
 
@@ -271,22 +225,6 @@ async def _template_node(world: World, template: Template) -> NodeName:
 
 def _template(world: World, step: Step) -> Template:
     return world.fleet.site.templates[world.host(step).machine.template]
-
-
-def _zone(world: World, host: Host) -> Zone | None:
-    return world.fleet.site.zones.get(host.machine.network.zone)
-
-
-def _disk_gib(host: Host) -> int:
-    return -(-host.machine.disk_mib // 1024)
-
-
-def _present_gib(config: VmConfig) -> float:
-    for part in config.values.get(_ROOT_DISK, "").split(","):
-        if part.startswith("size="):
-            unit = {"K": 2**-20, "M": 2**-10, "G": 1, "T": 2**10}[part[-1]]
-            return float(part[5:-1]) * unit
-    return 0.0
 
 
 def _new_vm(world: World, step: Step, source: NodeName, target: NodeName, new: Vmid) -> NewVm:
