@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import ExitCode
 from pvenix.model.events import Command, Event, StepEnded
 from pvenix.model.plan import Task
@@ -82,6 +83,7 @@ class Scene:
         self.sim = sim
         self.rules = rules
         self.site = sim.site
+        self._run: RunDir | None = None
 
     def arm(self, name: str, host: str | None = None, times: int | None = None, **fields: object) -> None:
         """Arm a fault by its name or row."""
@@ -95,17 +97,29 @@ class Scene:
 
     async def run(self, *tasks: str | Task, hosts: tuple[str, ...] = (NEW,)) -> Done:
         """One run of these verbs over the hosts; rules that no moment may break are looked at after it."""
-        sim, seen = self.sim, len(self.sim.events)
         known = [task if isinstance(task, Task) else _task(task, hosts[0]) for task in tasks]
-        run = sim.plan("faults", hosts, *known)
+        self._run = self.sim.plan("faults", hosts, *known)
+        return await self._go(self._run, resume=False)
+
+    async def resume(self) -> Done:
+        """The last run gone on with."""
+        assert self._run is not None
+        return await self._go(self._run, resume=True)
+
+    async def _go(self, run: RunDir, *, resume: bool) -> Done:
+        sim, seen = self.sim, len(self.sim.events)
         began = asyncio.get_running_loop().time()
-        code = await sim.run(run, Calls())
+        code = await sim.run(run, Calls(), resume=resume)
         assert code is not None
         assert "Traceback" not in str(sim.log)
         self.rules.always(sim)
         logs = "".join(path.read_text() for path in sorted(run.path.rglob("*.log")))
         seconds = asyncio.get_running_loop().time() - began
         return Done(code=code, events=tuple(sim.events[seen:]), output=logs, seconds=seconds)
+
+    async def later(self, seconds: float) -> None:
+        """Let time pass, as until a dead-man has spoken."""
+        await asyncio.sleep(seconds)
 
     async def onboard(self, host: str = NEW) -> Done:
         """Every step of a newcomer, which must go well."""
