@@ -311,3 +311,41 @@ async def test_a_closure_is_copied_to_another_guest_over_its_ssh(
     assert keeper.tree.read_text(f"{system}/nixos-version") == builder.tree.read_text(f"{system}/nixos-version")
     again = await root(builder, *env, "nix", "copy", "--to", "ssh-ng://tappaas@tappaas-cicd.mgmt.internal", system)
     assert (again.status, again.err) == (0, "")
+
+
+APPLY = """{ lib, pkgs, ... }:
+{
+  imports = [ ../configuration.nix ];
+  networking.hostName = "dns01";
+  systemd.services.nix-gitops-apply = {
+    wantedBy = [ "multi-user.target" ];
+    environment.GIT_SSH_COMMAND = "ssh -i /var/lib/fleet/id_ed25519";
+    unitConfig.ConditionPathExists = "!/var/lib/fleet/hold";
+    serviceConfig = {
+      Type = "oneshot";
+      ExecStart = "${lib.getExe pkgs.nixos-rebuild} switch --flake git+%s?ref=main&dir=nix#dns01";
+    };
+  };
+}
+"""
+
+
+async def test_a_one_shot_of_the_configuration_applies_main_at_boot_unless_it_is_held(
+    builder: Guest, keeper: Guest, tmp_path: Path
+) -> None:
+    first = push(keeper, tmp_path, APPLY % REMOTE)
+    env = "GIT_SSH_COMMAND=ssh -i /var/lib/fleet/id_ed25519"
+    flake = f"git+{REMOTE}?ref=main&dir=nix#dns01"
+    assert (await root(builder, "env", env, "nixos-rebuild", "boot", "--flake", flake)).status == 0
+    second = push(keeper, tmp_path, APPLY.replace("imports", "services.unbound.enable = true;\n  imports") % REMOTE)
+    builder.tree.put("/var/lib/fleet/hold", "")
+    builder.restart_now()
+    unit = builder.units.units["nix-gitops-apply.service"]
+    await unit.ended.wait()
+    assert (await revision(builder), unit.condition_result) == (first, False)
+    builder.tree.remove("/var/lib/fleet/hold")
+    builder.restart_now()
+    async with asyncio.timeout(20):
+        while await revision(builder) != second or not builder.units.is_active("unbound.service"):
+            await builder.units.journal.grown()
+    assert builder.tree.resolve(PROFILE) == builder.current_path

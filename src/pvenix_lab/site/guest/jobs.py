@@ -11,6 +11,7 @@ from pvenix_lab.site.guest.unit import Job
 
 _SPAN = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _EVERY = {"minutely": 60.0, "hourly": 3600.0, "weekly": 7 * 86400.0, "monthly": 30 * 86400.0}
+_GET_EXE = re.compile(r"getExe'?\s+(?:[\w.]+\.)([\w-]+)(?:\s+\"([\w.-]+)\")?")
 _UPGRADE_AT = "04:40"  # the default of system.autoUpgrade.dates in nixpkgs
 UPGRADE = "nixos-upgrade"
 
@@ -33,6 +34,7 @@ def _service(options: Options, name: str) -> Job | None:
     restart = options.get(f"{head}.serviceConfig.Restart")
     return Job(
         argv=(_program(words[0], name), *words[1:]),
+        oneshot=options.get(f"{head}.serviceConfig.Type") == "oneshot",
         condition=condition if isinstance(condition, str) else "",
         restart_s=_seconds(options.get(f"{head}.serviceConfig.RestartSec"))
         if restart in ("on-failure", "always")
@@ -57,8 +59,11 @@ def _words(text: str) -> list[str]:
 
 
 def _program(word: str, name: str) -> str:
-    """The program's own name: the last part of its path, or the unit's where only Nix knows it (`lib.getExe`)."""
-    return word.rpartition("/")[2] if "/" in word and not word.endswith("}") else name
+    """The program's own name: the last part of its path or of its package; the unit's where only Nix knows it."""
+    if "/" in word and not word.endswith("}"):
+        return word.rpartition("/")[2]
+    match = _GET_EXE.search(word)
+    return (match[2] or match[1]) if match else name
 
 
 def _environment(options: Options, head: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Job:
     """
 
     argv: tuple[str, ...] = ()
+    oneshot: bool = True
     condition: str = ""
     restart_s: float | None = None
     env: dict[str, str] = field(default_factory=dict)

@@ -44,7 +44,8 @@ class Units(Runner):
             unit.started, unit.ended = asyncio.Event(), asyncio.Event()
             unit.job = self.machine.spawn(self._tick(unit, job), f"timer {unit.name}")
             return True
-        unit.type, unit.main, unit.restart_s = Type.ONESHOT, Command(argv=job.argv), job.restart_s
+        unit.type, unit.main = Type.ONESHOT if job.oneshot else Type.EXEC, Command(argv=job.argv)
+        unit.restart_s = job.restart_s
         unit.condition, unit.env = job.condition, dict(job.env)
         if not job.argv or not self.machine.shell.has(self.process(unit, unit.main)):
             return False

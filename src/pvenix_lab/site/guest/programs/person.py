@@ -8,6 +8,7 @@ import time
 
 from pvenix_lab.site.guest.call import Call, ProgramError, parse_options, reason
 from pvenix_lab.site.guest.hardware import disk_bytes
+from pvenix_lab.site.guest.keys import new_key
 
 _KIB, _GIB = 1 << 10, 1 << 30
 _USED = 3 * _GIB
@@ -171,11 +172,16 @@ async def lsblk(call: Call) -> int:
 
 
 async def ssh_keygen(call: Call) -> int:
-    """`ssh-keygen -l -f F`: the fingerprint of a public key."""
-    options = parse_options(call, flags=("-l",), values=("-f", "-E"))
+    """`ssh-keygen -t ed25519 -N '' -f F` makes a key, `ssh-keygen -l -f F` shows the fingerprint of one."""
+    options = parse_options(call, flags=("-l", "-q"), values=("-f", "-E", "-t", "-N", "-C"))
     path = options.value("-f")
+    if options.value("-t", "ed25519") == "ed25519" and path and not options.has("-l"):
+        return _new_key(call, call.full(path), options.value("-C", f"{call.user}@{call.guest.hostname}"))
     if not options.has("-l") or not path:
-        raise ProgramError("ssh-keygen: the lab's shows fingerprints only: ssh-keygen -lf FILE", 1)
+        raise ProgramError(
+            "ssh-keygen: the lab's makes ed25519 keys without a passphrase (-t -N '' -f) and shows fingerprints (-l -f)",
+            1,
+        )
     lines = (
         call.tree.read_text(call.full(path)).splitlines() or call.tree.read_text(call.full(f"{path}.pub")).splitlines()
     )
@@ -186,6 +192,21 @@ async def ssh_keygen(call: Call) -> int:
         raise ProgramError(f"ssh-keygen: {path}: No such file or directory", 255)
     digest = base64.b64encode(hashlib.sha256(base64.b64decode(words[1])).digest()).decode().rstrip("=")
     call.out(f"256 SHA256:{digest} {' '.join(words[2:]) or 'no comment'} (ED25519)\n")
+    return 0
+
+
+def _new_key(call: Call, path: str, comment: str) -> int:
+    if call.tree.exists(path):
+        call.out(f"{path} already exists.\n")
+        return 1
+    try:
+        call.tree.check_write(path, call.uid)
+    except OSError as exc:
+        raise ProgramError(f'Saving key "{path}" failed: {reason(exc)}') from exc
+    call.mutates()
+    pair = new_key(comment)
+    call.tree.put(path, pair.private, mode=0o600)
+    call.tree.put(f"{path}.pub", pair.public, mode=0o644)
     return 0
 
 

@@ -23,6 +23,7 @@ _RUN_FLAGS = (
     "--same-dir",
     "-d",
 )
+_TIMERS = ("--on-active", "--on-boot", "--on-calendar", "--on-unit-active", "--timer-property")
 _RUN_VALUES = (
     "--unit",
     "-u",
@@ -33,7 +34,7 @@ _RUN_VALUES = (
     "-p",
     "--description",
     "--slice",
-    "--uid",
+    *_TIMERS,
 )
 _IGNORED = frozenset(
     {
@@ -53,6 +54,8 @@ _IGNORED = frozenset(
 async def systemd_run(call: Call) -> int:
     """`systemd-run [options] PROGRAM…`: a transient service whose processes do not belong to this channel."""
     options = parse_options(call, flags=_RUN_FLAGS, values=_RUN_VALUES, stop_early=True)
+    if any(name in options.values for name in _TIMERS):
+        raise ProgramError("systemd-run: the lab's starts services only, no timers")
     if not options.rest:
         raise ProgramError("Command line to execute required.")
     unit = _transient(call, options)
@@ -123,6 +126,8 @@ def _set_property(unit: Unit, assignment: str) -> None:
             raise ProgramError(f"Failed to parse {key}= value: {value}")
     elif key == "ConditionPathExists":
         unit.condition = value
+    elif key == "Type":
+        unit.type = Type(value) if value in tuple(Type) else unit.type
     elif key == "RemainAfterExit":
         unit.remain = value in ("yes", "true", "1", "on")
     elif key == "CollectMode":
