@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+UPLOADER = ("Datastore.Audit", "Datastore.AllocateTemplate")
 QUICK = Timings(unauthorized_s=0.03, agent_silence_s=0.05, broken_reply_s=0.03)
 
 
@@ -287,6 +288,26 @@ async def test_a_form_that_is_no_upload_is_dropped_without_an_answer(tmp_path: P
         with pytest.raises(requests.ConnectionError):
             session.post(f"{site.base}{NODE}/storage/local/upload", data={"content": "iso", "filename": "a.iso"})
         assert session.get(f"{site.base}/version").status_code == 200
+
+    await with_requests(tmp_path, use)
+
+
+async def test_a_file_larger_than_any_form_is_uploaded(tmp_path: Path) -> None:
+    def use(site: Served, session: requests.Session) -> None:
+        content = bytes(range(256)) * 4096 + b"\r\n--odd"
+        assert len(content) > BODY_LIMIT
+        session.headers["Authorization"] = site.lab.token("up@pve!load", {"/storage/local": UPLOADER})
+        url = f"{site.base}{NODE}/storage/local/upload"
+        form = {"content": "iso", "checksum-algorithm": "sha256", "checksum": hashlib.sha256(content).hexdigest()}
+        answer = session.post(url, data=form, files={"filename": ("nixos.iso", content)})
+        assert answer.status_code == 200, answer.reason
+        upid = answer.json()["data"]
+        status = f"{site.base}{NODE}/tasks/{upid}/status"
+        while (task := session.get(status).json()["data"])["status"] == "running":
+            time.sleep(0.002)
+        assert (task["type"], task["id"], task["exitstatus"]) == ("imgcopy", "", "OK")
+        listed = session.get(f"{site.base}{NODE}/storage/local/content", params={"content": "iso"}).json()["data"]
+        assert [(item["volid"], item["size"]) for item in listed] == [("local:iso/nixos.iso", len(content))]
 
     await with_requests(tmp_path, use)
 

@@ -17,6 +17,7 @@ from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.auth import Credentials
 from pvenix_lab.site.pve.call import Response
 from pvenix_lab.site.pve.cluster import LOCAL_NODE
+from pvenix_lab.site.pve.storage_files import uploads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,10 +141,8 @@ class HttpsFace:
         path = request.path.removeprefix(_BASE)
         if path == request.path or not (path == "" or path.startswith("/")):
             return Response(status=501, reason=f"no such file '{request.path}'", body=None)
-        if is_upload(request.method, request.path):
-            params = upload_params(request, site.root / "uploads")
-        else:
-            params = request.params()
+        file = is_upload(request.method, request.path)
+        params = upload_params(request, uploads(site)) if file else request.params()
         headers = request.headers
         given = Credentials(
             authorization=headers.get("authorization"),

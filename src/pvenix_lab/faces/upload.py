@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+import secrets
 from pathlib import Path
 
 from pvenix_lab.faces.http1 import DroppedError, Params, Request
@@ -39,7 +39,7 @@ def upload_params(request: Request, folder: Path) -> Params:
         if filename is None:
             params[name[1]] = content.decode("utf-8", "replace")
             continue
-        key = hashlib.md5(content).hexdigest()  # noqa: S324  a name, as the server makes it
+        key = secrets.token_hex(16)  # of the length of the MD5 sum that the real server makes
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"pveupload-{key}").write_bytes(content)
         params |= {"filename": filename[1], "tmpfilename": _TEMPORARY + key}
