@@ -232,7 +232,7 @@ class Workspace:
 
     async def init_remote(self, say: Callable[[str], None]) -> Initialised:
         """Make the repository that site.yaml names, and this directory its clone."""
-        from pvenix.founding import init_remote
+        from pvenix.init_remote import init_remote
 
         trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
         return await init_remote(self.fleet(), trust=trust, cache=self.cache_dir, say=say)

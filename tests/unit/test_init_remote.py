@@ -8,7 +8,7 @@ import pytest
 
 from pvenix.engine.trust import Pin, TrustStore
 from pvenix.fleet.load import Fleet, load_fleet
-from pvenix.founding import init_remote
+from pvenix.init_remote import init_remote
 from pvenix.model.errors import LocalResource, Refused, UsageError
 from pvenix.model.git_url import GitUrl
 from tests.unit import fleet_files
