@@ -73,17 +73,7 @@ async def status(call: Call) -> dict[str, Any]:
         "wait": 0,
         "idle": 0,
         "loadavg": ["0.10", "0.12", "0.09"],
-        "cpuinfo": {
-            "cpus": node.cpus,
-            "cores": node.cpus // 2,
-            "sockets": 1,
-            "model": "AMD EPYC",
-            "mhz": "3500.000",
-            "flags": "fpu vme pse tsc msr svm aes avx2 hypervisor",
-            "user_hz": 100,
-            "hvm": "1",
-            **({"vendor": "AuthenticAMD", "family": "25"} if nine else {}),
-        },
+        "cpuinfo": _processors(node, nine=nine),
         "memory": memory | ({"available": memory["free"]} if nine else {}),
         "rootfs": {
             "total": _ROOT_DISK,
@@ -102,4 +92,18 @@ async def status(call: Call) -> dict[str, Any]:
             "version": "#1 SMP PREEMPT_DYNAMIC",
             "machine": "x86_64",
         },
+    }
+
+
+def _processors(node: Node, *, nine: bool) -> dict[str, Any]:
+    return {
+        "cpus": node.cpus,
+        "cores": node.cpus // 2,
+        "sockets": 1,
+        "model": "AMD EPYC",
+        "mhz": "3500.000",
+        "flags": "fpu vme pse tsc msr svm aes avx2 hypervisor",
+        "user_hz": 100,
+        "hvm": "1",
+        **({"vendor": "AuthenticAMD", "family": "25"} if nine else {}),
     }

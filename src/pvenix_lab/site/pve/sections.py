@@ -70,8 +70,11 @@ class Kind:
 
 def register(kind: Kind) -> None:
     """Answer GET and POST of the kind's path, and GET, PUT and DELETE of one entry."""
-    one = f"{kind.path}/{{{kind.key}}}"
+    _register_list(kind)
+    _register_one(kind, f"{kind.path}/{{{kind.key}}}")
 
+
+def _register_list(kind: Kind) -> None:
     @route("GET", kind.path)
     async def entries(call: Call) -> list[dict[str, Any]]:
         digest = kind.digest(call)
@@ -90,6 +93,8 @@ def register(kind: Kind) -> None:
         kind.all(call)[name] = entry
         kind.changed(call, name)
 
+
+def _register_one(kind: Kind, one: str) -> None:
     @route("GET", one)
     async def read(call: Call) -> dict[str, Any]:
         name, entry = kind.named(call)
