@@ -31,6 +31,8 @@ async def test_an_unknown_program_is_127_with_the_shells_words(guest: Guest) -> 
         (("nixos-rebuild", "--bogus"), 2),
         (("ls", "--bogus"), 2),
         (("systemctl", "frobnicate"), 1),
+        (("systemctl", "is-active"), 1),
+        (("wc", "/none"), 1),
         (("git", "--bogus"), 129),
         (("ssh",), 255),
     ],

@@ -64,7 +64,8 @@ async def _content(call: Call, path: str) -> bytes:
         call.tree.check_read(call.full(path), call.uid)
         return call.tree.read(call.full(path))
     except OSError as exc:
-        raise ProgramError(f"{call.name}: cannot open '{path}' for reading: {reason(exc)}") from exc
+        what = path if call.name == "wc" else f"cannot open '{path}' for reading"
+        raise ProgramError(f"{call.name}: {what}: {reason(exc)}") from exc
 
 
 async def df(call: Call) -> int:
@@ -135,18 +136,21 @@ async def free(call: Call) -> int:
     """`free [-h|-m|-b]`: the VM's memory."""
     options = parse_options(call, flags=("-h", "-m", "-b", "-g"))
     total = int(str(call.guest.vm.config.get("memory", 512)).partition(",")[0].removeprefix("current=")) << 20
-    used = total // 8
+    used, cached = total // 8, total // 16
     unit = 1 if options.has("-b") else 1 << 20 if options.has("-m") else _GIB if options.has("-g") else _KIB
-    cells = [
-        _shown(n, human=True, exact=False) + "i" if options.has("-h") else str(n // unit)
-        for n in (total, used, total - used)
-    ]
-    call.out(
-        f"{'':15}{'total':>11} {'used':>11} {'free':>11}\nMem:{'':11}{cells[0]:>11} {cells[1]:>11} {cells[2]:>11}\n"
-    )
-    call.out(
-        f"Swap:{'':10}{'0B' if options.has('-h') else '0':>11} {'0B' if options.has('-h') else '0':>11} {'0B' if options.has('-h') else '0':>11}\n"
-    )
+
+    def row(label: str, *numbers: int) -> str:
+        human = options.has("-h")
+        cells = (
+            _shown(n, human=True, exact=False) + "i" if human and n else "0B" if human else str(n // unit)
+            for n in numbers
+        )
+        return f"{label:<8}" + "".join(f"{cell:>12}" for cell in cells) + "\n"
+
+    heads = ("total", "used", "free", "shared", "buff/cache", "available")
+    call.out(" " * 8 + "".join(f"{head:>12}" for head in heads) + "\n")
+    call.out(row("Mem:", total, used, total - used - cached, 1 << 20, cached, total - used))
+    call.out(row("Swap:", 0, 0, 0))
     return 0
 
 

@@ -18,6 +18,7 @@ _NOT_LOADED = 5
 _NOT_ACTIVE = 3
 _NO_SUCH_UNIT = 4
 _LINES = 10
+_NEED_NAMES = ("cat", "is-active", "is-enabled", "is-failed")
 _CHANGING = ("stop", "start", "restart", "try-restart", "reload", "reload-or-restart", "reset-failed", "kill")
 _OFF = {"reboot": "Reboot", "poweroff": "PowerOff", "halt": "Halt", "kexec": "KExec", "soft-reboot": "SoftReboot"}
 _READ_ONLY = "Failed to {verb} unit: Read-only file system"
@@ -28,6 +29,8 @@ async def systemctl(call: Call) -> int:
     options = parse_options(call, flags=_FLAGS, values=_VALUES)
     verb, *names = options.rest or ("list-units",)
     handler = _VERBS.get(verb)
+    if verb in _NEED_NAMES and not names:
+        raise ProgramError("Too few arguments.")
     if handler is not None:
         return handler(call, options, [full_name(name) for name in names])
     if verb in _CHANGING:
