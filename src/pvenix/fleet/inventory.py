@@ -10,6 +10,7 @@ from pvenix.fleet import codes, ranges
 from pvenix.fleet.layers import Layer
 from pvenix.fleet.members import Group, Inventory, Listed
 from pvenix.fleet.node import Kind, Node
+from pvenix.fleet.root import shown
 from pvenix.fleet.yaml import read
 from pvenix.model import names
 from pvenix.model.errors import InvalidInput, UsageError
@@ -25,7 +26,7 @@ def load_inventory(hosts_file: Path, root: Path) -> Inventory:
     """The inventory in `hosts_file` with the vars files beside it; problems are in its `findings`."""
     inventory = Inventory()
     inventory.groups["all"] = Group(
-        name="all", key=Node(kind=Kind.SCALAR, file=_shown(hosts_file, root), line=1, column=1)
+        name="all", key=Node(kind=Kind.SCALAR, file=shown(hosts_file, root), line=1, column=1)
     )
     tree, inventory.whole = _read(inventory, hosts_file, root)
     if tree is not None:
@@ -40,13 +41,9 @@ def load_inventory(hosts_file: Path, root: Path) -> Inventory:
     return inventory
 
 
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
 def _read(inventory: Inventory, path: Path, root: Path) -> tuple[Node | None, bool]:
     """The tree of a file, None when it holds nothing, and whether it could be read."""
-    name = _shown(path, root)
+    name = shown(path, root)
     inventory.files.append(name)
     try:
         return read(path, name), True
@@ -173,7 +170,7 @@ def _read_vars(inventory: Inventory, folder: Path, root: Path) -> None:
     for path, name in _vars_files(folder / "group_vars"):
         group = inventory.groups.get(name)
         if group is None and inventory.whole:
-            _stray(inventory, _shown(path, root), "group", name, inventory.groups)
+            _stray(inventory, shown(path, root), "group", name, inventory.groups)
             continue
         tree, readable = _read_unless_vault(inventory, path, root)
         if group is not None:
@@ -184,7 +181,7 @@ def _read_vars(inventory: Inventory, folder: Path, root: Path) -> None:
     for path, name in _vars_files(folder / "host_vars"):
         listed = inventory.hosts.get(name)
         if listed is None and inventory.whole:
-            _stray(inventory, _shown(path, root), "host", name, inventory.hosts)
+            _stray(inventory, shown(path, root), "host", name, inventory.hosts)
             continue
         tree, readable = _read_unless_vault(inventory, path, root)
         if listed is not None:

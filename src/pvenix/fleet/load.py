@@ -12,7 +12,7 @@ from pvenix.fleet.inventory import load_inventory
 from pvenix.fleet.layers import Explained, Layer, explain
 from pvenix.fleet.members import Inventory
 from pvenix.fleet.node import Node
-from pvenix.fleet.root import FOLDER
+from pvenix.fleet.root import FOLDER, shown
 from pvenix.fleet.stack import Stack
 from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput, UsageError
@@ -112,7 +112,7 @@ def load_fleet(root: Path, *, inventory: Path | None = None, overrides: Mapping[
         hosts=hosts,
         groups=_groups(listed, hosts),
         findings=tuple(findings),
-        files=(_shown(site_file, root), *listed.files),
+        files=(shown(site_file, root), *listed.files),
         layers=stack.layers,
         universe=_universe(listed, hosts),
     )
@@ -147,12 +147,8 @@ def _files(root: Path, inventory: Path | None) -> tuple[Path, Path]:
     return hosts_file, beside if beside.is_file() else root / FOLDER / "site.yaml"
 
 
-def _shown(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
 def _read_site(path: Path, root: Path, findings: list[Finding]) -> Node | None:
-    name = _shown(path, root)
+    name = shown(path, root)
     try:
         tree = read(path, name)
     except InvalidInput as error:

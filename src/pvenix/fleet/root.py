@@ -14,3 +14,8 @@ def find_root(start: Path) -> Path | None:
         if any((folder / FOLDER / name).is_file() for name in ("site.yaml", "hosts.yaml")):
             return folder
     return None
+
+
+def shown(path: Path, root: Path) -> str:
+    """A file as findings name it: relative to the fleet's root where it is below it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -34,21 +34,5 @@ def seconds(value: int | str) -> int:
     raise ValueError(f"{_shown(value)} is not a duration; write 90 (seconds), 90s, 2m or 1h30m")
 
 
-def format_mib(size: int) -> str:
-    """The shortest spelling that `mib` reads back: 4096 -> `4G`, 1536 -> `1536M`."""
-    for unit in ("T", "G"):
-        if size % _MIB[unit] == 0:
-            return f"{size // _MIB[unit]}{unit}"
-    return f"{size}M"
-
-
-def format_seconds(duration: int) -> str:
-    """A spelling that `seconds` reads back: 120 -> `2m`, 90 -> `90s`."""
-    for unit in ("d", "h", "m"):
-        if duration and duration % _SECONDS[unit] == 0:
-            return f"{duration // _SECONDS[unit]}{unit}"
-    return f"{duration}s"
-
-
 def _shown(value: object) -> str:
     return repr(value)[:60]
