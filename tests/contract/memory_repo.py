@@ -166,13 +166,16 @@ class MemoryRepo:
 
     async def merge(self, commit: CommitId, *, into: str, message: str) -> CommitId:
         ref = branch_ref(into)
-        await self.fetch()
-        ours = await self._commit(ref)
-        if await self.contains(ours, commit):
-            return ours
-        new = commit if await self.contains(commit, ours) else self._merged(ours, await self._commit(commit), message)
-        self._push(ref, new, ours)
-        return new
+        for _ in range(12):
+            await self.fetch()
+            ours = await self._commit(ref)
+            if await self.contains(ours, commit):
+                return ours
+            forward = await self.contains(commit, ours)
+            new = commit if forward else self._merged(ours, await self._commit(commit), message)
+            if self._push(ref, new, ours):
+                return new
+        raise RemoteFailure(f"{into} moved too often", code="PVX0701")
 
     async def push_ref(self, ref: str, commit: CommitId | None, *, expect: CommitId | None) -> None:
         name = full_ref(ref)

@@ -194,6 +194,7 @@ def _elsewhere(site: Site, fault: Fault) -> Undo:
     def undo() -> None:
         vm.node = node
         vm.config.update(before)
+        volumes.enter_vm(cluster, vm)
 
     return undo
 

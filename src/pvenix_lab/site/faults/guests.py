@@ -125,7 +125,10 @@ def _disk_full(process: Process) -> int | None:
     program = words[0].rpartition("/")[2] if words else ""
     if program not in _WRITERS or (program == "nix" and "build" not in words):
         return None
-    target = next((word for word in reversed(words[1:]) if word.startswith("/")), "/nix/store")
+    paths = [word.removeprefix("of=") for word in words[1:]]
+    target = next((path for path in reversed(paths) if path.startswith("/")), "/nix/store")
+    if target.startswith("/run/"):
+        return None  # not on the disk, but in memory
     text = {
         "nix": f"error: writing to file '{target}': No space left on device",
         "mkdir": f"mkdir: cannot create directory {shlex.quote(target)}: No space left on device",
