@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.sim.golden import Golden  # noqa: E402 - the checkout's root comes first
-from tests.sim.scenario import replay, script  # noqa: E402 - as above
+from tests.sim.scenario import replay  # noqa: E402 - as above
+from tests.sim.script import script  # noqa: E402 - as above
 
 PATIENCE_S = 60
 """Real seconds after which a seed counts as one that never ends."""

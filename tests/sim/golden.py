@@ -22,9 +22,10 @@ from pvenix_lab.site.guest.memnodes import Dir, load
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID, Cluster
 from pvenix_lab.site.pve.vm import Vm
 from pvenix_lab.site.whole import new_guest, whole_site
-from tests.contract.memory_repo import MemoryRemote, Stored
+from tests.contract.git_objects import Stored
 from tests.sim.gitless import check_out
 from tests.sim.memtree import Disks, MemoryTree
+from tests.sim.records import SimRemote
 from tests.sim.virtual import run_virtual
 
 ROOT: Final = Path(__file__).parents[2]
@@ -67,9 +68,9 @@ class Golden:
         """Take the files away."""
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def remote(self) -> MemoryRemote:
+    def remote(self) -> SimRemote:
         """The repository as seeded."""
-        remote = MemoryRemote(clock=max(commit.at for commit in self.commits))
+        remote = SimRemote(clock=max(commit.at for commit in self.commits))
         remote.commits = {commit.id: commit for commit in self.commits}
         remote.refs = {"refs/heads/main": self.commits[0].id}
         return remote

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from typing_extensions import override
 
 from pvenix.adapters.pve.transport import ApiPath, Params
-from pvenix.engine.ports import CommandResult, Entry, OutputSink, Repo, Target
+from pvenix.engine.ports import CommandResult, OutputSink, Target
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.faults import Fault, Faults
 from pvenix_lab.site.faults.guests import is_impostor, is_silent, listens
@@ -24,7 +24,6 @@ from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
 from tests.contract.machine import ByteReader, ByteWriter
 from tests.contract.memory_guest import MemoryGuest, MemorySession
-from tests.contract.memory_repo import MemoryRepo
 from tests.contract.pve_world import LabTransport
 
 T = TypeVar("T")
@@ -42,8 +41,8 @@ class Calls:
     """Or the first call whose name contains this."""
     before: bool = True
     """Whether it dies before the call has its effect, or after it and before the answer."""
-    due: dict[int, list[Callable[[], object]]] = field(default_factory=dict)
-    """What happens to the site at the n-th call."""
+    due: dict[int | str, list[Callable[[], object]]] = field(default_factory=dict)
+    """What happens to the site at the n-th call, or at the first one whose name contains a text."""
     task: asyncio.Task[Any] | None = None
     count: int = 0
     dead: bool = False
@@ -57,8 +56,10 @@ class Calls:
         self.count += 1
         number, self.last = self.count, name
         self.trace.append(name)
-        for happen in self.due.pop(number, ()):
-            happen()
+        named: list[int | str] = [at for at in self.due if isinstance(at, str) and at in name]
+        for at in (number, *named):
+            for happen in self.due.pop(at, ()):
+                happen()
         last = number == self.die_at or (self.die_on != "" and self.die_on in name)
         if last and self.before:
             self.kill()
@@ -156,7 +157,17 @@ class Machines:
 class ForwardFaults(Faults):
     """Faults of an activation strike the way forward only: a way back that fails as well is for a person."""
 
-    ACTIVATION = ("activation-hangs", "activation-slow", "port-closed-by-new-system", "unit-fails")
+    ACTIVATION = (
+        "activation-hangs",
+        "activation-script-fails",
+        "activation-slow",
+        "bootloader-fails",
+        "daemon-reload-fails",
+        "init-changed",
+        "port-closed-by-new-system",
+        "switch-inhibited",
+        "unit-fails",
+    )
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -164,12 +175,12 @@ class ForwardFaults(Faults):
         self.struck: Counter[str] = Counter()
 
     @override
-    def take(
-        self, name: str, host: str | None = None, *, accept: Callable[[Fault], bool] | None = None
+    def take_any(
+        self, name: str, hosts: Collection[str | None], *, accept: Callable[[Fault], bool] | None = None
     ) -> Fault | None:
-        if name in self.ACTIVATION and not self._goes_forward(host):
+        if name in self.ACTIVATION and not any(map(self._goes_forward, hosts)):
             return None
-        found = super().take(name, host, accept=accept)
+        found = super().take_any(name, hosts, accept=accept)
         self.struck[name] += found is not None
         return found
 
@@ -249,67 +260,3 @@ class SimGuest(MemoryGuest):
 
 def _counted(inner: MemorySession | SimSession, target: Target, calls: Calls) -> SimSession:
     return inner if isinstance(inner, SimSession) else SimSession(inner, target.host, calls)
-
-
-class _CountedRepo:
-    def __init__(self, inner: MemoryRepo, calls: Calls) -> None:
-        self._inner = inner
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
-        method = getattr(self._inner, name)
-
-        async def call(*args: object, **fields: object) -> object:
-            return await self._calls.make(f"git {name}", lambda: method(*args, **fields))
-
-        return call
-
-
-def counted_repo(inner: MemoryRepo, calls: Calls) -> Repo:
-    """The repository as one process uses it."""
-    return cast("Repo", _CountedRepo(inner, calls))
-
-
-class SimJournal:
-    """A journal that outlives its processes; evidence that was not yet written dies with one."""
-
-    def __init__(self) -> None:
-        self.rows: list[Entry] = []
-        self.acknowledged: list[tuple[str, str, str]] = []
-        self.calls = Calls()
-        self._queued: list[tuple[str, str, str, dict[str, str]]] = []
-
-    def opened_by(self, calls: Calls) -> None:
-        """Another process goes on; what the last one had queued is lost."""
-        self.calls = calls
-        self._queued = []
-
-    async def intent(self, host: str, step: str, **data: str) -> None:
-        await self._write(host, step, "intent", data)
-
-    def evidence(self, host: str, step: str, **data: str) -> None:
-        if not self.calls.dead:
-            self._queued.append((host, step, "evidence", dict(data)))
-            asyncio.get_running_loop().call_later(0.003, self._flush, self.calls)
-
-    async def result(self, host: str, step: str, **data: str) -> None:
-        await self._write(host, step, "result", data)
-
-    def entries(self) -> tuple[Entry, ...]:
-        return tuple(self.rows)
-
-    async def _write(self, host: str, step: str, what: str, data: dict[str, str]) -> None:
-        async def commit() -> None:
-            self._queued.append((host, step, what, dict(data)))
-            self._flush(self.calls)
-            await asyncio.sleep(0.001)
-
-        await self.calls.make(f"journal {what} {host} {step}", commit)
-        self.acknowledged.append((host, step, what))
-
-    def _flush(self, owner: Calls) -> None:
-        if owner is not self.calls or owner.dead:
-            return
-        for host, step, what, data in self._queued:
-            self.rows.append(Entry(seq=len(self.rows) + 1, host=host, step=step, what=what, data=data))
-        self._queued = []

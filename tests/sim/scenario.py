@@ -1,4 +1,4 @@
-"""What a seed means: acts on one to three hosts, with faults and deaths at calls that the seed chooses.
+"""Plays the acts of a script on a site of its own.
 
 An act is one run. It may be killed up to three times and is resumed each time; then the faults end, time passes until
 the dead-men have spoken, and what is left is resumed until it is done.
@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,16 @@ from pvenix.model.errors import ExitCode
 from pvenix.model.events import HostEnded
 from pvenix.model.plan import Task
 from pvenix.model.verbs import ONBOARDING
+from pvenix_lab.site.faults import CATALOGUE, Kind
 from pvenix_lab.site.guest.generations import generations
+from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
+from tests.contract.memory_repo import Loss
 from tests.sim.gitless import Gitless
-from tests.sim.golden import CONTROLLER, NEWCOMERS, RESIDENTS, Golden, workplace
+from tests.sim.golden import CONTROLLER, NAMESAKE, RESIDENTS, Golden, workplace
 from tests.sim.invariants import Invariants, require
 from tests.sim.ports import Calls
+from tests.sim.script import Act, Death, Script
+from tests.sim.troubles import Strike
 from tests.sim.virtual import run_virtual
 from tests.sim.world import Sim
 
@@ -33,134 +36,6 @@ REST_S = 1500.0
 """Longer than every dead-man, health budget and task."""
 GOOD = (ExitCode.OK,)
 RESUMES = 4
-PROTECTED = "dns01"
-"""The resident whose destruction the inventory forbids."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strike:
-    """One fault: when, which, for whom."""
-
-    call: int
-    name: str
-    host: str = ""
-    args: dict[str, Any] = field(default_factory=dict)
-    lasts_s: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Death:
-    """The process is killed at a call, before its effect or after; somebody comes back to it `pause_s` later.
-
-    With `anew` they start another run of the same instead of resuming, which must find what the first one left.
-    """
-
-    call: int = 0
-    on: str = ""
-    """Instead of a number: the first call whose name contains this."""
-    before: bool = True
-    pause_s: float = 0.0
-    anew: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Act:
-    """One run with what befalls it."""
-
-    kind: str
-    hosts: tuple[str, ...]
-    strikes: tuple[Strike, ...] = ()
-    deaths: tuple[Death, ...] = ()
-    meanwhile: tuple[Strike, ...] = ()
-    """What happens while the process is dead."""
-    serial: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Script:
-    """The acts of a seed."""
-
-    seed: int
-    acts: tuple[Act, ...]
-
-
-Trouble = tuple[str, Callable[[random.Random], dict[str, object]]]
-_ANYWHERE: tuple[Trouble, ...] = (
-    ("ssh-drop", lambda _: {}),
-    ("ssh-cut-during-activation", lambda _: {}),
-    ("port-closed-by-new-system", lambda _: {}),
-    ("activation-slow", lambda rng: {"seconds": rng.choice((5, 60, 110, 130, 200))}),
-    ("activation-hangs", lambda _: {}),
-    ("unit-fails", lambda _: {}),
-    ("build-fails", lambda _: {}),
-    ("eval-fails", lambda _: {}),
-    ("pve-596", lambda rng: {"method": rng.choice(("POST", "PUT", "GET")), "effect": rng.random() < 0.5}),
-    ("pve-500", lambda rng: {"method": rng.choice(("POST", "PUT", "GET"))}),
-    ("repository-away", lambda _: {}),
-    ("main-moves", lambda _: {}),
-    ("reboot", lambda _: {}),
-    ("edit", lambda _: {}),
-)
-_ONBOARDING: tuple[Trouble, ...] = (
-    ("clone-fails-in-task", lambda _: {"message": "clone failed: storage is busy"}),
-    ("clone-slow", lambda rng: {"seconds": rng.choice((20, 300))}),
-    ("agent-absent", lambda _: {}),
-    ("pve-596", lambda rng: {"method": "POST", "path": "clone", "effect": rng.random() < 0.7}),
-    ("pve-596", lambda rng: {"method": "POST", "path": "start", "effect": rng.random() < 0.7}),
-    ("pve-596", lambda rng: {"method": "PUT", "path": "config", "effect": rng.random() < 0.7}),
-)
-_RETIRING: tuple[Trouble, ...] = (
-    ("pve-596", lambda rng: {"method": "DELETE", "effect": rng.random() < 0.7}),
-    ("pve-596", lambda rng: {"method": "POST", "path": "stop", "effect": rng.random() < 0.7}),
-)
-_SPAN = {"onboard": 130, "rebuild": 60, "rollback": 60, "retire": 20}
-"""About how many calls a host's part of an act makes."""
-
-
-def script(seed: int) -> Script:
-    """The acts that a seed stands for."""
-    rng = random.Random(seed * 7919 + 1)
-    acts: list[Act] = []
-    newcomers: tuple[str, ...] = ()
-    if rng.random() < 0.55:
-        newcomers = tuple(rng.sample(NEWCOMERS, rng.choice((1, 1, 2))))
-        acts.append(_act(rng, "onboard", newcomers))
-    residents = tuple(rng.sample(RESIDENTS, rng.choice((1, 2)) if not newcomers else rng.choice((0, 1))))
-    if residents:
-        acts.append(_act(rng, "rebuild", (*residents, *newcomers)[:3]))
-    everyone = (*residents, *newcomers)
-    if rng.random() < 0.5:
-        acts.append(_act(rng, "rollback", (rng.choice(everyone),)))
-    if rng.random() < 0.4 and set(everyone) != {PROTECTED}:
-        acts.append(_act(rng, "retire", (rng.choice([host for host in everyone if host != PROTECTED]),)))
-    return Script(seed=seed, acts=tuple(acts))
-
-
-def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
-    span = _SPAN[kind] * len(hosts)
-    own = {"onboard": _ONBOARDING, "retire": _RETIRING}.get(kind, ())
-    strikes = []
-    for _ in range(rng.choice((0, 1, 1, 2, 3))):
-        name, arguments = rng.choice(own if own and rng.random() < 0.4 else _ANYWHERE)
-        strikes.append(
-            Strike(
-                call=rng.randint(1, span),
-                name=name,
-                host=rng.choice(hosts),
-                args=arguments(rng),
-                lasts_s=rng.choice((5.0, 40.0, 400.0)),
-            )
-        )
-    deaths = tuple(
-        Death(
-            call=rng.randint(1, span),
-            before=rng.random() < 0.5,
-            pause_s=rng.choice((0.0, 1.0, 30.0, 130.0, 600.0)),
-            anew=rng.random() < 0.25,
-        )
-        for _ in range(rng.choice((0, 1, 1, 2, 3)))
-    )
-    return Act(kind=kind, hosts=hosts, strikes=tuple(strikes), deaths=deaths, serial=rng.choice((0, 0, 1)))
 
 
 class Play:
@@ -185,6 +60,8 @@ class Play:
             async with sim.site:
                 running = (CONTROLLER, *(host for host in hosts if host in RESIDENTS))
                 self._golden.boot(sim.site, running, real_files=self._git is None)
+                if not self.told.namesake:
+                    del sim.site.cluster.vms[NAMESAKE]
                 self.rules.begin(sim)
                 self.rules.mark(sim)
                 for number, act in enumerate(self.told.acts):
@@ -225,9 +102,9 @@ class Play:
 
     async def _with_trouble(self, number: int, act: Act) -> tuple[RunDir, ExitCode | None]:
         """The run with its faults, killed and resumed as told; another run where somebody begins anew."""
-        due: dict[int, list[Callable[[], object]]] = {}
+        due: dict[int | str, list[Callable[[], object]]] = {}
         for strike in act.strikes:
-            due.setdefault(strike.call, []).append(functools.partial(self._strike, strike))
+            due.setdefault(strike.on or strike.call, []).append(functools.partial(self._strike, strike))
         run, resume = self._prepare(number, act), False
         code: ExitCode | None = None
         for death in (*act.deaths, Death()):
@@ -252,43 +129,71 @@ class Play:
         return any("attempt" in row.data for row in rows)
 
     def _strike(self, strike: Strike) -> None:
-        sim, host = self.sim, strike.host
+        sim = self.sim
         sim.note(f"!!! {strike}")
         sim.reached[f"strikes {strike.name}"] += 1
-        guest = sim.guest(host)
-        match strike.name:
-            case "repository-away":
-                sim.remote.reachable = False
-                asyncio.get_running_loop().call_later(strike.lasts_s, self._repository_back)
-            case "main-moves":
-                if sim.remote.reachable:
-                    sim.change_main("docs/notes.md", f"at {sim.calls.count}\n")
-            case "ssh-drop":
-                if guest is not None:
-                    guest.cut_connections()
-            case "reboot":
-                if guest is not None and guest.running:
-                    sim.rebooted[host] = asyncio.get_running_loop().time()
-                    guest.reboot()
-            case "edit":
-                if guest is not None and guest.tree.exists("/etc/nixos/nix/configuration.nix"):
-                    guest.tree.put("/etc/nixos/nix/configuration.nix", "by hand\n")
-            case "agent-absent":
-                sim.site.faults.arm(strike.name, host, times=0)
-                loop = asyncio.get_running_loop()
-                loop.call_later(strike.lasts_s, lambda: sim.site.faults.clear(strike.name, host))
-            case name:
-                sim.site.faults.arm(name, host, times=1, **strike.args)
+        if strike.name in CATALOGUE:
+            self._arm(strike)
+        else:
+            getattr(self, "_" + strike.name.replace("-", "_"))(strike)
+
+    def _arm(self, strike: Strike) -> None:
+        sim, spec, host = self.sim, CATALOGUE[strike.name], strike.host
+        if spec.needs_host and not self._is_alone(host):
+            return  # it befalls a VM, and there is none yet, or another one might be meant
+        if strike.name == "id-taken" and sim.golden.fleet.hosts[host].machine.proxmox.vmid:
+            return  # the inventory wants this id: a person has to choose another
+        if strike.name.startswith("template-"):
+            self.rules.strangers.pop(TEMPLATE_VMID, None)  # somebody changes it
+        if strike.name == "guest-reboots":
+            sim.rebooted[host] = asyncio.get_running_loop().time()
+        schedule: dict[str, Any] = {"nth": strike.nth} if spec.kind is Kind.OCCASION else {}
+        if spec.kind is Kind.STATE:
+            schedule = {"for_s": strike.lasts_s}
+        try:
+            sim.site.faults.arm(strike.name, host, **schedule, **strike.args)
+        except ValueError as refused:
+            sim.note(f"!!! it could not: {refused}")  # the VM is off, or has no disk
+
+    def _is_alone(self, host: str) -> bool:
+        named = [vm for vm in self.sim.site.cluster.vms.values() if vm.name == host]
+        return len(named) == len(self.sim.own_vms(host)) == 1
+
+    def _repository_away(self, strike: Strike) -> None:
+        self.sim.remote.reachable = False
+        asyncio.get_running_loop().call_later(strike.lasts_s, self._repository_back)
 
     def _repository_back(self) -> None:
         self.sim.remote.reachable = True
+
+    def _main_moves(self, _strike: Strike) -> None:
+        if self.sim.remote.reachable:
+            self.sim.change_main("docs/notes.md", f"at {self.sim.calls.count}\n")
+
+    def _git_race(self, _strike: Strike) -> None:
+        self.sim.remote.races += 1
+
+    def _git_refused(self, strike: Strike) -> None:
+        self.sim.remote.refuse = lambda _ref: "no space left on device"
+        asyncio.get_running_loop().call_later(strike.lasts_s, self._git_taken)
+
+    def _git_taken(self) -> None:
+        self.sim.remote.refuse = lambda _ref: None
+
+    def _git_cut(self, strike: Strike) -> None:
+        self.sim.remote.loss = Loss.AFTER if strike.args["after"] else Loss.BEFORE
+
+    def _edit(self, strike: Strike) -> None:
+        guest = self.sim.guest(strike.host)
+        if guest is not None and guest.tree.exists("/etc/nixos/nix/configuration.nix"):
+            guest.tree.put("/etc/nixos/nix/configuration.nix", "by hand\n")
 
     async def _rest(self, act: Act) -> None:
         """The faults are over; time passes until nothing moves by itself any more."""
         sim = self.sim
         await asyncio.sleep(REST_S)
         sim.site.faults.clear()
-        sim.remote.reachable = True
+        sim.remote.calm()
         self.rules.at_rest(sim)
         self.rules.mark(sim)
         for host in act.hosts:

@@ -8,7 +8,9 @@ import pytest
 
 from pvenix.model.events import Command, Event
 from tests.sim.golden import Golden
-from tests.sim.scenario import Act, Script, Strike, replay
+from tests.sim.scenario import replay
+from tests.sim.script import Act, Script
+from tests.sim.troubles import Strike
 
 pytestmark = pytest.mark.sim
 

@@ -13,8 +13,11 @@ import pytest
 
 from pvenix.model.events import StepEnded
 from pvenix.model.verbs import ONBOARDING
+from pvenix_lab.site.faults import CATALOGUE
 from tests.sim.golden import Golden
-from tests.sim.scenario import Act, Script, replay, script
+from tests.sim.scenario import replay
+from tests.sim.script import Act, Script, script
+from tests.sim.troubles import LEFT_OUT, TROUBLES
 
 SEEDS: Final = int(os.environ.get("SIM_SEEDS", "200"))
 FIRST: Final = int(os.environ.get("SIM_FIRST", "0"))
@@ -48,14 +51,19 @@ def test_a_seed_tells_the_same_story_twice(golden: Golden) -> None:
     assert stories[0] == stories[1]
 
 
+def test_every_fault_of_the_catalogue_befalls_a_run_or_is_left_out_for_a_reason() -> None:
+    assert {trouble.name for trouble in TROUBLES} & LEFT_OUT.keys() == set()
+    assert CATALOGUE.keys() <= {trouble.name for trouble in TROUBLES} | LEFT_OUT.keys()
+
+
 def test_the_seeds_reach_every_kind_of_trouble() -> None:
     """A simulation that nothing befalls proves nothing."""
-    acts = [act for seed in range(150) for act in script(seed).acts]
+    acts = [act for seed in range(2000) for act in script(seed).acts]
     kinds = Counter(act.kind for act in acts)
     strikes = Counter(strike.name for act in acts for strike in act.strikes)
     deaths = [death for act in acts for death in act.deaths]
-    assert min(kinds[kind] for kind in ("onboard", "rebuild", "rollback", "retire")) > 40
-    assert min(strikes.values()) > 5
-    assert len(strikes) == 17
-    assert len(deaths) > 300
+    assert min(kinds[kind] for kind in ("onboard", "rebuild", "rollback", "retire")) > 500
+    assert strikes.keys() == {trouble.name for trouble in TROUBLES}
+    assert min(strikes.values()) > 10
+    assert len(deaths) > 4000
     assert {death.before for death in deaths} == {death.anew for death in deaths} == {True, False}

@@ -9,7 +9,9 @@ import pytest
 from pvenix.model.events import Command, StepEnded
 from pvenix.model.verbs import ONBOARDING
 from tests.sim.golden import Golden
-from tests.sim.scenario import Act, Death, Play, Script, Strike, replay
+from tests.sim.scenario import Play, replay
+from tests.sim.script import Act, Death, Script
+from tests.sim.troubles import Strike
 
 pytestmark = pytest.mark.sim
 
@@ -151,6 +153,15 @@ def test_a_failing_build_changes_nothing_and_the_other_host_goes_on(golden: Gold
 
 def test_a_confirmed_system_that_rebooted_is_seen_through(golden: Golden) -> None:
     death = Death(on="switch-to-configuration boot", before=False, pause_s=30)
-    reboot = Strike(call=0, name="reboot", host="docker01")
+    reboot = Strike(call=0, name="guest-reboots", host="docker01")
     play = played(golden, Act(kind="rebuild", hosts=("docker01",), deaths=(death,), meanwhile=(reboot,)))
     assert ends(play, "docker01", "rebuild")[0] == "changed"
+
+
+def test_a_host_that_went_back_with_a_full_disk_is_free_for_the_next_try(golden: Golden) -> None:
+    """Seed 955: the fence could not be moved to the full disk, and stood in the way of the very run that had left it."""
+    fails = Strike(call=1, name="unit-fails", host="docker01")
+    full = Strike(on="systemctl stop pvenix-activate", name="disk-full", host="docker01", lasts_s=400.0)
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), strikes=(fails, full)))
+    assert ends(play, "docker01", "rebuild")[:2] == ["rolled back", "changed"]
+    assert commands(play, "-released") == 1

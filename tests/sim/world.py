@@ -24,10 +24,11 @@ from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.pve.vm import Vm
-from tests.contract.memory_repo import MemoryRemote, MemoryRepo
+from tests.contract.memory_repo import MemoryRepo
 from tests.contract.pve_world import TOKEN
 from tests.sim.golden import NAMESAKE, STRANGER, Golden
-from tests.sim.ports import Calls, ForwardFaults, Machines, SimGuest, SimJournal, SimTransport, counted_repo
+from tests.sim.ports import Calls, ForwardFaults, Machines, SimGuest, SimTransport
+from tests.sim.records import SimJournal, SimRemote, counted_repo
 from tests.sim.virtual import LoopClock
 
 MARK = "pvenix-host: "
@@ -43,7 +44,7 @@ class Sim:
     golden: Golden
     site: Site
     faults: ForwardFaults
-    remote: MemoryRemote
+    remote: SimRemote
     machines: Machines
     rng: random.Random
     watch: Callable[[Sim, Event], None]
@@ -198,7 +199,7 @@ class Sim:
         old = self.remote.refs["refs/heads/main"]
         files = {**self.remote.commits[old].files, path: ("100644", text.encode())}
         new = self.remote.store(files, [old], who, f"Change {path}")
-        assert self.remote.push("refs/heads/main", new, old)
+        self.remote.refs["refs/heads/main"] = new
         self.note(f"somebody pushed {new[:10]}")
         return new
 

@@ -49,12 +49,15 @@ def giving_back(attempt: str) -> argv.Argv:
 
 
 async def release(remote: Remote, attempt: str) -> None:
-    """Give the fence back if `attempt` holds it; it is kept in the attempt's directory.
+    """Give the fence back if `attempt` holds it; it is kept in the attempt's directory, or aside where that disk is full.
 
-    Raises: OutcomeUnknown when the connection is lost, so that the attempt stays open until it was given back.
+    Raises: OutcomeUnknown when the connection is lost, so that the attempt stays open until it was given back;
+    RemoteFailure when the host keeps it.
     """
     if await _owners(remote) == [attempt]:
-        received(await remote.try_write(giving_back(attempt), show_output=False))
+        moved = received(await remote.try_write(giving_back(attempt), show_output=False))
+        if moved.exit_status:
+            await remote.write(("mv", "-T", argv.FENCE, f"{_BESIDE}/{attempt}-released"))  # takes no space
 
 
 async def _owners(remote: Remote) -> list[str]:

@@ -1,0 +1,89 @@
+"""What a seed means: acts on one to three hosts, with faults and deaths at calls that the seed chooses."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from tests.sim.golden import NEWCOMERS, RESIDENTS
+from tests.sim.troubles import Strike, befalling
+
+PROTECTED: Final = "dns01"
+"""The resident whose destruction the inventory forbids."""
+SPAN: Final = {"onboard": 130, "rebuild": 60, "rollback": 60, "retire": 20}
+"""About how many calls a host's part of an act makes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Death:
+    """The process is killed at a call, before its effect or after; somebody comes back to it `pause_s` later.
+
+    With `anew` they start another run of the same instead of resuming, which must find what the first one left.
+    """
+
+    call: int = 0
+    on: str = ""
+    """Instead of a number: the first call whose name contains this."""
+    before: bool = True
+    pause_s: float = 0.0
+    anew: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """One run with what befalls it."""
+
+    kind: str
+    hosts: tuple[str, ...]
+    strikes: tuple[Strike, ...] = ()
+    deaths: tuple[Death, ...] = ()
+    meanwhile: tuple[Strike, ...] = ()
+    """What happens while the process is dead."""
+    serial: int = 0
+    rival_s: float = -1.0
+    """When somebody on another machine begins a run of the same; negative never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """The acts of a seed."""
+
+    seed: int
+    acts: tuple[Act, ...]
+    namesake: bool = True
+    """Whether somebody else's VM has the name of a newcomer. Faults find a VM by its name, so some need that there is none."""
+
+
+def script(seed: int) -> Script:
+    """The acts that a seed stands for."""
+    rng = random.Random(seed * 7919 + 1)
+    acts: list[Act] = []
+    newcomers: tuple[str, ...] = ()
+    if rng.random() < 0.55:
+        newcomers = tuple(rng.sample(NEWCOMERS, rng.choice((1, 1, 2))))
+        acts.append(_act(rng, "onboard", newcomers))
+    residents = tuple(rng.sample(RESIDENTS, rng.choice((1, 2)) if not newcomers else rng.choice((0, 1))))
+    if residents:
+        acts.append(_act(rng, "rebuild", (*residents, *newcomers)[:3]))
+    everyone = (*residents, *newcomers)
+    if rng.random() < 0.5:
+        acts.append(_act(rng, "rollback", (rng.choice(everyone),)))
+    if rng.random() < 0.4 and set(everyone) != {PROTECTED}:
+        acts.append(_act(rng, "retire", (rng.choice([host for host in everyone if host != PROTECTED]),)))
+    return Script(seed=seed, acts=tuple(acts), namesake=rng.random() < 0.5)
+
+
+def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
+    span = SPAN[kind] * len(hosts)
+    strikes = tuple(befalling(rng, kind, hosts, span) for _ in range(rng.choice((0, 1, 2, 2, 3, 4))))
+    deaths = tuple(
+        Death(
+            call=rng.randint(1, span),
+            before=rng.random() < 0.5,
+            pause_s=rng.choice((0.0, 1.0, 30.0, 130.0, 600.0)),
+            anew=rng.random() < 0.25,
+        )
+        for _ in range(rng.choice((0, 1, 1, 2, 3)))
+    )
+    return Act(kind=kind, hosts=hosts, strikes=strikes, deaths=deaths, serial=rng.choice((0, 0, 1)))
