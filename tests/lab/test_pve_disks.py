@@ -330,3 +330,29 @@ def test_a_template_tells_what_its_disks_can_do(tmp_path: Path) -> None:
         assert (await lab.get(f"{VM}/feature", feature="clone"))["hasFeature"] == 0
 
     in_lab(tmp_path, story)
+
+
+def test_a_cloud_init_drive_that_goes_is_freed_and_one_that_moves_keeps_its_name(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        assert await lab.done("POST", f"{VM}/move_disk", disk="ide2", storage="tankb1", delete="1") == "OK"
+        assert (await lab.get(f"{VM}/config"))["ide2"].startswith("tankb1:vm-250-cloudinit,media=cdrom")
+        await lab.ask("PUT", f"{VM}/config", delete="ide2")
+        assert not any("cloudinit" in volume.name for volume in volumes.owned(lab.site.cluster, "tappaas1", 250))
+        assert "unused0" not in await lab.get(f"{VM}/config")
+
+    in_lab(tmp_path, story)
+
+
+def test_a_pending_change_that_cannot_be_applied_goes_on_waiting_and_the_vm_starts(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        await lab.ask("PUT", f"{VM}/config", sata0="tanka1:4")
+        await lab.done("POST", f"{VM}/snapshot", snapname="one")
+        refused = await lab.ask("PUT", f"{VM}/config", delete="sata0", force="1")
+        assert refused.body is not None
+        assert refused.body["errors"]["sata0"].startswith("unable to apply pending change sata0 : unable to delete")
+        assert await lab.done("POST", f"{VM}/status/start") == "OK"
+        assert await waiting(lab) == {"sata0": {"delete": 2}}
+
+    in_lab(tmp_path, story)

@@ -128,8 +128,8 @@ def write_change(call: Call, vm: Vm, change: Change, log: Callable[[str], None] 
         return
     if vm.running:
         pending.hotplug(call, vm, change.modified)
-    else:
-        pending.apply(call, vm)
+    elif errors := pending.apply(call, vm):
+        raise ParameterError(errors)
 
 
 def _boot_order(vm: Vm) -> list[str]:
@@ -205,7 +205,7 @@ class _Writer:
             _protected(vm, f"drive '{key}'")
             _need_drive(self.call, vm, value)
             if waiting is not None:
-                register_unused(vm, parse_drive(waiting))
+                register_unused(self.call.cluster, vm, parse_drive(waiting))
         elif key.startswith(_DEVICE):
             need_device(self.call, vm.vmid, key, value)
         vm.pending[key] = None
@@ -240,7 +240,7 @@ class _Writer:
         _need_drive(self.call, vm, value)
         waiting = vm.pending.get(key)
         if waiting is not None:
-            register_unused(vm, parse_drive(waiting))
+            register_unused(self.call.cluster, vm, parse_drive(waiting))
         vm.pending.update(Disks(call=self.call, vm=vm, node=vm.node).create({key: value}))
         if self.boot and is_cdrom(parse_drive(value), strict=True) and key not in self.boot:
             self.boot.append(key)

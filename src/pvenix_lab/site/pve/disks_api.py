@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.call import Call, check_lock, find_vm, route
 from pvenix_lab.site.pve.config_write import Change, check_change, check_vm, write_change
-from pvenix_lab.site.pve.disks import make_base
-from pvenix_lab.site.pve.drives import UNUSED, in_use, is_cdrom, parse_drive, print_drive, register_unused
+from pvenix_lab.site.pve.disks import make_base, make_cloudinit
+from pvenix_lab.site.pve.drives import UNUSED, add_unused, in_use, is_cdrom, parse_drive, print_drive
 from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.formats import split_list
@@ -126,15 +126,18 @@ async def _move(call: Call, task: Task, vm: Vm, drive: dict[str, str], old: Volu
     fmt = call.text("format") or (old.format if files else "raw")
     now = int(call.site.wall())
     task.log(f"create full clone of drive {key} ({old.volid})")
-    new = volumes.allocate(cluster, storage, vm.node, vm.vmid, old.size, fmt=fmt, now=now)
+    if is_cdrom(drive):  # only the cloud-init drive comes here, and it keeps its name
+        new = make_cloudinit(call, storage, vm.node, vm.vmid, call.text("format") or None)
+    else:
+        new = volumes.allocate(cluster, storage, vm.node, vm.vmid, old.size, fmt=fmt, now=now)
     await call.site.sleep(call.site.timings.clone_s)
     size = print_size(old.size)
     task.log(f"transferred {size} of {size} (100.00%)")
-    if vm.template:
+    if vm.template and not is_cdrom(drive):
         make_base(call, new)
     vm.config[key] = print_drive(new.volid, drive | {"size": size})
     if not call.flag("delete"):
-        register_unused(vm, {"file": old.volid})
+        add_unused(vm, old.volid)
         return
     try:
         volumes.free(cluster, old)

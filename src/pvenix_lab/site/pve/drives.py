@@ -13,6 +13,7 @@ from pvenix_lab.site.pve.vm import DISK_KEY, parse_properties
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pvenix_lab.site.pve.cluster import Cluster
     from pvenix_lab.site.pve.schema import Value
     from pvenix_lab.site.pve.vm import ConfigValue, Vm
 
@@ -52,11 +53,24 @@ def is_cloudinit(key: str, value: object) -> bool:
     return DISK_KEY.match(key) is not None and "cloudinit" in str(value).partition(",")[0]
 
 
-def register_unused(vm: Vm, drive: Mapping[str, str]) -> None:
-    """Keep a detached disk as the next `unusedN`; nothing for a CD-ROM, a foreign volume and one that is named already."""
+def register_unused(cluster: Cluster, vm: Vm, drive: Mapping[str, str]) -> None:
+    """Keep a detached disk as the next `unusedN`; nothing for a CD-ROM, a foreign volume and one that is named already.
+
+    The volume of a cloud-init drive is freed. Raises PveError if there are too many unused ones.
+    """
     volid = drive.get("file", "")
+    if "cloudinit" in volid:
+        volume = volumes.find(cluster, vm.node, volid)
+        if volume is not None and volume.vmid == vm.vmid:
+            volumes.free(cluster, volume)
+        return
     if is_cdrom(drive) or ":" not in volid or volumes.owner_of(volid.partition(":")[2]) != vm.vmid:
         return
+    add_unused(vm, volid)
+
+
+def add_unused(vm: Vm, volid: str) -> None:
+    """Keep a volume as the next `unusedN`, unless it is one already. Raises PveError if there are too many."""
     if any(UNUSED.fullmatch(key) and value == volid for key, value in vm.config.items()):
         return
     free = next((n for n in range(MAX_UNUSED) if f"unused{n}" not in vm.config), None)

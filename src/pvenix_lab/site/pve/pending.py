@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pvenix_lab.site.pve import cloudinit
 from pvenix_lab.site.pve.disks import deallocate
 from pvenix_lab.site.pve.drives import is_cdrom, is_cloudinit, parse_drive, register_unused
-from pvenix_lab.site.pve.errors import ParameterError
+from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.snippets import snippets
 from pvenix_lab.site.pve.vm import DISK_KEY, NET_KEY, parse_properties
@@ -52,21 +52,34 @@ def clean(vm: Vm) -> None:
             vm.forced.discard(key)
 
 
-def apply(call: Call, vm: Vm) -> None:
-    """Apply every pending change to a stopped VM; a detached disk becomes `unusedN`, or is freed where that was asked."""
+def apply(call: Call, vm: Vm) -> dict[str, str]:
+    """Apply every pending change to a stopped VM; a detached disk becomes `unusedN`, or is freed where that was asked.
+
+    The result tells by option what could not be applied and goes on waiting.
+    """
     clean(vm)
+    errors: dict[str, str] = {}
     drive_written = False
     for key, value in list(vm.pending.items()):
-        _detach_old(call, vm, key, value)
-        if value is None:
-            vm.config.pop(key, None)
-        else:
-            vm.config[key] = value
-            drive_written = drive_written or is_cloudinit(key, value)
-        del vm.pending[key]
-    vm.forced.clear()
+        try:
+            _detach_old(call, vm, key, value)
+        except PveError as error:
+            errors[key] = f"unable to apply pending change {key} : {error.message}\n"
+            continue
+        _take(vm, key, value)
+        drive_written = drive_written or (value is not None and is_cloudinit(key, value))
     if drive_written:
         _regenerate(call, vm)
+    return errors
+
+
+def _take(vm: Vm, key: str, value: ConfigValue | None) -> None:
+    if value is None:
+        vm.config.pop(key, None)
+    else:
+        vm.config[key] = value
+    del vm.pending[key]
+    vm.forced.discard(key)
 
 
 def hotplug(call: Call, vm: Vm, keys: set[str]) -> None:
@@ -84,13 +97,12 @@ def hotplug(call: Call, vm: Vm, keys: set[str]) -> None:
         if fault:
             errors[key] = f"hotplug problem - {fault}\n"
         elif _takes(vm, key, old, value):
-            _detach_old(call, vm, key, value)
-            if value is None:
-                vm.config.pop(key, None)
+            try:
+                _detach_old(call, vm, key, value)
+            except PveError as error:
+                errors[key] = f"hotplug problem - {error.message}\n"
             else:
-                vm.config[key] = value
-            del vm.pending[key]
-            vm.forced.discard(key)
+                _take(vm, key, value)
     if "cloudinit" in _features(vm):
         _regenerate(call, vm)
     if errors:
@@ -113,7 +125,7 @@ def _detach_old(call: Call, vm: Vm, key: str, value: ConfigValue | None) -> None
     if value is None and key in vm.forced:
         deallocate(call, vm, key, drive)
     else:
-        register_unused(vm, drive)
+        register_unused(call.cluster, vm, drive)
 
 
 def _features(vm: Vm) -> frozenset[str]:

@@ -58,7 +58,8 @@ async def start_now(call: Call, vm: Vm, task: Task) -> None:
         check_lock(vm)
     if vm.running:
         raise PveError(f"VM {vm.vmid} already running")
-    apply_pending(call, vm)
+    for text in apply_pending(call, vm).values():
+        task.log(text.rstrip())
     if vm.cloudinit_drive() is not None:
         check_custom(call, vm, vm.config.get("cicustom"))
         remake_cloudinit(call, vm)

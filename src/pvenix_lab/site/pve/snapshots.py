@@ -218,7 +218,7 @@ def _apply(call: Call, vm: Vm, snapshot: Snapshot) -> bool:
     now = {disk["file"] for disk in vm.disks().values()}
     for disk in before:
         if disk["file"] not in now:
-            register_unused(vm, disk)
+            register_unused(call.cluster, vm, disk)
     if "vmgenid" in vm.config:
         vm.config["vmgenid"] = new_uuid(call.site.rng)
     vm.current_parent, vm.lock = snapshot.name, None

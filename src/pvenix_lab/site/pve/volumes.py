@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.site.pve.errors import PveError
 from pvenix_lab.site.pve.sizes import GIB, size_bytes
-from pvenix_lab.site.pve.vm import parse_properties
+from pvenix_lab.site.pve.vm import DISK_KEY, parse_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pvenix_lab.site.pve.cluster import Cluster, Storage
     from pvenix_lab.site.pve.vm import Vm
@@ -125,7 +125,7 @@ def enter_vm(cluster: Cluster, vm: Vm) -> None:
     """Enter what one VM names and no entry stands for yet."""
     cluster.volumes.known.add(vm.vmid)
     ctime = int(parse_properties(str(vm.config.get("meta", ""))).get("ctime", "0"))
-    for disk in vm.disks().values():
+    for disk in _drives_of(vm):
         home, found, name = disk.get("file", "").partition(":")
         storage = cluster.storages.get(home)
         if not found or storage is None:
@@ -137,6 +137,15 @@ def enter_vm(cluster: Cluster, vm: Vm) -> None:
                 storage=home, name=name, size=size, format=format_of(name), vmid=owner_of(name), content=content_of(name),
                 parent=parent_of(name), node=key[0], ctime=ctime,
             )  # fmt: skip
+
+
+def _drives_of(vm: Vm) -> Iterator[dict[str, str]]:
+    """The drives that the VM names, now, in a pending change or in a snapshot; the present one first."""
+    configs: list[Mapping[str, object]] = [vm.config, vm.pending, *(s.config for s in vm.snapshots.values())]
+    for config in configs:
+        for key, value in sorted(config.items()):
+            if value is not None and (DISK_KEY.match(key) or key.startswith("unused")):
+                yield parse_properties(str(value), "file")
 
 
 def parent_of(name: str) -> str | None:
