@@ -55,7 +55,9 @@ def test_a_token_cannot_get_a_ticket(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         response = await lab.ask("POST", "/access/ticket", username="root@pam", password="x")
         assert response.status == 403
-        assert response.reason == "URI '/access/ticket' not available with API token, need proper ticket."
+        text = "Permission check failed (URI '/access/ticket' not available with API token, need proper ticket."
+        assert response.reason == text
+        assert response.body == {"data": None, "message": f"{text}\n)\n"}
 
     in_lab(tmp_path, story)
 

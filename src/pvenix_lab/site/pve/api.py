@@ -40,7 +40,6 @@ from pvenix_lab.site.pve.errors import (
     ParameterError,
     PermissionDeniedError,
     PveError,
-    TokenNotAllowedError,
     UnauthorizedError,
 )
 from pvenix_lab.site.pve.permissions import Caller, check_permissions
@@ -97,8 +96,8 @@ async def _answer(
     if match is None:
         raise NotImplementedHereError(f"Method '{method} {path}' not implemented")
     merged = _merge(match, params)
-    if caller.is_token and not match.method.token_allowed:
-        raise TokenNotAllowedError(f"URI '{path}' not available with API token, need proper ticket.")
+    if given.is_token and not match.method.token_allowed:
+        raise PermissionDeniedError(f"URI '{path}' not available with API token, need proper ticket.\n")
     check_permissions(match.method.permissions, caller, merged)
     node = hops.serving_node(site.cluster, match)
     if cut := await hops.obstacle(site, match, node):
@@ -119,9 +118,10 @@ async def _answer(
 
 
 def _caller(site: Site, method: str, path: str, given: Credentials) -> Caller:
-    if (method, path) in _OPEN_TO_ALL and not given.authorization and not given.cookie:
+    """Who calls; where nobody has to, not even a wrong token is looked at."""
+    if (method, path) in _OPEN_TO_ALL:
         return Caller(auth_id="", rights=site.cluster.rights)
-    return authenticate(site, given, "GET" if (method, path) in _OPEN_TO_ALL else method)
+    return authenticate(site, given, method)
 
 
 def _merge(match: Match, params: Mapping[str, str | Sequence[str]]) -> dict[str, str | list[str]]:
@@ -170,8 +170,6 @@ async def _failure(site: Site, error: PveError) -> Response:
     body: dict[str, Any] = {"data": None, "message": f"{error.message}\n"}
     if isinstance(error, ParameterError):
         body["errors"] = error.errors
-    if isinstance(error, PermissionDeniedError | TokenNotAllowedError | NotImplementedHereError):
-        body = {"data": None, "message": f"{error.message}\n"}
     return Response(status=error.status, reason=reason, body=body)
 
 

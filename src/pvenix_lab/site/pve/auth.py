@@ -35,6 +35,17 @@ class Credentials:
     cookie: str | None = None
     csrf: str | None = None
 
+    @property
+    def is_token(self) -> bool:
+        """True for an API token that no ticket goes before."""
+        return self.ticket is None and bool(self.authorization and self.authorization.startswith("PVEAPIToken"))
+
+    @property
+    def ticket(self) -> str | None:
+        """The ticket of the cookie, or of an Authorization header in the cookie's form."""
+        found = _COOKIE.search(f"{self.cookie or ''}; {self.authorization or ''}")
+        return found[1] if found else None
+
 
 def authenticate(site: Site, given: Credentials, method: str) -> Caller:
     """Who calls.
@@ -43,14 +54,14 @@ def authenticate(site: Site, given: Credentials, method: str) -> Caller:
         UnauthorizedError: nobody, or with a wrong secret; on 9.2 every wrong one has the same text.
     """
     token = _HEADER.fullmatch(given.authorization.strip()) if given.authorization else None
-    cookie = _COOKIE.search(f"{given.cookie or ''}; {given.authorization or ''}")
-    if token is None and cookie is None:
+    ticket = given.ticket
+    if token is None and ticket is None:
         raise UnauthorizedError("No ticket")
     rights = site.cluster.rights
     try:
-        if token is not None and cookie is None:
+        if token is not None and ticket is None:
             return Caller(auth_id=_token(rights, token[1], token[2], site.wall()), rights=rights)
-        user = ticket_user(site, cookie[1] if cookie else "")
+        user = ticket_user(site, ticket or "")
         check_user(rights, user, site.wall())
     except UnauthorizedError:
         if site.cluster.flavour is Flavour.PVE_8_4:

@@ -25,12 +25,6 @@ class PermissionDeniedError(PveError):
         super().__init__(f"Permission check failed ({what})" if what else "Permission check failed")
 
 
-class TokenNotAllowedError(PveError):
-    """HTTP 403 for a call that no API token may make."""
-
-    status = 403
-
-
 class ParameterError(PveError):
     """HTTP 400 with one text per faulty parameter."""
 
