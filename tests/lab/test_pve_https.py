@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from proxmoxer import ProxmoxAPI, ResourceException
+from proxmoxer import AuthenticationError, ProxmoxAPI, ResourceException
 
 from pvenix_lab.faces.http1 import BODY_LIMIT
 from pvenix_lab.faces.https import HttpsFace, make_ca_and_certificate
@@ -120,6 +120,36 @@ async def test_proxmoxer_clones_waits_and_reads_errors(tmp_path: Path) -> None:
         with pytest.raises(ResourceException) as faulty:
             node.qemu(8100).clone.post(newid=1)
         assert faulty.value.errors == {"newid": "invalid format - value does not look like a valid VM ID\n"}
+
+    async with served(tmp_path) as site:
+        await asyncio.to_thread(use, site)
+
+
+async def test_proxmoxer_logs_in_with_a_password_and_may_do_what_no_token_may(tmp_path: Path) -> None:
+    def use(site: Served) -> None:
+        password = str(site.lab.site.cluster.rights.users["root@pam"].password)
+        api = ProxmoxAPI("127.0.0.1", port=site.port, user="root@pam", password=password, verify_ssl=site.ca)
+        api.nodes("tappaas1").qemu(8100).config.put(args="-no-hpet")
+        made = api.access.users("viewer@pve").token("second").post(privsep=0)
+        assert made["full-tokenid"] == "viewer@pve!second"
+        api.access.acl.put(path="/vms/8100", roles="PVEVMUser", users="viewer@pve")
+        viewer = ProxmoxAPI(
+            "127.0.0.1",
+            port=site.port,
+            user="viewer@pve",
+            token_name="second",
+            token_value=made["value"],
+            verify_ssl=site.ca,
+        )
+        assert "VM.PowerMgmt" in viewer.access.permissions.get()["/vms/8100"]
+        with pytest.raises(ResourceException) as refused:
+            viewer.nodes("tappaas1").qemu(8100).clone.post(newid=250)
+        assert (refused.value.status_code, refused.value.content) == (
+            403,
+            "Permission check failed (/vms/8100, VM.Clone)",
+        )
+        with pytest.raises(AuthenticationError):
+            ProxmoxAPI("127.0.0.1", port=site.port, user="root@pam", password="wrong", verify_ssl=site.ca)
 
     async with served(tmp_path) as site:
         await asyncio.to_thread(use, site)
