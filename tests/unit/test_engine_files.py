@@ -13,7 +13,7 @@ import pytest
 from pvenix.adapters.text import sanitise
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
-from pvenix.engine.runfiles import Request, RunDir, RunStore
+from pvenix.engine.runfiles import Ask, Request, RunDir, RunStore
 from pvenix.engine.trust import Pin, TrustStore, parse_host_key, parse_pin
 from pvenix.model.errors import LocalResource, LockHeld, Refused, UsageError
 from pvenix.model.events import Event, Progress, RunEnded
@@ -103,7 +103,7 @@ def test_a_run_that_never_spoke_has_no_events(run: RunDir) -> None:
 def test_requests_are_taken_once_in_the_order_in_which_they_were_made(run: RunDir) -> None:
     run.request("pause")
     run.request("retry", "a1")
-    assert run.take_requests() == [Request(kind="pause"), Request(kind="retry", host="a1")]
+    assert run.take_requests() == [Request(kind=Ask.PAUSE), Request(kind=Ask.RETRY, host="a1")]
     assert run.take_requests() == []
 
 

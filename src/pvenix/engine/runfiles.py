@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,15 +33,25 @@ from pvenix.model.plan import RunPlan
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.01
-REQUESTS = ("cancel", "pause", "continue", "retry")
-"""What a front end may ask: stop starting steps; hold; go on; run failed hosts again."""
+
+
+class Ask(StrEnum):
+    """What a front end may ask of a run."""
+
+    CANCEL = "cancel"
+    """Start no further step."""
+    PAUSE = "pause"
+    CONTINUE = "continue"
+    """End a pause, and let the steps that wait for a turn begin."""
+    RETRY = "retry"
+    """Run failed hosts again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request of a front end."""
 
-    kind: str
+    kind: Ask
     host: str = ""
     """The host it is about, empty for the whole run."""
 
@@ -130,8 +141,8 @@ class RunDir:
 
         Raises: UsageError for an unknown request.
         """
-        if kind not in REQUESTS:
-            raise UsageError(f"a run knows no request {kind!r}", hint=f"one of: {', '.join(REQUESTS)}")
+        if kind not in set(Ask):
+            raise UsageError(f"a run knows no request {kind!r}", hint=f"one of: {', '.join(Ask)}")
         folder = self.path / "requests"
         name = f"{time.time_ns()}-{secrets.token_hex(2)}"
         temporary = folder / f".{name}"
@@ -147,9 +158,10 @@ class RunDir:
                 file.unlink()
             except OSError:
                 continue  # what cannot be taken away would be asked again and again
-            with contextlib.suppress(ValueError, LookupError, TypeError):  # not of our writing: nobody asked anything
+            # Not of our writing, or of a newer version's: nobody asked anything that we know.
+            with contextlib.suppress(ValueError, LookupError, TypeError):
                 data: dict[str, Any] = json.loads(text)
-                taken.append(Request(kind=data["kind"], host=data["host"]))
+                taken.append(Request(kind=Ask(data["kind"]), host=data["host"]))
         return taken
 
     @contextmanager

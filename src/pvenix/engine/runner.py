@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from typing import assert_never
 
 from pvenix.engine.execution import Execution, Tools, step_id
 from pvenix.engine.hostrun import best
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry
-from pvenix.engine.runfiles import Request, RunDir
+from pvenix.engine.runfiles import Ask, Request, RunDir
 from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, Progress, RunEnded, RunStarted, WaveStarted
@@ -130,15 +131,18 @@ class Runner:
 
     async def take(self, request: Request) -> None:
         """Do what a front end asks: cancel, pause, continue or retry."""
-        if request.kind == "pause":
-            self.gate.paused = True
-        elif request.kind == "retry":
-            for host in [request.host] if request.host else list(self.ends):
-                self._retry(host, asked=bool(request.host))
-        elif request.kind == "continue":
-            await self.gate.go_on()
-        elif request.kind == "cancel":
-            await self.gate.stop(request.host)
+        match request.kind:
+            case Ask.PAUSE:
+                self.gate.paused = True
+            case Ask.RETRY:
+                for host in [request.host] if request.host else list(self.ends):
+                    self._retry(host, asked=bool(request.host))
+            case Ask.CONTINUE:
+                await self.gate.go_on()
+            case Ask.CANCEL:
+                await self.gate.stop(request.host)
+            case _:
+                assert_never(request.kind)
 
     def _retry(self, host: str, *, asked: bool) -> None:
         """Run a host again that failed in the wave that is at work; tell why another one is not, if it was asked for."""

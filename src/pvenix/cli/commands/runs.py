@@ -12,7 +12,7 @@ from pvenix.cli.documents import show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
-from pvenix.engine.runfiles import REQUESTS
+from pvenix.engine.runfiles import Ask
 from pvenix.model.errors import ExitCode, UsageError
 from pvenix.model.events import RunEnded
 from pvenix.model.nearest import did_you_mean
@@ -72,7 +72,7 @@ def show(settings: Settings, /, *, run: str, log_of: str | None, follow: bool) -
 
 @command.command("ask", examples=("pvenix runs ask last cancel", "pvenix runs ask last retry --host dns01"))
 @RUN
-@click.argument("what", type=click.Choice(REQUESTS), help="What to ask for.")
+@click.argument("what", type=click.Choice([each.value for each in Ask]), help="What to ask for.")
 @click.option("--host", default="", help="Only for this host.")
 @click.pass_obj
 def ask(settings: Settings, /, *, run: str, what: str, host: str) -> None:
