@@ -1,0 +1,374 @@
+"""The handling of each failure as a text that can be taken away, with the test that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROWS_TEST: Final = "tests/story/test_fault_rows.py"
+TRAPS_TEST: Final = "tests/story/test_fault_traps.py"
+LAB_TEST: Final = "tests/story/test_faults_lab.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """One handling: the exact text of it in a file, and what stands there when it is gone."""
+
+    rows: tuple[str, ...]
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """A name for a directory."""
+        return "".join(letter if letter.isalnum() else "-" for letter in f"{self.rows[0]} {self.what}")
+
+    def apply(self, tree: Path) -> None:
+        """Take the handling out of a copy of the sources.
+
+        Raises: ValueError when the text is not there exactly once.
+        """
+        path = tree / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.rows[0]} ({self.what}): {self.file} holds its text {text.count(self.old)} times")
+        path.write_text(text.replace(self.old, self.new))
+
+
+def _removal(rows: str, what: str, change: tuple[str, str, str], *tests: str) -> Removal:
+    file, old, new = change
+    return Removal(rows=tuple(rows.split()), what=what, file=file, old=old, new=new, tests=tests)
+
+
+_CLONE = "src/pvenix/lifecycle/clone.py"
+_OWN = "src/pvenix/lifecycle/ownership.py"
+_WAIT = "src/pvenix/lifecycle/waiting.py"
+_TASKS = "src/pvenix/adapters/pve/tasks.py"
+_PROBLEMS = "src/pvenix/adapters/pve/problems.py"
+_ANSWERS = "src/pvenix/adapters/pve/answers.py"
+_TEXT = "src/pvenix/adapters/text.py"
+
+_MASKED = """    changes = differing(wanted, found.config)
+    changes |= {"cipassword": found.config.values.get("cipassword", "x")}
+"""
+
+REMOVALS: Final = (
+    _removal(
+        "F01",
+        "another id after one was taken",
+        (_CLONE, "            if error.code != TAKEN:\n                raise\n", "            raise\n"),
+        f"{ROWS_TEST}::test_an_id_that_somebody_took_is_left_to_them_and_another_one_used",
+    ),
+    _removal(
+        "F02",
+        "a VM on our id is ours only by its marker",
+        (
+            _CLONE,
+            "Found(node=where, vmid=new, config=config) if world.vms.owns(config, step.host) else False",
+            "Found(node=where, vmid=new, config=config)",
+        ),
+        f"{ROWS_TEST}::test_a_stranger_on_the_id_of_a_lost_clone_is_not_adopted",
+    ),
+    _removal(
+        "F03",
+        "identity by smbios uuid",
+        (_OWN, "return pin is None or not pin.uuid or not config.uuid or pin.uuid == config.uuid", "return True"),
+        f"{ROWS_TEST}::test_a_machine_that_has_a_host_s_id_and_name_is_not_that_host",
+    ),
+    _removal(
+        "F04",
+        "a busy storage is tried again",
+        (_CLONE, "if _BUSY.search(error.why) and", "if not error.why and"),
+        f"{ROWS_TEST}::test_a_clone_of_a_busy_storage_is_tried_again_with_a_pause",
+    ),
+    _removal(
+        "F05",
+        "a lock is waited for",
+        (_WAIT, "        if not lock:\n            return config\n", "        return config\n"),
+        f"{ROWS_TEST}::test_a_lock_is_waited_for_and_named_with_its_task",
+    ),
+    _removal(
+        "F05",
+        "a lock that stays is told with its kind",
+        (_WAIT, 'f"VM {found.vmid} stays locked ({lock})"', 'f"VM {found.vmid} cannot be written"'),
+        f"{ROWS_TEST}::test_a_lock_that_stays_is_never_taken_away",
+    ),
+    _removal(
+        "F06",
+        "the end of the destroying task",
+        (
+            "src/pvenix/lifecycle/retire.py",
+            "await task_end(world, step, await destroy.send(step), timeout_s=_TASK_TIMEOUT_S)",
+            "await destroy.send(step)",
+        ),
+        f"{ROWS_TEST}::test_a_host_is_retired_when_its_vm_is_gone_and_not_before",
+    ),
+    _removal(
+        "F07",
+        "a clone has time",
+        (_CLONE, "_TASK_TIMEOUT_S = 1500.0", "_TASK_TIMEOUT_S = 60.0"),
+        f"{ROWS_TEST}::test_a_long_clone_is_waited_for",
+    ),
+    _removal(
+        "F08",
+        "warnings are a success",
+        (_TASKS, 're.compile(r"OK|WARNINGS: \\d+")', 're.compile(r"OK")'),
+        f"{ROWS_TEST}::test_warnings_are_a_success_and_are_shown",
+    ),
+    _removal(
+        "F09 R3",
+        "a failed poll is tried again",
+        (
+            _TASKS,
+            "            self._last_problem = sanitise(str(error))\n            return None\n",
+            "            raise\n",
+        ),
+        f"{ROWS_TEST}::test_a_poll_that_fails_loses_no_task",
+    ),
+    _removal(
+        "F10",
+        "the node of a task is that of its UPID",
+        (_TASKS, '("nodes", upid_node(upid), "tasks", upid)', '("nodes", "tappaas1", "tasks", upid)'),
+        f"{ROWS_TEST}::test_a_task_is_asked_for_on_the_node_of_its_upid",
+    ),
+    _removal(
+        "F11",
+        "a silent node hides no host of another",
+        (_OWN, "                silent[vm.node] = error\n                continue\n", "                raise\n"),
+        "tests/unit/test_lifecycle_world.py::test_a_node_that_is_down_hides_no_host_of_another",
+    ),
+    _removal(
+        "F12",
+        "a read that was lost says why",
+        (
+            _PROBLEMS,
+            'return Unreachable(f"{call.text} got no answer", why=f"{error.status} {why}")',
+            'return Unreachable(f"{call.text} got no answer")',
+        ),
+        f"{ROWS_TEST}::test_a_node_that_is_not_trusted_by_the_others_is_named_and_nothing_is_written",
+    ),
+    _removal(
+        "F13 R11",
+        "certificates are verified",
+        (
+            "src/pvenix/adapters/pve/proxmox.py",
+            "verify=False if fingerprint else str(ca) if ca else True",
+            "verify=False",
+        ),
+        f"{LAB_TEST}::test_a_certificate_that_proves_nothing_is_sent_no_token",
+    ),
+    _removal(
+        "F14",
+        "a refused token is told as such",
+        (_PROBLEMS, "if error.status == 401:", "if error.status == 0:"),
+        f"{ROWS_TEST}::test_a_token_that_is_refused_ends_the_run_before_anything_is_written",
+    ),
+    _removal(
+        "F15",
+        "keys are percent-encoded",
+        (_ANSWERS, 'return quote(value, safe="")', "return value"),
+        f"{ROWS_TEST}::test_keys_arrive_as_they_were_written",
+    ),
+    _removal(
+        "F16",
+        "the wait for the agent has an end of its own",
+        (
+            "src/pvenix/lifecycle/boot.py",
+            'await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")',
+            'await until(answers, clock=world.clock, timeout_s=1e9, what="the guest agent")',
+        ),
+        f"{ROWS_TEST}::test_an_agent_that_never_comes_up_is_waited_for_so_long_and_told_with_the_vm_s_state",
+    ),
+    _removal(
+        "F17",
+        "addresses by the MAC of the own card",
+        ("src/pvenix/lifecycle/addresses.py", "if mac and interface.mac == mac", "if mac"),
+        f"{ROWS_TEST}::test_a_bridge_inside_the_guest_is_not_its_network_card",
+    ),
+    _removal(
+        "F21",
+        "only what we author is written",
+        (
+            "src/pvenix/lifecycle/cloudinit.py",
+            "    changes = differing(wanted, found.config)\n    calls =",
+            _MASKED + "    calls =",
+        ),
+        f"{ROWS_TEST}::test_what_somebody_else_set_stays_as_it_is",
+    ),
+    _removal(
+        "F23",
+        "the size of a disk is read back",
+        (
+            "src/pvenix/lifecycle/settling.py",
+            "left += [ROOT_DISK] if present_gib(config) < wanted_gib(host) else []",
+            "left += []",
+        ),
+        f"{ROWS_TEST}::test_a_resize_that_ended_well_and_did_nothing_is_not_believed",
+    ),
+    _removal(
+        "F25",
+        "a listed VM is not gone",
+        (_OWN, "            await self._clock.sleep(_MOVING_PAUSE_S)\n", "            return None\n"),
+        f"{ROWS_TEST}::test_a_vm_that_stays_listed_without_a_configuration_is_not_taken_for_gone",
+    ),
+    _removal(
+        "F26",
+        "the node is looked up, not remembered",
+        (
+            _OWN,
+            "config = await self._pve.config(vm.node, vm.vmid)",
+            'config = await self._pve.config(NodeName("tappaas1"), vm.vmid)',
+        ),
+        f"{ROWS_TEST}::test_a_vm_that_was_moved_is_found_and_not_made_again",
+    ),
+    _removal(
+        "F27",
+        "a VM that is still there was not destroyed",
+        (
+            "src/pvenix/lifecycle/retire.py",
+            "        if await world.pve.config(found.node, found.vmid) is not None:\n            raise\n",
+            "        return\n",
+        ),
+        f"{ROWS_TEST}::test_a_vm_that_the_ha_manager_keeps_is_not_said_to_be_gone",
+    ),
+    _removal(
+        "F28",
+        "an empty list may be a missing right",
+        (_CLONE, 'if not any("VM.Audit" in granted', 'if granted is None and not any("VM.Audit" in granted'),
+        f"{ROWS_TEST}::test_an_empty_list_is_not_taken_for_an_empty_cluster",
+    ),
+    _removal(
+        "F28 R3",
+        "a missing privilege is named",
+        (_PROBLEMS, "if error.status == 403:", "if error.status == 0:"),
+        f"{ROWS_TEST}::test_a_missing_privilege_is_named_with_the_line_that_gives_it",
+    ),
+    _removal(
+        "F37",
+        "writes carry the digest",
+        (
+            "src/pvenix/lifecycle/calls.py",
+            "self._pve.set_config(self._node, self._vmid, values, digest=digest)",
+            "self._pve.set_config(self._node, self._vmid, values)",
+        ),
+        f"{ROWS_TEST}::test_a_change_between_reading_and_writing_is_noticed",
+    ),
+    _removal(
+        "F40",
+        "memory is reserved within a run",
+        ("src/pvenix/lifecycle/place.py", "world.ledger.reserved(host.name, vms)", "{}"),
+        f"{ROWS_TEST}::test_hosts_of_one_run_are_spread_before_the_cluster_shows_any_of_them",
+    ),
+    _removal(
+        "F41 F32",
+        "a clone under way is waited for",
+        (_CLONE, "    if not foreign:\n        return None\n", "    if foreign or not foreign:\n        return None\n"),
+        f"{ROWS_TEST}::test_a_clone_without_an_end_is_given_up_and_not_made_twice",
+    ),
+    _removal(
+        "F42",
+        "guests are reached by address",
+        (
+            "src/pvenix/lifecycle/world.py",
+            "address=address or await self.address_of(name)",
+            "address=address or name",
+        ),
+        f"{ROWS_TEST}::test_a_guest_with_a_wrong_name_is_reached_by_its_address",
+    ),
+    _removal(
+        "T1 R2",
+        "no exit status is no success",
+        (
+            "src/pvenix/adapters/ssh/channels.py",
+            "if self._status is None or (connection_lost and not self._complete):",
+            "if False:",
+        ),
+        "tests/contract/test_guest_lost.py",
+    ),
+    _removal(
+        "T2 T14 R2",
+        "an activation is attached to again",
+        (
+            "src/pvenix/lifecycle/follow.py",
+            "            if world.clock.monotonic() > deadline:\n",
+            "            if world.clock.monotonic() > 0:\n",
+        ),
+        f"{TRAPS_TEST}::test_an_activation_goes_on_without_its_connection_and_is_judged_by_its_unit",
+    ),
+    _removal(
+        "T3 R8",
+        "what a guest prints is cleaned",
+        (
+            _TEXT,
+            "        return self._clean(self._decoder.decode(data))\n",
+            "        return self._decoder.decode(data)\n",
+        ),
+        f"{TRAPS_TEST}::test_what_a_guest_prints_moves_no_cursor",
+    ),
+    _removal(
+        "T6",
+        "only plain words become a path",
+        (
+            "src/pvenix/adapters/pve/transport.py",
+            "        if not (_PART.fullmatch(str(part)) or _UPID.fullmatch(str(part))):\n",
+            "        if not str(part):\n",
+        ),
+        "tests/unit/test_adapter_pve.py",
+    ),
+    _removal(
+        "T7 R3",
+        "a page after a write leaves its outcome open",
+        (_PROBLEMS, "case AnswerLost() | BadAnswer() if call.writes:", "case AnswerLost() if call.writes:"),
+        f"{TRAPS_TEST}::test_an_answer_that_is_none_makes_no_second_vm",
+    ),
+    _removal(
+        "T10 R10",
+        "host keys are pinned",
+        ("src/pvenix/adapters/ssh/login.py", "known_hosts=([host_key], [], [])", "known_hosts=None"),
+        f"{LAB_TEST}::test_a_jump_host_with_another_key_gets_no_login",
+    ),
+    _removal(
+        "R6",
+        "a command that failed ends its step",
+        ("src/pvenix/lifecycle/remote.py", "    if received(result).ok:\n", "    if received(result) is not None:\n"),
+        f"{TRAPS_TEST}::test_a_full_disk_stops_a_rebuild_before_anything_is_switched_and_the_next_one_goes_on",
+    ),
+    _removal(
+        "R5",
+        "a merge that came second is made again",
+        (
+            "src/pvenix/adapters/git/repo.py",
+            '            await self._lost_race(attempt)\n        raise RemoteFailure(f"{into} moved',
+            '            break\n        raise RemoteFailure(f"{into} moved',
+        ),
+        f"{LAB_TEST}::test_somebody_else_s_push_is_kept_and_ours_comes_after_it",
+    ),
+    _removal(
+        "R4",
+        "a host key is one before it is pinned",
+        ("src/pvenix/engine/trust.py", "    if not _KEY.fullmatch(key):\n", "    if not key:\n"),
+        f"{ROWS_TEST}::test_an_agent_that_talks_nonsense_hangs_nobody",
+    ),
+)
+"""Every removal, in the order of the rows."""
+
+NOT_ONE_TEXT: Final = {
+    "F18": "the first boot is waited for in a loop that a reboot only lengthens",
+    "F24": "Proxmox' own refusal is quoted; the error path is that of every call",
+    "F29": "no field of the schema carries a root-only option",
+    "F33": "nothing touches a volume that no call names",
+    "F43": "Proxmox' own refusal is quoted; the error path is that of every call",
+    "T4": "names pass a grammar, a path's grammar and the sanitiser: one alone may go",
+    "T5": "as T4",
+    "T8": "the adapter's time-outs, see tests/contract/test_proxmoxer_transport.py",
+    "T9": "an argument of one call, see tests/contract/test_ssh_guest.py",
+    "T11": "a set of settings, see tests/contract/test_git_repo.py",
+    "T12": "limits of one parser, see tests/unit/test_fleet_yaml.py",
+    "T17": "time-outs of connection, login and step: one alone may go",
+    "R9": "as T4",
+}
+"""Rows that are handled by more than one text, or by the absence of one."""
