@@ -10,6 +10,10 @@ _DROP: Final = 'let drop = pkgs.writeText "drop.nft" "table inet cut { chain out
 """What a host may name in its words."""
 
 
+SHORT: Final = ("--set", "update.confirm_timeout=10s")
+"""For what ends when the dead-man fires; everything else takes the fleet's two minutes, which a busy machine may need."""
+
+
 def set_host(site: RealSite, host: str, words: str) -> None:
     """Write the host's file with these words in it."""
     number = int(host.rpartition("-")[2])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.lane import CICD, HOST, Image, Lane
-from tests.real.machine import missing, scratch
+from tests.real.machine import scratch
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
 
@@ -40,8 +40,8 @@ def site(shared_site: RealSite) -> Iterator[RealSite]:
 @pytest.fixture(scope="session")
 def image() -> Iterator[Image]:
     """dns01 as it is after its first rebuild; skips with the reason where it cannot be made."""
-    if missing():
-        pytest.skip(missing())
+    if why_not():
+        pytest.skip(why_not())
     folder = Path(tempfile.mkdtemp(prefix="pvenix-real-", dir=scratch()))
     try:
         yield Image.make(folder)

@@ -6,14 +6,12 @@ guest's. There is no init: what needs systemd is not proven here.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +20,6 @@ from typing import Final
 from tests.contract.ssh_server import key_pair, public_line
 
 HERE: Final = Path(__file__).resolve().parent
-PROGRAMS: Final = {
-    "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client", "nix": "nix-bin", "git": "git", "git-shell": "git",
-    "sudo": "sudo", "unshare": "util-linux", "nsenter": "util-linux", "pivot_root": "util-linux", "setpriv": "util-linux",
-    "/bin/busybox": "busybox-static",
-}  # fmt: skip
 PATH: Final = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER: Final = "tappaas"
 _UNSHARE: Final = ("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child")
@@ -54,22 +47,6 @@ _FILES: Final = {
 }
 _MODES: Final = {"etc/shadow": 0o600, "etc/sudoers": 0o440, "tmp": 0o1777, "var/tmp": 0o1777, "root": 0o700}
 _OWNERS: Final = {"home/tappaas": 1000, "srv/git": 998}
-
-
-@functools.cache
-def missing() -> str:
-    """Why there can be no such guest on this machine; empty when there can."""
-    if sys.platform != "linux":
-        return "namespaces need Linux"
-    if os.geteuid() != 0:
-        return "namespaces with a sudo and a Nix store of their own need root"
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-    absent = sorted({package for program, package in PROGRAMS.items() if shutil.which(program, path=path) is None})
-    if absent:
-        return f"not installed: {', '.join(absent)}"
-    mount = ("mount", "-t", "tmpfs", "none", "/mnt")
-    probe = subprocess.run([*_UNSHARE, *mount], check=False, capture_output=True, text=True)
-    return f"this machine allows no namespaces: {probe.stderr.strip()}" if probe.returncode else ""
 
 
 def scratch() -> str | None:

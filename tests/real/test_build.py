@@ -11,9 +11,9 @@ from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import CommitId, store_path
 from pvenix.model.outcome import Need, Status
 from tests.real.lane import HOST, Lane
-from tests.real.machine import missing
+from tests.real.reason import why_not
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 ROLE = "nix/modules/role-base.nix"
 
 

@@ -114,7 +114,7 @@ def cut_everywhere(site: RealSite, moment: str) -> None:
         site.console(host, "mkdir", "-p", "/var/lib/pvenix/none-1")
         site.console(host, "touch", "/var/lib/pvenix/none-1")
     commit = push(site, f"Something to be cut off {moment}")
-    runs = {host: site.start("rebuild", host) for host in KINDS}
+    runs = {host: site.start("rebuild", host, "--set", "update.confirm_timeout=20s") for host in KINDS}
     with ThreadPoolExecutor(len(KINDS)) as pool:
         parts = pool.map(lambda host: cut_one(site, host, runs[host], MOMENTS[moment]), KINDS)
         ended = dict(zip(KINDS, parts, strict=True))

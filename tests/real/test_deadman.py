@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from pvenix.lifecycle import argv
-from tests.real.change import pull, push, set_host
+from tests.real.change import SHORT, pull, push, set_host
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
 from tests.story.world import until
@@ -61,7 +61,7 @@ def test_a_dead_man_whose_pvenix_was_killed_fires_through_a_daemon_reload_and_re
     host = "web-02"
     old = change(site, host, slow_activation("killed"))
     since(site, host)
-    site.killed_when(lambda: activating(site, host), "rebuild", host)
+    site.killed_when(lambda: activating(site, host), "rebuild", host, *SHORT)
     killed = time.monotonic()
     until(lambda: site.current(host) != old)
     site.console(host, "systemctl", "daemon-reload")
@@ -78,7 +78,7 @@ def test_a_killed_activation_that_is_resumed_at_once_is_confirmed_and_activated_
     host = "web-03"
     old = change(site, host, slow_activation("resumed"))
     since(site, host)
-    site.killed_when(lambda: activating(site, host), "rebuild", host, "--set", "update.confirm_timeout=60s")
+    site.killed_when(lambda: activating(site, host), "rebuild", host)
     before = site.generations(host)
     done = site.ok("resume", last_run(site))
     assert "going on with attempt" in done.text

@@ -13,9 +13,9 @@ from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.outcome import Need
 from tests.real import fleet
 from tests.real.lane import HOST, Lane
-from tests.real.machine import missing
+from tests.real.reason import why_not
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
 async def listed(remote: Remote) -> list[str]:

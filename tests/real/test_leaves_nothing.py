@@ -17,9 +17,10 @@ import pytest
 from tests.contract.ssh_server import key_pair, public_line
 from tests.real.fleet import REPOSITORY
 from tests.real.lane import CICD, HOST, Image, Lane
-from tests.real.machine import Machine, free_port, in_namespace, make_root, missing
+from tests.real.machine import Machine, free_port, in_namespace, make_root
+from tests.real.reason import why_not
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
 def mounts() -> list[str]:
@@ -94,9 +95,9 @@ def test_a_test_run_that_is_killed_takes_its_guests_along(tmp_path: Path) -> Non
 def test_a_machine_that_cannot_have_such_guests_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: 1000)
-        assert missing.__wrapped__() == "namespaces with a sudo and a Nix store of their own need root"
+        assert why_not.__wrapped__() == "containers with a systemd of their own need root"
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "which", lambda program, path="": None if program == "nix" else program)
-        assert missing.__wrapped__() == "not installed: nix-bin"
+        assert why_not.__wrapped__() == "not installed: nix-bin"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert missing.__wrapped__() == "namespaces need Linux"
+    assert why_not.__wrapped__() == "containers need Linux"

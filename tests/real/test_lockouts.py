@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.real.change import pull, push, set_host
+from tests.real.change import SHORT, pull, push, set_host
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
 
@@ -75,7 +75,7 @@ def test_a_host_that_is_locked_out_is_back_on_the_old_system_in_time(site: RealS
         set_host(site, host, words)
     push(site, ", ".join(wave))
     began = time.monotonic()
-    done = site.ends(6, "rebuild", ":".join(hosts))
+    done = site.ends(6, "rebuild", ":".join(hosts), *SHORT)
     took = time.monotonic() - began
     ended = {line.split()[0] for line in done.out.splitlines() if re.match(r"\S+ +rebuild +rolled back ", line)}
     assert ended == set(hosts), done.text

@@ -12,10 +12,10 @@ from pvenix.engine.ports import End
 from pvenix.lifecycle import argv, build
 from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
 from tests.real.lane import CICD, HOST, Lane
-from tests.real.machine import missing
+from tests.real.reason import why_not
 from tests.real.test_build import ROLE, package
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 SLOW = package("slow", "1.0", "printf x >>/tmp/building; busybox sleep 1")
 
 

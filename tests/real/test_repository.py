@@ -17,9 +17,10 @@ from pvenix.model.outcome import Need, Status
 from tests.contract.ssh_server import key_pair, public_line
 from tests.real import fleet
 from tests.real.lane import BARE, CICD, HOST, VMIDS, Image, Lane
-from tests.real.machine import Machine, missing
+from tests.real.machine import Machine
+from tests.real.reason import why_not
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 FILES = fleet.REPOSITORY / "nix/files"
 HOOK = (FILES / "fleet-update-hook").read_text()
 

@@ -11,10 +11,10 @@ from pvenix.lifecycle import argv
 from tests.real import fleet
 from tests.real.lab_side import lab_side
 from tests.real.lane import HOST, Image, Lane
-from tests.real.machine import missing
+from tests.real.reason import why_not
 from tests.real.side import Command, Prepared, Side, prepare, real_side
 
-pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
 def root(*words: str, stdin: bytes = b"", stderr: bool = False) -> Command:

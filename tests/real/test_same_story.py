@@ -30,6 +30,11 @@ _NEUTRAL: Final = (
     (re.compile(r"\b[0-9a-f]{8,40}\b"), "<commit>"),
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "<run>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "<date>"),
+    # Nix 2.8 and Nix 2.24 say it in their own words
+    (
+        re.compile(r"error: (getting status of '(.*?)': No such file or directory|path '(.*?)' does not exist)"),
+        "error: no such path",
+    ),
     (re.compile(r"Describe [\w-]+"), "Describe <site>"),
     (re.compile(r"\d+ package changes"), "<n> package changes"),  # the closures are made of other packages
 )

@@ -12,9 +12,8 @@ _ADDRESSES: Final = {
     "inventory/hosts.yaml": ("network: {zone: srvHome}", "network: {zone: srvHome, address: 10.2.10.21/24}"),
     "inventory/host_vars/tappaas-litellm.yaml": ("machine:\n", "machine:\n  network: {address: 10.2.20.31/24}\n"),
     "inventory/host_vars/tappaas-vllm.yaml": ("machine:\n", "machine:\n  network: {address: 10.2.20.32/24}\n"),
-    "inventory/site.yaml": ("confirm_timeout: 2m", "confirm_timeout: 10s"),
 }
-"""There is no DHCP server here; and nobody waits two minutes for a dead-man."""
+"""There is no DHCP server here."""
 
 
 def make_source(folder: Path, *, web: int = 0) -> Path:

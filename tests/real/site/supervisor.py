@@ -45,7 +45,8 @@ def _alive(name: str) -> bool:
 
 def _started(pid: int) -> str:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[19] if fields[0] != "Z" else ""
     return ""
 
 
