@@ -14,6 +14,7 @@ from typing_extensions import override
 from pvenix.engine.step import Step
 from pvenix.model.errors import ExitCode, LocalResource, OutcomeUnknown
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.plan import Task
 from tests.sim.virtual import run_virtual
 from tests.unit.engine_support import CHANGED, FAILED, Bench, FakeVerb, bench, play
 
@@ -149,6 +150,19 @@ def test_a_fatal_error_ends_the_wait_for_a_turn(tmp_path: Path) -> None:
     )
     assert with_requests(one, script) == ExitCode.FAILED
     assert one.ends()["b2"] == "cancelled"
+
+
+def test_a_host_that_is_cancelled_in_what_it_does_for_all_has_done_it_for_all(tmp_path: Path) -> None:
+    async def script(one: Bench) -> None:
+        await until(one, "step.started")
+        one.run.request("cancel", "a1")
+
+    boot = FakeVerb({"a1": _a_long_time})
+    tasks = (Task(verb="boot", run_once=True), Task(verb="build"))
+    one = bench(tmp_path, play("a1", "b2", tasks=tasks), verbs={"boot": boot})
+    with_requests(one, script)
+    assert boot.applied == ["a1"]
+    assert one.ends() == {"a1": "cancelled", "b2": "changed"}
 
 
 class Flaky(FakeVerb):

@@ -106,14 +106,13 @@ class HostRun:
 
     async def _turn(self, each: WaveTask) -> Outcome:
         """The end of a task that is this host's to do."""
-        gate = self._execution.gate
         await self._wait_for_turn(each.id, each.task)
         async with each.throttle, self._execution.slots[VERBS[each.task.verb].kind]:
             outcome = await self._step(each.id, each.task)
         for_all = self._fatal or each.once is not None
         if outcome.status is Status.LOCAL or (for_all and outcome.status.counts_as_failed):
-            await gate.stop()
-        elif each.once is not None and not gate.stops(self._host):
+            await self._execution.gate.stop()
+        elif each.once is not None and outcome.status is not Status.CANCELLED:
             await each.once.ended(outcome)
         return outcome
 
