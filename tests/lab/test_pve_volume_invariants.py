@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING
 
@@ -164,5 +165,21 @@ def test_no_call_loses_a_volume_or_leaves_one_behind(tmp_path: Path, seed: int) 
         for _ in range(STEPS):
             await walk.step()
             check(lab)
+
+    in_lab(tmp_path, story)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_calls_at_the_same_time_lose_nothing_either(tmp_path: Path, seed: int) -> None:
+    async def story(lab: PveLab) -> None:
+        async def one(number: int) -> None:
+            walk = Walk(lab, seed * 10 + number)
+            for _ in range(STEPS):
+                await walk.step()
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(3):
+                group.create_task(one(number))
+        check(lab)
 
     in_lab(tmp_path, story)

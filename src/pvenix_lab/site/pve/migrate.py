@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.pve import ha, volumes
 from pvenix_lab.site.pve.call import Call, check_lock, find_vm, route
 from pvenix_lab.site.pve.drives import UNUSED, is_cdrom, parse_drive, print_drive
 from pvenix_lab.site.pve.errors import ParameterError, PveError
+from pvenix_lab.site.pve.filelock import held
 from pvenix_lab.site.pve.formats import split_list
 from pvenix_lab.site.pve.needs import need_quorum, need_vm, root_parameters
 from pvenix_lab.site.pve.tasks import Task, launch
@@ -17,7 +17,7 @@ from pvenix_lab.site.pve.vm import DISK_KEY, parse_properties
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pvenix_lab.site.pve.cluster import Cluster, Storage
+    from pvenix_lab.site.pve.cluster import Cluster
     from pvenix_lab.site.pve.vm import Vm
     from pvenix_lab.site.pve.volumes import Volume
 
@@ -26,8 +26,9 @@ _IDENTITY = "1"
 
 
 def _drives(vm: Vm) -> Iterator[tuple[str, dict[str, str]]]:
-    for key, value in sorted(vm.config.items()):
-        if DISK_KEY.match(key) or UNUSED.fullmatch(key):
+    """The drives of the configuration and of the pending changes; a volume is in one of them only."""
+    for key, value in (*sorted(vm.config.items()), *sorted(vm.pending.items())):
+        if value is not None and (DISK_KEY.match(key) or UNUSED.fullmatch(key)):
             drive = parse_drive(value)
             if ":" in drive["file"]:
                 yield key, drive
@@ -167,7 +168,12 @@ def _check_storages(call: Call, vm: Vm, target: str) -> None:
 
 
 async def move(call: Call, task: Task, target: str) -> None:
-    """The migration itself. Raises PveError for devices that cannot move and for local disks that may not."""
+    """The migration itself, the VM's lock file held. Raises PveError for devices and local disks that cannot move."""
+    async with held(call.cluster, call.text("node"), call.vmid):
+        await _move(call, task, target)
+
+
+async def _move(call: Call, task: Task, target: str) -> None:
     cluster, source = call.cluster, call.text("node")
     vm = find_vm(cluster, source, call.vmid)
     check_lock(vm)
@@ -181,16 +187,38 @@ async def move(call: Call, task: Task, target: str) -> None:
         )
     task.log(f"starting migration of VM {vm.vmid} to node '{target}' ({cluster.nodes[target].ip})")
     vm.lock = "migrate"
+    copies: list[tuple[str, dict[str, str], Volume, Volume]] = []
     try:
+        for _, _, volume in local:
+            if volume is not None:
+                _check_volume(cluster, vm, volume)
         for key, drive, volume in local:
             if volume is not None:
-                _move_volume(call, task, vm, key, drive, volume, target)
+                copies.append((key, drive, volume, _copy(call, task, vm, volume, target)))
     except PveError as error:
+        for *_, new in copies:
+            volumes.free(cluster, new)
         vm.lock = None
         raise PveError(f"migration aborted (duration 00:00:00): {error.message}") from None
+    for key, drive, volume, new in copies:
+        volumes.free(cluster, volume)
+        entry = new.volid if UNUSED.fullmatch(key) else print_drive(new.volid, drive)
+        if parse_drive(str(vm.config.get(key, "none")))["file"] == volume.volid:
+            vm.config[key] = entry
+        else:
+            vm.pending[key] = entry
+    _move_states(cluster, vm, target)
     await call.site.sleep(call.site.timings.migrate_s * (1 + len(local)))
     vm.node, vm.lock = target, None
     task.log("migration finished successfully (duration 00:00:01)")
+
+
+def _move_states(cluster: Cluster, vm: Vm, target: str) -> None:
+    """Take the saved memories of snapshots along."""
+    for snapshot in vm.snapshots.values():
+        state = volumes.find(cluster, vm.node, str(snapshot.config.get("vmstate", "")))
+        if state is not None and state.node:
+            volumes.rename(cluster, state, state.name, node=target)
 
 
 def _check_devices(call: Call, vm: Vm, target: str) -> None:
@@ -209,31 +237,33 @@ def cluster_online(cluster: Cluster, node: str) -> bool:
     return cluster.nodes[node].online
 
 
-def _move_volume(  # noqa: PLR0917
-    call: Call, task: Task, vm: Vm, key: str, drive: dict[str, str], volume: Volume, target: str
-) -> None:  # fmt: skip
-    """Copy one volume to the target's storage. Raises PveError for an ISO, a base with clones, a clone, a full storage."""
-    cluster = call.cluster
+def _check_volume(cluster: Cluster, vm: Vm, volume: Volume) -> None:
+    """Raise PveError for what no migration takes along: an ISO, a base with clones, a clone, a snapshot of a running VM's disk."""
     if volume.content != "images":
         raise PveError(f"can't migrate local disk '{volume.volid}': local cdrom image")
     if volume.base and volumes.children(cluster, volume):
         raise PveError(f"can't migrate local disk '{volume.volid}': referenced by linked clone(s)")
     if volume.parent:
         raise PveError(f"can't migrate '{volume.volid}' as it's a clone of '{volume.parent}'")
-    mapping = _storage_map(call)
+    if volume.snapshots and vm.running:
+        text = "online storage migration not possible if non-replicated snapshot exists"
+        raise PveError(f"can't migrate local disk '{volume.volid}': {text}")
+
+
+def _copy(call: Call, task: Task, vm: Vm, volume: Volume, target: str) -> Volume:
+    """The volume on the target's storage. Raises PveError if that is full, or a snapshot does not fit there."""
+    cluster, mapping = call.cluster, _storage_map(call)
     name = mapping.get(volume.storage, mapping.get("", volume.storage))
-    storage: Storage = volumes.storage_named(cluster, volume.storage if name == _IDENTITY else name, target)
+    storage = volumes.storage_named(cluster, volume.storage if name == _IDENTITY else name, target)
     keep = volume.name if storage.type == cluster.storages[volume.storage].type else None
     if volumes.find(cluster, target, f"{storage.name}:{keep}") is not None:
         keep = None
+    if volume.snapshots and (keep is None or storage.name != volume.storage):
+        raise PveError(f"can't migrate local disk '{volume.volid}': non-migratable snapshot exists")
     fmt = volume.format if storage.type in volumes.FILE_TYPES else None
-    new = volumes.allocate(
-        cluster, storage, target, vm.vmid, volume.size, fmt=fmt, name=keep, now=int(call.site.wall())
-    )
-    snapshots = list(volume.snapshots)
+    now = int(call.site.wall())
+    new = volumes.allocate(cluster, storage, target, vm.vmid, volume.size, fmt=fmt, name=keep, now=now)
+    new.snapshots = list(volume.snapshots)
     task.log(f"found local disk '{volume.volid}' (attached)")
     task.log(f"volume '{volume.volid}' is '{new.volid}' on the target")
-    volumes.free(cluster, volume)
-    moved = replace(new, snapshots=snapshots)
-    cluster.volumes.entries[new.node, new.volid] = moved
-    vm.config[key] = new.volid if UNUSED.fullmatch(key) else print_drive(new.volid, drive)
+    return new
