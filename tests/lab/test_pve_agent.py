@@ -92,10 +92,12 @@ def test_a_rollback_restores_configuration_and_disk_and_leaves_the_vm_stopped(tm
         marker.write_text("before")
         assert await lab.done("POST", f"{VM}/snapshot", snapname="pre-rebuild", description="d") == "OK"
         marker.write_text("after")
-        await lab.ask("PUT", f"{VM}/config", description="later")
+        await lab.ask("PUT", f"{VM}/config", description="later", onboot="1")
         assert await lab.done("POST", f"{VM}/snapshot/pre-rebuild/rollback") == "OK"
         assert marker.read_text() == "before"
-        assert "description" not in await lab.get(f"{VM}/config")
+        config = await lab.get(f"{VM}/config")
+        assert "onboot" not in config
+        assert config["description"] == "later"  # no snapshot takes the notes, so no rollback changes them
         assert (await lab.get(f"{VM}/status/current"))["status"] == "stopped"
         assert await lab.done("POST", f"{VM}/snapshot/pre-rebuild/rollback", start="1") == "OK"
         assert (await lab.get(f"{VM}/status/current"))["status"] == "running"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _LIST = "/nodes/{node}/qemu/{vmid}/snapshot"
 _ONE = _LIST + "/{snapname}"
 _KEPT = frozenset({"runningmachine", "runningcpu", "vmstate"})
+"""What a snapshot has beside the configuration."""
+_STAYS = "description"
+"""The one option that a snapshot does not take and a rollback does not touch, beside the unused disks."""
 _ZFS = frozenset({"zfs", "zfspool"})
 _BLOCKERS = ("amd-sev", "virtiofs")
 
@@ -122,7 +125,7 @@ def _prepare(call: Call, vm: Vm, name: str) -> Snapshot:
     for _, volume in _disks(call, vm, vm.config):
         if not has_feature(call.cluster.storages[volume.storage], volume, "snapshot"):
             raise PveError("snapshot feature is not available")
-    kept = {key: value for key, value in vm.config.items() if key not in _KEPT and not key.startswith("unused")}
+    kept = {k: v for k, v in vm.config.items() if k not in _KEPT and k != _STAYS and not k.startswith("unused")}
     if call.flag("vmstate") and vm.running:
         kept["vmstate"] = save_state(call, vm, snapshot=name)
         kept["runningmachine"] = RUNNING_MACHINE
@@ -210,10 +213,13 @@ def _check_rollback(call: Call, vm: Vm) -> Snapshot:
 
 
 def _apply(call: Call, vm: Vm, snapshot: Snapshot) -> bool:
-    """Make the snapshot's configuration the present one; disks that it does not name become unused. True if it has a memory."""
+    """Make the snapshot's configuration the present one; disks that it does not name become unused. True if it has a memory.
+
+    The notes of the VM stay as they are. Pending changes are lost, with the volumes of new disks among them.
+    """
     before = [disk for disk in vm.disks().values() if ":" in disk.get("file", "")]
-    unused = {key: value for key, value in vm.config.items() if key.startswith("unused")}
-    vm.config = {key: value for key, value in snapshot.config.items() if key not in _KEPT} | unused
+    stays = {key: value for key, value in vm.config.items() if key.startswith("unused") or key == _STAYS}
+    vm.config = {key: value for key, value in snapshot.config.items() if key not in _KEPT} | stays
     vm.pending, vm.forced = {}, set()
     now = {disk["file"] for disk in vm.disks().values()}
     for disk in before:
