@@ -74,7 +74,9 @@ def apply(call: Call, vm: Vm) -> dict[str, str]:
 
 
 def _take(vm: Vm, key: str, value: ConfigValue | None) -> None:
-    if value is None:
+    if key == "lock":  # root itself may set one by hand
+        vm.lock = None if value is None else str(value)
+    elif value is None:
         vm.config.pop(key, None)
     else:
         vm.config[key] = value
