@@ -49,7 +49,7 @@ async def apply(world: World, step: Step) -> Outcome:
         await _destroy(world, step, found)
     world.trust.forget(step.host)
     left = await _remains(world, step)
-    commit = "" if await _entombed(world, step) else await (await _entombing(world, step)).send(step)
+    commit = "" if await _entombed(world, step) else await _entomb(world, step)
     return Outcome(
         status=Status.CHANGED,
         summary=f"VM {found.vmid if found else step.known.get('vmid', '')} is gone"
@@ -58,6 +58,13 @@ async def apply(world: World, step: Step) -> Outcome:
         evidence=left,
         facts={"commit": commit} if commit else {},
     )
+
+
+async def _entomb(world: World, step: Step) -> str:
+    """Push the tombstone; the commit. What another run destroyed has no intent in the journal of this one."""
+    if "volumes" not in step.known:
+        await step.intend(branch=branch_of(step.host))
+    return await (await _entombing(world, step)).send(step)
 
 
 async def _remains(world: World, step: Step) -> tuple[str, ...]:
