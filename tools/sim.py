@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -96,8 +97,12 @@ def played_all(seeds: Sequence[int], real_git: bool) -> list[Result]:  # noqa: F
 def played(seed: int, *, verbose: bool = False, real_git: bool = False) -> Result:
     """The result of one seed."""
     signal.alarm(PATIENCE_S)
-    play = replay(_golden[-1], script(seed), verbose=verbose, real_git=real_git)
-    signal.alarm(0)
+    try:
+        play = replay(_golden[-1], script(seed), verbose=verbose, real_git=real_git)
+    except Exception:  # noqa: BLE001 - a seed that ends the simulation itself is broken like any other, and is named
+        return Result(seed=seed, broken=traceback.format_exc(), reached=Counter())
+    finally:
+        signal.alarm(0)
     return Result(seed=seed, broken="" if play.broken is None else str(play.broken), reached=play.sim.reached)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pvenix.model.events import Event, StepEnded
+from pvenix.model.events import Command, Event, StepEnded
 from pvenix_lab.site.guest.generations import boot_default, current_number, generations
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.store import read_system
@@ -21,6 +21,9 @@ from tests.sim.world import Sim
 
 MARKERS = ("/var/lib/marker", "/home/tappaas/marker")
 REBOOT_S = 5.0
+ATTEMPTS = "/var/lib/pvenix"
+PREPARING = (f"sudo -n mkdir -p {ATTEMPTS}/", f"sudo -n nix build --json --out-link {ATTEMPTS}/")
+"""An attempt's own folder, with roots that keep both systems from garbage collection."""
 PROFILE = "/nix/var/nix/profiles/system"
 
 
@@ -44,6 +47,10 @@ class Invariants:
     step_args: dict[str, int] = field(default_factory=dict)
     """Generation that a rollback was asked for, by host."""
     ends: list[StepEnded] = field(default_factory=list)
+    defaults: dict[str, str] = field(default_factory=dict)
+    """The boot default of each guest by its root, as last seen."""
+    used: set[tuple[str, str]] = field(default_factory=set)
+    """The confirmed attempts of each guest that have changed its boot default."""
 
     def begin(self, sim: Sim) -> None:
         """Remember the strangers."""
@@ -88,6 +95,18 @@ class Invariants:
                         kept = guest.tree.read_text(path)
                         require("user data stays", kept == f"{guest.name} {path}\n", (guest.name, path, kept))
 
+    def boots(self, sim: Sim) -> None:
+        """What each guest would boot changes only after the new system was confirmed, once for each attempt."""
+        for guest in sim.site.guests.values():
+            if not isinstance(guest, Guest) or not guest.running:
+                continue
+            root, default = str(guest.root), boot_default(guest.tree)
+            if self.defaults.setdefault(root, default) != default:
+                fresh = {(root, attempt) for attempt in _confirmed(guest)} - self.used
+                require("the boot default stays until the new system is confirmed", fresh, (guest.name, default))
+                self.used |= fresh
+                self.defaults[root] = default
+
     def journal_keeps(self, sim: Sim) -> None:
         """Every acknowledged row is there."""
         for journal in sim.journals.values():
@@ -119,6 +138,12 @@ class Invariants:
     def watch(self, sim: Sim, event: Event) -> None:
         """Look whether a step tells the truth."""
         self.cluster(sim)
+        if isinstance(event, Command) and event.writes:
+            rows = sim.journals[event.run].rows
+            known = any((row.host, row.step, row.what) == (event.host, event.step, "intent") for row in rows)
+            prepares = event.text.startswith(PREPARING)
+            require("nothing is changed before it is written down", known or prepares, (event.host, event.text))
+            self.boots(sim)
         if not isinstance(event, StepEnded):
             return
         self.disks(sim)
@@ -159,12 +184,12 @@ class Invariants:
         guest = _guest(sim, host)
         paths = [f"/nix/store/{name}" for name in guest.tree.listdir("/nix/store") if "-nixos-system-" in name]
         found = [system for path in paths if (system := read_system(guest.tree, path)) is not None]
-        require("a build left its system", any(_is_main(sim, one.revision) for one in found), host)
+        require("a build left its system", any(self._is_main(sim, one.revision) for one in found), host)
 
     def _rebuild(self, sim: Sim, host: str) -> None:
         guest = _guest(sim, host)
         require("a rebuilt host answers", guest.ssh_ready, host)
-        require("a rebuilt host runs main", _is_main(sim, guest.current.revision), (host, guest.current.revision))
+        require("a rebuilt host runs main", self._is_main(sim, guest.current.revision), (host, guest.current.revision))
         require("it boots what it runs", boot_default(guest.tree) == guest.current_path, host)
         require("its profile is what it runs", guest.tree.resolve(PROFILE) == guest.current_path, host)
         require("its dead-man is disarmed", not _armed(guest), _armed(guest))
@@ -184,6 +209,11 @@ class Invariants:
         texts = [sim.read(tip, f"inventory/host_vars/{host}.yaml") or b"" for tip in tips if tip]
         require("its tombstone is proposed", any(b"absent" in text for text in texts), host)
 
+    def _is_main(self, sim: Sim, revision: str) -> bool:
+        """True for a commit that was the main branch's tip at some time since the run of the last step was begun."""
+        begun = sim.began[self.ends[-1].run]
+        return revision in sim.remote.ancestors(sim.main()) and begun in sim.remote.ancestors(revision)  # type: ignore[arg-type]
+
     # --- at rest ---
 
     def at_rest(self, sim: Sim) -> None:
@@ -194,6 +224,8 @@ class Invariants:
             if isinstance(guest, Guest) and guest.running:
                 require("no host stays unreachable", guest.ssh_ready, (guest.name, guest.current_path))
                 require("no dead-man stays armed", not _armed(guest), (guest.name, _armed(guest)))
+            if isinstance(guest, Guest):
+                require("no program of ours goes on", not guest.channels.open, (guest.name, guest.channels.open))
 
     def clean(self, sim: Sim, hosts: tuple[str, ...]) -> None:
         """After a run that went well: nothing is in the way of the next one."""
@@ -209,11 +241,6 @@ def _essence(vm: Vm) -> tuple[object, ...]:
     return (vm.config, vm.pending, vm.lock, vm.status, vm.node)
 
 
-def _is_main(sim: Sim, revision: str) -> bool:
-    """True for a commit that was the main branch's tip at some time since the run was begun."""
-    return revision in sim.remote.ancestors(sim.main()) and sim.began_at in sim.remote.ancestors(revision)  # type: ignore[arg-type]
-
-
 def _vm(sim: Sim, host: str) -> Vm:
     own = sim.own_vms(host)
     require("the host has its VM", len(own) == 1, (host, sorted(own)))
@@ -227,6 +254,12 @@ def _guest(sim: Sim, host: str) -> Guest:
     require("the host's guest was started", guest is not None, host)
     assert guest is not None
     return guest
+
+
+def _confirmed(guest: Guest) -> list[str]:
+    tree = guest.tree
+    attempts = tree.listdir(ATTEMPTS) if tree.is_dir(ATTEMPTS) else []
+    return [attempt for attempt in attempts if tree.exists(f"{ATTEMPTS}/{attempt}/confirmed")]
 
 
 def _armed(guest: Guest) -> list[str]:

@@ -72,16 +72,36 @@ class Play:
         sim = self.sim
         sim.note(f"=== act {number}: {act}")
         sim.reached[f"acts {act.kind}"] += 1
-        run, code = await self._with_trouble(number, act)
+        async with asyncio.TaskGroup() as group:
+            rival = group.create_task(self._rival(act)) if act.rival_s >= 0 else None
+            run, code = await self._with_trouble(number, act)
         await self._rest(act)
+        await self._finish(number, act, run, code)
+        if rival is not None:
+            other, code = rival.result()
+            await self._finish(number, act, other, code, machine="rival")
+        self.rules.clean(sim, act.hosts)
+
+    async def _finish(
+        self, number: int, act: Act, run: RunDir, code: ExitCode | None, *, machine: str = "state"
+    ) -> None:
         for _ in range(RESUMES):
             if code in GOOD:
                 break
-            code = await sim.run(run, Calls(), resume=True)
+            code = await self.sim.run(run, Calls(), resume=True, machine=machine)
             await self._rest(act)
-        ends = {event.host: f"{event.status}: {event.summary}" for event in sim.events if isinstance(event, HostEnded)}
+        ended = [event for event in self.sim.events if isinstance(event, HostEnded)]
+        ends = {event.host: f"{event.status}: {event.summary}" for event in ended}
         require(f"act {number} ({act.kind}) is done in the end", code in GOOD, ends)
-        self.rules.clean(sim, act.hosts)
+
+    async def _rival(self, act: Act) -> tuple[RunDir, ExitCode | None]:
+        """Somebody on another machine does the same, with nothing in the way but the others."""
+        await asyncio.sleep(act.rival_s)
+        self.sim.note("+++ a rival begins")
+        self.sim.reached["rivals"] += 1
+        task = Task(verb=act.kind, args={"to": self.rules.step_args[act.hosts[0]]} if act.kind == "rollback" else {})
+        run = self.sim.plan(f"{act.kind} by another", act.hosts, task, serial=act.serial)
+        return run, await self.sim.run(run, Calls(), machine="rival")
 
     def _prepare(self, number: int, act: Act) -> RunDir:
         sim = self.sim
@@ -231,7 +251,21 @@ def replay(golden: Golden, told: Script, *, verbose: bool = False, real_git: boo
         run_virtual(play.play())
     except AssertionError as broken:
         play.broken = broken
+    except ExceptionGroup as several:
+        play.broken = _first_broken(several)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     play.sim.reached.update({f"faults {name}": count for name, count in play.sim.faults.struck.items() if count})
     return play
+
+
+def _first_broken(several: ExceptionGroup) -> AssertionError:
+    """The broken rule among errors of tasks. Raises: the group, when there is something else in it."""
+    rules, others = several.split(AssertionError)
+    if rules is None or others is not None:
+        raise several
+    found: BaseException = rules
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, AssertionError)
+    return found

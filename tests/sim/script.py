@@ -14,6 +14,9 @@ PROTECTED: Final = "dns01"
 SPAN: Final = {"onboard": 130, "rebuild": 60, "rollback": 60, "retire": 20}
 """About how many calls a host's part of an act makes."""
 
+RIVALLED: Final = ("rebuild", "rollback")
+"""What two operators may do at once: the guest's fence lets one after the other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
@@ -86,4 +89,6 @@ def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:
         )
         for _ in range(rng.choice((0, 1, 1, 2, 3)))
     )
-    return Act(kind=kind, hosts=hosts, strikes=strikes, deaths=deaths, serial=rng.choice((0, 0, 1)))
+    serial, rivalled = rng.choice((0, 0, 1)), rng.random() < 0.15
+    rival_s = rng.choice((0.0, 0.5, 2.0, 20.0)) if rivalled and kind in RIVALLED else -1.0
+    return Act(kind=kind, hosts=hosts, strikes=strikes, deaths=deaths, serial=serial, rival_s=rival_s)

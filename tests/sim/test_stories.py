@@ -165,3 +165,30 @@ def test_a_host_that_went_back_with_a_full_disk_is_free_for_the_next_try(golden:
     play = played(golden, Act(kind="rebuild", hosts=("docker01",), strikes=(fails, full)))
     assert ends(play, "docker01", "rebuild")[:2] == ["rolled back", "changed"]
     assert commands(play, "-released") == 1
+
+
+def test_a_tombstone_is_written_down_before_it_is_pushed_also_when_another_run_destroyed_the_vm(golden: Golden) -> None:
+    """Seed 118."""
+    death = Death(on="DELETE", before=False, pause_s=130, anew=True)
+    play = played(golden, Act(kind="retire", hosts=("docker01",), deaths=(death,)))
+    assert [len(journal.entries()) for journal in play.sim.journals.values()][-1] > 0
+
+
+@pytest.mark.parametrize("rival_s", [0.0, 0.5, 0.81, 1.0, 20.0])
+@pytest.mark.parametrize("kind", ["rebuild", "rollback"])
+def test_two_operators_at_once_change_a_host_one_after_the_other(golden: Golden, kind: str, rival_s: float) -> None:
+    first = () if kind == "rebuild" else (Act(kind="rebuild", hosts=("docker01",)),)
+    play = played(golden, *first, Act(kind=kind, hosts=("docker01",), rival_s=rival_s))
+    assert set(ends(play, "docker01", kind)) <= {"changed", "ok", "locked"}
+    assert ends(play, "docker01", kind).count("changed") <= 2
+
+
+@pytest.mark.parametrize("kind", ["rebuild", "rollback"])
+def test_an_attempt_that_had_not_begun_is_not_taken_for_what_another_operator_activated(
+    golden: Golden, kind: str
+) -> None:
+    """Seed 134: killed before it had the fence, it found the system that it wanted running and no token to confirm."""
+    death = Death(on="dd of=/run/pvenix", before=True, pause_s=130)
+    first = () if kind == "rebuild" else (Act(kind="rebuild", hosts=("docker01",)),)
+    play = played(golden, *first, Act(kind=kind, hosts=("docker01",), deaths=(death,), rival_s=5.0))
+    assert "unknown" not in ends(play, "docker01", kind)

@@ -53,9 +53,11 @@ class Sim:
     events: list[Event] = field(default_factory=list)
     rebooted: dict[str, float] = field(default_factory=dict)
     """When a host was last rebooted by somebody else."""
-    began_at: str = ""
-    """The main branch's tip when the present run was planned."""
+    began: dict[str, str] = field(default_factory=dict)
+    """The main branch's tip when a run was planned."""
     calls: Calls = field(default_factory=Calls)
+    """Those of the process that was started last."""
+    alive: list[Calls] = field(default_factory=list)
     reached: Counter[str] = field(default_factory=Counter)
     """What befell this site, counted: `acts onboard`, `faults pve-596`, `deaths`, ..."""
     _log: list[tuple[float, str | Event]] = field(default_factory=list)
@@ -82,7 +84,7 @@ class Sim:
 
     @property
     def trust(self) -> TrustStore:
-        """The pins of the operator's machine."""
+        """The pins of the fleet, as each operator has them."""
         return TrustStore(fleet=self.golden.fleet.root, local=self.root / "state/trust")
 
     def plan(self, title: str, hosts: tuple[str, ...], *tasks: Task, serial: int = 0) -> RunDir:
@@ -96,17 +98,18 @@ class Sim:
         )
         run = RunStore(self.root / "state/runs").create(plan)
         self.journals[run.run] = SimJournal()
-        self.began_at = self.main()
+        self.began[run.run] = self.main()
         return run
 
-    async def run(self, run: RunDir, calls: Calls, *, resume: bool = False) -> ExitCode | None:
-        """One process executes the run; None when it was killed."""
+    async def run(self, run: RunDir, calls: Calls, *, resume: bool = False, machine: str = "state") -> ExitCode | None:
+        """One process on an operator's machine executes the run; None when it was killed."""
         self.calls = calls
+        self.alive.append(calls)
         self.reached["runs resumed" if resume else "runs begun"] += 1
         journal = self.journals[run.run]
         journal.opened_by(calls)
         async with asyncio.TaskGroup() as group:
-            calls.task = group.create_task(self._process(run, calls, journal, resume=resume))
+            calls.task = group.create_task(self._process(run, calls, journal, machine, resume=resume))
             await asyncio.wait((calls.task,))
         if self.broken is not None:
             raise self.broken
@@ -120,7 +123,7 @@ class Sim:
         self.note(f"exit code {code.name} after {calls.count} calls")
         return code
 
-    async def _process(self, run: RunDir, calls: Calls, journal: SimJournal, *, resume: bool) -> ExitCode:
+    async def _process(self, run: RunDir, calls: Calls, journal: SimJournal, machine: str, *, resume: bool) -> ExitCode:
         clock = LoopClock()
         cluster = PveCluster(SimTransport(self.site, calls), clock=clock, cluster="lab", token=TOKEN)
         cluster._random = random.Random(self.rng.random())
@@ -132,7 +135,7 @@ class Sim:
             clock=clock,
             trust=self.trust,
         )
-        tools = Tools(verbs=verbs(world), journal=journal, clock=clock, locks=HostLocks(self.root / "state/locks"))
+        tools = Tools(verbs=verbs(world), journal=journal, clock=clock, locks=HostLocks(self.root / machine / "locks"))
         with run.locked(), Narrator(run, clock, self._seen) as narrator:
             return await Runner(run.plan(), run, tools, narrator).execute(resume=resume)
 
@@ -148,7 +151,8 @@ class Sim:
         """Remember the first rule that was broken, and end the process."""
         self.note(f"*** {broken}")
         self.broken = self.broken or broken
-        self.calls.kill()
+        for calls in self.alive:
+            calls.kill()
 
     def note(self, what: str | Event) -> None:
         """Remember what happened."""

@@ -14,6 +14,7 @@ from pvenix.lifecycle.remote import Remote, must, received
 CONTACT, HEALTH = "contact", "health"
 CONFIRMED = "confirmed"
 """Where the dead-man's token is once the new system was confirmed: from then on there is no way back by itself."""
+_MOVED_TO = (CONFIRMED, argv.FIRED, "abandoned", "reverted")
 
 
 async def disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
@@ -38,6 +39,12 @@ async def taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool
 async def is_at(remote: Remote, attempt: Attempt, place: str) -> bool:
     """True when the token was moved to `place`."""
     return (await remote.try_read(("test", "-e", f"{argv.attempt_dir(attempt.id)}/{place}"), sudo=True)).ok
+
+
+async def was_armed(remote: Remote, attempt: Attempt) -> bool:
+    """True when the token was ever made: it moves, and then stays in the attempt's directory."""
+    listed = received(await remote.try_read(("ls", "-1", argv.attempt_dir(attempt.id)), sudo=True))
+    return not {f"armed-{CONTACT}", f"armed-{HEALTH}", *_MOVED_TO}.isdisjoint(listed.stdout.split())
 
 
 async def start_once(remote: Remote, start: argv.Argv, unit: str) -> None:
