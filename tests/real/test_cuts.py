@@ -21,7 +21,9 @@ pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_n
 
 Cut = Callable[[RealSite, str], None]
 SESSIONS: Final = "pids=$(pgrep -f '^sshd: tappaas') && kill -{} $pids"
-COMMANDS: Final = "pids=$(pgrep -x sudo) && kill -9 $pids"
+COMMANDS: Final = (
+    "for i in $(seq 200); do pids=$(pgrep -x sudo) && kill -9 $pids 2>/dev/null && exit; sleep 0.01; done; exit 1"
+)
 
 
 def by_rules(site: RealSite, host: str, rules: str, seconds: float) -> None:

@@ -160,12 +160,9 @@ def test_boot_and_test_and_a_reboot_are_what_they_say(site: RealSite) -> None:
 
 def reboot(site: RealSite, host: str) -> str:
     """Let the guest reboot by itself; what runs afterwards."""
-    before = site.boot_id(host)
-    site.console(host, "systemctl", "reboot", check=False)
-    until(lambda: (site.guest_folder(host) / "pid").exists() and _booted(site, host) not in ("", before))
+    before, first = site.boot_id(host), site.first_process(host)
+    site.console(host, "systemctl", "reboot", "--no-block")
+    until(lambda: site.first_process(host) not in (0, first))
     until(lambda: site.tried("ssh", "-F", str(site.lab / "ssh_config"), host, "true").code == 0)
+    assert site.boot_id(host) != before
     return site.current(host)
-
-
-def _booted(site: RealSite, host: str) -> str:
-    return site.console(host, "cat", "/proc/sys/kernel/random/boot_id", check=False).out.strip()

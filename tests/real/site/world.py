@@ -110,9 +110,17 @@ class RealSite(StoryLab):
         """Where the hypervisor keeps the host's disk and console."""
         return self.lab / "guests" / str(self.vmid(host))
 
+    def first_process(self, host: str) -> int:
+        """The id, in the site's namespaces, of the guest's first process; 0 while it is off."""
+        try:
+            return int((self.guest_folder(host) / "pid").read_text() or 0)
+        except FileNotFoundError:
+            return 0
+
     def console(self, host: str, *argv: str, check: bool = True, text: str = "", timeout_s: float = 30.0) -> Done:
         """A command as root at the console of a guest that runs."""
-        pid = int((self.guest_folder(host) / "pid").read_text())
+        pid = self.first_process(host)
+        assert pid, f"{host} is off"
         done = self.hypervisor(*entering(pid, *argv), check=False, text=text, timeout_s=timeout_s)
         assert not check or done.code == 0, f"{argv} on {host}: {done.text}"
         return done
