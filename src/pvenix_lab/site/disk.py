@@ -23,6 +23,8 @@ def clone_disk(site: Site, source_root: Path, target_root: Path) -> None:
         if isinstance(guest, Guest) and guest.root == source_root:
             guest.tree.settle()
     target_root.mkdir(parents=True, exist_ok=True)
+    if not source_root.exists():  # a VM that was made without a system and never ran
+        return
     top = str(source_root)
 
     def ignore(directory: str, names: list[str]) -> set[str]:
