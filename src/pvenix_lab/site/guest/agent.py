@@ -15,6 +15,7 @@ from pvenix_lab.site.guest.streams import BytesReader, BytesWriter
 from pvenix_lab.site.guest.vfs import reason
 
 _READ_LIMIT = 16 * 1024 * 1024  # PVE::QemuServer::Agent, file-read
+_OUTPUT_LIMIT = 16 * 1024 * 1024  # qemu: qga/commands.c, GUEST_EXEC_MAX_OUTPUT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +142,9 @@ class Agent:
             return {"exited": 0}
         del self._processes[int(number)]
         answer: dict[str, object] = {"exited": 1, "exitcode": process.status}
-        for key, stream in (("out-data", process.stdout), ("err-data", process.stderr)):
-            if stream.data:
-                answer[key] = stream.text
+        for key, stream in (("out", process.stdout), ("err", process.stderr)):
+            if stream.data:  # nothing is said of a stream that stayed empty
+                kept = stream.data[:_OUTPUT_LIMIT]
+                answer[f"{key}-data"] = kept.decode("utf-8", "replace")
+                answer[f"{key}-truncated"] = int(len(kept) < len(stream.data))
         return answer

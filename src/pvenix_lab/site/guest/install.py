@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest import generations
 from pvenix_lab.site.guest.programs import IN_SYSTEM_PATH
-from pvenix_lab.site.guest.store import write_programs, write_system
+from pvenix_lab.site.guest.store import system_path, write_programs, write_system
 
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.store import System
@@ -24,12 +24,17 @@ _MODES = {
     "/var/tmp": 0o1777,  # noqa: S108 - the guest's
 }
 
+_ALWAYS_THERE = ("/bin/sh", "/usr/bin/env")
+"""The only programs outside of the store (nixpkgs: environment.binsh, environment.usrbinenv)."""
+
 
 def install(tree: VirtualRoot, path: str, system: System, *, now: float) -> None:
     """Make `system`, at store path `path`, generation 1 and the boot default of an empty tree."""
     for directory, mode in _MODES.items():
         tree.mkdir(directory, mode=mode)
     write_programs(tree, IN_SYSTEM_PATH)
+    for link in _ALWAYS_THERE:
+        tree.symlink(f"{system_path()}/bin/{link.rpartition('/')[2]}", link)
     upgrade(tree, path, system, now=now)
 
 
