@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pvenix_lab.site.faults import calls, cluster, guests, lists, repository, systems, works
+from pvenix_lab.site.faults import breaks, calls, cluster, guests, lists, repository, systems, template, works
 
 CATALOGUE = MappingProxyType(
-    {spec.name: spec for module in (systems, calls, lists, works, cluster, guests, repository) for spec in module.SPECS}
+    {
+        spec.name: spec
+        for module in (systems, breaks, calls, lists, works, cluster, template, guests, repository)
+        for spec in module.SPECS
+    }
 )
 """The faults in the order of their subjects."""
