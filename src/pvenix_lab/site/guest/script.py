@@ -21,12 +21,14 @@ _TOKEN = re.compile(
 )
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
 _EXPANDS = re.compile(r"[*?\[()]|^[~#]|^[{}!]$|\{.*(?:,|\.\.).*\}")
-_RESERVED = frozenset(
-    "case coproc do done elif else esac fi for function if in select then time until while . alias bg bind break builtin caller cd "
-    "command continue declare dirs disown enable eval exec export fc fg getopts hash help jobs kill let local logout mapfile popd "
-    "printf pushd read readonly return set shift shopt source suspend times trap type typeset ulimit umask unalias unset wait".split()
+_BUILTINS = (
+    ". alias bg bind break builtin caller cd command continue declare dirs disown enable eval exec export fc fg getopts hash help "
+    "jobs kill let local logout mapfile popd printf pushd read readonly return set shift shopt source suspend times trap type "
+    "typeset ulimit umask unalias unset wait"
 )
-"""Words and builtins of bash that would mean something else, or nothing, here."""
+_KEYWORDS = "case coproc do done elif else esac fi for function if in select then time until while [["
+_RESERVED = frozenset(f"{_KEYWORDS} {_BUILTINS}".split())
+"""Words of bash that would mean something else, or nothing, here."""
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*\+?=")
 
 
@@ -47,11 +49,7 @@ def parse(text: str, name: str) -> list[Step]:
     """
     steps: list[Step] = []
     step = Step(after=";", words=[], outputs=[])
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        assert match is not None
-        position = match.end()
+    for match in _TOKEN.finditer(text):  # whatever stands there is some token: nothing is passed over
         if joint := match["joint"]:
             step = _joined(steps, step, joint, name)
         elif redirection := match["redirection"]:
