@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pvenix_lab.site.faults import breaks, calls, cluster, guests, lists, repository, systems, template, works
+from pvenix_lab.site.faults import (
+    breaks,
+    calls,
+    cluster,
+    guests,
+    happenings,
+    lists,
+    repository,
+    systems,
+    template,
+    works,
+)
 
 CATALOGUE = MappingProxyType(
     {
         spec.name: spec
-        for module in (systems, breaks, calls, lists, works, cluster, template, guests, repository)
+        for module in (systems, breaks, calls, lists, works, cluster, template, guests, happenings, repository)
         for spec in module.SPECS
     }
 )

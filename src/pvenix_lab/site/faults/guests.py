@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.site.faults import repository
 from pvenix_lab.site.faults.corpus import TERMINAL
+from pvenix_lab.site.faults.happenings import guests_of
 from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
 
 if TYPE_CHECKING:
@@ -159,46 +160,13 @@ def is_impostor(guest: Guest) -> bool:
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
-def _guests(site: Site, fault: Fault) -> list[Guest]:
-    from pvenix_lab.site.guest.guest import Guest  # imported late: the guest imports this module
-
-    return [g for g in site.guests.values() if isinstance(g, Guest) and fault.host in (None, g.name)]
-
-
 def _relisten(site: Site, fault: Fault) -> Undo:
     def tell() -> None:
-        for guest in _guests(site, fault):
+        for guest in guests_of(site, fault):
             guest.fabric.notify(guest, RELISTEN)
 
     tell()
     return tell
-
-
-def _drop(site: Site, fault: Fault) -> None:
-    for guest in _guests(site, fault):
-        guest.cut_connections()
-
-
-def _reboot(site: Site, fault: Fault) -> None:
-    for guest in _guests(site, fault):
-        if guest.running:
-            guest.reboot()
-
-
-def _misnamed(site: Site, fault: Fault) -> Undo:
-    found = [(guest, guest.hostname) for guest in _guests(site, fault)]
-
-    def call(guest: Guest, name: str) -> None:
-        guest.hostname = name
-        guest.tree.put("/proc/sys/kernel/hostname", f"{name}\n")
-
-    def undo() -> None:
-        for guest, name in found:
-            call(guest, name)
-
-    for guest, _ in found:
-        call(guest, fault.text("hostname"))
-    return undo
 
 
 _COMMAND = Arg(name="command", default="", what="a part of the command; empty for any")
@@ -220,14 +188,6 @@ SPECS = (
             Arg(name="seconds", default=30.0, what="how long silence lasts before the guest gives up too"),
         ),
         face=Face.SSH,
-    ),
-    Spec(
-        name="ssh-drop",
-        rows=("T1", "R2"),
-        what="every SSH connection of the host is cut now",
-        face=Face.SSH,
-        kind=Kind.EVENT,
-        begin=_drop,
     ),
     Spec(
         name="ssh-refused",
@@ -288,24 +248,5 @@ SPECS = (
         what="programs that write find no space left on the guest's disk, until cleared",
         face=Face.GUEST,
         kind=Kind.STATE,
-    ),
-    Spec(
-        name="guest-reboots",
-        rows=("F18",),
-        what="the guest reboots by itself",
-        face=Face.GUEST,
-        kind=Kind.EVENT,
-        begin=_reboot,
-        needs_host=True,
-    ),
-    Spec(
-        name="hostname-wrong",
-        rows=("F42",),
-        what="the running guest has another name than it should, until cleared",
-        args=(Arg(name="hostname", default="localhost", what="the name"),),
-        face=Face.GUEST,
-        kind=Kind.STATE,
-        begin=_misnamed,
-        needs_host=True,
     ),
 )
