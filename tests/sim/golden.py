@@ -33,6 +33,8 @@ EPOCH: Final = 1_767_225_600
 """2026-01-01, where the sites' clocks start."""
 CONTROLLER: Final = "tappaas-cicd"
 NEWCOMERS: Final = ("tappaas-litellm", "tappaas-vllm")
+WITH_DEVICE: Final = "tappaas-vllm"
+"""The newcomer that needs a PCI device, which only one node has."""
 RESIDENTS: Final = ("dns01", "docker01")
 STRANGER: Final = 230
 """The id of a VM that is not ours and stands in the middle of the ids that we allocate from."""

@@ -22,6 +22,7 @@ from tests.sim.world import Sim
 MARKERS = ("/var/lib/marker", "/home/tappaas/marker")
 REBOOT_S = 5.0
 ATTEMPTS = "/var/lib/pvenix"
+FENCE = "/run/pvenix/fence"
 PREPARING = (f"sudo -n mkdir -p {ATTEMPTS}/", f"sudo -n nix build --json --out-link {ATTEMPTS}/")
 """An attempt's own folder, with roots that keep both systems from garbage collection."""
 PROFILE = "/nix/var/nix/profiles/system"
@@ -190,7 +191,10 @@ class Invariants:
         guest = _guest(sim, host)
         require("a rebuilt host answers", guest.ssh_ready, host)
         require("a rebuilt host runs main", self._is_main(sim, guest.current.revision), (host, guest.current.revision))
-        require("it boots what it runs", boot_default(guest.tree) == guest.current_path, host)
+        # Not seen yet by pvenix: the attempt of another run that was killed between its confirmation and the boot loader.
+        open_by = guest.tree.listdir(FENCE) if guest.tree.is_dir(FENCE) else []
+        foreign = any(not attempt.startswith(self.ends[-1].run) for attempt in open_by)
+        require("it boots what it runs", foreign or boot_default(guest.tree) == guest.current_path, host)
         require("its profile is what it runs", guest.tree.resolve(PROFILE) == guest.current_path, host)
         require("its dead-man is disarmed", not _armed(guest), _armed(guest))
 

@@ -24,7 +24,7 @@ from pvenix_lab.site.guest.generations import generations
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
 from tests.contract.memory_repo import Loss
 from tests.sim.gitless import Gitless
-from tests.sim.golden import CONTROLLER, NAMESAKE, RESIDENTS, Golden, workplace
+from tests.sim.golden import CONTROLLER, NAMESAKE, RESIDENTS, WITH_DEVICE, Golden, workplace
 from tests.sim.invariants import Invariants, require
 from tests.sim.ports import Calls
 from tests.sim.script import Act, Death, Script
@@ -76,23 +76,21 @@ class Play:
             rival = group.create_task(self._rival(act)) if act.rival_s >= 0 else None
             run, code = await self._with_trouble(number, act)
         await self._rest(act)
-        await self._finish(number, act, run, code)
-        if rival is not None:
-            other, code = rival.result()
-            await self._finish(number, act, other, code, machine="rival")
+        runs = {"state": (run, code)} | ({} if rival is None else {"rival": rival.result()})
+        await self._finish(number, act, runs)
         self.rules.clean(sim, act.hosts)
 
-    async def _finish(
-        self, number: int, act: Act, run: RunDir, code: ExitCode | None, *, machine: str = "state"
-    ) -> None:
+    async def _finish(self, number: int, act: Act, runs: dict[str, tuple[RunDir, ExitCode | None]]) -> None:
+        """Each operator resumes until it is done; in turn, as one may have what the other waits for."""
         for _ in range(RESUMES):
-            if code in GOOD:
-                break
-            code = await self.sim.run(run, Calls(), resume=True, machine=machine)
-            await self._rest(act)
+            for machine, (run, code) in runs.items():
+                if code not in GOOD:
+                    runs[machine] = run, await self.sim.run(run, Calls(), resume=True, machine=machine)
+                    await self._rest(act)
         ended = [event for event in self.sim.events if isinstance(event, HostEnded)]
         ends = {event.host: f"{event.status}: {event.summary}" for event in ended}
-        require(f"act {number} ({act.kind}) is done in the end", code in GOOD, ends)
+        done = all(code in GOOD for _, code in runs.values())
+        require(f"act {number} ({act.kind}) is done in the end", done, ends)
 
     async def _rival(self, act: Act) -> tuple[RunDir, ExitCode | None]:
         """Somebody on another machine does the same, with nothing in the way but the others."""
@@ -163,6 +161,8 @@ class Play:
             return  # it befalls a VM, and there is none yet, or another one might be meant
         if strike.name == "id-taken" and sim.golden.fleet.hosts[host].machine.proxmox.vmid:
             return  # the inventory wants this id: a person has to choose another
+        if strike.name == "vm-moved" and host == WITH_DEVICE:
+            return  # its device is on the node where it is: a person has to move it back
         if strike.name.startswith("template-"):
             self.rules.strangers.pop(TEMPLATE_VMID, None)  # somebody changes it
         if strike.name == "guest-reboots":

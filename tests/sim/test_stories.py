@@ -183,6 +183,13 @@ def test_two_operators_at_once_change_a_host_one_after_the_other(golden: Golden,
     assert ends(play, "docker01", kind).count("changed") <= 2
 
 
+def test_an_attempt_that_was_given_up_is_not_taken_for_what_another_operator_activated(golden: Golden) -> None:
+    """Seed 329: killed once more after it had given the first attempt up, and before it had written that down."""
+    deaths = (Death(on="systemd-run --unit=pvenix-activate"), Death(on="/released", before=False, pause_s=130))
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), deaths=deaths, rival_s=5.0))
+    assert "unknown" not in ends(play, "docker01", "rebuild")
+
+
 @pytest.mark.parametrize("kind", ["rebuild", "rollback"])
 def test_an_attempt_that_had_not_begun_is_not_taken_for_what_another_operator_activated(
     golden: Golden, kind: str

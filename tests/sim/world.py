@@ -96,7 +96,10 @@ class Sim:
             plays=(PlayPlan(name=title, waves=waves, tasks=tasks),),
             fleet=str(self.golden.fleet.root),
         )
-        run = RunStore(self.root / "state/runs").create(plan)
+        store = RunStore(
+            self.root / "state/runs" / str(len(self.journals))
+        )  # ids are of real seconds, and many fit in one
+        run = store.create(plan)
         self.journals[run.run] = SimJournal()
         self.began[run.run] = self.main()
         return run

@@ -41,10 +41,10 @@ async def is_at(remote: Remote, attempt: Attempt, place: str) -> bool:
     return (await remote.try_read(("test", "-e", f"{argv.attempt_dir(attempt.id)}/{place}"), sudo=True)).ok
 
 
-async def was_armed(remote: Remote, attempt: Attempt) -> bool:
-    """True when the token was ever made: it moves, and then stays in the attempt's directory."""
+async def tokens(remote: Remote, attempt: Attempt) -> set[str]:
+    """Where the token is, in the attempt's directory; empty when it was never made."""
     listed = received(await remote.try_read(("ls", "-1", argv.attempt_dir(attempt.id)), sudo=True))
-    return not {f"armed-{CONTACT}", f"armed-{HEALTH}", *_MOVED_TO}.isdisjoint(listed.stdout.split())
+    return {f"armed-{CONTACT}", f"armed-{HEALTH}", *_MOVED_TO}.intersection(listed.stdout.split())
 
 
 async def start_once(remote: Remote, start: argv.Argv, unit: str) -> None:

@@ -60,8 +60,8 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     properties = properties_in(await remote.read(argv.unit_state(argv.activation_unit(attempt.id))))
     if judge(properties) is not UnitEnd.GONE:
         return False
-    if not await deadman.was_armed(remote, attempt):  # so whatever the host runs by now is somebody else's doing
-        await fence.release(remote, attempt.id)
+    if await deadman.tokens(remote, attempt) <= {"abandoned"}:  # what the host runs by now is somebody else's doing
+        await _clean_up(remote, attempt)
         return True
     if (await read_facts(remote)).current != attempt.old:
         return False
