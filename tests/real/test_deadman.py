@@ -158,6 +158,21 @@ def test_boot_and_test_and_a_reboot_are_what_they_say(site: RealSite) -> None:
     assert reboot(site, host) == new
 
 
+def test_a_power_cut_in_mid_activation_boots_the_old_system_and_is_called_rolled_back(site: RealSite) -> None:
+    host = "web-01"
+    old = change(site, host, slow_activation("power cut"))
+    since(site, host)
+    run, first = site.start("rebuild", host), site.first_process(host)
+    until(lambda: activating(site, host))
+    site.power(host, "reset")
+    until(lambda: site.first_process(host) not in (0, first))
+    done = site.finish(run)
+    assert done.code == 6, done.text
+    assert "rebooted into its boot default" in done.text
+    assert site.current(host) == site.boot_default(host) == site.profile(host) == old
+    assert site.ssh(host, "systemctl", "is-system-running") == "running"
+
+
 def reboot(site: RealSite, host: str) -> str:
     """Let the guest reboot by itself; what runs afterwards."""
     before, first = site.boot_id(host), site.first_process(host)

@@ -221,7 +221,7 @@ class Seed:
             "pve": {"endpoint": self.endpoint, "ca": str(root / "ca.pem"), "token_id": "pvenix@pve!lab",
                     "token_secret": tokens["pvenix@pve!lab"].secret},
             "ssh": {"config": str(root / "ssh_config")},
-            "guests": {h.about.name: {"vmid": h.guest.vm.vmid, "address": _ip(h.about)} for h in self._hosts},
+            "guests": {h.about.name: {"vmid": h.guest.vm.vmid, "node": h.guest.vm.node, "address": _ip(h.about)} for h in self._hosts},
         }  # fmt: skip
 
 

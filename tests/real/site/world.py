@@ -138,6 +138,13 @@ class RealSite(StoryLab):
         """nftables between the guests: what passes from one network to another."""
         self.hypervisor("chroot", self.data["base"], "nft", *words, text=text)
 
+    def power(self, host: str, action: str) -> None:
+        """Press a button of a VM, as somebody could in Proxmox: `reset`, `stop`, `start`."""
+        pve, vm = self.data["pve"], self.data["guests"][host]
+        token = f"Authorization: PVEAPIToken={pve['token_id']}={pve['token_secret']}"
+        path = f"{pve['endpoint']}/api2/json/nodes/{vm['node']}/qemu/{vm['vmid']}/status/{action}"
+        self.tool("curl", "-sS", "--fail", "--cacert", pve["ca"], "-H", token, "-X", "POST", path)
+
     def current(self, host: str) -> str:
         """The system that runs on a host."""
         return self.console(host, "readlink", "-f", "/run/current-system").out.strip()
