@@ -12,7 +12,7 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.core import AgentError
-from pvenix_lab.site.pve.agent_answers import ANSWERS, NOT_FOUND
+from pvenix_lab.site.pve.agent_answers import NOT_FOUND, answer
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.errors import ParameterError, PveError
 from pvenix_lab.site.pve.power import power_off
@@ -55,19 +55,7 @@ async def _ask(call: Call, command: str, params: dict[str, object] | None = None
         raise PveError("QEMU guest agent is not running")
     if vm.frozen and command not in _WHILE_FROZEN:
         raise AgentError(_FROZEN.format("file-open" if command.startswith("file-") else command))
-    return _answer(call, vm, guest, command, params or {})
-
-
-def _answer(call: Call, vm: Vm, guest: GuestProtocol, command: str, params: dict[str, object]) -> Any:
-    try:
-        answer = guest.agent(command, params)
-    except AgentError as error:
-        if command not in ANSWERS or not str(error).endswith(NOT_FOUND):
-            raise
-        answer = None
-    if command in ANSWERS and not answer:  # a command of the machine, not of the guest's files and programs
-        return ANSWERS[command](call.site, vm)
-    return answer
+    return answer(call.site, vm, guest, command, params or {})
 
 
 async def _answers(site: Site, vm: Vm, guest: GuestProtocol) -> bool:
@@ -95,14 +83,14 @@ async def _checked(call: Call, command: str, params: dict[str, object]) -> Any:
 
 async def _simple(call: Call, command: str) -> dict[str, Any]:
     try:
-        answer = await _ask(call, command)
+        said = await _ask(call, command)
     except AgentError as error:
         kind = "CommandNotFound" if str(error).endswith(NOT_FOUND) else "GenericError"
         return {"result": {"error": {"class": kind, "desc": str(error)}}}
     if command == "shutdown":
         vm, site = call.vm(), call.site
         site.spawn(power_off(site, vm, graceful=True), f"guest-shutdown of {vm.vmid}")
-    return {"result": answer}
+    return {"result": said}
 
 
 def _handler(command: str) -> Handler:
@@ -132,17 +120,17 @@ async def command(call: Call) -> dict[str, Any]:
 @route("GET", _AGENT + "/file-read")
 async def file_read(call: Call) -> Any:
     """A file's content, a bare object; 9.2 reads a part and leaves it in base64 on demand."""
-    answer = await _checked(call, "file-read", {"file": call.text("file")})
+    read = await _checked(call, "file-read", {"file": call.text("file")})
     offset, count = call.number("offset"), call.number("count", -1)
     decode = call.flag("decode", default=True)
-    if (offset or count >= 0 or not decode) and isinstance(answer, dict):
-        data = str(answer.get("content", "")).encode("latin-1", errors="replace")
+    if (offset or count >= 0 or not decode) and isinstance(read, dict):
+        data = str(read.get("content", "")).encode("latin-1", errors="replace")
         part = data[offset:] if count < 0 else data[offset : offset + count]
         shown = part.decode("latin-1") if decode else base64.b64encode(part).decode()
-        answer = answer | {"content": shown, "bytes-read": len(part)}
+        read = read | {"content": shown, "bytes-read": len(part)}
         if offset + len(part) < len(data):
-            answer["truncated"] = 1
-    return answer
+            read["truncated"] = 1
+    return read
 
 
 @route("POST", _AGENT + "/file-write")

@@ -5,13 +5,14 @@ Shapes: QEMU's qga/qapi-schema.json of 9.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.core import AgentError
 from pvenix_lab.site.pve.sizes import MIB
 
 if TYPE_CHECKING:
-    from pvenix_lab.site.core import Site
+    from pvenix_lab.site.core import GuestProtocol, Site
     from pvenix_lab.site.pve.vm import Vm
 
 NOT_FOUND = "has not been found"
@@ -97,3 +98,20 @@ ANSWERS: dict[str, Callable[[Site, Vm], Any]] = {
     "suspend-ram": lambda _site, _vm: {},
 }
 """What a guest that has no answer of its own says, by command."""
+
+
+def answer(site: Site, vm: Vm, guest: GuestProtocol, command: str, params: Mapping[str, object]) -> Any:
+    """What the agent answers: the guest's own word, or the machine's where the guest has none.
+
+    Raises:
+        AgentError: it refuses.
+    """
+    try:
+        said = guest.agent(command, params)
+    except AgentError as error:
+        if command not in ANSWERS or not str(error).endswith(NOT_FOUND):
+            raise
+        said = None
+    if command in ANSWERS and not said:  # a command of the machine, not of the guest's files and programs
+        return ANSWERS[command](site, vm)
+    return said

@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from pvenix_lab.site.core import AgentError
-from pvenix_lab.site.pve import volumes
+from pvenix_lab.site.pve import agent_answers, volumes
 from pvenix_lab.site.pve.call import Call, check_lock, find_vm, route
 from pvenix_lab.site.pve.config import shown
 from pvenix_lab.site.pve.drives import is_cdrom, register_unused
@@ -152,7 +152,7 @@ async def _freeze(call: Call, vm: Vm, *, memory: bool) -> bool:
     if call.site.faults.peek("agent-absent", vm.name) or not guest.agent_ready():
         return False
     try:
-        guest.agent("fsfreeze-freeze", {})
+        agent_answers.answer(call.site, vm, guest, "fsfreeze-freeze", {})
     except AgentError:
         return False
     vm.frozen = True
@@ -161,7 +161,7 @@ async def _freeze(call: Call, vm: Vm, *, memory: bool) -> bool:
 
 async def _thaw(call: Call, vm: Vm) -> None:
     try:
-        call.site.guest_for(vm).agent("fsfreeze-thaw", {})
+        agent_answers.answer(call.site, vm, call.site.guest_for(vm), "fsfreeze-thaw", {})
     except AgentError:
         return
     vm.frozen = False
