@@ -137,6 +137,19 @@ def test_faults_are_armed_and_cleared_with_the_token(pvenix: Cli, control: Contr
     assert control.asked == [fault, {"token": "t", "op": "clear"}]
 
 
+def test_a_fault_has_a_schedule_only_where_one_was_given(pvenix: Cli, control: Control, tmp_path: Path) -> None:
+    folder = lab_in(tmp_path / "lab", port=control.server_address[1])
+    pvenix("lab", "fault", folder, "F05", "--host", "web01", "--after", "5", "--for", "30")
+    pvenix("lab", "fault", folder, "pve-status", "--nth", "3", "--chance", "0.5")
+    pvenix("lab", "clear", folder, "F05", "--host", "web01")
+    common = {"token": "t", "op": "fault", "args": {}}
+    assert control.asked == [
+        {**common, "name": "F05", "host": "web01", "after_s": 5, "for_s": 30},
+        {**common, "name": "pve-status", "host": None, "nth": 3, "chance": 0.5},
+        {"token": "t", "op": "clear", "name": "F05", "host": "web01"},
+    ]
+
+
 def test_a_misspelt_fault_is_answered_with_the_lab_s_words(pvenix: Cli, control: Control, tmp_path: Path) -> None:
     result = pvenix("lab", "fault", lab_in(tmp_path / "lab", port=control.server_address[1]), "biuld-fails")
     assert (result.exit_code, "did you mean 'build-fails'?" in result.stderr) == (2, True)
@@ -173,6 +186,12 @@ def test_a_lab_comes_up_answers_and_leaves_no_process(pvenix: Cli, tmp_path: Pat
         assert "a lab runs in" in pvenix("lab", "up", str(folder)).stderr
         wrong = pvenix("lab", "fault", str(folder), "biuld-fails")
         assert (wrong.exit_code, "build-fails" in wrong.stderr) == (2, True)
+        listed = pvenix.json("lab", "fault", str(folder), "--list")
+        assert (listed["schema"], listed["rows"]["F05"]["fault"]) == ("pvenix/lab-faults/v1", "vm-locked")
+        shown = pvenix("lab", "fault", str(folder), "--list").stdout
+        assert "lock=backup (backup|clone|" in shown
+        assert "F15  encoding of sshkeys" in shown
+        assert pvenix.json("lab", "status", str(folder))["faults"] == []
     finally:
         down = pvenix("lab", "down", str(folder))
     assert (down.exit_code, is_gone(up["pid"])) == (0, True)
