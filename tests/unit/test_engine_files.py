@@ -257,6 +257,19 @@ def test_another_key_is_refused_when_nothing_shows_that_the_vm_is_another(
         trust.pin("a1", Pin(key=OTHER_KEY, uuid=after))
 
 
+def test_another_key_of_the_same_vm_is_accepted_while_its_keys_are_being_made(trust: TrustStore) -> None:
+    trust.pin("a1", Pin(key=KEY, uuid=UUID))
+    trust.pin("a1", Pin(key=OTHER_KEY, uuid=UUID), renewed=True)
+    assert trust.get("a1") == Pin(key=OTHER_KEY, uuid=UUID)
+
+
+def test_only_a_key_of_the_fleet_is_shared(trust: TrustStore, tmp_path: Path) -> None:
+    trust.pin("a1", Pin(key=KEY, uuid=UUID))
+    assert not trust.shared("a1")
+    (tmp_path / "fleet/inventory/trust/a1").write_text(f"{KEY} a1\n")
+    assert trust.shared("a1")
+
+
 def test_a_key_of_the_fleet_counts_as_pinned(trust: TrustStore, tmp_path: Path) -> None:
     (tmp_path / "fleet/inventory/trust/a1").write_text(f"{KEY} a1\n")
     assert trust.get("a1") == Pin(key=KEY)

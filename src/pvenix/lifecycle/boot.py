@@ -118,7 +118,9 @@ def _is_first_boot(world: World, step: Step, found: Found) -> bool:
     (nixpkgs: nixos/modules/services/system/cloud-init.nix): the first key that the agent delivers need not be the last.
     """
     pin = world.trust.get(step.host)
-    return pin is None or pin.uuid != found.config.uuid or ("vmid" in step.known and not world.trust.shared(step.host))
+    if pin is None or (pin.uuid and pin.uuid != found.config.uuid):
+        return True
+    return "vmid" in step.known and not world.trust.shared(step.host)
 
 
 async def _pin(world: World, step: Step, found: Found, *, renewed: bool = False) -> bool:
