@@ -21,7 +21,8 @@ from tests.contract.memory_repo import Loss, MemoryRemote, MemoryRepo
 from tests.contract.openssh import SSHD, running_sshd
 from tests.contract.ssh_server import key_pair, public_line
 from tests.lab.ssh_support import BARE, network
-from tests.sim.ports import Calls, counted_repo
+from tests.sim.ports import Calls
+from tests.sim.records import counted_repo
 
 BASE: Final = {"nix/flake.nix": "{ }\n", "inventory/hosts.yaml": "all:\n  hosts:\n", "README": "x\n"}
 AUTHOR: Final = "Op <op@example.org>"
