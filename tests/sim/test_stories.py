@@ -199,3 +199,11 @@ def test_an_attempt_that_had_not_begun_is_not_taken_for_what_another_operator_ac
     first = () if kind == "rebuild" else (Act(kind="rebuild", hosts=("docker01",)),)
     play = played(golden, *first, Act(kind=kind, hosts=("docker01",), deaths=(death,), rival_s=5.0))
     assert "unknown" not in ends(play, "docker01", kind)
+
+
+def test_a_vm_that_the_token_may_not_see_any_more_is_not_taken_for_gone(golden: Golden) -> None:
+    """Seed 6604: lists leave out what the token may not see, so an interrupted retirement asks for the VM by its id."""
+    blind = Strike(on="status/stop", name="rights-lost", host="docker01", args={"privilege": "VM.Audit"}, lasts_s=400.0)
+    death = Death(on="/log", before=True, pause_s=30)
+    play = played(golden, Act(kind="retire", hosts=("docker01",), strikes=(blind,), deaths=(death,)))
+    assert [end for end in ends(play, "docker01", "retire") if end in ("changed", "ok")] == ["changed"]
