@@ -105,6 +105,18 @@ def test_clearing_ends_a_state_and_keeps_a_scheduled_event_from_happening(tmp_pa
     in_lab(tmp_path, story)
 
 
+def test_a_scheduled_event_whose_vm_has_gone_does_not_happen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def story(lab: PveLab) -> None:
+        assert await lab.clone() == "OK"
+        lab.site.faults.arm("vm-moved", "fix", after_s=5)
+        assert await lab.done("DELETE", "/nodes/tappaas1/qemu/250") == "OK"
+        await asyncio.sleep(10)
+        assert lab.site.faults.list() == ()
+
+    in_lab(tmp_path, story)
+    assert "fix has no VM" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "words"),
     [

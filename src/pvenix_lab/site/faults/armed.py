@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pvenix_lab.site.faults.spec import Kind, Spec, Undo
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
 
+_LOG = logging.getLogger(__name__)
 FOREVER = 0
 """`times` of a fault that stays until it is cleared."""
 
@@ -137,9 +139,16 @@ class Faults:
         if fault.spec.begin is None:
             return
         if after_s:
-            fault.timers.append(asyncio.get_running_loop().call_later(after_s, self._begin, fault))
+            fault.timers.append(asyncio.get_running_loop().call_later(after_s, self._begin_late, fault))
         else:
             self._begin(fault)
+
+    def _begin_late(self, fault: Fault) -> None:
+        """Begin at the fault's time; what it was for may have gone by then."""
+        try:
+            self._begin(fault)
+        except ValueError as gone:
+            _LOG.warning("%s", gone)
 
     def _begin(self, fault: Fault) -> None:
         fault.began = True
