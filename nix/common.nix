@@ -45,6 +45,9 @@ in
         "NoCloud"
         "ConfigDrive"
       ];
+      # A clone makes its host keys at its first boot, and they stay. Cloud-init would make them anew after every change of its
+      # drive, and late: sshd (since OpenSSH 9.8) goes on showing the keys that it was started with, until its next restart.
+      ssh_deletekeys = false;
       # Once a host file gives the name, cloud-init leaves it alone.
       preserve_hostname = config.networking.hostName != "";
     };
