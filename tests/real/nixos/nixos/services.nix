@@ -40,6 +40,7 @@ in
     openFirewall = mkDefault true;
     extraConfig = mkDefault "";
   };
+  services.cloud-init.settings.ssh_deletekeys = mkDefault true;
   services.unbound.enable = mkDefault false;
   services.litellm.enable = mkDefault false;
   services.litellm.openFirewall = mkDefault false;
@@ -75,6 +76,9 @@ in
       stopIfChanged = false;
       restartTriggers = [ config.environment.etc."ssh/sshd_config".source ];
       serviceConfig = {
+        # Debian 12's sshd reads its keys at each connection; since OpenSSH 9.8 those count that it was started with (sshd.c,
+        # send_rexec_state), so this one is given a copy.
+        ExecStartPre = "/bin/cp /etc/ssh/ssh_host_ed25519_key /run/sshd/host_key";
         ExecStart = mkDefault "/usr/sbin/sshd -D -f /etc/ssh/sshd_config";
         RuntimeDirectory = "sshd";
         RuntimeDirectoryPreserve = true;
@@ -110,6 +114,7 @@ in
     };
     cloud-config = mkIf config.services.cloud-init.enable {
       description = "Apply the settings specified in cloud-config";
+      environment.DELETE_KEYS = if config.services.cloud-init.settings.ssh_deletekeys then "yes" else "no";
       wantedBy = [ "multi-user.target" ];
       after = [ "cloud-init.service" ];
       serviceConfig = {
@@ -128,7 +133,7 @@ in
   environment.etc = {
     "ssh/sshd_config".source = pkgs.writeText "sshd_config" ''
       ${lib.concatStringsSep "\n" (map (port: "Port ${toString port}") sshd.ports)}
-      HostKey /etc/ssh/ssh_host_ed25519_key
+      HostKey /run/sshd/host_key
       AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys.d/%u
       UsePAM no
       PasswordAuthentication no
