@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
+
+from tests.real.machine import scratch
 
 PROGRAMS: Final = {
     "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client", "nix": "nix-bin", "git": "git", "sudo": "sudo",
@@ -17,20 +20,8 @@ PROGRAMS: Final = {
     "/bin/busybox": "busybox-static",
 }  # fmt: skip
 """What the lane calls on this machine, and Debian's package of it."""
-_PROBE: Final = (
-    "unshare",
-    "--mount",
-    "--net",
-    "--uts",
-    "--ipc",
-    "--pid",
-    "--fork",
-    "mount",
-    "-t",
-    "tmpfs",
-    "none",
-    "/mnt",
-)
+_NAMESPACES: Final = ("unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork")
+_LAYER: Final = 'cd "$0" && mkdir lower upper work disk && mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work layer disk'
 
 
 @functools.cache
@@ -46,9 +37,11 @@ def why_not() -> str:
         return f"not installed: {', '.join(absent)}"
     if not Path("/etc/apt").is_dir():
         return "the guests' root file system is made from apt sources, and this machine has none"
-    probe = subprocess.run(_PROBE, check=False, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        layer = (*_NAMESPACES, "sh", "-c", _LAYER, folder)
+        probe = subprocess.run(layer, check=False, capture_output=True, text=True)
     if probe.returncode:
-        return f"this machine allows no namespaces: {probe.stderr.strip()}"
+        return f"this machine allows no namespaces with layered disks: {probe.stderr.strip()}"
     hierarchies = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"))
     if not any((folder / "cgroup.procs").exists() and os.access(folder, os.W_OK) for folder in hierarchies):
         return "this machine's cgroups cannot be written to"
