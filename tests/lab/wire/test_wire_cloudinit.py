@@ -144,3 +144,18 @@ def test_snippets_are_not_uploaded(root: Client) -> None:
     for content in ("iso", "import"):
         name = {"iso": "x.iso", "import": "x.qcow2"}[content]
         assert root.session.post(url, data={"content": content}, files={"filename": (name, b"x")}).status_code == 200
+
+
+@row("A6-15")
+def test_a_running_guest_keeps_its_drive_until_it_is_regenerated(lab: WireLab, operator: Client) -> None:
+    path = lab.running(ciuser="ops")
+    vmid = int(path.rpartition("/")[2])
+
+    def drive() -> str:
+        return lab.hands(lambda site: site.cluster.vms[vmid].cloudinit["user-data"])
+
+    operator.put(f"{path}/config", ciuser="other")
+    assert "user: ops\n" in drive()
+    assert "user: other\n" in dump(operator, path, "user")
+    operator.put(f"{path}/cloudinit")
+    assert "user: other\n" in drive()

@@ -227,7 +227,7 @@ def test_the_cloud_init_drive_is_always_a_copy(lab: WireLab, operator: Client) -
     assert operator.get(f"{NODE}/qemu/{vmid}/config")["ide2"].startswith(f"tanka1:vm-{vmid}-cloudinit")
 
 
-@row("A5-16", "S4-10")
+@row("A5-16", "S4-09")
 def test_a_clone_for_another_node_needs_storage_that_both_have(lab: WireLab, operator: Client) -> None:
     path = lab.vm()
     vmid = lab.free_id()

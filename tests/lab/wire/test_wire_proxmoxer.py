@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+import urllib3
 from proxmoxer import AuthenticationError, ProxmoxAPI, ResourceException
 from proxmoxer.tools import Tasks
 from requests.adapters import HTTPAdapter
@@ -194,13 +195,10 @@ def test_its_log_shows_passwords_in_clear(api: Any, vm: str, caplog: pytest.LogC
 @row("P3-13")
 def test_one_thread_needs_one_connection_and_many_need_many(lab: WireLab, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
-    wrap = lab.site.counters
 
     def calls(api: Any, count: int) -> None:
         for _ in range(count):
             api.version.get()
-
-    import urllib3
 
     real = urllib3.connection.HTTPSConnection.connect
 
@@ -210,7 +208,7 @@ def test_one_thread_needs_one_connection_and_many_need_many(lab: WireLab, monkey
 
     monkeypatch.setattr(urllib3.connection.HTTPSConnection, "connect", connect)
     calls(lab.proxmoxer(), 50)
-    assert (len(opened), wrap.pve_reads > 0) == (1, True)
+    assert len(opened) == 1
     opened.clear()
     api = lab.proxmoxer()
     with ThreadPoolExecutor(20) as pool:
