@@ -17,7 +17,8 @@ from pvenix.engine.ports import Entry, Journal
 from pvenix.model.errors import LocalResource
 from tests.contract.memory_repo import Loss
 from tests.contract.methods import methods_of
-from tests.sim.ports import Calls, SimJournal
+from tests.sim.ports import Calls
+from tests.sim.records import SimJournal
 from tests.unit.engine_support import MemoryJournal
 
 
