@@ -44,7 +44,7 @@ from tests.lab.guest_support import Ran, root, run
             "",
             "dd: unrecognized operand 'if=/dev/zero'\nTry 'dd --help' for more information.\n",
         ),
-        (("mkdir", "--frob"), 1, "", "mkdir: unrecognized option '--frob'\n"),
+        (("mkdir", "--frob"), 1, "", "mkdir: unrecognized option '--frob'\nTry 'mkdir --help' for more information.\n"),
         (("uname", "-r"), 0, "6.12.72\n", ""),
         (("systemd-detect-virt",), 0, "kvm\n", ""),
     ],

@@ -12,6 +12,13 @@ from pvenix_lab.site.guest.vfs import VirtualRoot, reason
 __all__ = ["UIDS", "Call", "Options", "Program", "ProgramError", "parse_options", "reason"]
 
 
+_COREUTILS = (
+    "cat chmod chown date dd df echo env head id ls mkdir mv readlink rm rmdir sleep stat tail touch uname wc whoami"
+)
+_HINTING = frozenset(_COREUTILS.split())
+"""coreutils: a wrong option is answered with where to read on."""
+
+
 class ProgramError(Exception):
     """A program ends here: `text` (with no newline) on standard error and this exit status."""
 
@@ -107,7 +114,8 @@ def parse_options(
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name in values:
             if not equals and not words:
-                raise ProgramError(f"{call.name}: option '{name}' requires an argument", usage)
+                short = f"option requires an argument -- '{name[1:]}'"
+                raise _wrong(call, f"option '{name}' requires an argument" if name.startswith("--") else short, usage)
             found.setdefault(name, []).append(value if equals else words.pop())
         elif name in flags and not equals:
             given.add(name)
@@ -126,11 +134,16 @@ def _short(
     flags, values = known
     given, found = result
     if word.startswith("--"):
-        raise ProgramError(f"{call.name}: unrecognized option '{word.partition('=')[0]}'", usage)
+        raise _wrong(call, f"unrecognized option '{word.partition('=')[0]}'", usage)
     if word[:2] in values and len(word) > 2:
         found.setdefault(word[:2], []).append(word[2:])
         return
     for letter in word[1:]:
         if f"-{letter}" not in flags:
-            raise ProgramError(f"{call.name}: invalid option -- '{letter}'", usage)
+            raise _wrong(call, f"invalid option -- '{letter}'", usage)
         given.add(f"-{letter}")
+
+
+def _wrong(call: Call, text: str, usage: int) -> ProgramError:
+    hint = f"\nTry '{call.name} --help' for more information." if call.name in _HINTING else ""
+    return ProgramError(f"{call.name}: {text}{hint}", usage)

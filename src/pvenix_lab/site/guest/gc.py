@@ -5,16 +5,19 @@ Nix finds references by scanning for the hash part of store paths; so does this 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 from collections.abc import Iterable, Iterator
 
-from pvenix_lab.site.guest.store import STORE
+from pvenix_lab.site.guest.store import STORE, nix32
 from pvenix_lab.site.guest.vfs import VirtualRoot
 
 _PATH = re.compile(rf"{STORE}/[0-9a-df-np-sv-z]{{32}}-[0-9A-Za-z+._?=-]+")
 _PROFILES = "/nix/var/nix/profiles"
 _AUTO = "/nix/var/nix/gcroots/auto"
+_DERIVERS = "/nix/var/nix/db/derivers"
+"""The lab's own in place of the database's column: a file for each store path that was built here."""
 _RUNNING = ("/run/booted-system", "/run/current-system")
 _SCANNED = 1 << 20
 
@@ -38,7 +41,7 @@ def _entries(tree: VirtualRoot, path: str) -> Iterator[str]:
 
 
 def references(tree: VirtualRoot, path: str) -> set[str]:
-    """The other store paths that this one names and that are there."""
+    """The store paths that this one names and that are there; itself, where it names itself."""
     found: set[str] = set()
     for entry in _entries(tree, path):
         status = tree.stat(entry, follow_last=False)
@@ -46,7 +49,7 @@ def references(tree: VirtualRoot, path: str) -> set[str]:
             found.add(store_path_of(tree.readlink(entry)))
         elif stat.S_ISREG(status.st_mode) and 0 < status.st_size < _SCANNED:
             found |= set(_PATH.findall(tree.read(entry).decode("utf-8", "replace")))
-    return {other for other in found if other and other != path and tree.exists(other, follow_last=False)}
+    return {other for other in found if other and tree.exists(other, follow_last=False)}
 
 
 def closure(tree: VirtualRoot, paths: Iterable[str]) -> list[str]:
@@ -54,7 +57,7 @@ def closure(tree: VirtualRoot, paths: Iterable[str]) -> list[str]:
     done: dict[str, None] = {}
 
     def visit(path: str, above: frozenset[str]) -> None:
-        for other in sorted(references(tree, path) - above):
+        for other in sorted(references(tree, path) - above - {path}):
             if other not in done:
                 visit(other, above | {path})
         done.setdefault(path)
@@ -93,11 +96,33 @@ def live_and_dead(tree: VirtualRoot) -> tuple[list[str], list[str]]:
     return [path for path in known if path in live], [path for path in known if path not in live]
 
 
+def add_root(tree: VirtualRoot, link: str, path: str) -> None:
+    """Point the link at a store path, and remember it as a root (nix: LocalFSStore::addIndirectRoot)."""
+    tree.symlink(path, link)
+    tree.symlink(link, f"{_AUTO}/{nix32(hashlib.sha1(link.encode()).digest())}")  # noqa: S324 - the name that Nix gives it
+
+
+def stale_roots(tree: VirtualRoot) -> list[tuple[str, str]]:
+    """Forget the roots whose link is gone; returns what was forgotten, with the link."""
+    links = [(f"{_AUTO}/{name}", tree.readlink(f"{_AUTO}/{name}")) for name in _names(tree, _AUTO)]
+    gone = [(entry, link) for entry, link in links if not tree.exists(link, follow_last=False)]
+    for entry, _ in gone:
+        tree.remove(entry)
+    return gone
+
+
+def set_deriver(tree: VirtualRoot, path: str, derivation: str) -> None:
+    """Remember what a store path was built from."""
+    tree.put(f"{_DERIVERS}/{path.rpartition('/')[2]}", derivation)
+
+
+def deriver(tree: VirtualRoot, path: str) -> str:
+    """What it was built from; empty for what was not built here."""
+    return tree.read_text(f"{_DERIVERS}/{path.rpartition('/')[2]}")
+
+
 def collect(tree: VirtualRoot) -> list[tuple[str, int]]:
     """Delete what no root needs; returns the paths with the bytes freed."""
-    for name in _names(tree, _AUTO):
-        if not tree.exists(tree.readlink(f"{_AUTO}/{name}"), follow_last=False):
-            tree.remove(f"{_AUTO}/{name}")
     gone = [(path, size(tree, path)) for path in live_and_dead(tree)[1]]
     for path, _ in gone:
         tree.remove(path)

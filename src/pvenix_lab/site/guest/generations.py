@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.guest import gc
+
 if TYPE_CHECKING:
     from pvenix_lab.site.guest.vfs import VirtualRoot
 
@@ -63,7 +65,7 @@ def set_profile(tree: VirtualRoot, path: str, *, now: float) -> int:
     if newest is None or newest.path != path:
         number = newest.number + 1 if newest else 1
         link = f"{PROFILES}/system-{number}-link"
-        tree.symlink(path, link)
+        gc.add_root(tree, link, path)
         tree.set_time(link, now)
     else:
         number = newest.number

@@ -13,7 +13,7 @@ from pvenix_lab.site.guest.channels import Channels
 from pvenix_lab.site.guest.console import Console, StuckError, find_system
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.process import UIDS, Process, Shell
-from pvenix_lab.site.guest.store import System, read_system
+from pvenix_lab.site.guest.store import System, link_etc, read_system
 from pvenix_lab.site.guest.units import Units
 from pvenix_lab.site.guest.vfs import clear
 
@@ -162,6 +162,7 @@ class Guest:
         clear(self.tree, ("/run",))
         self.tree.symlink(system, "/run/booted-system")
         self.tree.symlink(system, "/run/current-system")
+        link_etc(self.tree, system)
         self.tree.mkdir("/run/systemd/system")
         self.boot_id = str(uuid.UUID(int=self.site.rng.getrandbits(128), version=4))
         self.tree.put(BOOT_ID, self.boot_id + "\n", mode=0o444)
@@ -204,6 +205,7 @@ class Guest:
     def become(self, system: str) -> None:
         """Run the system at this store path from now on: what the activation script does to the running machine."""
         self.tree.symlink(system, "/run/current-system")
+        link_etc(self.tree, system)
         self.current = read_system(self.tree, system) or self.current
         self.current_path = system
         self._set_hostname()

@@ -9,11 +9,13 @@ from dataclasses import fields
 
 from pvenix_lab.site.guest.call import Call, Program, ProgramError
 from pvenix_lab.site.guest.guest import Guest
-from pvenix_lab.site.guest.process import NOT_FOUND, Process
+from pvenix_lab.site.guest.process import NOT_FOUND, UIDS, Process
 
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.", re.DOTALL)
 _META = re.compile(r"[;|&$`<>\n(){}*?\[\]~#!]")
 _EXPANDS = re.compile(r"(?<!\\)[$`]")
+_ENV_FAILED = 125
+_NO_PROGRAM = 126
 _HARMLESS = frozenset("#~{}[]!?*()")
 
 
@@ -54,6 +56,10 @@ class LoginShell:
         call = self._call(process)
         program, path = self._find(call)
         if program is None:
+            if path and call.tree.exists(path) and not _executable(call, path):
+                what = "Is a directory" if call.tree.is_dir(path) else "Permission denied"
+                call.err(f"bash: line 1: {call.argv[0]}: {what}")
+                return _NO_PROGRAM
             text = "No such file or directory" if "/" in call.argv[0] else "command not found"
             call.err(f"bash: line 1: {call.argv[0]}: {text}")
             return NOT_FOUND
@@ -76,7 +82,7 @@ class LoginShell:
         word = call.argv[0]
         if "/" in word:
             path = call.tree.resolve(call.full(word))
-            if not call.tree.exists(path) or call.tree.is_dir(path):
+            if not _executable(call, path):
                 return None, path
             return self._table.get(path.rpartition("/")[2]), path
         path = f"/run/current-system/sw/bin/{word}"
@@ -85,16 +91,30 @@ class LoginShell:
         return self._table.get(word), call.tree.resolve(path)
 
 
+_SUDO_USAGE = """\
+usage: sudo -h | -K | -k | -V
+usage: sudo [-n] [-H] [-u user] [command [arg ...]]"""
+
+
+def _executable(call: Call, path: str) -> bool:
+    return call.tree.exists(path) and not call.tree.is_dir(path) and bool(call.tree.stat(path).st_mode & 0o111)
+
+
 async def sudo(call: Call) -> int:
     """`sudo [-n] [--] PROGRAM…`: the same program as root. Exit status 1 for sudo's own refusals (sudo 1.9)."""
     words = list(call.args)
-    while words and words[0] in ("-n", "--non-interactive", "-H", "--"):
-        words.pop(0)
+    user = "root"
+    while words and words[0] in ("-n", "--non-interactive", "-H", "--", "-u"):
+        if words.pop(0) == "-u" and words:
+            user = words.pop(0)
+    if user not in UIDS:
+        raise ProgramError(f"sudo: unknown user {user}\nsudo: error initializing audit plugin sudoers_audit")
     if not words or words[0].startswith("-"):
-        raise ProgramError("usage: sudo [-n] command [arg ...]")
+        wrong = f"sudo: unrecognized option '{words[0]}'\n" if words and words[0].startswith("--") else ""
+        raise ProgramError(f"{wrong}{_SUDO_USAGE}")
     if not call.guest.may_sudo(call.user):
         raise ProgramError("sudo: a password is required")
-    inner = call.with_argv(tuple(words), uid=0, user="root")
+    inner = call.with_argv(tuple(words), uid=UIDS[user], user=user)
     if not call.guest.shell.has(inner):
         raise ProgramError(f"sudo: {words[0]}: command not found")
     return await call.guest.shell.execute(inner)
@@ -104,10 +124,21 @@ async def env(call: Call) -> int:
     """`env NAME=VALUE… PROGRAM…`: the program with these variables added."""
     words = list(call.args)
     added: dict[str, str] = {}
+    if words and words[0].startswith("--"):
+        raise ProgramError(
+            f"env: unrecognized option '{words[0]}'\nTry 'env --help' for more information.", _ENV_FAILED
+        )
+    cleared = words[:1] == ["-i"]
+    if cleared:
+        words.pop(0)
     while words and "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         added[name] = value
-    inner = call.with_argv(tuple(words), env=call.env | added)
-    if not words or not call.guest.shell.has(inner):
-        raise ProgramError(f"env: '{words[0] if words else ''}': No such file or directory", NOT_FOUND)
+    kept = ({} if cleared else call.env) | added
+    inner = call.with_argv(tuple(words), env=kept)
+    if not words:
+        call.out("".join(f"{name}={value}\n" for name, value in kept.items()))
+        return 0
+    if not call.guest.shell.has(inner):
+        raise ProgramError(f"env: '{words[0]}': No such file or directory", NOT_FOUND)
     return await call.guest.shell.execute(inner)

@@ -20,16 +20,22 @@ if TYPE_CHECKING:
 STORE = "/nix/store"
 _NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 _HASH_BYTES = 20
+_ETC = ("hostname", "os-release")
 _SPEC = "lab-system.json"
 
 
+def nix32(digest: bytes) -> str:
+    """A digest in Nix's base 32 (nix: src/libutil/hash.cc)."""
+    number, length = int.from_bytes(digest, "little"), (len(digest) * 8 - 1) // 5 + 1
+    return "".join(_NIX32[(number >> (5 * index)) & 31] for index in reversed(range(length)))
+
+
 def nix_hash(*parts: str) -> str:
-    """32 characters as in a store path: SHA-256 folded to 160 bits, in Nix's base 32 (nix: src/libutil/hash.cc)."""
+    """32 characters as in a store path: SHA-256 folded to 160 bits."""
     folded = bytearray(_HASH_BYTES)
     for index, byte in enumerate(hashlib.sha256("\0".join(parts).encode()).digest()):
         folded[index % _HASH_BYTES] ^= byte
-    number = int.from_bytes(folded, "little")
-    return "".join(_NIX32[(number >> (5 * index)) & 31] for index in reversed(range(32)))
+    return nix32(bytes(folded))
 
 
 def store_path(name: str, *content: str) -> str:
@@ -80,7 +86,7 @@ def write_system(tree: VirtualRoot, path: str, system: System) -> None:
         "nixos-version": system.nixos_version,
         "system": "x86_64-linux",
         "kernel-params": "console=ttyS0 loglevel=4",
-        "init": "",
+        "init": f"#! /bin/sh\nsystemConfig={path}\n",  # a system names itself, in its references too
         "activate": "",
         "bin/switch-to-configuration": "",
         "etc/hostname": f"{system.host_name}\n" if system.host_name else "",
@@ -93,12 +99,24 @@ def write_system(tree: VirtualRoot, path: str, system: System) -> None:
         files["etc/ssh/ssh_known_hosts"] = "".join(f"{name} {key}\n" for name, key in system.known_hosts.items())
     files |= {f"etc/systemd/system/{unit}": f"# settings {digest}\n" for unit, digest in system.units.items()}
     for name, text in files.items():
-        tree.put(f"{path}/{name}", text, mode=0o555 if name in ("init", "activate") or "/" in name[:4] else 0o444)
+        tree.put(
+            f"{path}/{name}", text, mode=0o555 if name in ("init", "activate") or name.startswith("bin/") else 0o444
+        )
     tree.symlink(system_path(), f"{path}/sw")
     tree.symlink(f"{kernel}/bzImage", f"{path}/kernel")
     tree.symlink(kernel, f"{path}/kernel-modules")
     tree.symlink(f"{initrd}/initrd", f"{path}/initrd")
     tree.put(f"{path}/{_SPEC}", json.dumps(asdict(system)), mode=0o444)
+
+
+def link_etc(tree: VirtualRoot, path: str) -> None:
+    """Point /etc at the files that a system declares; what it does not declare stays (nixpkgs: setup-etc.pl)."""
+    tree.symlink(f"{path}/etc", "/etc/static")
+    for name in _ETC:
+        if tree.exists(f"{path}/etc/{name}"):
+            tree.symlink(f"/etc/static/{name}", f"/etc/{name}")
+        elif tree.readlink(f"/etc/{name}"):
+            tree.remove(f"/etc/{name}")
 
 
 def read_system(tree: VirtualRoot, path: str) -> System | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 from pvenix_lab.site.guest.call import Call, ProgramError, parse_options, reason
@@ -37,9 +38,11 @@ async def dd(call: Call) -> int:
 
 
 async def tail(call: Call) -> int:
-    """`tail -c +N [-F] F`: from byte N on; with -F it waits for the file and for more, until the channel ends."""
-    options = parse_options(call, flags=("-F", "-f"), values=("-c", "--bytes"))
+    """`tail -c +N [-F] F`: from byte N on; with -F it waits for the file and for more, until the channel ends. `tail [-n N] F`: lines."""
+    options = parse_options(call, flags=("-F", "-f"), values=("-c", "--bytes", "-n", "--lines"))
     where = options.value("-c") or options.value("--bytes")
+    if not where and len(options.rest) == 1:
+        return _last_lines(call, options.rest[0], options.value("-n") or options.value("--lines") or "10")
     if not re.fullmatch(r"\+?\d+", where) or len(options.rest) != 1:
         raise ProgramError(f"tail: invalid number of bytes: '{where}'")
     path = options.rest[0]
@@ -53,7 +56,7 @@ async def tail(call: Call) -> int:
             offset = await _print_from(call, path, offset, int(where))
         except OSError as exc:
             if not missing:
-                call.err(f"tail: cannot open '{path}' for reading: {reason(exc)}")
+                call.err(f"tail: {_what(exc, path)}: {reason(exc)}")
             if not options.has("-F"):
                 return 1
             missing = True
@@ -61,6 +64,22 @@ async def tail(call: Call) -> int:
             if not options.has("-F", "-f"):
                 return 0
         await call.tree.changed()
+
+
+def _last_lines(call: Call, path: str, count: str) -> int:
+    if not count.isdigit():
+        raise ProgramError(f"tail: invalid number of lines: '{count}'")
+    try:
+        call.tree.check_read(call.full(path), call.uid)
+        lines = call.tree.read(call.full(path)).splitlines(keepends=True)
+    except OSError as exc:
+        raise ProgramError(f"tail: {_what(exc, path)}: {reason(exc)}") from exc
+    call.stdout.write(b"".join(lines[-int(count) :] if int(count) else []))
+    return 0
+
+
+def _what(exc: OSError, path: str) -> str:
+    return f"error reading '{path}'" if exc.errno == errno.EISDIR else f"cannot open '{path}' for reading"
 
 
 async def _print_from(call: Call, path: str, offset: int | None, last: int) -> int:

@@ -7,7 +7,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.guest.call import UIDS, Call, ProgramError, parse_options, reason
+from pvenix_lab.site.guest.call import UIDS, Call, Options, ProgramError, parse_options, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +51,11 @@ async def false(call: Call) -> int:
 
 
 async def echo(call: Call) -> int:
-    """The arguments on one line."""
-    call.out(" ".join(call.args) + "\n")
+    """The arguments on one line; without its end after -n."""
+    words = call.args[1:] if call.args[:1] == ("-n",) else call.args
+    if words[:1] in (("-e",), ("-E",)):
+        raise ProgramError("echo: the lab's reads no escapes", 2)
+    call.out(" ".join(words) + ("" if len(words) < len(call.args) else "\n"))
     return 0
 
 
@@ -83,21 +86,25 @@ async def cat(call: Call) -> int:
 
 
 async def readlink(call: Call) -> int:
-    """`readlink [-f] P…`: the target; with -f the whole path resolved, silent failure when a directory is missing."""
-    options = parse_options(call, flags=("-f", "-n", "--canonicalize"))
+    """`readlink [-f | -e] [-v] P…`: the target; with -f the whole path resolved, silent failure when a directory is missing."""
+    options = parse_options(call, flags=("-f", "-e", "-n", "-v", "--canonicalize"))
     status = 0
     for path in _operands(call, options.rest):
         full = call.full(path)
-        if options.has("-f", "--canonicalize"):
+        if options.has("-f", "-e", "--canonicalize"):
             answer = call.tree.resolve(full)
             parent = answer.rpartition("/")[0] or "/"
-            answer = answer if call.tree.is_dir(parent) else ""
+            there = call.tree.exists(answer) if options.has("-e") else call.tree.is_dir(parent)
+            answer = answer if there else ""
         else:
             answer = call.tree.readlink(full)
         if answer:
             call.out(answer + "\n")
-        else:
-            status = 1
+            continue
+        status = 1
+        if options.has("-v"):
+            there = call.tree.exists(full, follow_last=False)
+            call.err(f"readlink: {_quoted(path)}: {'Invalid argument' if there else 'No such file or directory'}")
     return status
 
 
@@ -134,6 +141,10 @@ async def mkdir(call: Call) -> int:
         call.tree.check_write(full, call.uid)
         if call.tree.exists(full, follow_last=False):
             raise FileExistsError(17, "File exists", path)
+        if (blocking := _no_directory(call, full)) and options.has("-p", "--parents"):
+            raise ProgramError(f"mkdir: cannot create directory '{blocking}': Not a directory")
+        if blocking:
+            raise NotADirectoryError(20, "Not a directory", path)
         if not options.has("-p", "--parents") and not call.tree.is_dir(full.rpartition("/")[0] or "/"):
             raise FileNotFoundError(2, "No such file or directory", path)
         call.tree.mkdir(full, mode=int(mode, 8) if mode else None)
@@ -141,12 +152,18 @@ async def mkdir(call: Call) -> int:
     return _each(call, _operands(call, options.rest), make, "cannot create directory '{path}'")
 
 
+def _no_directory(call: Call, path: str) -> str:
+    """The first part of the way to `path` that is there and no directory; empty when there is none."""
+    parts = path.strip("/").split("/")[:-1]
+    ways = ("/" + "/".join(parts[: count + 1]) for count in range(len(parts)))
+    return next((way for way in ways if call.tree.exists(way) and not call.tree.is_dir(way)), "")
+
+
 async def mv(call: Call) -> int:
     """`mv [-T] [-n] [-f] A B`: rename. With -n an existing target stays; the source stays too, and the status is 1 (coreutils 9.2+)."""
     call.mutates()
     options = parse_options(call, flags=("-T", "-n", "-f", "--no-target-directory", "--no-clobber"))
-    if len(_operands(call, options.rest, 2)) > 2:
-        raise ProgramError(f"mv: extra operand '{options.rest[2]}'\nTry 'mv --help' for more information.")
+    _check_two(call, options)
     source, target = (call.full(path) for path in options.rest)
     shown_source, shown = options.rest
     if not options.has("-T", "--no-target-directory") and call.tree.is_dir(target):
@@ -163,6 +180,22 @@ async def mv(call: Call) -> int:
         text = f"cannot overwrite '{shown}'" if exc.errno == 39 else f"cannot move '{shown_source}' to '{shown}'"
         raise ProgramError(f"mv: {text}: {reason(exc)}") from exc
     return 0
+
+
+def _check_two(call: Call, options: Options) -> None:
+    hint = "\nTry 'mv --help' for more information."
+    if not options.rest:
+        raise ProgramError(f"mv: missing file operand{hint}")
+    if len(options.rest) == 1:
+        raise ProgramError(f"mv: missing destination file operand after '{options.rest[0]}'{hint}")
+    if len(options.rest) > 2 and options.has("-T", "--no-target-directory"):
+        raise ProgramError(f"mv: extra operand '{options.rest[2]}'{hint}")
+    if len(options.rest) > 2:
+        last = options.rest[-1]
+        if call.tree.is_dir(call.full(last)):
+            raise ProgramError("mv: the lab's moves one file at a time")
+        why = "Not a directory" if call.tree.exists(call.full(last)) else "No such file or directory"
+        raise ProgramError(f"mv: target '{last}': {why}")
 
 
 async def rm(call: Call) -> int:
@@ -193,22 +226,21 @@ def _check_removable(resolved: str, *, recursive: bool, path: str) -> None:
         raise PermissionError(1, "Operation not permitted", path)
 
 
-async def test(call: Call) -> int:
-    """`test -e|-f|-d|-L|-s P`, with `!` before it."""
-    words = list(call.args)
-    negate = bool(words) and words[0] == "!"
-    if negate:
-        words.pop(0)
-    if len(words) != 2 or words[0] not in ("-e", "-f", "-d", "-L", "-s"):
-        raise ProgramError(f"test: {words[0] if words else ''}: unary operator expected", 2)
-    full = call.full(words[1])
-    link = words[0] == "-L"
-    holds = call.tree.exists(full, follow_last=not link)
-    if holds and words[0] != "-e":
-        status = call.tree.stat(full, follow_last=not link)
-        kind = {"-f": stat.S_ISREG, "-d": stat.S_ISDIR, "-L": stat.S_ISLNK}.get(words[0])
-        holds = kind(status.st_mode) if kind else status.st_size > 0
-    return int(holds == negate)
+async def rmdir(call: Call) -> int:
+    """`rmdir D…`: empty directories."""
+    call.mutates()
+    options = parse_options(call)
+
+    def drop(path: str) -> None:
+        full = call.full(path)
+        call.tree.check_write(full, call.uid)
+        if not stat.S_ISDIR(call.tree.stat(full, follow_last=False).st_mode):
+            raise NotADirectoryError(20, "Not a directory", path)
+        if call.tree.listdir(full):
+            raise OSError(39, "Directory not empty", path)
+        call.tree.remove(full)
+
+    return _each(call, _operands(call, options.rest), drop, "failed to remove '{path}'")
 
 
 async def chmod(call: Call) -> int:
@@ -246,6 +278,8 @@ async def chown(call: Call) -> int:
 
 async def sleep(call: Call) -> int:
     """`sleep N`: really waits on the loop's clock; a time unit s, m or h may follow."""
+    if not call.args:
+        raise ProgramError("sleep: missing operand\nTry 'sleep --help' for more information.")
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", call.args[0]) if len(call.args) == 1 else None
     if match is None:
         shown = call.args[0] if call.args else ""

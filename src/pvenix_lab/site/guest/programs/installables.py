@@ -46,22 +46,45 @@ class Found:
         return value
 
 
+_UNRECOGNISED = ("nix", "nix-collect-garbage", "nix-copy-closure")
+"""The others read the flags of their operation themselves."""
+FEW = "error: more arguments are required\nTry 'nix --help' for more information."
+"""What `nix` says when operands are missing."""
+
+
+def default_installable(call: Call, path: str = "") -> ProgramError:
+    """The refusal where neither a store path nor a flake was named: Nix looks for a flake from the directory upwards."""
+    where = path or call.cwd
+    return ProgramError(
+        f"path '{where}' does not contain a 'flake.nix', searching up\nerror: could not find a flake.nix file"
+    )
+
+
 def nix_options(call: Call, *, flags: tuple[str, ...], values: tuple[str, ...]) -> Options:
     """As `parse_options`, with Nix's words for an unknown option."""
     try:
         return parse_options(call, flags=flags, values=values)
     except ProgramError as exc:
+        if "requires an argument" in exc.text:
+            what = (
+                "exactly one argument expected"
+                if "generation" in exc.text
+                else f"'{call.args[-1]}' requires an argument"
+            )
+            raise ProgramError(f"error: {what}\nTry '{call.name} --help' for more information.") from exc
         given = next(
             (word.partition("=")[0] for word in call.args if word.startswith("-") and word not in (*flags, *values)), ""
         )
-        raise ProgramError(
-            f"error: unrecognised flag '{given}'\nTry '{call.name} --help' for more information."
-        ) from exc
+        kind = "unrecognised" if call.name in _UNRECOGNISED else "unknown"
+        raise ProgramError(f"error: {kind} flag '{given}'\nTry '{call.name} --help' for more information.") from exc
 
 
 async def tree_of(call: Call, text: str) -> tuple[FlakeRef, FlakeTree]:
     """The flake at a reference. Raises EvalError."""
     reference = FlakeRef.parse(text or ".", call.cwd)
+    if text.startswith("/") and not call.tree.exists(text):
+        call.err(f"path '{text}' does not contain a 'flake.nix', searching up")
+        raise EvalError(f"error: getting status of '{text}': No such file or directory")
     if reference.remote:
         reference = await _fetch(call, reference)
     tree = await flake.load(call.tree, reference, call.guest.fabric.commits)

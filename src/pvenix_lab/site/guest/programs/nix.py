@@ -56,7 +56,9 @@ async def nix(call: Call) -> int:
             options = nix_options(call.with_argv((call.argv[0], *words[len(head) :])), flags=_FLAGS, values=_VALUES)
             inner = call.with_argv((head[-1], *words[len(head) :]))
             return await command(inner, options)
-    if not words or (words[0] in {head[0] for head in _COMMANDS if len(head) > 1} and len(words) == 1):
+    if words in (["flake"], ["store"]):
+        raise ProgramError(f"error: 'nix {words[0]}' requires a sub-command.{_HELP}")
+    if not words:
         raise ProgramError(f"error: no subcommand specified{_HELP}")
     unknown = words[1] if words[0] in ("flake", "store") else words[0]
     kind = f"unrecognised flag '{unknown}'" if unknown.startswith("-") else f"'{unknown}' is not a recognised command"

@@ -12,7 +12,7 @@ from pvenix_lab.site.guest.call import Call, Options, ProgramError, reason
 from pvenix_lab.site.guest.difference import Difference
 from pvenix_lab.site.guest.programs.installables import Found, find
 from pvenix_lab.site.guest.programs.sizes import size_of
-from pvenix_lab.site.guest.store import STORE, nix_hash, store_path, write_system
+from pvenix_lab.site.guest.store import STORE, store_path, write_system
 from pvenix_lab.site.guest.streams import ByteWriter
 
 _KIB = 1024
@@ -72,8 +72,7 @@ def _link(call: Call, path: str, link: str) -> None:
         raise ProgramError(f"error: creating symlink from '{link}' to '{path}': {reason(exc)}") from exc
     if call.tree.readlink(link) != path:
         call.mutates()
-        call.tree.symlink(path, link)
-        call.tree.symlink(link, f"/nix/var/nix/gcroots/auto/{nix_hash(link)}")
+        gc.add_root(call.tree, link, path)
 
 
 def _derivations(call: Call, found: Found) -> list[str]:
@@ -171,6 +170,7 @@ async def _realise(call: Call, found: Found) -> None:
         await call.guest.site.sleep(step)
         _build_fault(call, derivations)
     write_system(call.tree, found.evaluation.path, found.evaluation.system)
+    gc.set_deriver(call.tree, found.evaluation.path, found.evaluation.derivation)
 
 
 def _build_fault(call: Call, derivations: list[str]) -> None:

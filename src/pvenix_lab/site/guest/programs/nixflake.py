@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import time
 
+from pvenix_lab.site.guest import git
 from pvenix_lab.site.guest.call import Call, Options, ProgramError
 from pvenix_lab.site.guest.flake import EvalError, FlakeRef, FlakeTree, evaluate
-from pvenix_lab.site.guest.programs.installables import find, tree_of
+from pvenix_lab.site.guest.programs.installables import default_installable, find, tree_of
+from pvenix_lab.site.guest.programs.nixstore import nar_hash
 
 _KINDS = {"nixosConfigurations": "nixos-configuration", "nixosTemplate": "unknown"}
 
 
 async def eval_(call: Call, options: Options) -> int:
     """`nix eval [--raw | --json] [--apply builtins.attrNames] INSTALLABLE`."""
+    if not options.rest:
+        raise default_installable(call)
     if len(options.rest) != 1:
         raise ProgramError("error: the lab's nix evaluates exactly one installable")
     installable = options.rest[0]
@@ -29,12 +35,27 @@ async def eval_(call: Call, options: Options) -> int:
         raise ProgramError(str(exc)) from exc
     if options.has("--raw"):
         if not isinstance(value, str):
-            raise ProgramError("error: value is not a string")
+            raise ProgramError(f"error: cannot coerce {_kind(value)} to a string")
         call.out(value)
     else:
         # Nix 2.8 ends its JSON without a newline, later ones with one
-        call.out(json.dumps(value, separators=(",", ":") if options.has("--json") else None) + "\n")
+        call.out((json.dumps(value, separators=(",", ":")) if options.has("--json") else _printed(value)) + "\n")
     return 0
+
+
+def _kind(value: object) -> str:
+    """What Nix calls the type of a value (nix: src/libexpr/eval.cc, showType)."""
+    kinds = ((bool, "a Boolean"), (int, "an integer"), (float, "a float"), (list, "a list"), (dict, "a set"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def _printed(value: object) -> str:
+    """A value in the language of Nix."""
+    if isinstance(value, list):
+        return " ".join(("[", *map(_printed, value), "]"))
+    if isinstance(value, dict):
+        return " ".join(("{", *(f"{key} = {_printed(one)};" for key, one in sorted(value.items())), "}"))
+    return json.dumps(value, ensure_ascii=False)
 
 
 async def _load(call: Call, options: Options) -> tuple[FlakeRef, FlakeTree]:
@@ -44,13 +65,14 @@ async def _load(call: Call, options: Options) -> tuple[FlakeRef, FlakeTree]:
         raise ProgramError(str(exc)) from exc
 
 
-def _url(reference: FlakeRef, tree: FlakeTree) -> str:
+def _url(reference: FlakeRef, tree: FlakeTree, branch: str) -> str:
     url = f"git+{reference.remote}" if reference.remote else f"git+file://{reference.path}"
     query = "&".join(
         filter(
             None,
             (
                 f"dir={reference.directory}" if reference.directory else "",
+                f"ref={branch}" if branch else "",
                 f"rev={tree.revision}" if tree.revision else "",
             ),
         )
@@ -58,13 +80,31 @@ def _url(reference: FlakeRef, tree: FlakeTree) -> str:
     return f"{url}?{query}" if query else url
 
 
+async def _history(call: Call, reference: FlakeRef, tree: FlakeTree) -> tuple[str, int]:
+    """The branch that the flake is locked to, and how many commits its revision has; nothing for a dirty work tree."""
+    if not tree.revision or reference.remote:
+        return reference.ref.removeprefix("refs/heads/") if reference.remote else "", 0
+    head = await git.capture(call.tree, "symbolic-ref", "--short", "--quiet", "HEAD", cwd=reference.path)
+    count = await git.capture(call.tree, "rev-list", "--count", tree.revision, cwd=reference.path)
+    return reference.ref or head.stdout.decode().strip(), int(count.stdout or b"0")
+
+
+def _description(tree: FlakeTree) -> str:
+    match = re.search(rb'^\s*description\s*=\s*"([^"]*)"', tree.files.get("flake.nix", b""), re.MULTILINE)
+    return match[1].decode() if match else ""
+
+
 async def metadata(call: Call, options: Options) -> int:
     """`nix flake metadata [--json] [REF]`."""
     reference, tree = await _load(call, options)
     remote = reference.remote or f"file://{reference.path}"
     original = {"type": "git", "url": remote} | ({"dir": reference.directory} if reference.directory else {})
-    locked = original | {"rev": tree.revision, "lastModified": tree.modified_at}
+    branch, commits = await _history(call, reference, tree)
+    digest = base64.b64encode(nar_hash(tree.source)).decode()
+    locked = original | {"ref": branch, "rev": tree.revision, "revCount": commits, "narHash": f"sha256-{digest}"}
+    locked = {key: value for key, value in locked.items() if value} | {"lastModified": tree.modified_at}
     answer = {
+        "description": _description(tree),
         "lastModified": tree.modified_at,
         "locked": locked,
         "locks": json.loads(tree.files.get("flake.lock", b"{}") or b"{}"),
@@ -72,17 +112,39 @@ async def metadata(call: Call, options: Options) -> int:
         "originalUrl": reference.text,
         "path": tree.source,
         "resolved": original,
+        "resolvedUrl": _remote_url(reference),
+        "revCount": commits,
         "revision": tree.revision,
-        "url": _url(reference, tree),
+        "url": _url(reference, tree, branch),
     }
+    answer = {key: value for key, value in answer.items() if value}
     if options.has("--json"):
         call.out(json.dumps(answer, separators=(",", ":")) + "\n")
         return 0
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(tree.modified_at))
-    lines = (("Resolved URL:", f"git+{remote}"), ("Locked URL:", answer["url"]), ("Path:", tree.source),
-             ("Revision:", tree.revision), ("Last modified:", at))  # fmt: skip
-    call.out("".join(f"{head:<14}{value}\n" for head, value in lines if value))
+    lines = (("Resolved URL:", answer["resolvedUrl"]), ("Locked URL:", answer["url"]),
+             ("Description:", answer.get("description")), ("Path:", tree.source), ("Revision:", tree.revision),
+             ("Revisions:", commits), ("Last modified:", at))  # fmt: skip
+    call.out("".join(f"{head:<14} {value}\n" for head, value in lines if value))
+    call.out("Inputs:\n" + _inputs(tree))
     return 0
+
+
+def _remote_url(reference: FlakeRef) -> str:
+    query = f"?dir={reference.directory}" if reference.directory else ""
+    return f"git+{reference.remote or f'file://{reference.path}'}{query}"
+
+
+def _inputs(tree: FlakeTree) -> str:
+    """The inputs of the lock file, one to a line."""
+    nodes = json.loads(tree.files.get("flake.lock", b"{}") or b"{}").get("nodes", {})
+    names = sorted(name for name in nodes if name != "root")
+    lines = ""
+    for name in names:
+        locked = nodes[name].get("locked", {})
+        lines += f"{'└' if name == names[-1] else '├'}───{name}: "
+        lines += f"{locked.get('type')}:{locked.get('owner')}/{locked.get('repo')}/{locked.get('rev')}\n"
+    return lines
 
 
 async def show(call: Call, options: Options) -> int:
@@ -92,10 +154,12 @@ async def show(call: Call, options: Options) -> int:
     found: dict[str, object] = {"nixosConfigurations": hosts}
     if "template.nix" in tree.files:
         found["nixosTemplate"] = {"type": "unknown"}
+    for place in ("", "nixosConfigurations", *(f"nixosConfigurations.{host}" for host in hosts), *list(found)[1:]):
+        call.err(f"evaluating '{place}'...")
     if options.has("--json"):
         call.out(json.dumps(found, separators=(",", ":")) + "\n")
         return 0
-    call.out(f"{_url(reference, tree)}\n")
+    call.out(f"{_url(reference, tree, (await _history(call, reference, tree))[0])}\n")
     last = len(found) == 1
     call.out(f"{'└' if last else '├'}───nixosConfigurations\n")
     for number, host in enumerate(hosts, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import stat
@@ -10,10 +11,12 @@ from pvenix_lab.site.guest import gc
 from pvenix_lab.site.guest.call import Call, Options, ProgramError
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.neighbours import find
-from pvenix_lab.site.guest.programs.installables import valid_path
+from pvenix_lab.site.guest.programs.installables import FEW, default_installable, valid_path
 from pvenix_lab.site.guest.programs.sizes import closure_size, packages_of, size_of
 from pvenix_lab.site.guest.store import read_system
 
+_LINKS = "deleting unused links...\nnote: currently hard linking saves -0.00 MiB"
+"""The size of the folder of links is taken off (nix: LocalStore::removeUnusedLinks)."""
 _KIB = 1024
 _MIB = 1 << 20
 
@@ -30,12 +33,16 @@ def _closure_size(call: Call, path: str) -> int:
 
 async def path_info(call: Call, options: Options) -> int:
     """`nix path-info [-r] [-s] [-S] [-h] [--json] PATH…`."""
-    paths = [valid_path(call, path) for path in options.rest or ("result",)]
+    if not options.rest:
+        raise default_installable(call)
+    paths, absent = _asked(call, options)
     if options.has("-r", "--recursive"):
         paths = gc.closure(call.tree, paths)
     closures = options.has("-S", "--closure-size")
     if options.has("--json"):
-        call.out(json.dumps([_info(call, path, closures=closures) for path in paths], separators=(",", ":")) + "\n")
+        infos = [_info(call, path, closures=closures) for path in sorted(paths)]
+        infos += [{"path": path, "valid": False} for path in absent]
+        call.out(json.dumps(infos, separators=(",", ":")) + "\n")
         return 0
     width = max(map(len, paths), default=0) if options.has("-s", "-S", "--size", "--closure-size") else 0
     for path in paths:
@@ -49,6 +56,28 @@ async def path_info(call: Call, options: Options) -> int:
     return 0
 
 
+def _asked(call: Call, options: Options) -> tuple[list[str], list[str]]:
+    """The store paths that are asked for, and those that are not there, which only `--json` can tell of."""
+    paths, absent = [], []
+    for word in options.rest:
+        path = gc.store_path_of(call.tree.resolve(call.full(word)))
+        if not path:
+            raise default_installable(call, call.full(word))
+        if gc.valid(call.tree, path):
+            paths.append(path)
+            continue
+        call.err(f"don't know how to build these paths:\n  {path}")
+        if not options.has("--json"):
+            raise ProgramError(f"error: path '{path}' is not valid")
+        absent.append(path)
+    return paths, absent
+
+
+def nar_hash(path: str) -> bytes:
+    """What stands for the digest of a store path's content: it only depends on its name, as the content does."""
+    return hashlib.sha256(path.encode()).digest()
+
+
 def _human(number: float) -> str:
     units = " KMGT"
     while number > _KIB and len(units) > 1:
@@ -57,24 +86,23 @@ def _human(number: float) -> str:
 
 
 def _info(call: Call, path: str, *, closures: bool) -> dict[str, object]:
-    digest = hashlib.sha256(path.encode()).digest()
-    import base64
-
     answer: dict[str, object] = {
         "path": path,
-        "narHash": "sha256-" + base64.b64encode(digest).decode(),
+        "narHash": "sha256-" + base64.b64encode(nar_hash(path)).decode(),
         "narSize": nar_size(call, path),
         "references": sorted(gc.references(call.tree, path)),
     }
     answer |= {"closureSize": _closure_size(call, path)} if closures else {}
+    if drv := gc.deriver(call.tree, path):
+        answer["deriver"] = drv
     at = int(call.tree.stat(path, follow_last=False).st_mtime)
-    return answer | {"registrationTime": at, "ultimate": True, "valid": True}
+    return answer | {"registrationTime": at, "ultimate": True}
 
 
 async def diff_closures(call: Call, options: Options) -> int:
     """`nix store diff-closures A B`: `name: old → new, ±size`, nothing for what stayed the same."""
     if len(options.rest) != 2:
-        raise ProgramError("error: 'diff-closures' needs two store paths")
+        raise ProgramError(FEW)
     old, new = (read_system(call.tree, valid_path(call, path)) for path in options.rest)
     before, after = (packages_of(system) if system else {} for system in (old, new))
     for name in sorted(before.keys() | after.keys()):
@@ -98,37 +126,49 @@ def collect(call: Call, *, dry_run: bool = False) -> int:
         for path in gc.live_and_dead(call.tree)[1]:
             call.out(f"{path}\n")
         return 0
-    if call.uid != 0:
-        raise ProgramError("error: you are not privileged to run the garbage collector")
-    call.mutates()
+    call.mutates()  # by the daemon, for whoever asks (nix: src/libstore/daemon.cc, CollectGarbage)
+    for entry, link in gc.stale_roots(call.tree):
+        call.err(f"removing stale link from '{entry}' to '{link}'")
     call.err("deleting garbage...")
     gone = gc.collect(call.tree)
     for path, _ in gone:
         call.err(f"deleting '{path}'")
-    call.err("deleting unused links...\nnote: currently hard linking saves -0.00 MiB")
+    call.err(_LINKS)
     call.out(f"{len(gone)} store paths deleted, {sum(size for _, size in gone) / _MIB:.2f} MiB freed\n")
     return 0
 
 
 async def store_delete(call: Call, options: Options) -> int:
     """`nix store delete PATH…`: refused for what a root keeps."""
-    return delete(call, options.rest)
+    if not options.rest:
+        raise default_installable(call)
+    return delete(call, options.rest, invalid_too=True)
 
 
-def delete(call: Call, words: tuple[str, ...]) -> int:
-    """Delete these paths. Raises ProgramError for one that is alive, after saying what was freed."""
+def delete(call: Call, words: tuple[str, ...], *, invalid_too: bool = False) -> int:
+    """Delete these paths, `invalid_too`: also those that are not there.
+
+    Raises:
+        ProgramError: one is alive; what was freed is said before.
+    """
+    for word in words if invalid_too else ():
+        if not gc.valid(call.tree, word):
+            call.err(f"don't know how to build these paths:\n  {word}")
     call.err("finding garbage collector roots...")
     live, freed, count = set(gc.live_and_dead(call.tree)[0]), 0, 0
-    for path in [valid_path(call, word) for word in words]:
+    for path in [word if invalid_too and not gc.valid(call.tree, word) else valid_path(call, word) for word in words]:
         if path in live:
             call.out(f"{count} store paths deleted, {freed / _MIB:.2f} MiB freed\n")
             raise ProgramError(
                 f"error: Cannot delete path '{path}' since it is still alive. To find out why, use: nix-store --query --roots"
             )
         call.mutates()
-        freed, count = freed + gc.size(call.tree, path), count + 1
-        call.tree.remove(path)
+        count += 1
+        if gc.valid(call.tree, path):
+            freed += gc.size(call.tree, path)
+            call.tree.remove(path)
         call.err(f"deleting '{path}'")
+    call.err(_LINKS)
     call.out(f"{count} store paths deleted, {freed / _MIB:.2f} MiB freed\n")
     return 0
 
@@ -159,7 +199,7 @@ async def store_info(call: Call, options: Options) -> int:
 async def why_depends(call: Call, options: Options) -> int:
     """`nix why-depends A B`: the first way from A to B."""
     if len(options.rest) != 2:
-        raise ProgramError("error: 'why-depends' needs two installables")
+        raise ProgramError(FEW)
     start, goal = (valid_path(call, word) for word in options.rest)
     way = _way(call, start, goal, frozenset())
     if way is None:

@@ -77,12 +77,7 @@ async def df(call: Call) -> int:
     root = disk_bytes(call.guest.vm)
     if column := options.value("--output"):
         numbers = {"avail": root - _USED, "size": root, "used": _USED}
-        if column not in numbers:
-            raise ProgramError(f"df: option --output: field '{column}' unknown")
-        headings = {"avail": "Avail", "size": "1B-blocks", "used": "Used"}
-        number = str(numbers[column] // (_KIB if options.has("-k") else 1))
-        call.out(f"{headings[column].rjust(len(number))}\n{number}\n")
-        return 0
+        return _columns(call, column.split(","), numbers, _KIB if options.has("-k") else 1)
     rows = [("/dev/sda2", root, _USED, "/"), ("/dev/sda1", _BOOT, 96 << 20, "/boot")]
     if options.rest:
         rows = [row for row in rows if call.tree.resolve(call.full(options.rest[0])).startswith(row[3])][-1:]
@@ -105,6 +100,19 @@ def _shown(number: int, *, human: bool, exact: bool) -> str:
         if number >= size:
             return f"{number / size:.0f}{unit}" if number >= 10 * size else f"{number / size:.1f}{unit}"
     return f"{number // _KIB}K"
+
+
+def _columns(call: Call, names: list[str], numbers: dict[str, int], unit: int) -> int:
+    headings = {"avail": "Avail", "size": "1B-blocks" if unit == 1 else "1K-blocks", "used": "Used"}
+    for name in names:
+        if name not in numbers:
+            hint = "Try 'df --help' for more information."
+            raise ProgramError(f"df: option --output: field '{name}' unknown\n{hint}")
+    cells = [(headings[name], str(numbers[name] // unit)) for name in names]
+    widths = [max(len(heading), len(number)) for heading, number in cells]
+    for row in zip(*cells, strict=True):
+        call.out(" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + "\n")
+    return 0
 
 
 async def uptime(call: Call) -> int:

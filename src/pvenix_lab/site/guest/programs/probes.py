@@ -63,13 +63,24 @@ def _passwd(call: Call, user: str) -> int:
     return 0
 
 
+def _group(call: Call, name: str) -> int:
+    groups = {"root": "0:", "wheel": "1:tappaas", "users": "100:", "git": "998:"}
+    if name not in groups:
+        return 2
+    call.out(f"{name}:x:{groups[name]}\n")
+    return 0
+
+
 async def getent(call: Call) -> int:
-    """`getent ahosts NAME` or `getent passwd USER`; 2 for a name that nobody knows."""
+    """`getent ahosts NAME`, `getent passwd USER` or `getent group NAME`; 2 for a name that nobody knows."""
     database, *names = call.args or ("",)
     if database == "passwd" and len(names) == 1:
         return _passwd(call, names[0])
+    if database == "group" and len(names) == 1:
+        return _group(call, names[0])
     if database not in ("ahosts", "hosts") or len(names) != 1:
-        raise ProgramError("Usage: getent [OPTION...] database [key ...]")
+        call.out("Try `getent --help' or `getent --usage' for more information.\n")
+        raise ProgramError("wrong number of arguments" if not database else f"Unknown database: {database}")
     name = names[0]
     found = find(call.guest.site, name)
     for address in found.addresses if found else ():

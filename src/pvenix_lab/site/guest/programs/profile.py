@@ -26,8 +26,13 @@ async def nix_env(call: Call) -> int:
     if call.args == ("--version",):
         call.out("nix-env (Nix) 2.31.2\n")
         return 0
+    if not any(word in (*flags, "--switch-generation", "-G") for word in call.args) and call.args[-1:] != ("-p",):
+        raise _usage("no operation specified")  # before any flag is looked at
     options = nix_options(call, flags=flags, values=("-p", "--profile", "--switch-generation", "-G"))
     profile = options.value("-p") or options.value("--profile")
+    _check_operands(options)
+    if not call.tree.exists(profile, follow_last=False) and profile.startswith(f"{generations.PROFILES}/"):
+        return _of_nothing(options, profile)
     if profile != _SYSTEM:
         raise ProgramError(f"error: the lab knows the profile {_SYSTEM} only, not '{profile}'")
     if call.uid != 0:
@@ -43,22 +48,45 @@ async def nix_env(call: Call) -> int:
     return 0
 
 
+def _usage(text: str) -> ProgramError:
+    return ProgramError(f"error: {text}\nTry 'nix-env --help' for more information.")
+
+
+def _check_operands(options: Options) -> None:
+    number = options.value("--switch-generation") or options.value("-G")
+    if number and not re.fullmatch(r"-?\d+", number):
+        raise _usage("expected a generation number")
+    if options.rest and (number or options.has("--list-generations", "--rollback")):
+        raise _usage("no arguments expected")
+    if options.has("--set") and len(options.rest) != 1:
+        raise ProgramError("error: --set requires exactly one derivation")
+
+
+def _of_nothing(options: Options, profile: str) -> int:
+    """What is asked of a profile that nobody made: it has no generation."""
+    if options.has("--rollback"):
+        raise ProgramError("error: no profile version older than the current (0) exists")
+    if options.has("--set") or options.values.keys() & {"--switch-generation", "-G"}:
+        raise ProgramError(f"error: the lab knows the profile {_SYSTEM} only, not '{profile}'")
+    return 0
+
+
 def _change(call: Call, options: Options) -> None:
     tree = call.tree
     number = options.value("--switch-generation") or options.value("-G")
     if options.has("--set"):
-        path = tree.resolve(call.full(options.rest[0])) if options.rest else ""
-        if not path.startswith(f"{STORE}/") or not tree.is_dir(path):
+        path = tree.resolve(call.full(options.rest[0]))
+        if not path.startswith(f"{STORE}/"):
+            raise ProgramError(f"error: path '{options.rest[0]}' is not in the Nix store")
+        if not tree.is_dir(path):
             raise ProgramError(f"error: path '{path}' is not valid")
         generations.set_profile(tree, path, now=call.guest.site.wall())
     elif options.has("--rollback"):
         _switch(call, generations.older_number(tree))
     elif number.isdigit():
         _switch(call, int(number))
-    elif options.has("--delete-generations"):
-        delete(call, options.rest)
     else:
-        raise ProgramError("error: no operation specified\nTry 'nix-env --help' for more information.")
+        delete(call, options.rest)
 
 
 def _switch(call: Call, number: int) -> None:
@@ -67,10 +95,12 @@ def _switch(call: Call, number: int) -> None:
     call.err(f"switching profile from version {before} to {number}")
 
 
-def delete(call: Call, which: tuple[str, ...]) -> None:
-    """Remove generations by number, `old`, `+N` or `Nd`, saying so as nix-env does."""
-    for gone in generations.delete_generations(call.tree, _numbers(call, which)):
-        call.err(f"removing profile version {gone}")
+def delete(call: Call, which: tuple[str, ...], *, dry_run: bool = False) -> None:
+    """Remove generations by number, `old`, `+N` or `Nd`, saying so as nix-env does: by age or count the newest first."""
+    numbers = _numbers(call, which)
+    gone = sorted(numbers) if dry_run else generations.delete_generations(call.tree, numbers)
+    for number in gone if which == ("old",) or all(word.isdigit() for word in which) else gone[::-1]:
+        call.err(f"{'would remove' if dry_run else 'removing'} profile version {number}")
 
 
 def _numbers(call: Call, words: tuple[str, ...]) -> set[int]:
@@ -79,12 +109,14 @@ def _numbers(call: Call, words: tuple[str, ...]) -> set[int]:
     if words == ("old",):
         return {number for number in known if number != current}
     if len(words) == 1 and re.fullmatch(r"\+\d+", words[0]):
+        if int(words[0]) == 0:
+            raise ProgramError(f"error: invalid number of generations to keep '{words[0]}'")
         kept = [number for number in known if number <= current][-int(words[0]) :]
         return {number for number in known if number < (kept or [current])[0]}
     if len(words) == 1 and re.fullmatch(r"\d+d", words[0]):
         return _older(call, call.guest.now() - int(words[0][:-1]) * 86400)
     if not all(word.isdigit() for word in words):
-        raise ProgramError(f"error: invalid generation number '{next(w for w in words if not w.isdigit())}'")
+        raise _usage(f"invalid generation number '{next(w for w in words if not w.isdigit())}'")
     if current in (asked := {int(word) for word in words}):
         raise ProgramError(f"error: cannot delete current version of profile {_SYSTEM}'")  # the odd quote is nix-env's
     return asked

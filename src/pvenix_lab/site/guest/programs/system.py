@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pvenix_lab.site.guest.store import System
 
 
+_GROUPS = {"root": {"root": 0}, "tappaas": {"users": 100, "wheel": 1}, "git": {"git": 998}}
+"""Each user's own group first (nixpkgs: users-groups.nix; wheel is what lets the administrator use sudo)."""
+
+
 def running_system(call: Call) -> System:
     """What the running configuration declares."""
     return call.guest.current
@@ -37,31 +41,44 @@ async def date(call: Call) -> int:
 
 
 async def identity(call: Call) -> int:
-    """`id -u` or `id -un`."""
-    options = parse_options(call, flags=("-u", "-n"))
-    if not options.has("-u"):
-        gid = 0 if call.uid == 0 else 100
-        call.out(f"uid={call.uid}({call.user}) gid={gid}({'root' if gid == 0 else 'users'})\n")
-        return 0
-    call.out(f"{call.user if options.has('-n') else call.uid}\n")
+    """`id [-u | -g | -G] [-n] [USER]`."""
+    options = parse_options(call, flags=("-u", "-g", "-G", "-n"))
+    user = options.rest[0] if options.rest else next(name for name, uid in UIDS.items() if uid == call.uid)
+    if user not in UIDS:
+        raise ProgramError(f"id: '{user}': no such user")
+    groups = _GROUPS[user]
+    if options.has("-u"):
+        call.out(f"{user if options.has('-n') else UIDS[user]}\n")
+    elif options.has("-g", "-G"):
+        chosen = list(groups.items())[: None if options.has("-G") else 1]
+        call.out(" ".join(name if options.has("-n") else str(gid) for name, gid in chosen) + "\n")
+    else:
+        shown = [f"{gid}({name})" for name, gid in groups.items()]
+        call.out(f"uid={UIDS[user]}({user}) gid={shown[0]} groups={','.join(shown)}\n")
     return 0
 
 
 async def whoami(call: Call) -> int:
     """The user's name."""
+    if call.args:
+        raise ProgramError(f"whoami: extra operand '{call.args[0]}'\nTry 'whoami --help' for more information.")
     call.out(next(name for name, uid in UIDS.items() if uid == call.uid) + "\n")
     return 0
 
 
 async def uname(call: Call) -> int:
-    """`uname -r|-n|-s|-m`; the release is that of the booted kernel, not of the current system."""
-    options = parse_options(call, flags=("-r", "-n", "-s", "-m"))
+    """`uname -r|-n|-s|-m|-a`; the release is that of the booted kernel, not of the current system."""
+    options = parse_options(call, flags=("-r", "-n", "-s", "-m", "-a"))
     values = {
         "-s": "Linux",
         "-n": call.guest.hostname,
         "-r": call.guest.booted.kernel,
         "-m": "x86_64",
     }
+    if options.has("-a"):
+        version = "#1-NixOS SMP PREEMPT_DYNAMIC"
+        call.out(" ".join((*list(values.values())[:3], version, "x86_64", "GNU/Linux")) + "\n")
+        return 0
     chosen = [value for flag, value in values.items() if flag in options.flags] or ["Linux"]
     call.out(" ".join(chosen) + "\n")
     return 0
