@@ -167,6 +167,28 @@ def test_a_directory_without_a_plan_is_no_run(run: RunDir, tmp_path: Path) -> No
     assert [summary.run for summary in store.recent()] == [run.run]
 
 
+def test_two_runs_that_draw_the_same_name_in_one_second_both_begin(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, _, suffix = run.run.rpartition("-")
+    drawn = iter([suffix, suffix, "0001" if suffix != "0001" else "0002"])
+    monkeypatch.setattr("pvenix.engine.runfiles.time.strftime", lambda *_: second)
+    monkeypatch.setattr("pvenix.engine.runfiles.secrets.token_hex", lambda _: next(drawn))
+    other = RunStore(tmp_path / "runs").create(PLAN)
+    assert other.run != run.run
+    assert other.plan() == run.plan() == PLAN
+
+
+def test_where_no_name_is_free_the_run_is_a_local_problem(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, _, suffix = run.run.rpartition("-")
+    monkeypatch.setattr("pvenix.engine.runfiles.time.strftime", lambda *_: second)
+    monkeypatch.setattr("pvenix.engine.runfiles.secrets.token_hex", lambda _: suffix)
+    with pytest.raises(LocalResource, match="no name is free"):
+        RunStore(tmp_path / "runs").create(PLAN)
+
+
 @pytest.mark.parametrize("name", ["", "..", "../../etc", "last", "20260101-000000-0000"])
 def test_only_a_run_that_is_there_is_opened(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="there is no run"):

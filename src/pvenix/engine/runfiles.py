@@ -31,6 +31,7 @@ from pvenix.model.names import RunId
 from pvenix.model.plan import RunPlan
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+_NAME_TRIES = 20
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.01
 
@@ -238,16 +239,25 @@ class RunStore:
 
         Raises: LocalResource when the directory cannot be made.
         """
-        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-        path = self.root / name
         try:
-            for folder in (path, path / "log", path / "requests"):
-                folder.mkdir(mode=0o700, parents=True)
+            path = self._new_folder()
+            for folder in (path / "log", path / "requests"):
+                folder.mkdir(mode=0o700)
             (path / "plan.new").write_text(json.dumps(plan.to_json(), indent=1))
             (path / "plan.new").rename(path / "plan.json")
         except OSError as error:
             raise LocalResource("the run's directory cannot be made", why=str(error)) from error
         return RunDir(path)
+
+    def _new_folder(self) -> Path:
+        """A directory with a name that no other run has: of many begun in one second two may draw the same suffix."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for _ in range(_NAME_TRIES):
+            path = self.root / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+                return path
+        raise FileExistsError(errno.EEXIST, "no name is free for a run", str(self.root))
 
     def open(self, run: str) -> RunDir:
         """The run with this id, or the newest for `last`.
