@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from pvenix.adapters.ssh.guest import SshGuest
 from pvenix.adapters.ssh.login import SshSettings
 from pvenix.adapters.ssh.session import remote_command
 from pvenix.engine.ports import End, Target
-from pvenix.model.errors import LocalResource, Refused, Unreachable
+from pvenix.model.errors import LocalResource, OutcomeUnknown, Refused, Unreachable
 from tests.contract.guest_worlds import QUICK, toy_net
 from tests.contract.machine import ToyMachine
 from tests.contract.ssh_server import SshServer, key_pair, public_line
@@ -199,6 +200,17 @@ async def test_no_more_channels_are_open_at_once_than_a_server_allows(net: Net) 
         for _ in range(30):
             group.create_task(session.run(["sleep", "0.01"]))
     assert net.machine.most_running == QUICK.channels
+
+
+async def test_a_command_that_finds_no_free_channel_waits_no_longer_than_its_timeout(net: Net) -> None:
+    session = await net.guest.session(net.target)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(QUICK.channels):
+            await stack.enter_async_context(session.stream(["sleep", "60"]))
+        async with asyncio.timeout(5):
+            with pytest.raises(OutcomeUnknown, match="it was not started"):
+                await session.run(["true"], timeout_s=0.02)
+    assert (await session.run(["true"])).ok
 
 
 class Stubborn:

@@ -61,19 +61,21 @@ class SshSession:
     ) -> CommandResult:
         """Run one command; of each stream the last `limit` bytes are kept.
 
+        The wait for a free channel is part of `timeout_s`, not of the result's `seconds`.
         Raises: OutcomeUnknown when `timeout_s` passes, Refused when the host runs no commands; what `on_output` raises.
         """
         command = remote_command(argv, sudo=sudo)
         collector = Collector(limit, on_output)
-        async with self._channel_slot():
-            started = asyncio.get_running_loop().time()
-            try:
-                async with asyncio.timeout(timeout_s):
+        started = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(timeout_s), self._channel_slot():
+                started = asyncio.get_running_loop().time()
+                try:
                     await self._execute(command, stdin, collector)
-            except TimeoutError as error:
-                raise self._timed_out(argv, timeout_s, collector) from error
-            finally:
-                collector.drop()
+                finally:
+                    collector.drop()
+        except TimeoutError as error:
+            raise self._timed_out(argv, timeout_s, collector) from error
         if collector.sink_error is not None:
             raise collector.sink_error
         return CommandResult(
@@ -167,6 +169,6 @@ class SshSession:
         lines = (collector.stdout + collector.stderr).splitlines()[-5:]
         return OutcomeUnknown(
             f"{place(self._target)}: no end of `{shlex.join(argv)}` after {timeout_s:g} s",
-            why="it may still be running there",
+            why="it may still be running there" if collector.channel else "it was not started: no channel was free",
             evidence=tuple(sanitise(line) for line in lines),
         )
