@@ -67,6 +67,9 @@ def test_killed_at_any_record_an_onboarding_ends_as_if_nothing_had_happened(
 
 
 RESIDENT_MOMENTS = [
+    ("rebuild", "-0.0-1", True),
+    ("rebuild", "-0.0-1/new", True),
+    ("rebuild", "-0.0-1/new", False),
     ("rebuild", "systemd-run --unit=pvenix-deadman", True),
     ("rebuild", "systemd-run --unit=pvenix-deadman", False),
     ("rebuild", "systemd-run --unit=pvenix-activate", True),

@@ -6,10 +6,13 @@ only if it could: a rename is atomic, so exactly one of them does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.attempt import Attempt
 from pvenix.lifecycle.follow import properties_in
 from pvenix.lifecycle.remote import Remote, must, received
+from pvenix.model.site import HealthCheck
 
 CONTACT, HEALTH = "contact", "health"
 CONFIRMED = "confirmed"
@@ -28,6 +31,17 @@ async def disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
 def dead_men(attempt: Attempt) -> tuple[str, str]:
     """The attempt's dead-man units, for the contact and for the health."""
     return argv.dead_man_unit(attempt.id, CONTACT), argv.dead_man_unit(attempt.id, HEALTH)
+
+
+def all_units(attempt: Attempt) -> tuple[str, ...]:
+    """Every unit of the attempt."""
+    return argv.activation_unit(attempt.id), argv.revert_unit(attempt.id), *dead_men(attempt)
+
+
+def arming(attempt: Attempt, phase: str, checks: Sequence[HealthCheck] = ()) -> argv.Argv:
+    """Arm the dead-man of `phase`, which leaves `checks` the time that they may take."""
+    after_s = attempt.confirm_s + max((check.within_s for check in checks), default=0)
+    return argv.arm_dead_man(attempt.id, phase, old=attempt.old, profile=attempt.profile, after_s=after_s)
 
 
 async def taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:
@@ -56,5 +70,10 @@ async def start_once(remote: Remote, start: argv.Argv, unit: str) -> None:
 
 async def stop(remote: Remote, *units: str) -> None:
     """Stop units that have nothing to do any more; one that failed has said all that it could."""
-    received(await remote.try_write(argv.stop_unit(*units), show_output=False))
-    received(await remote.try_write(argv.forget_failure(*units), show_output=False))
+    for command in stopping(*units):
+        received(await remote.try_write(command, show_output=False))
+
+
+def stopping(*units: str) -> tuple[argv.Argv, argv.Argv]:
+    """Stop units, and forget how they ended."""
+    return argv.stop_unit(*units), argv.forget_failure(*units)

@@ -14,6 +14,7 @@ from pvenix.lifecycle.attempt import Attempt, next_id
 from pvenix.lifecycle.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
+from pvenix.lifecycle.preparing import prepare
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, Refused, RemoteFailure, Unreachable
@@ -37,7 +38,7 @@ async def activate(
         step.tell(f"going on with attempt {attempt.id}")
     if attempt is None or await _came_to_nothing(world, step, attempt):
         remote = await world.remote(step)
-        attempt = await _prepare(world, remote, new)
+        attempt = await _begin(world, remote, new)
         await _launch(remote, attempt)
     try:
         outcome = await _see_through(world, step, attempt, make_default, checks)
@@ -77,41 +78,31 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     return True
 
 
-async def _prepare(world: World, remote: Remote, new: str) -> Attempt:
-    """Find where the way back leads, root both systems and look at what would change."""
+async def _begin(world: World, remote: Remote, new: str) -> Attempt:
+    """Find where the way back leads, and write the attempt down before anything is done for it."""
     step, facts = remote.step, await read_facts(remote)
     attempt = Attempt(
         id=next_id(step),
-        new=new,
-        old=facts.current,
-        profile=facts.profile,
+        new=store_path(new),
+        old=store_path(facts.current),
+        profile=store_path(facts.profile),
         boot_id=facts.boot_id,
         failed_before=facts.failed_units,
         confirm_s=world.host(step).machine.update.confirm_timeout_s,
     )
-    folder = argv.attempt_dir(attempt.id)
-    await remote.write(argv.make_dir(folder))
-    for link, path in (("old", attempt.old), ("profile", attempt.profile), ("new", attempt.new)):
-        await remote.write(argv.root(store_path(path), f"{folder}/{link}"), show_output=False)
-    check = await remote.try_read(argv.switch_to(new, "check"), sudo=True, timeout_s=120)
-    if check.exit_status not in (0, 1) or "inhibitor" in check.stderr.lower():
-        raise RemoteFailure("the new system refuses to be activated", why=check.stderr.strip()[-200:], code="PVX0620")
-    dry = await remote.try_read(argv.switch_to(new, "dry-activate"), sudo=True, timeout_s=120)
-    step.output(dry.stderr)
+    await step.intend(**attempt.to_known())
     return attempt
 
 
 async def _launch(remote: Remote, attempt: Attempt) -> None:
-    """Take the fence, arm the dead-man, then start the activation in its own unit. Intent is on disk before all three."""
+    """Prepare, take the fence, arm the dead-man, then start the activation in its own unit."""
     step = remote.step
-    await step.intend(**attempt.to_known())
     try:
+        await prepare(remote, attempt)
         await fence.take(remote, attempt.id)
         step.tell(f"armed: without confirmation it goes back in {attempt.confirm_s} s")
         await remote.write(argv.write_file(argv.token(attempt.id, CONTACT)), stdin=attempt.id.encode())
-        await remote.write(
-            argv.arm_dead_man(attempt.id, CONTACT, old=attempt.old, profile=attempt.profile, after_s=attempt.confirm_s)
-        )
+        await remote.write(deadman.arming(attempt, CONTACT))
     except (LockHeld, RemoteFailure):
         await fence.release(remote, attempt.id)
         step.evidence(ended=attempt.id)
@@ -181,9 +172,7 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
     """
     if not checks:
         return ""
-    after_s = max(check.within_s for check in checks) + attempt.confirm_s
-    arm = argv.arm_dead_man(attempt.id, HEALTH, old=attempt.old, profile=attempt.profile, after_s=after_s)
-    await deadman.start_once(remote, arm, argv.dead_man_unit(attempt.id, HEALTH))
+    await deadman.start_once(remote, deadman.arming(attempt, HEALTH, checks), argv.dead_man_unit(attempt.id, HEALTH))
     if not await deadman.taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
         await deadman.stop(remote, argv.dead_man_unit(attempt.id, HEALTH))  # it has no token and only sleeps
         return None
@@ -284,9 +273,7 @@ async def _after_reboot(remote: Remote, attempt: Attempt, facts: HostFacts) -> O
 
 async def _clean_up(remote: Remote, attempt: Attempt) -> None:
     """Leave nothing of the attempt in the way of the next one; its directory stays, with log and roots."""
-    await deadman.stop(
-        remote, argv.activation_unit(attempt.id), argv.revert_unit(attempt.id), *deadman.dead_men(attempt)
-    )
+    await deadman.stop(remote, *deadman.all_units(attempt))
     await fence.release(remote, attempt.id)
 
 
