@@ -44,7 +44,7 @@ async def test_a_line_that_fails_ends_the_unit(guest: Guest) -> None:
     state = await show(guest, "u")
     assert (state["ActiveState"], state["Result"]) == ("failed", "exit-code")
     assert (await run(guest, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend")).out == (
-        "u.service loaded failed failed echo never\n"
+        "u.service loaded failed failed /run/current-system/sw/bin/echo never\n"
     )
     assert (await run(guest, "systemctl", "is-system-running")).out == "degraded\n"
     assert (await root(guest, "systemctl", "reset-failed", "u")).status == 0
@@ -104,7 +104,10 @@ async def test_units_that_are_not_there_answer_as_systemctl_does(guest: Guest) -
     assert await run(guest, "systemctl", "is-active", "none") == Ran(status=4, out="inactive\n", err="")
     assert await run(guest, "systemctl", "is-active", "sshd.service") == Ran(status=0, out="active\n", err="")
     denied = await run(guest, "systemctl", "stop", "sshd.service")
-    assert denied.err == "Failed to stop sshd.service: Interactive authentication required.\n"
+    assert denied.err == (
+        "Failed to stop sshd.service: Interactive authentication required.\n"
+        "See system logs and 'systemctl status sshd.service' for details.\n"
+    )
 
 
 async def test_a_declared_unit_stops_and_starts(guest: Guest) -> None:
@@ -117,4 +120,8 @@ async def test_a_declared_unit_stops_and_starts(guest: Guest) -> None:
 async def test_output_without_a_file_goes_to_the_journal(guest: Guest) -> None:
     await start(guest, "u", "--service-type=exec", "echo", "hello")
     lines = (await run(guest, "journalctl", "-u", "u", "-o", "cat", "--no-pager")).out.splitlines()
-    assert lines == ["Started u.service - echo hello.", "hello", "u.service: Deactivated successfully."]
+    assert lines == [
+        "Started u.service - /run/current-system/sw/bin/echo hello.",
+        "hello",
+        "u.service: Deactivated successfully.",
+    ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _KEPT = 5000
-INFO, WARNING = 6, 4
+INFO, WARNING, ERROR = 6, 4, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

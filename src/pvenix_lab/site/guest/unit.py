@@ -20,7 +20,11 @@ class Type(StrEnum):
 
 
 class UnitError(Exception):
-    """systemd refused; the text is its own."""
+    """systemd refused; the text is its own, `status` systemctl's where it is not the usual one."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ class Unit:
     remain: bool = False
     collect: bool = False
     log: str = ""
-    pipe: ByteWriter | None = None
+    pipe: tuple[ByteWriter, ByteWriter] | None = None
     condition: str = ""
     env: dict[str, str] = field(default_factory=dict)
     restart_s: float | None = None
@@ -82,6 +86,7 @@ class Unit:
     condition_result: bool = False
     ignores: bool = False
     stopping: bool = False
+    start_failed: bool = False
     job: asyncio.Task[None] | None = None
     started: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,6 +94,11 @@ class Unit:
     def set_state(self, active: str, sub: str) -> None:
         """Enter a state; both names as `systemctl show` prints them."""
         self.active, self.sub = active, sub
+
+    @property
+    def title(self) -> str:
+        """How the manager's messages name it."""
+        return f"{self.name} - {self.description}"
 
     @property
     def failed(self) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from typing import Protocol
 
-from pvenix_lab.site.guest.journal import INFO, WARNING, Journal
+from pvenix_lab.site.guest.journal import ERROR, INFO, WARNING, Journal
 from pvenix_lab.site.guest.process import Machine, Process
 from pvenix_lab.site.guest.streams import BytesReader
 from pvenix_lab.site.guest.unit import Command, Type, Unit
@@ -18,7 +18,10 @@ EXITED, KILLED = 1, 2  # CLD_EXITED, CLD_KILLED of waitid(2), as ExecMainCode sh
 SIGTERM = 15
 NO_EXEC = 203
 _FIRST_PID = 600
-_STATUS_NAMES = {1: "FAILURE", 2: "INVALIDARGUMENT", 4: "NOPERMISSION", NO_EXEC: "EXEC"}
+_STATUS_NAMES = {
+    1: "FAILURE", 2: "INVALIDARGUMENT", 3: "NOTIMPLEMENTED", 4: "NOPERMISSION", 5: "NOTINSTALLED", 6: "NOTCONFIGURED",
+    7: "NOTRUNNING", 200: "CHDIR", NO_EXEC: "EXEC",
+}  # fmt: skip
 """What systemd calls exit statuses (src/basic/exit-status.c)."""
 
 
@@ -88,7 +91,7 @@ class Runner:
     def begin(self, unit: Unit) -> None:
         """Start the unit's job; it runs on without the caller."""
         unit.started, unit.ended, unit.stopping = asyncio.Event(), asyncio.Event(), False
-        unit.result, unit.main_code, unit.main_status = "success", 0, 0
+        unit.result, unit.main_code, unit.main_status, unit.start_failed = "success", 0, 0, False
         unit.job = self.machine.spawn(self.run(unit), f"unit {unit.name}")
 
     def fresh(self, unit: Unit, *, running: bool) -> None:
@@ -134,40 +137,44 @@ class Runner:
         if not path or self.machine.tree.exists(path) != unit.condition.startswith("!"):
             return False
         unit.condition_result = False
-        self.note(unit.name, f"{unit.description} was skipped because of an unmet condition check")
+        why = f"ConditionPathExists={unit.condition}"
+        self.note(unit.name, f"{unit.title} was skipped because of an unmet condition check ({why}).")
         self.enter(unit, "inactive", "dead")
         if unit.transient:
             self.units.pop(unit.name, None)
         return True
 
     async def _run_lines(self, unit: Unit) -> None:
+        if unit.pre or unit.type is Type.ONESHOT:
+            self.note(unit.name, f"Starting {unit.title}...")
         for command in unit.pre:
             self.enter(unit, "activating", "start-pre")
             unit.ignores = command.ignore
             status = await self._execute(unit, command)
             if status and not command.ignore:
                 unit.result = "exit-code"
-                self.note(unit.name, f"{unit.name}: Control process exited, code=exited, status={status}/n/a")
+                name = _STATUS_NAMES.get(status, "n/a")
+                self.note(unit.name, f"{unit.name}: Control process exited, code=exited, status={status}/{name}")
                 self._fail(unit)
                 return
         self.fresh(unit, running=True)
         if unit.type is Type.ONESHOT:
             self.enter(unit, "activating", "start")
-            self.note(unit.name, f"Starting {unit.name} - {unit.description}...")
-        else:
+        elif unit.type is Type.SIMPLE or self.machine.shell.has(self.process(unit, unit.main)):
             self.enter(unit, "active", "running")
             unit.started.set()
-            self.note(unit.name, f"Started {unit.name} - {unit.description}.")
+            self.note(unit.name, f"Started {unit.title}.")
         self.exited(unit, await self._execute(unit, unit.main))
 
     def process(self, unit: Unit, command: Command) -> Process:
         """The process of one of the unit's lines."""
-        output = unit.pipe or _Output(self, unit, command.argv[0].rpartition("/")[2] if command.argv else "")
+        journal = _Output(self, unit, command.argv[0].rpartition("/")[2] if command.argv else "")
+        output, error = unit.pipe or (journal, journal)
         return Process(
             argv=command.argv,
             stdin=BytesReader(),
             stdout=output,
-            stderr=output,
+            stderr=error,
             user="root",
             uid=0,
             env=unit.env | {"UNIT": unit.name},
@@ -192,13 +199,18 @@ class Runner:
         elif unit.remain:
             self.enter(unit, "active", "exited")
             if unit.type is Type.ONESHOT:
-                self.note(unit.name, f"Finished {unit.name} - {unit.description}.")
+                self.note(unit.name, f"Finished {unit.title}.")
         else:
             self.note(unit.name, f"{unit.name}: Deactivated successfully.")
+            if unit.type is Type.ONESHOT:
+                self.note(unit.name, f"Finished {unit.title}.")
             self.forget(unit)
 
     def _fail(self, unit: Unit) -> None:
         self.note(unit.name, f"{unit.name}: Failed with result '{unit.result}'.", priority=WARNING)
+        if unit.at_work and not unit.started.is_set() and not unit.stopping:
+            unit.start_failed = True
+            self.note(unit.name, f"Failed to start {unit.title}.", priority=ERROR)
         self.enter(unit, "failed", "failed")
         if unit.collect:
             self.forget(unit)

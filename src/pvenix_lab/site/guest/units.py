@@ -122,15 +122,19 @@ class Units(Runner):
             unit.stopping = True
             before = {"start-pre": "-pre", "auto-restart": "-idle", "waiting": "-idle"}.get(unit.sub, "")
             unit.set_state("deactivating", f"stop-sigterm{before}")
+            if not name.endswith(".timer"):
+                self.note(name, f"Stopping {unit.title}...")
             unit.job.cancel()
             if not name.endswith(".timer"):
                 await unit.ended.wait()
+                self.note(name, f"Stopped {unit.title}.")
             else:
                 unit.ended.set()
                 self.forget(unit)
-        elif not unit.failed:
+        elif unit.active == "active":
+            self.note(name, f"{name}: Deactivated successfully.")
+            self.note(name, f"Stopped {unit.title}." if unit.transient else f"Stopped {name}.")
             self.forget(unit)
-            self.note(name, f"Stopped {name}.")
         self.machine.unit_changed(name)
 
     def start(self, name: str, jobs: Mapping[str, Job] | None = None) -> Unit:
@@ -138,7 +142,9 @@ class Units(Runner):
         if name not in self.units:
             raise UnitError(f"Unit {name} not found.")
         unit = self.units[name]
-        if unit.active not in ("active", "activating"):
+        if unit.active not in ("active", "activating") and unit.transient:
+            self.begin(unit)
+        elif unit.active not in ("active", "activating"):
             self.load({name: "exited" if unit.remain else "running"}, jobs)
         return unit
 
@@ -160,9 +166,9 @@ class Units(Runner):
         return {
             "Type": str(unit.type),
             "Restart": "no" if unit.restart_s is None else "on-failure",
-            "NRestarts": str(unit.restarts),
-            "Result": unit.result,
             "MainPID": str(unit.main_pid),
+            "Result": unit.result,
+            "NRestarts": str(unit.restarts),
             "ExecMainCode": str(unit.main_code),
             "ExecMainStatus": str(unit.main_status),
             "Id": unit.name,
@@ -173,7 +179,7 @@ class Units(Runner):
             "SubState": unit.sub,
             "FragmentPath": f"{folder}/{unit.name}" if load == "loaded" else "",
             "UnitFileState": "" if load != "loaded" else "transient" if unit.transient else "enabled",
-            "Transient": "yes" if unit.transient else "no",
             "ConditionResult": "yes" if unit.condition_result else "no",
+            "Transient": "yes" if unit.transient else "no",
             "InvocationID": unit.invocation,
         }

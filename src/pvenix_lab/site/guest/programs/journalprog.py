@@ -127,7 +127,7 @@ def _boot_id(call: Call, text: str) -> str:
         place = number - 1 if number > 0 else len(boots) - 1 + number
         if 0 <= place < len(boots):
             return boots[place]
-    raise ProgramError("Data from the specified boot is not available: No such boot ID in journal")
+    raise ProgramError(f"Data from the specified boot ({text}) is not available: No such boot ID in journal")
 
 
 def _when(text: str, now: float) -> float:
@@ -154,7 +154,9 @@ def _epoch(moment: time.struct_time) -> int:
 
 
 def _priority(text: str) -> int:
-    return int(text) if text.isdigit() else _LEVELS.index(text) if text in _LEVELS else len(_LEVELS)
+    if not (text.isdigit() and int(text) < len(_LEVELS)) and text not in _LEVELS:
+        raise ProgramError(f"Unknown log level {text}")
+    return int(text) if text.isdigit() else _LEVELS.index(text)
 
 
 def _after(cursor: str) -> int:

@@ -136,6 +136,7 @@ async def _activate(call: Call, path: str, action: str) -> int:
     argv = (f"{path}/bin/switch-to-configuration", action)
     if action == "dry-activate" or call.uid != 0:
         return await call.guest.shell.execute(replace(call, argv=argv, path=""))
+    heard = _Deaf(call.stderr)
     unit = Unit(
         name=_UNIT,
         description=" ".join(argv),
@@ -144,7 +145,7 @@ async def _activate(call: Call, path: str, action: str) -> int:
         collect=True,
         main=Command(argv=argv),
         env=dict(call.env),
-        pipe=_Deaf(call.stderr),
+        pipe=(heard, heard),
     )
     try:
         call.guest.units.start_transient(unit)

@@ -43,6 +43,9 @@ async def systemctl(call: Call) -> int:
         return await (reboot if verb == "reboot" else poweroff)(call)
     if verb in ("enable", "disable", "mask", "unmask", "edit"):
         _check_root(call, f"{verb} unit")
+        absent = [name for name in map(full_name, names) if name not in call.guest.units.units]
+        if absent and verb in ("enable", "disable"):
+            raise ProgramError(f"Failed to {verb} unit: Unit file {absent[0]} does not exist.")
         raise ProgramError(_READ_ONLY.format(verb=verb))
     raise ProgramError(f"Unknown command verb '{verb}'.")
 
@@ -152,7 +155,10 @@ def _print_status(call: Call, unit: Unit, count: int) -> None:
     since = time.strftime("%a %Y-%m-%d %H:%M:%S UTC", time.gmtime(unit.since))
     ago = max(int(call.guest.now() - unit.since), 0)
     call.out(f"{sign} {unit.name} - {unit.description}\n")
-    call.out(f"     Loaded: loaded ({shown['FragmentPath']}; {shown['UnitFileState']}; preset: ignored)\n")
+    if unit.transient:
+        call.out(f"     Loaded: loaded ({shown['FragmentPath']}; transient)\n  Transient: yes\n")
+    else:
+        call.out(f"     Loaded: loaded ({shown['FragmentPath']}; {shown['UnitFileState']}; preset: ignored)\n")
     call.out(f"     Active: {unit.active} ({why}) since {since}; {ago}s ago\n")
     if unit.main_pid:
         call.out(f"   Main PID: {unit.main_pid} ({unit.name.partition('.')[0]})\n")
@@ -200,14 +206,18 @@ _VERBS: dict[str, Callable[[Call, Options, list[str]], int]] = {
 
 
 async def _change(call: Call, verb: str, names: list[str], options: Options) -> int:
-    what = "reset failed state of" if verb == "reset-failed" else verb
+    what = _SAID_AS.get(verb, verb)
     if verb == "reset-failed" and not names:
         names = [unit.name for unit in call.guest.units.failed()]
     elif not names:
         raise ProgramError("Too few arguments.")
     if call.uid != 0:
         raise ProgramError(
-            "".join(f"Failed to {what} {name}: Interactive authentication required.\n" for name in names)[:-1]
+            "".join(
+                f"Failed to {what} {name}: Interactive authentication required.\n"
+                f"See system logs and 'systemctl status {name}' for details.\n"
+                for name in names
+            )[:-1]
         )
     call.mutates()
     status = 0
@@ -216,8 +226,12 @@ async def _change(call: Call, verb: str, names: list[str], options: Options) -> 
             status = await _apply(call, verb, name, wait=not options.has("--no-block")) or status
         except UnitError as exc:
             call.err(f"Failed to {what} {name}: {exc}")
-            status = 1 if verb == "reset-failed" else _NOT_LOADED
+            status = exc.status or (1 if verb in _SAID_AS else _NOT_LOADED)
     return status
+
+
+_SAID_AS = {"reset-failed": "reset failed state of unit", "kill": "kill unit"}
+"""Verbs that are not a job's: how their refusals name them."""
 
 
 async def _apply(call: Call, verb: str, name: str, *, wait: bool) -> int:
@@ -227,20 +241,18 @@ async def _apply(call: Call, verb: str, name: str, *, wait: bool) -> int:
     elif verb in ("stop", "kill"):
         await units.stop(name)
     elif verb == "reload":
-        if not units.is_active(name):
-            raise UnitError(
-                f"Unit {name} not found."
-                if name not in units.units
-                else f"Job type reload is not applicable for unit {name}."
-            )
+        if name not in units.units:
+            raise UnitError(f"Unit {name} not found.")
+        if not units.is_active(name) or units.units[name].transient:
+            raise UnitError(f"Job type reload is not applicable for unit {name}.", _NOT_ACTIVE)
         units.note(name, f"Reloaded {name}.")
-    elif verb != "try-restart" or units.is_active(name):
+    elif verb != "try-restart" or units.is_active(name) or name not in units.units:
         if "restart" in verb and name in units.units:
             await units.stop(name)
         unit = units.start(name, call.guest.current.jobs)
         if wait and unit.at_work and unit.restart_s is None and not name.endswith(".timer"):
-            await unit.ended.wait()
-        if wait and unit.failed:
+            await unit.started.wait()
+        if wait and unit.start_failed:
             call.err(
                 f"Job for {name} failed because the control process exited with error code.\n"
                 f'See "systemctl status {name}" and "journalctl -xeu {name}" for details.'
