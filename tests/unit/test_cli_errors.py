@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pvenix.cli.main import cli
 from pvenix.model.errors import InvalidInput, RemoteFailure
 from pvenix.model.findings import Finding
 from tests.unit.cli_fake import Cli
@@ -92,3 +94,13 @@ def test_global_options_may_stand_before_the_command(pvenix: Cli) -> None:
     assert pvenix("-o", "json", "status").stdout.startswith('{"schema": "pvenix/status/v1"')
     assert pvenix("status", PVENIX_OUTPUT="json").stdout.startswith('{"schema"')
     assert pvenix("status", "-o", "text", PVENIX_OUTPUT="json").stdout.startswith("HOST")
+
+
+def test_a_current_directory_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    result = CliRunner().invoke(cli, ["validate"])
+    assert result.exit_code == 2
+    assert result.stderr == "error[PVX0002]: the current directory has been removed\n\nhint: cd to one that exists\n"

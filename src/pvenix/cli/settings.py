@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pvenix.cli.values import pairs
+from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, RunPlan
 
 if TYPE_CHECKING:
@@ -55,8 +56,14 @@ class Settings:
 
     @property
     def start(self) -> Path:
-        """The directory from which the fleet's root is looked for upwards."""
-        return (self.fleet or Path()).resolve()
+        """The directory from which the fleet's root is looked for upwards.
+
+        Raises: UsageError when the current directory has been removed.
+        """
+        try:
+            return (self.fleet or Path()).resolve()
+        except FileNotFoundError as error:  # only asking for the current directory fails so: `resolve` is not strict
+            raise UsageError("the current directory has been removed", hint="cd to one that exists") from error
 
     def as_planned(self, plan: RunPlan) -> bool:
         """Read the fleet as the run's own command line did, whatever today's says; True when that makes a difference."""
