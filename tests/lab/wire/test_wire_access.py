@@ -193,6 +193,7 @@ def test_a_check_with_alternatives_fails_with_bare_words(
 )
 def test_a_list_is_empty_and_not_refused_without_rights(lab: WireLab, root: Client, path: str) -> None:
     root.ask("POST", "/pools", poolid="some")
+    lab.vm()
     client = lab.granted(f"list{len(lab.clients)}", {})
     assert root.get(path), "nothing to leave out"
     assert client.get(path) == []

@@ -40,8 +40,8 @@ def test_a_whole_life_in_the_librarys_own_words(lab: WireLab, api: Any) -> None:
     guest = node.qemu(vmid)
     guest.config.set(cores=2, tags="b,a", sshkeys=quote(KEYS, safe=""))
     assert (guest.config.get()["cores"], guest.config.get()["tags"]) == (2, "a;b")
-    for upid in (guest.status.start.post(), guest.status.stop.post(), guest.delete(purge=1)):
-        assert Tasks.blocking_status(api, upid, polling_interval=0.01)["exitstatus"] == "OK"
+    for begin in (guest.status.start.post, guest.status.stop.post, guest.delete):
+        assert Tasks.blocking_status(api, begin(), polling_interval=0.01)["exitstatus"] == "OK"
 
 
 @row("P3-02", "A3-16")

@@ -96,7 +96,7 @@ def test_tasks_of_creation_and_of_storages_are_called_so(lab: WireLab, root: Cli
     root.wait(sent)
     deleted = root.ask("DELETE", f"{storage}/content/local:iso/t.iso")
     assert deleted.status_code == 200
-    assert any(task["type"] == "imgdel" for task in root.get(f"{NODE}/tasks", limit=20))
+    assert any(task["type"] == "imgdel" for task in root.get(f"{NODE}/tasks", limit=20, source="all"))
     fetched = root.start(
         "POST", f"{storage}/download-url", content="iso", filename="d.iso", url="https://mirror.example/d.iso"
     )
@@ -108,7 +108,7 @@ def test_tasks_of_creation_and_of_storages_are_called_so(lab: WireLab, root: Cli
 def test_a_write_in_a_task_is_called_so(lab: WireLab, root: Client) -> None:
     upid = root.ask("POST", f"{lab.vm()}/config", description="x").json()["data"]
     assert upid is None or parts(upid)["type"] == "qmconfig"
-    assert any(task["type"] == "qmconfig" for task in root.get(f"{NODE}/tasks", limit=20))
+    assert any(task["type"] == "qmconfig" for task in root.get(f"{NODE}/tasks", limit=20, source="all"))
 
 
 @row("A4-04")

@@ -269,10 +269,10 @@ def test_the_right_to_more_room_is_missed_only_in_the_task(lab: WireLab, stopped
 def test_a_put_of_the_configuration_starts_no_task(lab: WireLab, operator: Client) -> None:
     path = lab.vm()
     vmid = path.rpartition("/")[2]
-    before = len(operator.get(f"{NODE}/tasks", vmid=vmid))
+    before = len(operator.get(f"{NODE}/tasks", vmid=vmid, source="all"))
     answer = operator.ask("PUT", f"{path}/config", cores=2, memory=512)
     assert (answer.status_code, answer.json()) == (200, {"data": None})
-    assert len(operator.get(f"{NODE}/tasks", vmid=vmid)) == before
+    assert len(operator.get(f"{NODE}/tasks", vmid=vmid, source="all")) == before
 
 
 @row("A4-54")
