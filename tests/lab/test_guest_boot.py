@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -65,14 +66,21 @@ async def test_the_user_gets_the_keys_of_the_drive_and_the_host_its_name(guest: 
     assert guest.addresses == ["10.69.13.5/24"]
 
 
-async def test_a_host_key_stays_over_a_reboot_and_changes_with_the_instance(guest: Guest) -> None:
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_host_key_stays_over_a_reboot_and_over_a_new_instance_only_where_cloud_init_is_told_so(
+    guest: Guest, keeps: bool
+) -> None:
     first = guest.tree.read_text(HOST_KEY)
     machine_id = guest.tree.read_text("/etc/machine-id")
     guest.restart_now()
     assert guest.tree.read_text(HOST_KEY) == first
+    spec = f"{guest.current_path}/lab-system.json"
+    declared = json.loads(guest.tree.read_text(spec))
+    assert declared["keeps_host_keys"], "the starter fleet sets ssh_deletekeys = false"
+    guest.tree.put(spec, json.dumps(declared | {"keeps_host_keys": keeps}))
     give_cloud_init(guest.vm, instance="two", key="ssh-ed25519 AAAAC3Other operator")
     guest.restart_now()
-    assert guest.tree.read_text(HOST_KEY) != first
+    assert (guest.tree.read_text(HOST_KEY) == first) is keeps
     assert "AAAAC3Other" in guest.tree.read_text("/home/tappaas/.ssh/authorized_keys")
     assert guest.tree.read_text("/etc/machine-id") == machine_id
 

@@ -52,6 +52,7 @@ def describe(options: Options, nixpkgs: tuple[str, str], *, revision: str) -> Sy
         packages=_packages(options, services),
         jobs=jobs_of(options),
         known_hosts=_known_hosts(options),
+        keeps_host_keys=options.get("services.cloud-init.settings.ssh_deletekeys") is False,
         initrd_modules=tuple(str(module) for module in modules) if isinstance(modules, list) else (),
     )
 

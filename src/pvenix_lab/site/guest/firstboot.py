@@ -35,10 +35,11 @@ def apply_identity(tree: VirtualRoot) -> str:
     return tree.read_text("/etc/machine-id").strip()
 
 
-def apply_cloud_init(tree: VirtualRoot, files: Mapping[str, str]) -> bool:
+def apply_cloud_init(tree: VirtualRoot, files: Mapping[str, str], *, keep_keys: bool) -> bool:
     """Consume the files of the cloud-init drive; True when it is a new instance (another instance id than the last boot).
 
-    A new instance gets its name, its user's keys and new SSH host keys (`ssh_deletekeys`, cloud-init's default).
+    A new instance gets its name, its user's keys and, unless `keep_keys`, new SSH host keys (`ssh_deletekeys`, which cloud-init takes
+    for true).
     """
     instance = str(load_yaml(files.get("meta-data", "")).get("instance-id", ""))
     if not instance or instance == tree.read_text(INSTANCE_ID).strip():
@@ -53,8 +54,9 @@ def apply_cloud_init(tree: VirtualRoot, files: Mapping[str, str]) -> bool:
     if keys:
         tree.mkdir(f"{home}/.ssh", mode=0o700)
         tree.write(f"{home}/.ssh/authorized_keys", "".join(f"{key.strip()}\n" for key in keys), mode=0o600)
-    for suffix in ("", ".pub"):
-        tree.remove(HOST_KEY + suffix)
+    if not keep_keys:
+        for suffix in ("", ".pub"):
+            tree.remove(HOST_KEY + suffix)
     return True
 
 

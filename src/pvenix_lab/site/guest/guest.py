@@ -185,7 +185,7 @@ class Guest:
         return firstboot.load_yaml(self.vm.cloudinit_files().get("network-config", ""))
 
     def _start_user_space(self) -> None:
-        firstboot.apply_cloud_init(self.tree, self.vm.cloudinit_files())
+        firstboot.apply_cloud_init(self.tree, self.vm.cloudinit_files(), keep_keys=self.current.keeps_host_keys)
         self._set_hostname()
         firstboot.make_keys(self.tree, self.hostname)
         self.units.load(self.current.units, self.current.jobs)

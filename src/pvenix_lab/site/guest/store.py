@@ -60,6 +60,7 @@ class System:
     packages: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     known_hosts: dict[str, str] = field(default_factory=dict)
+    keeps_host_keys: bool = False
     initrd_modules: tuple[str, ...] = ()
 
     @property
