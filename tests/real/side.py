@@ -46,24 +46,26 @@ class Side:
         lines = []
         for command in commands:
             done = await self.session.run(
-                [self._filled(word) for word in command.words], sudo=command.sudo, stdin=command.stdin
+                [self.filled(word) for word in command.words], sudo=command.sudo, stdin=command.stdin
             )
             said = done.stdout + (done.stderr if command.stderr else "")
             ended = f"{done.end} {done.exit_status}" if command.status else str(done.end)
             lines.append(f"{' '.join(command.words)[:100]}: {ended}")
-            lines += [f"  {line}" for line in self._neutral(said).splitlines()]
+            lines += [f"  {line}" for line in self.neutral(said).splitlines()]
         return lines
 
     def _known(self) -> dict[str, str]:
         named = {path: f"{{system{number}}}" for number, path in enumerate(self.systems)}
         return named | {commit: f"{{commit{number}}}" for number, commit in enumerate(self.commits)}
 
-    def _filled(self, word: str) -> str:
+    def filled(self, word: str) -> str:
+        """A word with the paths and commits that it names."""
         for value, name in self._known().items():
             word = word.replace(name, value)
         return word
 
-    def _neutral(self, text: str) -> str:
+    def neutral(self, text: str) -> str:
+        """A text with their names in place of paths and commits, and no dates."""
         for value, name in self._known().items():
             text = text.replace(value, name)
         text = _DATE.sub("<date>", text)

@@ -35,8 +35,8 @@ def in_order(lab: StoryLab, commit: str, *hosts: str) -> None:
         assert site.revision(host, current) == commit
         assert site.ssh(host, "readlink", "-f", "/nix/var/nix/profiles/system").strip() == current
         assert site.boot_default(host)[1] == current
-        assert site.ssh(host, "git", "-C", "/etc/nixos", "rev-parse", "HEAD").strip() == commit
-        assert site.ssh(host, "git", "-C", "/etc/nixos", "status", "--porcelain") == ""
+        assert site.ssh(host, "sudo", "-n", "git", "-C", "/etc/nixos", "rev-parse", "HEAD").strip() == commit
+        assert site.ssh(host, "sudo", "-n", "git", "-C", "/etc/nixos", "status", "--porcelain") == ""
 
 
 def test_every_registered_host_runs_and_boots_the_commit(lab: StoryLab, changed: str) -> None:

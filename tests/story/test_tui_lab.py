@@ -62,7 +62,7 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
         step_through(terminal, FROM_REVIEW)
         terminal.see("ended exit 0", "+ changed")
         main = lab.git("ls-remote", "origin", "refs/heads/main").split()[0]
-        assert lab.ssh(HOST, "git", "-C", "/etc/nixos", "rev-parse", "HEAD") == main
+        assert lab.ssh(HOST, "sudo", "-n", "git", "-C", "/etc/nixos", "rev-parse", "HEAD") == main
         onboarded = lab.ssh(HOST, "readlink", "-f", "/run/current-system")
 
         terminal.press("escape")

@@ -251,12 +251,21 @@ async def chmod(call: Call) -> int:
     if not re.fullmatch(r"[0-7]{3,4}", mode):
         raise ProgramError(f"chmod: invalid mode: '{mode}'\nTry 'chmod --help' for more information.")
 
-    def change(path: str) -> None:
-        call.tree.check_write(call.full(path), call.uid)
-        call.tree.stat(call.full(path))
-        call.tree.chmod(call.full(path), int(mode, 8))
+    denied: list[str] = []
 
-    return _each(call, tuple(paths), change, "cannot access '{path}'")
+    def change(path: str) -> None:
+        call.tree.stat(call.full(path))
+        try:
+            call.tree.check_write(call.full(path), call.uid)
+        except PermissionError:
+            denied.append(path)
+        else:
+            call.tree.chmod(call.full(path), int(mode, 8))
+
+    status = _each(call, tuple(paths), change, "cannot access '{path}'")
+    for path in denied:
+        call.err(f"chmod: changing permissions of '{path}': Operation not permitted")
+    return 1 if denied else status
 
 
 async def chown(call: Call) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pvenix_lab.site.guest import git
 from pvenix_lab.site.guest.call import Call, ProgramError
 from pvenix_lab.site.guest.dialling import Dial, Streams
+from pvenix_lab.site.guest.logins import HOMES
+from pvenix_lab.site.guest.vfs import USER_OWNED
 
 _READS = frozenset(
     [
@@ -89,6 +91,7 @@ _SHORT = {
     "config": ("-f", "--file", "-e"),
 }
 _DENIED = 128
+_USAGE = "usage: git [-C <path>] [--git-dir=<path>] <command> [<args>]\n"
 _PASSED = ("GIT_SSH_COMMAND", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
 
 
@@ -112,7 +115,7 @@ def _split(call: Call) -> tuple[str, list[str], list[str]]:
                 f"unknown option: {word}\nusage: git [-C <path>] [--git-dir=<path>] <command> [<args>]", 129
             )
     if not words:
-        raise ProgramError("usage: git [-C <path>] [--git-dir=<path>] <command> [<args>]")
+        raise ProgramError(_USAGE)
     return directory, identity, words
 
 
@@ -145,12 +148,16 @@ def _writes(command: str, words: list[str]) -> bool:
 
 async def run_git(call: Call) -> int:
     """`git -C D COMMAND …` for the commands that pvenix and people need there; the real git does the work."""
+    if not call.args:
+        call.out(_USAGE)
+        return 1
     directory, identity, (command, *rest) = _split(call)
     if command not in _READS | _WRITES:
         raise ProgramError(f"git: '{command}' is not a git command. See 'git --help'.")
     if not call.tree.is_dir(directory):
         raise ProgramError(f"fatal: cannot change to '{directory}': No such file or directory", _DENIED)
     _check(command, rest)
+    _check_owner(call, directory)
     operands = [word for word in rest if not word.startswith("-")]
     if _writes(command, rest):
         made = operands[-1:] if command == "init" or (command == "clone" and len(operands) > 1) else []
@@ -177,6 +184,22 @@ def dial_of(call: Call) -> Dial:
         return await call.guest.shell.execute(inner)
 
     return dial
+
+
+def _check_owner(call: Call, directory: str) -> None:
+    """A repository of somebody else's is not read (git 2.35.2 and later, safe.directory); root's sudo is let through."""
+    parts = call.tree.resolve(directory).strip("/").split("/")
+    tops = ("/" + "/".join(parts[:count]) for count in range(len(parts), 0, -1))
+    top = next((top for top in tops if call.tree.exists(f"{top}/.git") or call.tree.exists(f"{top}/HEAD")), "")
+    if not top or call.uid == 0:
+        return
+    own = (HOMES[call.user], *(USER_OWNED if call.user == "tappaas" else ()))
+    if not any(top == place or top.startswith(f"{place}/") for place in own):
+        raise ProgramError(
+            f"fatal: detected dubious ownership in repository at '{top}'\nTo add an exception for this directory, call:\n\n"
+            f"\tgit config --global --add safe.directory {top}",
+            _DENIED,
+        )
 
 
 def _check_rights(call: Call, directory: str, command: str) -> None:

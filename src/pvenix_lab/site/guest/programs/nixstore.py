@@ -17,6 +17,7 @@ from pvenix_lab.site.guest.store import read_system
 
 _LINKS = "deleting unused links...\nnote: currently hard linking saves -0.00 MiB"
 """The size of the folder of links is taken off (nix: LocalStore::removeUnusedLinks)."""
+_FAILED_CHECKS = 4  # nix: src/nix/verify.cc
 _KIB = 1024
 _MIB = 1 << 20
 
@@ -127,8 +128,7 @@ def collect(call: Call, *, dry_run: bool = False) -> int:
             call.out(f"{path}\n")
         return 0
     call.mutates()  # by the daemon, for whoever asks (nix: src/libstore/daemon.cc, CollectGarbage)
-    for entry, link in gc.stale_roots(call.tree):
-        call.err(f"removing stale link from '{entry}' to '{link}'")
+    forget_stale(call)
     call.err("deleting garbage...")
     gone = gc.collect(call.tree)
     for path, _ in gone:
@@ -145,6 +145,12 @@ async def store_delete(call: Call, options: Options) -> int:
     return delete(call, options.rest, invalid_too=True)
 
 
+def forget_stale(call: Call) -> None:
+    """Take the roots away whose link is gone: whoever looks for roots does, and says so."""
+    for entry, link in gc.stale_roots(call.tree):
+        call.err(f"removing stale link from '{entry}' to '{link}'")
+
+
 def delete(call: Call, words: tuple[str, ...], *, invalid_too: bool = False) -> int:
     """Delete these paths, `invalid_too`: also those that are not there.
 
@@ -155,6 +161,7 @@ def delete(call: Call, words: tuple[str, ...], *, invalid_too: bool = False) -> 
         if not gc.valid(call.tree, word):
             call.err(f"don't know how to build these paths:\n  {word}")
     call.err("finding garbage collector roots...")
+    forget_stale(call)
     live, freed, count = set(gc.live_and_dead(call.tree)[0]), 0, 0
     for path in [word if invalid_too and not gc.valid(call.tree, word) else valid_path(call, word) for word in words]:
         if path in live:
@@ -184,9 +191,17 @@ async def store_ls(call: Call, options: Options) -> int:
 
 async def store_verify(call: Call, options: Options) -> int:
     """`nix store verify PATH…`."""
+    status = 0
     for word in options.rest:
-        call.err(f"checking '{valid_path(call, word)}'...")
-    return 0
+        path = gc.store_path_of(call.tree.resolve(call.full(word)))
+        there = gc.valid(call.tree, path)
+        if not there:
+            call.err(f"don't know how to build these paths:\n  {word}")
+        call.err(f"checking '{path}'...")
+        if not there:
+            call.err(f"error: path '{path}' is not valid")
+            status = _FAILED_CHECKS
+    return status
 
 
 async def store_info(call: Call, options: Options) -> int:

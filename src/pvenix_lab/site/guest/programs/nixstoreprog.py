@@ -8,7 +8,7 @@ from pvenix_lab.site.guest import gc
 from pvenix_lab.site.guest.call import Call, Options, ProgramError
 from pvenix_lab.site.guest.programs import profile
 from pvenix_lab.site.guest.programs.installables import nix_options, valid_path
-from pvenix_lab.site.guest.programs.nixstore import collect, delete, nar_hash, nar_size, push
+from pvenix_lab.site.guest.programs.nixstore import collect, delete, forget_stale, nar_hash, nar_size, push
 from pvenix_lab.site.guest.store import nix32
 
 _FLAGS = (
@@ -72,11 +72,14 @@ def _apart(words: tuple[str, ...]) -> list[str]:
 
 def _gc(call: Call, options: Options) -> int:
     if options.has("--print-roots"):
+        forget_stale(call)
         for link, path in sorted(gc.roots(call.tree).items()):
             call.out(f"{link} -> {path}\n")
         return 0
     if options.has("--print-live", "--print-dead"):
-        call.err("finding garbage collector roots...\ndetermining live/dead paths...")
+        call.err("finding garbage collector roots...")
+        forget_stale(call)
+        call.err("determining live/dead paths...")
         live, dead = gc.live_and_dead(call.tree)
         call.out("".join(f"{path}\n" for path in (live if options.has("--print-live") else dead)))
         return 0

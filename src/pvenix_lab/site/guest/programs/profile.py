@@ -79,7 +79,8 @@ def _change(call: Call, options: Options) -> None:
         if not path.startswith(f"{STORE}/"):
             raise ProgramError(f"error: path '{options.rest[0]}' is not in the Nix store")
         if not tree.is_dir(path):
-            raise ProgramError(f"error: path '{path}' is not valid")
+            call.err(f"don't know how to build these paths:\n  {path}")
+            raise ProgramError(f"error: build of '{path}' failed")
         generations.set_profile(tree, path, now=call.guest.site.wall())
     elif options.has("--rollback"):
         _switch(call, generations.older_number(tree))
