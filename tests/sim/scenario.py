@@ -25,7 +25,7 @@ from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
 from tests.contract.memory_repo import Loss
 from tests.sim.gitless import Gitless
 from tests.sim.golden import CONTROLLER, NAMESAKE, RESIDENTS, WITH_DEVICE, Golden, workplace
-from tests.sim.invariants import Invariants, require
+from tests.sim.invariants import FENCE, Invariants, require
 from tests.sim.ports import Calls
 from tests.sim.script import Act, Death, Script
 from tests.sim.troubles import Strike
@@ -137,9 +137,23 @@ class Play:
             for strike in act.meanwhile:
                 self._strike(strike)
             await asyncio.sleep(death.pause_s)
-            if death.anew and not self._activating(run) and self.sim.remote.reachable:
+            if death.lost:
+                self._free(act)
+                run, resume = self.sim.plan(act.kind, act.hosts, Task(verb=act.kind)), False
+            elif death.anew and not self._activating(run) and self.sim.remote.reachable:
                 run, resume = self._prepare(number, act), False
         return run, code
+
+    def _free(self, act: Act) -> None:
+        """What the error about a fence says to do on a host where nobody is at work: `rm -r` of it."""
+        for host in act.hosts:
+            guest = self.sim.guest(host)
+            if guest is not None and guest.tree.is_dir(FENCE):
+                [attempt] = guest.tree.listdir(FENCE)
+                guest.tree.remove(FENCE)
+                guest.units.units.pop(
+                    f"pvenix-activate-{attempt}.service", None
+                )  # it has ended, and stays till a reboot
 
     def _activating(self, run: RunDir) -> bool:
         """True when the run may hold a fence: then only its own `resume` goes on, as the error would say."""

@@ -31,6 +31,8 @@ class Death:
     before: bool = True
     pause_s: float = 0.0
     anew: bool = False
+    lost: bool = False
+    """The machine is gone with the run's records: a person removes its fence as the error says, and another run begins."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,7 +78,7 @@ RESIDENT_MOMENTS = [
     ("rebuild", "armed-health", False),
     ("rebuild", "/confirmed", True),
     ("rebuild", "/confirmed", False),
-    ("rebuild", "nix-env -p /nix/var/nix/profiles/system --set", False),
+    ("rebuild", "$ nix-env -p /nix/var/nix/profiles/system --set", False),
     ("rebuild", "switch-to-configuration boot", True),
     ("rebuild", "switch-to-configuration boot", False),
     ("rebuild", "/released", True),
@@ -210,3 +210,29 @@ def test_a_vm_that_the_token_may_not_see_any_more_is_not_taken_for_gone(golden: 
     death = Death(on="/log", before=True, pause_s=30)
     play = played(golden, Act(kind="retire", hosts=("docker01",), strikes=(blind,), deaths=(death,)))
     assert [end for end in ends(play, "docker01", "retire") if end in ("changed", "ok")] == ["changed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "on"),
+    [
+        ("rebuild", "$ nix-env -p /nix/var/nix/profiles/system --set"),
+        ("rebuild", "switch-to-configuration boot"),
+        ("rollback", "--switch-generation"),
+        ("rollback", "switch-to-configuration boot"),
+    ],
+)
+def test_nobody_else_s_run_calls_a_host_done_while_an_attempt_is_open(golden: Golden, kind: str, on: str) -> None:
+    """Seed 2492: killed before the boot loader, or before the fence is back; the profile is the new system already."""
+    first = () if kind == "rebuild" else (Act(kind="rebuild", hosts=("docker01",)),)
+    death = Death(on=on, before=False, pause_s=60)
+    play = played(golden, *first, Act(kind=kind, hosts=("docker01",), deaths=(death,), rival_s=20.0))
+    assert deaths(play) == 1
+    assert ends(play, "docker01", kind).count("locked") >= 1
+
+
+def test_a_boot_loader_that_stayed_behind_its_profile_is_seen_when_the_fence_is_gone(golden: Golden) -> None:
+    """The error about a lost run says to remove its fence; what that run left undone is done by the next one."""
+    death = Death(on="$ nix-env -p /nix/var/nix/profiles/system --set", before=False, pause_s=60, lost=True)
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",), deaths=(death,)))
+    assert ends(play, "docker01", "rebuild")[0] == "changed"
+    assert commands(play, "/bin/switch-to-configuration boot") == 1

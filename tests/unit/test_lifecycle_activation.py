@@ -64,7 +64,7 @@ class FakeHost:
         match words:
             case ["readlink", "-f", *_]:
                 return 0, f"{OLD}\n{self.current}\n{self.profile}\n"
-            case ["cat", "/proc/sys/kernel/random/boot_id"]:
+            case ["cat", "/proc/sys/kernel/random/boot_id", *_]:
                 return 0, self.boot_id
             case ["mv", "-T", "-n", source, target]:
                 self.files = {path.replace(source, target) for path in self.files}

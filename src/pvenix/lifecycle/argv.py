@@ -21,6 +21,9 @@ GIT_KEY = "/var/lib/fleet/id_ed25519.pub"
 
 SYSTEMS: Argv = ("readlink", "-f", "/run/booted-system", "/run/current-system", PROFILE)
 BOOT_ID: Argv = ("cat", "/proc/sys/kernel/random/boot_id")
+BOOT: Argv = (*BOOT_ID, "/boot/loader/loader.conf")
+"""The boot's id, and where systemd-boot is what the machine starts with, its configuration; the ESP is root's alone."""
+GENERATION: Argv = ("readlink", PROFILE)
 VERSION: Argv = ("nixos-version", "--json")
 CHECKOUT: Argv = ("git", "-C", CONFIGURATION, "rev-parse", "HEAD")
 EDITS: Argv = ("git", "-C", CONFIGURATION, "status", "--porcelain")
@@ -30,6 +33,7 @@ HARDWARE: Argv = ("nixos-generate-config", "--show-hardware-config")
 CLOUD_INIT_DONE: Argv = ("cloud-init", "status", "--wait")
 MAKE_REPOSITORY: Argv = ("git", "init", "--quiet", CONFIGURATION)
 NOTHING: Argv = ("true",)
+FENCE_OWNER: Argv = ("ls", "-1", FENCE)
 FREE_SPACE: Argv = ("df", "--output=avail", "-B1", "/nix/store")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvenix.engine.step import Step
+from pvenix.lifecycle import fence
+from pvenix.model.generation import HostFacts
 from pvenix.model.outcome import Need, Probe, needed
 
 
@@ -50,12 +52,19 @@ class Attempt:
         }
 
 
-def unfinished(step: Step, found: Probe) -> Probe:
-    """`found`, or work to do when a killed process left an attempt open: its fence and units are still on the host."""
-    attempt = Attempt.from_known(step.known)
-    if attempt is None or found.need is not Need.DONE:
+def unfinished(step: Step, found: Probe, facts: HostFacts | None) -> Probe:
+    """`found`, or work to do when a killed process left an attempt open: its fence and units are still on the host.
+
+    Raises: LockHeld when all is well but for the attempt of another run, which may yet go either way.
+    """
+    if found.need is not Need.DONE:
         return found
-    return needed(f"attempt {attempt.id} is still open", **found.facts)
+    attempt = Attempt.from_known(step.known)
+    if attempt is not None:
+        return needed(f"attempt {attempt.id} is still open", **found.facts)
+    if facts is not None and facts.fence:
+        raise fence.held(step.host, facts.fence)
+    return found
 
 
 def next_id(step: Step) -> str:

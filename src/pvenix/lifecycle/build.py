@@ -21,23 +21,28 @@ _LEAST_SPACE = 1 << 30
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when the guest runs the main branch's commit, boots it next time, and nobody edited /etc/nixos."""
+    return (await look(world, step))[0]
+
+
+async def look(world: World, step: Step) -> tuple[Probe, HostFacts | None]:
+    """`probe`, and the facts that it rests on; None when the host was not asked."""
     host = world.host(step)
     if not host.machine.state.managed:
-        return skip(f"the inventory says {host.machine.state}")
+        return skip(f"the inventory says {host.machine.state}"), None
     if not await world.registered(step.host):
-        return skip(f"not registered yet: pvenix run playbooks/onboard.yaml -l {step.host}")
+        return skip(f"not registered yet: pvenix run playbooks/onboard.yaml -l {step.host}"), None
     expected = await world.expected()
     facts = await read_facts(await world.remote(step))
     reason = difference(facts, expected)
     known = {"commit": expected, "old": facts.current, "profile": facts.profile}
-    return needed(reason, **known) if reason else done(f"runs {expected[:10]}", **known)
+    return needed(reason, **known) if reason else done(f"runs {expected[:10]}", **known), facts
 
 
 def difference(facts: HostFacts, expected: str) -> str:
     """Why a host does not run `expected` in every respect; empty when it does."""
     if facts.revision != expected:
         return f"runs {facts.revision[:10] or 'a system of no commit'}, main is at {expected[:10]}"
-    if facts.current != facts.profile:
+    if not facts.settled:
         return "what runs is not what it boots next time"
     if facts.edits:
         return f"/etc/nixos was edited: {', '.join(edit.strip() for edit in facts.edits[:3])}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 
+from pvenix.engine.ports import CommandResult
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.remote import Remote, must
 from pvenix.lifecycle.together import Together
 from pvenix.model.generation import Generation, HostFacts
 
+_DEFAULT = re.compile(r"^default\s+nixos-generation-([0-9]+)\.conf\s*$", re.MULTILINE)
+_LINK = re.compile(r"\bsystem-([0-9]+)-link\s*$")
 _GENERATION = re.compile(r"\s*([0-9]+)\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})\s*(\(current\))?")
 
 
@@ -20,22 +23,45 @@ async def read_facts(remote: Remote) -> HostFacts:
     """
     async with Together() as group:
         systems = group.create_task(remote.read(argv.SYSTEMS))
-        boot_id = group.create_task(remote.read(argv.BOOT_ID))
+        boot = group.create_task(remote.try_read(argv.BOOT, sudo=True))
+        generation = group.create_task(remote.try_read(argv.GENERATION))
         version = group.create_task(remote.try_read(argv.VERSION))
         checkout = group.create_task(remote.try_read(argv.CHECKOUT, sudo=True))
         edits = group.create_task(remote.try_read(argv.EDITS, sudo=True))
         failed = group.create_task(remote.try_read(argv.FAILED_UNITS))
+        owners = group.create_task(remote.try_read(argv.FENCE_OWNER, sudo=True))
     booted, current, profile = (*systems.result().splitlines(), "", "", "")[:3]
     return HostFacts(
         booted=booted,
         current=current,
         profile=profile,
         revision=revision_in(version.result().stdout),
-        boot_id=boot_id.result().strip(),
+        boot_id=_boot_id_in(boot.result()),
+        starts=await _started_by(remote, boot.result().stdout, generation.result().stdout, profile),
         checkout=checkout.result().stdout.strip(),
         edits=tuple(edits.result().stdout.splitlines()),
         failed_units=units_in(failed.result().stdout),
+        fence=tuple(owners.result().stdout.split()),
     )
+
+
+def _boot_id_in(boot: CommandResult) -> str:
+    """The first of the two files; the second is missing on a machine with another boot loader."""
+    return boot.stdout.partition("\n")[0].strip() or must(boot)
+
+
+async def _started_by(remote: Remote, boot: str, link: str, profile: str) -> str:
+    """What the boot loader starts; empty where its configuration is not the one that NixOS writes for systemd-boot.
+
+    Nearly always that is the profile's own generation, which needs no further question. Sources: nixpkgs'
+    systemd-boot-builder.py for `default`, loader.conf(5).
+    """
+    default, current = _DEFAULT.search(boot), _LINK.search(link)
+    if default is None or current is None:
+        return ""
+    if default[1] == current[1]:
+        return profile
+    return (await remote.try_read(argv.resolve(argv.generation_link(int(default[1]))))).stdout.strip()
 
 
 def revision_in(text: str) -> str:

@@ -7,6 +7,7 @@ of an owner whose fence was taken over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from pvenix.lifecycle import argv
@@ -28,13 +29,18 @@ async def take(remote: Remote, attempt: str) -> None:
     await remote.try_write(move)
     owners = await _owners(remote)
     if owners != [attempt]:
-        owner = owners[0] if len(owners) == 1 else "unknown"
-        raise LockHeld(
-            f"{remote.step.host} is being activated by attempt {owner}",
-            hint=f"where that run was started: pvenix resume {owner.rsplit('-', 2)[0]}; when it is lost and nobody is at "
-            f"work on {remote.step.host}: sudo rm -r {argv.FENCE} there",
-            code="PVX0641",
-        )
+        raise held(remote.step.host, owners)
+
+
+def held(host: str, owners: Sequence[str]) -> LockHeld:
+    """The error that names the attempt which holds the fence, and the way out."""
+    owner = owners[0] if len(owners) == 1 else "unknown"
+    return LockHeld(
+        f"{host} is being activated by attempt {owner}",
+        hint=f"where that run was started: pvenix resume {owner.rsplit('-', 2)[0]}; when it is lost and nobody is at "
+        f"work on {host}: sudo rm -r {argv.FENCE} there",
+        code="PVX0641",
+    )
 
 
 def taking(attempt: str) -> tuple[argv.Argv, argv.Argv, argv.Argv]:
@@ -61,4 +67,4 @@ async def release(remote: Remote, attempt: str) -> None:
 
 
 async def _owners(remote: Remote) -> list[str]:
-    return (await remote.try_read(("ls", "-1", argv.FENCE), sudo=True)).stdout.split()
+    return (await remote.try_read(argv.FENCE_OWNER, sudo=True)).stdout.split()

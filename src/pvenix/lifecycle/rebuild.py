@@ -5,6 +5,7 @@ from __future__ import annotations
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv, build, preview
 from pvenix.lifecycle.attempt import Attempt, foreseen, unfinished
+from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.transaction import MakeDefault, activate
 from pvenix.lifecycle.world import World
@@ -14,9 +15,11 @@ _NEW, _OLD = "<new system>", "<present system>"
 
 
 async def probe(world: World, step: Step) -> Probe:
-    """As for `build`: done when the guest runs, boots and holds the main branch's commit, and no attempt is open."""
-    found = await build.probe(world, step)
-    return unfinished(step, found)
+    """As for `build`: done when the guest runs, boots and holds the main branch's commit, and no attempt is open.
+
+    Raises: LockHeld when another run's is.
+    """
+    return unfinished(step, *await build.look(world, step))
 
 
 async def apply(world: World, step: Step) -> Outcome:
@@ -30,8 +33,8 @@ async def apply(world: World, step: Step) -> Outcome:
     if not new:
         await step.intend(commit=commit)
         new = await build.build_on(world, remote, commit, attempt=step.run)
-    systems = (await remote.read(argv.SYSTEMS)).splitlines()
-    if systems[1] == new == systems[2]:
+    facts = await read_facts(remote)
+    if facts.current == new and facts.settled and not facts.fence:
         await build.deliver(world, remote, commit, attempt=step.run)
         return Outcome(status=Status.CHANGED, summary=f"{commit[:10]} is the running system; /etc/nixos put right")
     return await activate(world, step, new, _make_default(new), checks=checks)

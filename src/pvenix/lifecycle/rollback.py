@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv, preview
 from pvenix.lifecycle.attempt import foreseen, unfinished
-from pvenix.lifecycle.facts import generations_in
+from pvenix.lifecycle.facts import generations_in, read_facts
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.transaction import activate
 from pvenix.lifecycle.world import World
@@ -17,7 +17,7 @@ from pvenix.model.outcome import Outcome, Probe, done, needed
 async def probe(world: World, step: Step) -> Probe:
     """Done when the generation runs and is the boot default.
 
-    Raises: UsageError when the host has no such generation.
+    Raises: UsageError when the host has no such generation, LockHeld when another run's attempt is open.
     """
     number = _number(step)
     remote = await world.remote(step)
@@ -29,9 +29,9 @@ async def probe(world: World, step: Step) -> Probe:
             hint=f"pvenix generations {step.host}",
         )
     target = (await remote.read(argv.resolve(argv.generation_link(number)))).strip()
-    running = (await remote.read(argv.SYSTEMS)).splitlines()[1]
-    if listed[number].current and running == target:
-        return unfinished(step, done(f"runs generation {number}", target=target))
+    facts = await read_facts(remote)
+    if listed[number].current and facts.current == target and facts.settled:
+        return unfinished(step, done(f"runs generation {number}", target=target), facts)
     return needed(f"generation {number} is {short_store_path(target)}", target=target)
 
 

@@ -193,10 +193,10 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
         await remote.write(argv.set_profile(attempt.profile))
         raise
     facts = await read_facts(remote)
-    if facts.current != attempt.new or facts.profile != attempt.new:
+    if facts.current != attempt.new or not facts.settled:
         raise RemoteFailure(
             "the boot default is not what was activated",
-            why=f"current {facts.current}, boot default {facts.profile}",
+            why=f"current {facts.current}, profile {facts.profile}, boot loader {facts.starts or 'not known'}",
             hint=f"pvenix resume {step.run}",
             code="PVX0621",
         )

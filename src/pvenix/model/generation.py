@@ -47,6 +47,15 @@ class HostFacts:
     edits: tuple[str, ...] = ()
     """Lines of `git status --porcelain` in /etc/nixos."""
     failed_units: tuple[str, ...] = ()
+    starts: str = ""
+    """What the boot loader starts next time; empty where that cannot be read."""
+    fence: tuple[str, ...] = ()
+    """Who holds the host's fence: the attempt that activates, empty when none does."""
+
+    @property
+    def settled(self) -> bool:
+        """True when what runs is what the profile names and, as far as is known, what the boot loader starts."""
+        return self.current == self.profile == (self.starts or self.profile)
 
 
 def sync_state(facts: HostFacts, *, expected: str, ancestors: frozenset[str] = frozenset()) -> Sync:
@@ -57,7 +66,7 @@ def sync_state(facts: HostFacts, *, expected: str, ancestors: frozenset[str] = f
     """
     if facts.edits:
         return Sync.DRIFTED
-    if facts.current != facts.profile:
+    if not facts.settled:
         return Sync.STAGED if facts.booted == facts.current else Sync.TESTING
     if facts.revision != expected:
         return Sync.BEHIND if facts.revision in ancestors else Sync.DRIFTED
