@@ -13,6 +13,7 @@ from pvenix.adapters.clock import SystemClock
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent, Params
 from pvenix_lab.site.core import AgentError, Site, Timings
+from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.faults.wire import Broken
 from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.flavour import Flavour
@@ -98,7 +99,9 @@ def copy_nothing(_site: Site, _source: Path, _target: Path) -> None:
 
 def make_site(root: Path, pve: Flavour = Flavour.PVE_8_4) -> Site:
     """A small fast site of one release."""
-    return Site(root=root, seed=3, timings=FAST, guest_factory=ToyGuest, clone_disk=copy_nothing, pve=pve)
+    return Site(
+        root=root, seed=3, timings=FAST, guest_factory=ToyGuest, clone_disk=copy_nothing, pve=pve, faults=Faults
+    )
 
 
 def cluster(site: Site, **token: str) -> PveCluster:

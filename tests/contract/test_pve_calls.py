@@ -10,7 +10,7 @@ import pytest
 
 from pvenix.engine.ports import NewVm, Pve
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
-from pvenix_lab.site.faults.armed import FOREVER
+from pvenix_lab.site.faults import FOREVER
 from tests.contract.methods import methods_of
 from tests.contract.pve_worlds import NEW, NODE, TEMPLATE, PveWorld
 

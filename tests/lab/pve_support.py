@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import override
 
 from pvenix_lab.site.core import AgentError, Site, Timings
+from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.pve.api import answer
 from pvenix_lab.site.pve.auth import Credentials, new_csrf_token, new_ticket
 from pvenix_lab.site.pve.flavour import Flavour
@@ -140,6 +141,7 @@ class PveLab:
             guest_factory=FakeGuest,
             clone_disk=copy_disk,
             pve=pve,
+            faults=Faults,
         )
 
     def wall(self) -> float:

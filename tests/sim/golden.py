@@ -16,6 +16,7 @@ from pvenix.model.names import CommitId
 from pvenix_lab.seed import Plan, Seed
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.disk import NOT_ON_DISK, clone_disk
+from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.guest.fabric import Fabric, fabric_of
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.memnodes import Dir, load
@@ -89,6 +90,7 @@ class Golden:
             wall=lambda: EPOCH + _loop_time(),
             guest_factory=new_guest if real_files else disks.guest,
             clone_disk=clone_disk if real_files else disks.clone,
+            faults=Faults,
         )
         site.cluster = copy.deepcopy(self.cluster)
         fabric = fabric_of(site)

@@ -7,8 +7,8 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
+from pvenix_lab.site.armed.spec import nearest
 from pvenix_lab.site.faults import CATALOGUE, ROWS
-from pvenix_lab.site.faults.spec import nearest
 from pvenix_lab.site.guest.firstboot import load_yaml
 from pvenix_lab.site.guest.guest import Guest
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
+from pvenix_lab.site.armed.table import Armed, Repertoire
 from pvenix_lab.site.counters import Counters
-from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.pve.cluster import Cluster
 from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.vm import Vm
@@ -49,6 +49,12 @@ class GuestProtocol(Protocol):
 
 GuestFactory = Callable[["Site", Vm, Path], GuestProtocol]
 CloneDisk = Callable[["Site", Path, Path], None]
+FaultTable = Callable[["Site"], Armed]
+
+
+def no_faults(_site: Site) -> Armed:
+    """The table of a site at which nothing can be armed."""
+    return Armed(Repertoire())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,7 @@ class Timings:
 class Site:
     """One simulated site. Use as an async context manager, or call `start` and `stop`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a site is composed here, and nothing in it is found in any other way
         self,
         *,
         root: Path,
@@ -92,6 +98,7 @@ class Site:
         guest_factory: GuestFactory,
         clone_disk: CloneDisk,
         pve: Flavour = Flavour.PVE_8_4,
+        faults: FaultTable = no_faults,
     ) -> None:
         self.root = root
         self.seed = seed
@@ -99,7 +106,7 @@ class Site:
         self.time_scale = time_scale
         self.timings = timings or Timings()
         self.wall = wall
-        self.faults = Faults(self)
+        self.faults = faults(self)
         self.counters = Counters()
         self.cluster = Cluster.standard(self.rng, now=int(wall()), flavour=pve)
         self.guests: dict[int, GuestProtocol] = {}

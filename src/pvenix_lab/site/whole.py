@@ -1,4 +1,4 @@
-"""The composition of a whole site: the cluster, and guests that have every program of the table."""
+"""The composition of a whole site: the cluster, guests that have every program of the table, and every fault."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pvenix_lab.site.core import CloneDisk, GuestFactory, Site, Timings
 from pvenix_lab.site.disk import clone_disk
+from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.programs import PROGRAMS
 from pvenix_lab.site.guest.shell import LoginShell
@@ -42,4 +43,5 @@ def whole_site(
         guest_factory=guest_factory,
         clone_disk=clone_disk,
         pve=pve,
+        faults=Faults,
     )

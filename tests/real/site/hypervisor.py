@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from pvenix_lab.faces.control import ControlFace
 from pvenix_lab.faces.https import HttpsFace
 from pvenix_lab.site.core import Site
+from pvenix_lab.site.faults import Faults
 from pvenix_lab.site.pve.vm import Vm
 from tests.real.site import cgroups, wires
 from tests.real.site.container import Container
@@ -49,7 +50,7 @@ async def _serve(directory: Path, source: Path, base: Path, cgroup: str) -> None
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         site = await stack.enter_async_context(
-            Site(root=directory, time_scale=0.1, guest_factory=make_guest, clone_disk=copy_disk)
+            Site(root=directory, time_scale=0.1, guest_factory=make_guest, clone_disk=copy_disk, faults=Faults)
         )
         https = HttpsFace()
         port = await https.start(site, directory)

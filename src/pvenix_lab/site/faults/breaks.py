@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pvenix_lab.site.faults.spec import Arg, Face, Spec
+from pvenix_lab.site.armed.fault import Fault, Spec
+from pvenix_lab.site.armed.spec import Arg, Face
+from pvenix_lab.site.faults.asked import Asked
 from pvenix_lab.site.faults.wire import Breach, Broken
+from pvenix_lab.site.pve.api import Ask
 from pvenix_lab.site.pve.call import Response
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.faults.armed import Fault
-    from pvenix_lab.site.faults.calls import Asked
-
-    Ask = Callable[[], Awaitable[Response]]
 
 _REASONS = {
     501: "Not Implemented",

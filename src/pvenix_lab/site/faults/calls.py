@@ -3,71 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.armed.fault import Fault, Spec
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
 from pvenix_lab.site.faults import breaks, lists, strangers
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec
+from pvenix_lab.site.faults.asked import VMID, Asked
 from pvenix_lab.site.faults.wire import Breach, Broken
+from pvenix_lab.site.pve.api import Ask, Params
 from pvenix_lab.site.pve.call import Response
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
-
-Ask = Callable[[], Awaitable[Response]]
-_VMID = re.compile(r"/qemu/(\d+)(?:/|$)")
-_NODE = re.compile(r"/nodes/([^/]+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One call as it arrives, before it is checked."""
-
-    site: Site
-    method: str
-    path: str
-    params: Mapping[str, str | Sequence[str]]
-
-    @property
-    def hosts(self) -> tuple[str | None, ...]:
-        """Names for which a fault may be armed: the VM of the path, and the one that the call gives to a new VM."""
-        found = _VMID.search(self.path)
-        vm = self.site.cluster.vms.get(int(found[1])) if found else None
-        new = self.params.get("name")
-        return (vm.name if vm else None, new if isinstance(new, str) else None)
-
-    @property
-    def node(self) -> str:
-        """The node of the path, empty without one."""
-        found = _NODE.match(self.path)
-        return found[1] if found else ""
-
-    @property
-    def writes(self) -> bool:
-        """True for what changes the cluster: no reads, and no talk with a guest's agent."""
-        return self.method != "GET" and "/agent/" not in self.path
-
-    def take(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
-        """The fault, one occasion used up."""
-        return self.site.faults.take_any(name, self.hosts, accept=accept)
-
-    def peek(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
-        """The fault, left armed."""
-        hits = (self.site.faults.peek(name, host, accept=accept) for host in self.hosts)
-        return next((fault for fault in hits if fault), None)
-
-    def aimed(self, fault: Fault) -> bool:
-        """True if the fault's `method` and `path` arguments let it strike this call."""
-        return self.method.startswith(fault.text("method").upper()) and fault.text("path") in self.path
-
-
-async def struck(asked: Asked, ask: Ask) -> Response:
+async def struck(site: Site, method: str, path: str, params: Params, ask: Ask) -> Response:
     """The answer to a call, with the faults that strike it."""
-    if not asked.site.faults:
+    if not site.faults:
         return await ask()
+    asked = Asked(site=site, method=method, path=path, params=params)
     for state in (_no_token, _no_node, _no_quorum, _agent_hung):
         if (refused := await state(asked)) is not None:
             return refused
@@ -113,7 +67,7 @@ async def _agent_hung(asked: Asked) -> Response | None:
     if fault is None:
         return None
     await asyncio.sleep(fault.number("seconds"))
-    command, found = asked.path.rpartition("/")[2], _VMID.search(asked.path)
+    command, found = asked.path.rpartition("/")[2], VMID.search(asked.path)
     return failed(f"VM {found[1] if found else 0} qmp command 'guest-{command}' failed - got timeout")
 
 
@@ -122,7 +76,7 @@ async def _agent_hung(asked: Asked) -> Response | None:
 
 async def _missing(asked: Asked, ask: Ask) -> Response | None:
     del ask
-    found = _VMID.search(asked.path)
+    found = VMID.search(asked.path)
     if not (found and asked.path.endswith("/config") and asked.method == "GET" and asked.take("config-missing")):
         return None
     return failed(f"Configuration file 'nodes/{asked.node}/qemu-server/{found[1]}.conf' does not exist")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.armed.fault import Fault, Spec, Undo
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
 from pvenix_lab.site.faults import strangers
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
 from pvenix_lab.site.pve.rights import Entry
+from pvenix_lab.site.pve.task import Task
 from pvenix_lab.site.pve.vm import Snapshot, Vm
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
-    from pvenix_lab.site.pve.tasks import Task
 
 SOMEBODY = "root@pam"
 
@@ -92,8 +92,6 @@ _TASK_OF = {"backup": "vzdump", "snapshot-delete": "qmdelsnapshot"}
 
 
 def _foreign_task(site: Site, vm: Vm, kind: str) -> Task:
-    from pvenix_lab.site.pve.tasks import Task  # imported late: the tasks look for faults themselves
-
     now, pid = int(site.wall()), 900 + len(site.cluster.tasks)
     upid = f"UPID:{vm.node}:{pid:08X}:{pid:08X}:{now:08X}:{kind}:{vm.vmid}:{SOMEBODY}:"
     task = Task(upid=upid, node=vm.node, type=kind, id=str(vm.vmid), owner=SOMEBODY, pid=pid, pstart=pid, starttime=now)

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.armed.fault import Fault, Spec, Undo
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
 from pvenix_lab.site.faults import repository
 from pvenix_lab.site.faults.corpus import TERMINAL
 from pvenix_lab.site.faults.happenings import guests_of
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
+from pvenix_lab.site.guest.channels import Execute
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.process import Process
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
-    from pvenix_lab.site.guest.guest import Guest
-    from pvenix_lab.site.guest.process import Process
-
-    Execute = Callable[[Process], Awaitable[int]]
 
 SILENT = "silent"
 """What observers of a guest are told when the network swallows every packet of its connections."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
+from pvenix_lab.site.armed.fault import Fault, Spec, Undo
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
+from pvenix_lab.site.guest.guest import Guest
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
-    from pvenix_lab.site.guest.guest import Guest
 
 
 def guests_of(site: Site, fault: Fault) -> list[Guest]:
     """The guests that the fault is for."""
-    from pvenix_lab.site.guest.guest import Guest  # imported late: the guest imports this module
-
     return [g for g in site.guests.values() if isinstance(g, Guest) and fault.host in (None, g.name)]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pvenix_lab.site.armed.fault import Spec
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
+from pvenix_lab.site.faults.asked import Asked
 from pvenix_lab.site.faults.corpus import NODE, TERMINAL
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec
 from pvenix_lab.site.pve.call import Response
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.faults.calls import Asked
 
 _FIGURES = (
     "name",

@@ -6,14 +6,14 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvenix_lab.site.armed.fault import Fault, Spec, Undo
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
 from pvenix_lab.site.faults.corpus import REFS, TERMINAL, yaml_bomb
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
+from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.process import Process
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
-    from pvenix_lab.site.guest.guest import Guest
-    from pvenix_lab.site.guest.process import Process
 
 _ROOT = "/srv/git"
 _RECEIVE = "git-receive-pack"
@@ -45,8 +45,6 @@ def _bare(guest: Guest) -> Path:
 
 def _keeper(site: Site, fault: Fault) -> Path:
     """The bare repository of the host that the fault is for, else of the only host that has one."""
-    from pvenix_lab.site.guest.guest import Guest  # imported late: the guest imports this module
-
     guests = [g for g in site.guests.values() if isinstance(g, Guest) and fault.host in (None, g.name)]
     found = [path for guest in guests for path in sorted(guest.tree.real(_ROOT).glob("*.git"))]
     if not found:

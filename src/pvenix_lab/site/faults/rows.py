@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pvenix_lab.site.armed.fault import Spec
+from pvenix_lab.site.armed.spec import Value, nearest
 from pvenix_lab.site.faults.catalogue import CATALOGUE
-from pvenix_lab.site.faults.spec import Spec, Value, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec
+from pvenix_lab.site.armed.fault import Spec
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
 
 _SECONDS = "in seconds, whatever the site's time scale"
 _CALL = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec, Undo
+from pvenix_lab.site.armed.fault import Fault, Spec, Undo
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
 from pvenix_lab.site.guest.keys import new_key
 from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.sizes import GIB
@@ -14,7 +15,6 @@ from pvenix_lab.site.pve.volumes import Volume
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
 
 
 def _template(site: Site) -> Vm:

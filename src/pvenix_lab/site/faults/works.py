@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from pvenix_lab.site.faults.spec import Arg, Face, Kind, Spec
+from pvenix_lab.site.armed.fault import Fault, Spec
+from pvenix_lab.site.armed.spec import Arg, Face, Kind
+from pvenix_lab.site.pve.call import Call
 from pvenix_lab.site.pve.errors import PveError
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.faults.armed import Fault
-    from pvenix_lab.site.pve.call import Call
-    from pvenix_lab.site.pve.tasks import Task
-
-    Worker = Callable[["Task"], Awaitable[None]]
+from pvenix_lab.site.pve.task import Task
+from pvenix_lab.site.pve.tasks import Worker
 
 
 def _host(call: Call, kind: str) -> str | None:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from pvenix_lab.site.armed.table import Place
 from pvenix_lab.site.guest.process import Machine, Process
+
+Execute = Callable[[Process], Awaitable[int]]
+AROUND_COMMAND: Place[Callable[[Any, Process, Execute], Awaitable[int]]] = Place(  # Any: a Guest, which stands above
+    plain=lambda _guest, process, execute: execute(process)
+)
+"""The exit status of a command that a client runs on a guest."""
 
 
 class Channels:

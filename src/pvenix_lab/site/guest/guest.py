@@ -7,9 +7,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.faults import guests as faults
 from pvenix_lab.site.guest import agent, firstboot, network
-from pvenix_lab.site.guest.channels import Channels
+from pvenix_lab.site.guest.channels import AROUND_COMMAND, Channels
 from pvenix_lab.site.guest.console import Console, StuckError, find_system
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.process import UIDS, Process, Shell
@@ -298,4 +297,4 @@ class Guest:
             cwd="/root" if user == "root" else f"/home/{user}",
             env=dict(env or {}),
         )
-        return await faults.struck(self, process, self.channels.run)
+        return await self.site.faults.at(AROUND_COMMAND)(self, process, self.channels.run)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pvenix_lab.site.faults.calls import Asked, struck
+from pvenix_lab.site.armed.fault import Fault
+from pvenix_lab.site.armed.table import Place
 from pvenix_lab.site.pve import (  # importing a module registers its handlers
     access,
     acl_api,
@@ -46,12 +48,9 @@ from pvenix_lab.site.pve.permissions import Caller, check_permissions
 from pvenix_lab.site.pve.schema import Match, check, find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults import Fault
 
-__all__ = ["HANDLER_MODULES", "Response", "answer"]
+__all__ = ["AROUND_CALL", "HANDLER_MODULES", "Response", "answer"]
 
 HANDLER_MODULES = (
     *(access, acl_api, agent, clone, cloudinit_api, cluster_api, config, firewall_api, jobs_api, mapping_api, migrate),
@@ -60,6 +59,13 @@ HANDLER_MODULES = (
 )
 """The modules that register the handlers."""
 
+Params = Mapping[str, str | Sequence[str]]
+Ask = Callable[[], Awaitable[Response]]
+"""Asks on: what answers a call when nothing strikes it."""
+AROUND_CALL: Place[Callable[[Site, str, str, Params, Ask], Awaitable[Response]]] = Place(
+    plain=lambda _site, _method, _path, _params, ask: ask()
+)
+"""The answer to a call as it arrives, before it is checked."""
 _OPEN_TO_ALL = frozenset({("GET", "/access/domains"), ("GET", "/access/ticket"), ("POST", "/access/ticket")})
 
 
@@ -67,19 +73,18 @@ async def answer(
     site: Site,
     method: str,
     path: str,
-    params: Mapping[str, str | Sequence[str]],
+    params: Params,
     auth: str | Credentials | None,
 ) -> Response:
     """Answer one call; a bad call is an answer, never an exception. `auth` as text is the Authorization header."""
     given = auth if isinstance(auth, Credentials) else Credentials(authorization=auth)
-    asked = Asked(site=site, method=method, path=path, params=params)
-    return await struck(asked, lambda: _guarded(asked, given))
+    around = site.faults.at(AROUND_CALL)
+    return await around(site, method, path, params, lambda: _guarded(site, method, path, params, given))
 
 
-async def _guarded(asked: Asked, given: Credentials) -> Response:
-    site = asked.site
+async def _guarded(site: Site, method: str, path: str, params: Params, given: Credentials) -> Response:
     try:
-        return await _answer(site, asked.method, asked.path, asked.params, given)
+        return await _answer(site, method, path, params, given)
     except UnauthorizedError as error:
         await asyncio.sleep(site.timings.unauthorized_s)
         body = {"data": None, "message": f"{error.message}\n"} if error.with_body else None
@@ -88,9 +93,7 @@ async def _guarded(asked: Asked, given: Credentials) -> Response:
         return await _failure(site, error)
 
 
-async def _answer(
-    site: Site, method: str, path: str, params: Mapping[str, str | Sequence[str]], given: Credentials
-) -> Response:
+async def _answer(site: Site, method: str, path: str, params: Params, given: Credentials) -> Response:
     caller = _caller(site, method, path, given)
     match = find(method, path, site.cluster.flavour)
     if match is None:
@@ -124,7 +127,7 @@ def _caller(site: Site, method: str, path: str, given: Credentials) -> Caller:
     return authenticate(site, given, method)
 
 
-def _merge(match: Match, params: Mapping[str, str | Sequence[str]]) -> dict[str, str | list[str]]:
+def _merge(match: Match, params: Params) -> dict[str, str | list[str]]:
     merged: dict[str, str | list[str]] = dict(match.uri_params)
     for name, value in params.items():
         if merged.get(name, value) != value:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pvenix_lab.site.pve.filelock import FileLock
-    from pvenix_lab.site.pve.tasks import Task
+    from pvenix_lab.site.pve.task import Task
 
 GIB = 1024**3
 TEMPLATE_VMID = 8100

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from pvenix_lab.site.faults import works
+from pvenix_lab.site.armed.table import Place
+from pvenix_lab.site.pve.call import Call
 from pvenix_lab.site.pve.errors import PveError
+from pvenix_lab.site.pve.task import Task
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable
-
     from pvenix_lab.site.core import Site
-    from pvenix_lab.site.pve.call import Call
 
-    Worker = Callable[["Task"], Awaitable[None]]
+__all__ = ["AROUND_WORKER", "KILLED", "NODE_OF_TASK", "UNEXPECTED", "UPID", "Task", "Worker", "launch"]
 
+Worker = Callable[[Task], Awaitable[None]]
 UPID = re.compile(
     r"UPID:(?P<node>[a-zA-Z0-9][a-zA-Z0-9-]*):(?P<pid>[0-9A-Fa-f]{8}):(?P<pstart>[0-9A-Fa-f]{8,9}):"
     r"(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s]+):(?P<id>[^:\s]*):(?P<user>[^:\s]+):"
@@ -28,42 +27,10 @@ UNEXPECTED = "unexpected status"
 """Exit status of a task whose log ends without a result (source: pve-common Tools.pm, upid_read_status)."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Task:
-    """One worker. `exitstatus` is None while it runs; times are wall-clock seconds."""
-
-    upid: str
-    node: str
-    type: str
-    id: str
-    owner: str
-    pid: int
-    pstart: int
-    starttime: int
-    endtime: int | None = None
-    exitstatus: str | None = None
-    warnings: int = 0
-    lines: list[str] = field(default_factory=list)
-    job: asyncio.Task[None] | None = None
-
-    @property
-    def running(self) -> bool:
-        """True until the worker has ended."""
-        return self.exitstatus is None
-
-    def log(self, text: str) -> None:
-        """Append text to the log, one entry per line."""
-        self.lines.extend(text.splitlines() or [""])
-
-    def warn(self, text: str) -> None:
-        """Append a warning; the task then ends as `WARNINGS: n`."""
-        self.warnings += 1
-        self.log(f"WARN: {text}")
-
-    def end(self, exitstatus: str, *, at: int) -> None:
-        """Set the result; a second end changes nothing."""
-        if self.exitstatus is None:
-            self.exitstatus, self.endtime = exitstatus, at
+NODE_OF_TASK: Place[Callable[[Call, str], str]] = Place(plain=lambda call, _kind: call.text("node"))
+"""The node that the UPID of a new task of some type names."""
+AROUND_WORKER: Place[Callable[[Call, str, Worker], Worker]] = Place(plain=lambda _call, _kind, worker: worker)
+"""The worker that runs for a task of some type."""
 
 
 def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None) -> str:
@@ -72,7 +39,7 @@ def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None
     `identity` is the UPID's id, by default the VM of the path (for a clone that is the source).
     """
     site = call.site
-    node, name = works.node_of(call, kind), str(call.vmid) if identity is None else identity
+    node, name = site.faults.at(NODE_OF_TASK)(call, kind), str(call.vmid) if identity is None else identity
     pid = 1000 + len(site.cluster.tasks) * 3 + site.rng.randrange(3)
     now = int(site.wall())
     pstart = int((site.wall() - call.node().started_at) * 100) & 0xFFFFFFFF
@@ -81,7 +48,7 @@ def launch(call: Call, kind: str, worker: Worker, *, identity: str | None = None
     task = Task(upid=upid, node=node, type=kind, id=name, owner=owner, pid=pid, pstart=pstart, starttime=now)
     site.cluster.tasks[upid] = task
     site.cluster.note(site.wall(), user=owner, node=node, text=f"starting task {upid}")
-    task.job = site.spawn(_run(site, task, works.struck(call, kind, worker)), name=upid)
+    task.job = site.spawn(_run(site, task, site.faults.at(AROUND_WORKER)(call, kind, worker)), name=upid)
     return upid
 
 

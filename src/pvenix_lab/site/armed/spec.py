@@ -1,4 +1,4 @@
-"""What a fault is before anybody arms it: its name, the rows that it shows, its arguments, where and how it strikes."""
+"""The values that describe a fault: where and how it strikes, and its arguments."""
 
 from __future__ import annotations
 
@@ -6,16 +6,8 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.core import Site
-    from pvenix_lab.site.faults.armed import Fault
 
 Value = str | int | float | bool
-Undo = Callable[[], object]
-Begin = Callable[["Site", "Fault"], Undo | None]
-"""What a state or an event does to the site; a state's gives back what ends it."""
 
 
 class Kind(Enum):
@@ -93,50 +85,6 @@ def _str(value: object) -> Value | None:
 
 
 _PARSERS: Mapping[type, Callable[[object], Value | None]] = {bool: _bool, int: _int, float: _float, str: _str}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """One fault of the catalogue."""
-
-    name: str
-    rows: tuple[str, ...] = ()
-    """The rows of docs/faults.md that it shows."""
-    what: str
-    args: tuple[Arg, ...] = ()
-    face: Face
-    kind: Kind = Kind.OCCASION
-    begin: Begin | None = None
-    needs_host: bool = False
-
-    def parse(self, given: Mapping[str, object]) -> dict[str, Value]:
-        """The arguments that were given, each of its type.
-
-        Raises:
-            ValueError: one that the fault does not have, or of the wrong type; the text names the valid ones.
-        """
-        known = {arg.name: arg for arg in self.args}
-        for name in given:
-            if name not in known:
-                valid = ", ".join(f"{arg.name} ({arg.type})" for arg in self.args) or "none"
-                raise ValueError(f"fault {self.name!r} has no argument {name!r}{nearest(name, known)}; it has: {valid}")
-        try:
-            return {name: known[name].parse(value) for name, value in given.items()}
-        except ValueError as error:
-            raise ValueError(f"fault {self.name!r}: {error}") from None
-
-    def as_dict(self) -> dict[str, object]:
-        """The fault as `pvenix lab fault --list` shows it."""
-        return {
-            "name": self.name,
-            "rows": list(self.rows),
-            "what": self.what,
-            "face": self.face.value,
-            "kind": self.kind.value,
-            "arguments": [
-                {"name": arg.name, "type": arg.type, "default": arg.default, "what": arg.what} for arg in self.args
-            ],
-        }
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,95 +1,62 @@
-"""The armed faults of a site, and when they strike."""
+"""The armed faults of a site, when they strike, and the places that they strike.
+
+Nothing here knows the site or a single fault: what can be armed is handed in.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
-from pvenix_lab.site.faults.rows import resolve
-from pvenix_lab.site.faults.spec import Kind, Spec, Undo
-
-if TYPE_CHECKING:
-    from pvenix_lab.site.core import Site
+from pvenix_lab.site.armed.fault import FOREVER, Fault, Spec
+from pvenix_lab.site.armed.spec import Kind
 
 _LOG = logging.getLogger(__name__)
-FOREVER = 0
-"""`times` of a fault that stays until it is cleared."""
+Hook = TypeVar("Hook")
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Fault:
-    """One armed fault; `remaining` counts down to disappearance, FOREVER (0) means until cleared.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place(Generic[Hook]):
+    """A place of the site where faults may strike; `plain` is what happens there when none can."""
 
-    `opens` and `closes` are times of the site's clock, `nth` the first matching occasion that it strikes, `chance` the
-    probability with which it strikes each further one.
-    """
+    plain: Hook
 
-    spec: Spec
-    host: str | None
-    remaining: int
-    args: dict[str, object] = field(default_factory=dict)
-    nth: int = 1
-    chance: float = 1.0
-    opens: float = 0.0
-    closes: float = float("inf")
-    seen: int = 0
-    serial: int = 0
-    began: bool = False
-    undo: Undo | None = None
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The name in the catalogue."""
-        return self.spec.name
-
-    def matches(self, name: str, host: str | None) -> bool:
-        """True if the fault has this name and is armed for this host or for every host."""
-        return self.name == name and self.host in (None, host)
-
-    def number(self, key: str, default: float = 0.0) -> float:
-        """The numeric argument `key`; where it was not given the catalogue's default, else `default`."""
-        value = self.args.get(key, self._declared(key, default))
-        return float(value) if isinstance(value, int | float) else default
-
-    def text(self, key: str, default: str = "") -> str:
-        """The text argument `key`; where it was not given or is empty the catalogue's default, else `default`."""
-        value = self.args.get(key) or self._declared(key, default)
-        return value if isinstance(value, str) and value else default
-
-    def flag(self, key: str) -> bool:
-        """The truth argument `key`, or the catalogue's default."""
-        return bool(self.args.get(key, self._declared(key, default=False)))
-
-    def _declared(self, key: str, default: object) -> object:
-        return next((arg.default for arg in self.spec.args if arg.name == key), default)
-
-    def as_dict(self) -> dict[str, object]:
-        """The fault as the control port shows it; the schedule only where there is one."""
-        shown: dict[str, object] = {
-            "name": self.name,
-            "host": self.host,
-            "times": self.remaining,
-            "args": dict(self.args),
-        }
-        shown |= {"nth": self.nth} if self.nth > 1 else {}
-        shown |= {"chance": self.chance} if self.chance < 1 else {}
-        shown |= {"begins_at": round(self.opens, 3)} if self.opens else {}
-        return shown | ({"ends_at": round(self.closes, 3)} if self.closes != float("inf") else {})
+    def struck_by(self, hook: Hook) -> tuple[Place[Any], object]:
+        """The place and what happens there instead, for a Repertoire."""
+        return self, hook
 
 
-class Faults:
-    """The armed faults of a site, in the order of arming."""
+def _knows_none(name: str, given: Mapping[str, object]) -> tuple[Spec, dict[str, object]]:
+    del given
+    raise ValueError(f"unknown fault {name!r}: this site was made without faults")
 
-    def __init__(self, site: Site | None = None) -> None:
-        self._owner = site
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repertoire:
+    """What can be armed. `resolve` finds a fault and its arguments (ValueError for none), `hooks` are what strikes by place."""
+
+    resolve: Callable[[str, Mapping[str, object]], tuple[Spec, dict[str, object]]] = _knows_none
+    hooks: Mapping[Place[Any], Any] = field(default_factory=dict)
+
+
+class Armed:
+    """The armed faults of a site, in the order of arming. `owner` is the site that states and events act on, if any."""
+
+    def __init__(self, repertoire: Repertoire, *, owner: object = None, seed: int = 0) -> None:
+        self._repertoire = repertoire
+        self._owner = owner
         self._armed: dict[str, list[Fault]] = {}
         self._serial = 0
-        self._random = random.Random(f"faults {site.seed if site else 0}")
+        self._random = random.Random(f"faults {seed}")
+
+    def at(self, place: Place[Hook]) -> Hook:
+        """What happens at a place of the site."""
+        hook: Hook = self._repertoire.hooks.get(place, place.plain)
+        return hook
 
     def arm(
         self,
@@ -112,7 +79,7 @@ class Faults:
         Raises:
             ValueError: an unknown name (the text names the nearest one) or argument, or a schedule that makes no sense.
         """
-        spec, args = resolve(name, args)
+        spec, args = self._repertoire.resolve(name, args)
         parsed: dict[str, object] = dict(spec.parse(args))
         _check_schedule(spec, host, times, (nth, after_s, for_s, chance))
         now = _now() if after_s or for_s else 0.0
@@ -230,7 +197,7 @@ class Faults:
         Raises:
             ValueError: an unknown name.
         """
-        wanted = resolve(name, {})[0].name if name is not None else None
+        wanted = self._repertoire.resolve(name, {})[0].name if name is not None else None
         for fault in self._all():
             if wanted in (None, fault.name) and (host is None or fault.host == host):
                 self._end(fault)
