@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from pvenix_lab.site.guest.unit import Command, Job, Type, Unit, UnitError
-from pvenix_lab.site.guest.unitrun import Runner
+from pvenix_lab.site.guest.unitrun import EXITED, Runner
 
 _DAY_S = 86400
 
@@ -132,6 +132,8 @@ class Units(Runner):
                 unit.ended.set()
                 self.forget(unit)
         elif unit.active == "active":
+            if unit.sub == "running":
+                unit.main_code, unit.main_status = EXITED, 0  # daemons of the lab take SIGTERM as a wish
             self.note(name, f"{name}: Deactivated successfully.")
             self.note(name, f"Stopped {unit.title}." if unit.transient else f"Stopped {name}.")
             self.forget(unit)

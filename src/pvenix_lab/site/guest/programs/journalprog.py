@@ -65,7 +65,7 @@ async def journalctl(call: Call) -> int:
     if (
         not found
         and not options.has("-q", "--quiet")
-        and not form.startswith("json")
+        and not form.startswith(("json", "cat", "export"))
         and not options.has("-f", "--follow")
     ):
         call.out("-- No entries --\n")
