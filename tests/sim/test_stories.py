@@ -114,6 +114,17 @@ def test_a_clone_that_was_not_yet_marked_is_found_by_another_run(golden: Golden)
     assert commands(play, "/clone newid=") == 1
 
 
+@pytest.mark.parametrize("noise", ["hostile-output", "output-flood", "output-long-line"])
+def test_a_hardware_file_that_noise_spoiled_is_refused_before_anything_is_pushed(golden: Golden, noise: str) -> None:
+    """Seed 2692: 200 KB of junk were pushed as a hardware file, which no run mends once a review has refused it."""
+    args: dict[str, object] = {"command": "nixos-generate-config"}
+    strike = Strike(call=1, name=noise, host=HOST, args=args if noise == "hostile-output" else args | {"mib": 0.2})
+    play = played(golden, Act(kind="onboard", hosts=(HOST,), strikes=(strike,)))
+    assert ends(play, HOST, "hardware") == ["failed", "changed"]
+    messages = [commit.message.partition("\n")[0] for commit in play.sim.remote.commits.values()]
+    assert messages.count(f"Register {HOST}") == 1
+
+
 def test_a_clone_whose_task_failed_is_tried_again_by_resume(golden: Golden) -> None:
     strike = Strike(call=1, name="clone-fails-in-task", host=HOST)
     play = played(golden, Act(kind="onboard", hosts=(HOST,), strikes=(strike,)))

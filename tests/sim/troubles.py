@@ -54,8 +54,6 @@ def _effect(rng: random.Random) -> bool:
 
 
 NEW: Final = ("onboard",)
-GONE_ON: Final = ("rebuild", "rollback", "retire")
-"""What spoils the hardware file of a newcomer would have to be refused by a person."""
 SWITCHING: Final = ("onboard", "rebuild", "rollback")
 TROUBLES: Final = (
     # what somebody or something outside does; see `Play._strike`
@@ -77,9 +75,9 @@ TROUBLES: Final = (
     Trouble(name="command-hangs"),
     Trouble(name="disk-full"),
     Trouble(name="hostname-wrong"),
-    Trouble(name="hostile-output", acts=GONE_ON),
-    Trouble(name="output-flood", args=lambda _: {"mib": 0.2}, acts=GONE_ON, weight=1),
-    Trouble(name="output-long-line", args=lambda _: {"mib": 0.2}, acts=GONE_ON, weight=1),
+    Trouble(name="hostile-output"),
+    Trouble(name="output-flood", args=lambda _: {"mib": 0.2}, weight=1),
+    Trouble(name="output-long-line", args=lambda _: {"mib": 0.2}, weight=1),
     # the build and the activation
     Trouble(name="build-fails", acts=SWITCHING, weight=3),
     Trouble(name="eval-fails", acts=SWITCHING, weight=3),

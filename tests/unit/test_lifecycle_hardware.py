@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from pvenix.engine.ports import CommandResult, End
+from pvenix.engine.step import Step
 from pvenix.fleet.starter import starter
-from pvenix.lifecycle.hardware import inspect
+from pvenix.lifecycle.hardware import inspect, read
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.state import looking_at
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import RemoteFailure
 
 ROOT = starter()
 REAL = sorted((ROOT / "nix/hardware").glob("*-hw.nix"))
@@ -108,3 +115,39 @@ def test_a_finding_names_its_line_and_shows_little() -> None:
     [found] = inspect(module('boot.kernelModules = [ "a" ];\nboot.kernelParams = [ "' + "x" * 500 + '" ];'))
     assert found.startswith("line 5: sets boot.kernelParams")
     assert len(found) < 120
+
+
+class Printing:
+    """A guest that prints `text`, whatever it is asked."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    async def run(self, argv: tuple[str, ...], **_: object) -> CommandResult:
+        return CommandResult(argv=argv, end=End.EXITED, exit_status=0, stdout=self.text, stderr="", seconds=0)
+
+    async def remote(self, step: Step) -> Remote:
+        return Remote(session=cast("Any", self), step=step)
+
+
+NOISY = {
+    "a flood": "y" * 200_000,
+    "a line of noise before it": "# audit: type=1400\n^[[2J" + RICH,
+    "two of them": RICH + RICH,
+    "a value": '"evil"',
+    "nothing": "",
+    "half of it": RICH[: len(RICH) // 2],
+}
+
+
+@pytest.mark.parametrize("text", NOISY.values(), ids=list(NOISY))
+async def test_what_is_no_module_is_refused_where_it_is_read(text: str) -> None:
+    with pytest.raises(RemoteFailure, match="dns01 prints no hardware configuration") as refused:
+        await read(cast("World", Printing(text)), looking_at("dns01"))
+    assert "nixos-generate-config --show-hardware-config" in refused.value.hint
+    assert sum(map(len, refused.value.evidence)) < 500
+
+
+@pytest.mark.parametrize("text", [RICH, HOSTILE["a kernel parameter"]], ids=["the generator's", "an unexpected option"])
+async def test_a_module_is_let_through_to_the_review(text: str) -> None:
+    assert await read(cast("World", Printing(text)), looking_at("dns01")) == text

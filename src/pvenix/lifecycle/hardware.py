@@ -1,7 +1,8 @@
 """Generate the hardware configuration on the guest and check that it is nothing but one.
 
-The text comes from a machine that may be hostile and will be code that builds as root, so only what
-nixos-generate-config writes is let through; everything else is for a person's eyes.
+The text comes from a machine that may be hostile and will be code that builds as root. What is no module of the size
+and shape that nixos-generate-config writes is refused at once; a module with anything in it that the generator does not
+write is for a person's eyes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.world import World
+from pvenix.model.errors import RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from pvenix.model.paths import hardware_file
 
@@ -46,6 +48,8 @@ _MODULE = re.compile(r'"/(?:profiles|installer/scan)/[a-z0-9-]+\.nix"')
 """What nixos-generate-config imports from modulesPath; `..` in such a path would lead anywhere."""
 _NAMES = frozenset({"lib.mkDefault", "modulesPath", "true", "false", "config.hardware.enableRedistributableFirmware"})
 _SIZE_LIMIT = 64 * 1024
+_LINES, _SHOWN = 4, 120
+"""How much of what is no module an error shows."""
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -79,21 +83,47 @@ async def commands(_world: World, _step: Step) -> Commands:
 
 
 async def read(world: World, step: Step) -> str:
-    """What nixos-generate-config prints on the guest."""
+    """The module that nixos-generate-config prints on the guest.
+
+    Raises: RemoteFailure when what it prints is none, as when something else writes to its output.
+    """
     remote = await world.remote(step)
-    return await remote.read(argv.HARDWARE, sudo=True, timeout_s=90)
+    text = await remote.read(argv.HARDWARE, sudo=True, timeout_s=90)
+    _, wrong = _module_in(text)
+    if wrong:
+        raise RemoteFailure(
+            f"{step.host} prints no hardware configuration",
+            why=wrong,
+            hint=f"see what `sudo {' '.join(argv.HARDWARE)}` prints on {step.host}; "
+            f"when that is well: pvenix resume {step.run}",
+            evidence=tuple(line[:_SHOWN] for line in text.splitlines()[:_LINES]),
+            code="PVX0645",
+        )
+    return text
 
 
-def inspect(text: str) -> tuple[str, ...]:
-    """What in a hardware configuration is not of the generator's making, a line each; empty when all is expected."""
+def _module_in(text: str) -> tuple[Node | None, str]:
+    """The syntax tree of `text`, None when it has none, and why it is no module; empty when it is one."""
     if len(text) > _SIZE_LIMIT:
-        return (f"{len(text)} characters: far more than the generator writes",)
+        return None, f"{len(text)} characters: far more than the generator writes"
     from pvenix.lifecycle import nixsyntax
 
     root = nixsyntax.parse(text)
     if root.has_error:
-        return (f"line {nixsyntax.first_error(root)}: not valid Nix",)
-    found = [] if _is_module(root) else ["line 1: not a function of named arguments that gives one attribute set"]
+        return None, f"line {nixsyntax.first_error(root)}: not valid Nix"
+    if not _is_module(root):
+        return root, "line 1: not a function of named arguments that gives one attribute set"
+    return root, ""
+
+
+def inspect(text: str) -> tuple[str, ...]:
+    """What in a hardware configuration is not of the generator's making, a line each; empty when all is expected."""
+    root, wrong = _module_in(text)
+    found = [wrong] if wrong else []
+    if root is None:
+        return tuple(found)
+    from pvenix.lifecycle import nixsyntax
+
     for node in nixsyntax.walk(root):
         where, words = f"line {nixsyntax.line(node)}", " ".join(nixsyntax.source(node).split())[:60]
         parent = node.parent
