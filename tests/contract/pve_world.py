@@ -47,6 +47,8 @@ class LabTransport:
         if self._site.faults.peek("tls"):
             raise NotSent("certificate verify failed", refused=True)
         response = await answer(self._site, method, f"/{path}", params, self._auth)
+        if response.status == 0:
+            raise NotSent("No route to host")
         if isinstance(response, Broken):
             raise AnswerLost("connection reset") if response.is_lost else BadAnswer(response.breach.value)
         if response.status >= 400:

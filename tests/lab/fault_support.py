@@ -17,7 +17,7 @@ from pvenix_lab.site.faults.wire import Breach, Broken
 from pvenix_lab.site.pve.api import answer as entry
 from tests.lab.pve_support import EPOCH, NODE, TEMPLATE, PveLab
 
-QUICK = Timings(unauthorized_s=0.03, agent_silence_s=0.05, broken_reply_s=0.03, boot_s=0.01)
+QUICK = Timings(unauthorized_s=0.03, agent_silence_s=0.05, broken_reply_s=0.03, no_route_s=0.03, boot_s=0.01)
 VMID = 250
 VM = f"{NODE}/qemu/{VMID}"
 HOST = "fix"

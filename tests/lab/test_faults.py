@@ -9,11 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 
 from pvenix_lab.faces.control import ControlFace
+from pvenix_lab.site.core import Site
 from pvenix_lab.site.faults import CATALOGUE, FOREVER, ROWS, Faults, Kind
-from tests.lab.pve_support import PveLab, VirtualLoop, in_lab
+from tests.lab.pve_support import FakeGuest, PveLab, VirtualLoop, copy_disk, in_lab
 
 HERE = Path(__file__).parent
 
@@ -103,6 +105,38 @@ def test_clearing_ends_a_state_and_keeps_a_scheduled_event_from_happening(tmp_pa
         assert site.cluster.vms[8100].node == "tappaas1"
 
     in_lab(tmp_path, story)
+
+
+@pytest.mark.parametrize(("cleared", "runs"), [(False, False), (True, True)])
+def test_the_ha_manager_of_the_site_acts_a_round_after_it_was_asked(tmp_path: Path, cleared: bool, runs: bool) -> None:
+    async def story(lab: PveLab) -> None:
+        vm = "/nodes/tappaas1/qemu/250"
+        assert await lab.clone() == "OK"
+        assert await lab.done("POST", f"{vm}/status/start") == "OK"
+        lab.site.faults.arm("ha-managed", "fix")
+        assert await lab.done("POST", f"{vm}/status/stop") == "OK"
+        seen = [lab.site.cluster.vms[250].running]
+        if cleared:
+            lab.site.faults.clear()
+        await asyncio.sleep(20)
+        seen.append(lab.site.cluster.vms[250].running)
+        assert seen == [True, runs]
+
+    in_lab(tmp_path, story)
+
+
+def test_a_site_that_was_handed_no_faults_says_so(tmp_path: Path) -> None:
+    site = Site(root=tmp_path, guest_factory=FakeGuest, clone_disk=copy_disk)
+    with pytest.raises(ValueError, match="made without faults"):
+        site.faults.arm("no-quorum")
+
+
+def test_no_circle_of_imports_in_the_lab_has_more_than_four_files() -> None:
+    graph = grimp.build_graph("pvenix_lab", cache_dir=None)
+    circles = {
+        frozenset(graph.find_upstream_modules(name) & graph.find_downstream_modules(name)) for name in graph.modules
+    }
+    assert max(map(len, circles)) <= 4, max(circles, key=len)
 
 
 def test_a_scheduled_event_whose_vm_has_gone_does_not_happen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

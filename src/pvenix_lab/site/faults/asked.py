@@ -41,11 +41,6 @@ class Asked:
         found = _NODE.match(self.path)
         return found[1] if found else ""
 
-    @property
-    def writes(self) -> bool:
-        """True for what changes the cluster: no reads, and no talk with a guest's agent."""
-        return self.method != "GET" and "/agent/" not in self.path
-
     def take(self, name: str, accept: Callable[[Fault], bool] | None = None) -> Fault | None:
         """The fault, one occasion used up."""
         return self.site.faults.take_any(name, self.hosts, accept=accept)

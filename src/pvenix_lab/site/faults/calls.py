@@ -22,7 +22,7 @@ async def struck(site: Site, method: str, path: str, params: Params, ask: Ask) -
     if not site.faults:
         return await ask()
     asked = Asked(site=site, method=method, path=path, params=params)
-    for state in (_no_token, _no_node, _no_quorum, _agent_hung):
+    for state in (_no_token, _no_node, _agent_hung):
         if (refused := await state(asked)) is not None:
             return refused
     for occasion in (breaks.stalled, _missing, _stale_drive, _no_upload, _taken, breaks.broken):
@@ -50,16 +50,10 @@ async def _no_node(asked: Asked) -> Response | None:
     def here(fault: Fault) -> bool:
         return fault.text("node") == asked.node != ""
 
-    if asked.peek("node-down", here):
-        return Response(status=595, reason="No route to host", body=None)
     if asked.peek("node-certificate-wrong", here):
         reason = "tls_process_server_certificate: certificate verify failed"
         return Response(status=596, reason=reason, body=None)
     return None
-
-
-async def _no_quorum(asked: Asked) -> Response | None:
-    return failed("cluster not ready - no quorum?") if asked.writes and asked.peek("no-quorum") else None
 
 
 async def _agent_hung(asked: Asked) -> Response | None:

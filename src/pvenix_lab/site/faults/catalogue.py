@@ -11,6 +11,7 @@ from pvenix_lab.site.faults import (
     guests,
     happenings,
     lists,
+    nodes,
     repository,
     systems,
     template,
@@ -20,7 +21,7 @@ from pvenix_lab.site.faults import (
 CATALOGUE = MappingProxyType(
     {
         spec.name: spec
-        for module in (systems, breaks, calls, lists, works, cluster, template, guests, happenings, repository)
+        for module in (systems, breaks, calls, lists, works, nodes, cluster, template, guests, happenings, repository)
         for spec in module.SPECS
     }
 )

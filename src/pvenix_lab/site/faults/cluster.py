@@ -1,4 +1,4 @@
-"""States and events of the cluster itself: what a person, a dying node or another program does to it."""
+"""States and events of the cluster and its VMs: what a person, the HA manager or another program does to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pvenix_lab.site.armed.fault import Fault, Spec, Undo
 from pvenix_lab.site.armed.spec import Arg, Face, Kind
 from pvenix_lab.site.faults import strangers
+from pvenix_lab.site.pve import ha
 from pvenix_lab.site.pve.rights import Entry
 from pvenix_lab.site.pve.task import Task
 from pvenix_lab.site.pve.vm import Snapshot, Vm
@@ -27,22 +28,6 @@ def vm_of(site: Site, fault: Fault) -> Vm:
     if not named:
         raise ValueError(f"fault {fault.name!r}: {fault.host} has no VM")
     return named[-1]
-
-
-# --- nodes and quorum ------------------------------------------------------------------------------------------------
-
-
-def _node_down(site: Site, fault: Fault) -> Undo:
-    node = site.cluster.nodes.get(fault.text("node"))
-    if node is None:
-        raise ValueError(f"fault {fault.name!r}: there is no node {fault.text('node')!r}")
-    node.online = False
-    return lambda: setattr(node, "online", True)
-
-
-def _no_quorum(site: Site, _fault: Fault) -> Undo:
-    site.cluster.quorate = False
-    return lambda: setattr(site.cluster, "quorate", True)
 
 
 def _rights_lost(site: Site, fault: Fault) -> Undo:
@@ -134,6 +119,13 @@ def _snapshot(site: Site, fault: Fault) -> None:
     vm.current_parent = name
 
 
+def _ha_managed(site: Site, fault: Fault) -> Undo:
+    """Make the VM a resource that shall run, as `ha-manager add` does; the manager of the site does the rest."""
+    resources, name = site.cluster.sections.setdefault(ha.RESOURCES, {}), f"vm:{vm_of(site, fault).vmid}"
+    resources[name] = {"type": "vm", "state": "started"}
+    return lambda: resources.pop(name, None)
+
+
 def _backup_job(site: Site, fault: Fault) -> Undo:
     """A backup job of the cluster that names the VM, as `/cluster/backup` shows it."""
     vm = vm_of(site, fault)
@@ -151,23 +143,6 @@ def _backup_job(site: Site, fault: Fault) -> Undo:
 
 
 SPECS = (
-    Spec(
-        name="node-down",
-        rows=("F11",),
-        what="a node is gone: 595 for its calls, offline in the lists, its VMs unknown, until cleared",
-        args=(Arg(name="node", default="tappaas2", what="the node"),),
-        face=Face.API,
-        kind=Kind.STATE,
-        begin=_node_down,
-    ),
-    Spec(
-        name="no-quorum",
-        rows=("F43",),
-        what="the cluster has no quorum: every write is refused, until cleared",
-        face=Face.API,
-        kind=Kind.STATE,
-        begin=_no_quorum,
-    ),
     Spec(
         name="rights-lost",
         rows=("F28", "R3"),
@@ -236,6 +211,15 @@ SPECS = (
         face=Face.API,
         kind=Kind.EVENT,
         begin=_snapshot,
+        needs_host=True,
+    ),
+    Spec(
+        name="ha-managed",
+        rows=("F27",),
+        what="the VM is an HA resource: stop and shutdown only ask the HA manager, which stops it a round later, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_ha_managed,
         needs_host=True,
     ),
     Spec(

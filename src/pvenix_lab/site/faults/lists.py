@@ -1,4 +1,4 @@
-"""Faults that change what an answer says: lists without figures, names that are traps, an agent that talks nonsense."""
+"""Faults that change what an answer says: names that are traps, an agent that talks nonsense."""
 
 from __future__ import annotations
 
@@ -12,20 +12,6 @@ from pvenix_lab.site.faults.asked import Asked
 from pvenix_lab.site.faults.corpus import NODE, TERMINAL
 from pvenix_lab.site.pve.call import Response
 
-_FIGURES = (
-    "name",
-    "maxmem",
-    "mem",
-    "maxcpu",
-    "cpu",
-    "maxdisk",
-    "disk",
-    "uptime",
-    "diskread",
-    "diskwrite",
-    "netin",
-    "netout",
-)
 _HUGE = 16 * 1024 * 1024
 LINK_LOCAL = {"ip-address": "fe80::be24:11ff:fe00:1", "ip-address-type": "ipv6", "prefix": 64}
 DOCKER = {
@@ -40,7 +26,7 @@ def changed(asked: Asked, answer: Response) -> Response:
     if answer.status != 200 or answer.body is None:
         return answer
     body = copy.deepcopy(answer.body)
-    for change in (_offline, _without_quorum, _without_figures, _hostile, _of_agent):
+    for change in (_hostile, _of_agent):
         change(asked, body)
     return Response(status=200, reason=answer.reason, body=body, protected=answer.protected)
 
@@ -50,39 +36,6 @@ def _items(body: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
     for item in data if isinstance(data, list) else ():
         if isinstance(item, dict) and item.get("type") == kind:
             yield item
-
-
-def _offline(asked: Asked, body: dict[str, Any]) -> None:
-    fault = asked.peek("node-down")
-    if fault is None or asked.path not in ("/nodes", "/cluster/resources", "/cluster/status"):
-        return
-    down = fault.text("node")
-    for item in _items(body, "node"):
-        if down in (item.get("node"), item.get("name")):
-            _drop_figures(item)
-            item.update({"online": 0, "name": down} if "online" in item else {"status": "offline"})
-    for item in _items(body, "qemu"):
-        if item["node"] == down:
-            _drop_figures(item)
-            item["status"] = "unknown"
-
-
-def _drop_figures(item: dict[str, Any]) -> None:
-    for key in _FIGURES:
-        item.pop(key, None)
-
-
-def _without_quorum(asked: Asked, body: dict[str, Any]) -> None:
-    if asked.path == "/cluster/status" and asked.peek("no-quorum"):
-        for item in _items(body, "cluster"):
-            item["quorate"] = 0
-
-
-def _without_figures(asked: Asked, body: dict[str, Any]) -> None:
-    if asked.path == "/cluster/resources" and asked.peek("usage-stale"):
-        for item in _items(body, "qemu"):
-            _drop_figures(item)
-            item["status"] = "unknown"
 
 
 def _hostile(asked: Asked, body: dict[str, Any]) -> None:
@@ -138,13 +91,6 @@ _NONSENSE: dict[str, Callable[[Any], Any]] = {
 }
 
 SPECS = (
-    Spec(
-        name="usage-stale",
-        rows=("F40",),
-        what="the lists show VMs without name, memory and state, as before the first broadcast, until cleared",
-        face=Face.API,
-        kind=Kind.STATE,
-    ),
     Spec(
         name="hostile-names",
         rows=("T3", "T4", "T5", "T6", "R8", "R9"),

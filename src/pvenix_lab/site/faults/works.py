@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from pvenix_lab.site.armed.fault import Fault, Spec
-from pvenix_lab.site.armed.spec import Arg, Face, Kind
+from pvenix_lab.site.armed.spec import Arg, Face
 from pvenix_lab.site.pve.call import Call
 from pvenix_lab.site.pve.errors import PveError
 from pvenix_lab.site.pve.task import Task
@@ -46,7 +46,7 @@ def struck(call: Call, kind: str, worker: Worker) -> Worker:
             await asyncio.sleep(slow.number("seconds"))
         if faults.take("task-hangs", host, accept=_of(kind)):
             await asyncio.Event().wait()
-        if faults.take("task-ignored", host, accept=_of(kind)) or (kind in _POWER and faults.peek("ha-managed", host)):
+        if faults.take("task-ignored", host, accept=_of(kind)):
             return
         fails = faults.take("task-fails", host, accept=_of(kind))
         if fails is None or fails.flag("effect"):
@@ -60,8 +60,6 @@ def struck(call: Call, kind: str, worker: Worker) -> Worker:
     return work
 
 
-_POWER = ("qmstop", "qmshutdown", "qmreboot")
-"""What the HA manager takes over: the request ends well at once, and the VM goes on running."""
 _TYPE = Arg(name="type", default="", what="type of the task, such as qmclone, qmstart, resize; empty for any")
 
 SPECS = (
@@ -121,12 +119,5 @@ SPECS = (
         what="the next task runs on another node than the request named, as its UPID says",
         args=(_TYPE,),
         face=Face.API,
-    ),
-    Spec(
-        name="ha-managed",
-        rows=("F27",),
-        what="the HA manager holds the VM: stop and shutdown end well and it goes on running, until cleared",
-        face=Face.API,
-        kind=Kind.STATE,
     ),
 )

@@ -78,6 +78,8 @@ async def answer(
 ) -> Response:
     """Answer one call; a bad call is an answer, never an exception. `auth` as text is the Authorization header."""
     given = auth if isinstance(auth, Credentials) else Credentials(authorization=auth)
+    if not site.cluster.nodes[LOCAL_NODE].online:
+        return hops.SILENCE
     around = site.faults.at(AROUND_CALL)
     return await around(site, method, path, params, lambda: _guarded(site, method, path, params, given))
 

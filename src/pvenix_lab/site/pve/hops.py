@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 INACTIVITY_S = 30.0
 """How long a proxy waits for the answer of a hop (source: pve-http-server AnyEvent.pm, proxy_request); real seconds."""
+SILENCE = Response(status=0, reason="", body=None)
+"""What comes from an endpoint that is gone itself."""
 BROKEN_PIPE = Response(status=596, reason="Broken pipe", body=None)
 TIMED_OUT = Response(status=596, reason="Connection timed out", body=None)
 REFUSED = Response(status=595, reason="Connection refused", body=None)
