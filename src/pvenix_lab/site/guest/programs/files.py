@@ -111,7 +111,7 @@ async def readlink(call: Call) -> int:
 async def ls(call: Call) -> int:
     """`ls -1 [-A] D`: names one per line, without hidden ones unless -A or -a."""
     options = parse_options(call, flags=("-1", "-A", "-a"), usage=2)
-    status = 0
+    status, said = 0, False
     for path in options.rest or (".",):
         full = call.full(path)
         try:
@@ -124,7 +124,12 @@ async def ls(call: Call) -> int:
             status = 2
             continue
         shown = names if options.has("-A", "-a") else [name for name in names if not name.startswith(".")]
+        if call.tree.is_dir(full):
+            shown = ([".", ".."] if options.has("-a") else []) + shown
+            if len(options.rest) > 1:  # each directory under its name
+                shown = [*([""] if said else []), f"{path}:", *shown]
         call.out("".join(f"{name}\n" for name in shown))
+        said = True
     return status
 
 
