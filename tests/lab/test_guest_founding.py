@@ -16,7 +16,7 @@ IN_BARE = ("git", f"--git-dir={BARE}")
 
 
 async def test_a_bare_repository_is_made_and_takes_over_a_history(builder: Guest, site: Site) -> None:
-    head = (await run(builder, "git", "-C", "/etc/nixos", "rev-parse", "HEAD")).out.strip()
+    head = (await root(builder, "git", "-C", "/etc/nixos", "rev-parse", "HEAD")).out.strip()
     before = site.counters.guest_mutations
     for words in (
         INIT,

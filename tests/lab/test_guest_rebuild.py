@@ -288,7 +288,7 @@ async def test_a_person_pulls_and_pushes_as_the_first_seed_says(
     env = ("env", "GIT_SSH_COMMAND=ssh -i /var/lib/fleet/id_ed25519")
     cloned = await root(builder, *env, "git", "clone", "--quiet", REMOTE, "/etc/nixos")
     assert (cloned.status, cloned.err) == (0, "")
-    assert (await run(builder, "git", "-C", "/etc/nixos", "rev-parse", "HEAD")).out.strip() == prepared.commit
+    assert (await root(builder, "git", "-C", "/etc/nixos", "rev-parse", "HEAD")).out.strip() == prepared.commit
     builder.tree.put("/etc/nixos/nix/hosts/dns01.nix", "{ }\n")
     who = ("-c", "user.name=me", "-c", "user.email=a@b")
     assert (await root(builder, "git", "-C", "/etc/nixos", *who, "commit", "-qam", "x")).status == 0

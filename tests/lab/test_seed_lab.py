@@ -87,8 +87,8 @@ def test_a_seeded_host_runs_its_second_generation_built_at_main(lab: Lab) -> Non
     version = json.loads(lab.ssh("web-001", "nixos-version --json").stdout)
     head = lab.git("rev-parse", "origin/main").stdout.strip()
     assert version["configurationRevision"] == head
-    assert lab.ssh("web-001", "git -C /etc/nixos rev-parse HEAD").stdout.strip() == head
-    assert lab.ssh("web-001", "git -C /etc/nixos status --porcelain").stdout == ""
+    assert lab.ssh("web-001", "sudo -n git -C /etc/nixos rev-parse HEAD").stdout.strip() == head
+    assert lab.ssh("web-001", "sudo -n git -C /etc/nixos status --porcelain").stdout == ""
     listed = lab.ssh("web-001", "sudo -n nix-env -p /nix/var/nix/profiles/system --list-generations").stdout
     assert [line.split()[0] for line in listed.splitlines()] == ["1", "2"]
 

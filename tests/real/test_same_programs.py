@@ -75,7 +75,7 @@ def collected(answer: Answer) -> object:
 def uptime(answer: Answer) -> object:
     """procps: what is parsed of it is the form of the load."""
     return answer.status, bool(
-        re.fullmatch(r" [\d:]+ up .+,  \d+ users?,  load average: \d\.\d\d, \d+\.\d\d, \d+\.\d\d\n", answer.out)
+        re.fullmatch(r" [\d:]+ up .+,  \d+ users?,  load average: \d+\.\d\d, \d+\.\d\d, \d+\.\d\d\n", answer.out)
     )
 
 

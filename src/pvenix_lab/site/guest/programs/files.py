@@ -125,9 +125,8 @@ async def ls(call: Call) -> int:
             continue
         shown = names if options.has("-A", "-a") else [name for name in names if not name.startswith(".")]
         if call.tree.is_dir(full):
-            shown = ([".", ".."] if options.has("-a") else []) + shown
-            if len(options.rest) > 1:  # each directory under its name
-                shown = [*([""] if said else []), f"{path}:", *shown]
+            title = [*([""] if said else []), f"{path}:"] if len(options.rest) > 1 else []
+            shown = title + ([".", ".."] if options.has("-a") else []) + shown
         call.out("".join(f"{name}\n" for name in shown))
         said = True
     return status
@@ -193,10 +192,10 @@ def _check_two(call: Call, options: Options) -> None:
         raise ProgramError(f"mv: missing file operand{hint}")
     if len(options.rest) == 1:
         raise ProgramError(f"mv: missing destination file operand after '{options.rest[0]}'{hint}")
-    if len(options.rest) > 2 and options.has("-T", "--no-target-directory"):
-        raise ProgramError(f"mv: extra operand '{options.rest[2]}'{hint}")
     if len(options.rest) > 2:
         last = options.rest[-1]
+        if options.has("-T", "--no-target-directory"):
+            raise ProgramError(f"mv: extra operand '{options.rest[2]}'{hint}")
         if call.tree.is_dir(call.full(last)):
             raise ProgramError("mv: the lab's moves one file at a time")
         why = "Not a directory" if call.tree.exists(call.full(last)) else "No such file or directory"
