@@ -247,3 +247,15 @@ def test_a_boot_loader_that_stayed_behind_its_profile_is_seen_when_the_fence_is_
     play = played(golden, Act(kind="rebuild", hosts=("docker01",), deaths=(death,)))
     assert ends(play, "docker01", "rebuild")[0] == "changed"
     assert commands(play, "/bin/switch-to-configuration boot") == 1
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("noise", ["hostile-output", "output-long-line"])
+def test_noise_never_leads_the_way_back_to_another_system(golden: Golden, noise: str, nth: int) -> None:
+    """Seed 60223: a line of noise before the three systems made the booted one the system that ran before."""
+    args: dict[str, object] = {"command": "/run/current-system"} | ({} if noise == "hostile-output" else {"mib": 0.2})
+    strike = Strike(call=1, name=noise, host="docker01", args=args, nth=nth)
+    death = Death(on="systemd-run --unit=pvenix-activate", before=False, pause_s=130)
+    act = Act(kind="rollback", hosts=("docker01",), strikes=(strike,), deaths=(death,))
+    play = played(golden, Act(kind="rebuild", hosts=("docker01",)), act)
+    assert ends(play, "docker01", "rollback")[-1] in ("changed", "ok")

@@ -25,6 +25,7 @@ from tests.unit.lifecycle_support import host
 
 OLD = "/nix/store/00000000000000000000000000000000-nixos-old"
 NEW = "/nix/store/11111111111111111111111111111111-nixos-new"
+FIRST_BOOT = "11111111-1111-1111-1111-111111111111"
 CONFIRM_S = 120
 SWITCH_S = 5
 DNS = HealthCheck(kind=HealthKind.DNS, name="example.org", within_s=60)
@@ -45,7 +46,7 @@ class FakeHost:
     now: float = 0.0
     current: str = OLD
     profile: str = OLD
-    boot_id: str = "one"
+    boot_id: str = FIRST_BOOT
     files: set[str] = field(default_factory=set)
     units: dict[str, Unit] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
@@ -298,7 +299,7 @@ async def test_an_activation_of_the_running_system_is_repeated_when_it_never_sta
 async def test_a_reboot_between_profile_and_boot_loader_does_not_end_in_unknown_for_ever() -> None:
     there, step = FakeHost(), a_step()
     await killed(there, step, "switch-to-configuration boot")
-    there.current, there.boot_id = OLD, "two"
+    there.current, there.boot_id = OLD, FIRST_BOOT.replace("1", "2")
     there.units.clear()
     assert (await run(there, step)).status is Status.CHANGED
     assert now_on(there) == (NEW, NEW)

@@ -11,7 +11,7 @@ from pvenix.engine.ports import CommandResult, End
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
-from pvenix.model.errors import RemoteFailure
+from pvenix.model.errors import OutcomeUnknown
 from pvenix.model.generation import HostFacts
 
 ONE, TWO = (f"/nix/store/{digit * 32}-nixos-system" for digit in "12")
@@ -22,8 +22,8 @@ BOOT_ID = "0b0e7a56-5c0c-4f5e-9f3a-6b1f8f4f0d11"
 class Session:
     """A host that runs and names `TWO`, its generation 2; generations 1 and 3 may be booted."""
 
-    def __init__(self, loader: str | None, link: str = "system-2-link", boot_id: str = BOOT_ID) -> None:
-        self.loader, self.link, self.boot_id = loader, link, boot_id
+    def __init__(self, loader: str | None, boot_id: str = BOOT_ID, noise: str = "") -> None:
+        self.loader, self.boot_id, self.noise = loader, boot_id, noise
         self.sent: list[str] = []
 
     async def run(self, argv: Sequence[str], **_: object) -> CommandResult:
@@ -34,9 +34,9 @@ class Session:
     def _answer(self, words: list[str]) -> tuple[int, str]:
         match words:
             case ["readlink", "-f", "/run/booted-system", *_]:
-                return 0, f"{ONE}\n{TWO}\n{TWO}\n"
+                return 0, f"{self.noise}{ONE}\n{TWO}\n{TWO}\n"
             case ["readlink", path] if path == PROFILE:
-                return 0, f"{self.link}\n"
+                return 0, "system-2-link\n"
             case ["readlink", "-f", path]:
                 return 0, {"1": ONE, "3": TWO}.get(path.split("-")[-2], path) + "\n"
             case ["cat", *_]:
@@ -83,6 +83,18 @@ async def test_the_attempt_that_holds_the_fence_is_named() -> None:
     assert (await facts(Session(None))).fence == ("r-0.0-1",)
 
 
-async def test_a_host_that_tells_no_boot_id_is_an_error() -> None:
-    with pytest.raises(RemoteFailure):
-        await facts(Session(None, boot_id=""))
+@pytest.mark.parametrize("boot_id", ["", "Broadcast message from root@dns01"])
+async def test_a_host_that_tells_no_boot_id_is_not_taken_for_one_that_rebooted(boot_id: str) -> None:
+    with pytest.raises(OutcomeUnknown):
+        await facts(Session(None, boot_id=boot_id))
+
+
+@pytest.mark.parametrize("noise", ["x" * 1000 + "\n", "/tmp/x\n", "\n"])
+async def test_a_line_too_many_is_not_taken_for_what_the_host_runs(noise: str) -> None:
+    """Seed 60223: every line moved down by one, and the dead-man would have gone back to another system."""
+    with pytest.raises(OutcomeUnknown, match="what the host runs is not known"):
+        await facts(Session(None, noise=noise))
+
+
+async def test_noise_before_the_boot_id_is_passed_over() -> None:
+    assert (await facts(Session("default nixos-generation-2.conf\n", boot_id=f"noise\n{BOOT_ID}"))).boot_id == BOOT_ID

@@ -7,11 +7,13 @@ import re
 
 from pvenix.engine.ports import CommandResult
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.remote import Remote, must
+from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
+from pvenix.model.errors import OutcomeUnknown
 from pvenix.model.generation import Generation, HostFacts
 
 _DEFAULT = re.compile(r"^default\s+nixos-generation-([0-9]+)\.conf\s*$", re.MULTILINE)
+_BOOT_ID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
 _LINK = re.compile(r"\bsystem-([0-9]+)-link\s*$")
 _GENERATION = re.compile(r"\s*([0-9]+)\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})\s*(\(current\))?")
 
@@ -19,7 +21,7 @@ _GENERATION = re.compile(r"\s*([0-9]+)\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})\
 async def read_facts(remote: Remote) -> HostFacts:
     """The guest's facts.
 
-    Raises: RemoteFailure, OutcomeUnknown.
+    Raises: RemoteFailure, OutcomeUnknown, also when other output is mixed into what the way back is read from.
     """
     async with Together() as group:
         systems = group.create_task(remote.read(argv.SYSTEMS))
@@ -30,7 +32,7 @@ async def read_facts(remote: Remote) -> HostFacts:
         edits = group.create_task(remote.try_read(argv.EDITS, sudo=True))
         failed = group.create_task(remote.try_read(argv.FAILED_UNITS))
         owners = group.create_task(remote.try_read(argv.FENCE_OWNER, sudo=True))
-    booted, current, profile = (*systems.result().splitlines(), "", "", "")[:3]
+    booted, current, profile = _three_in(systems.result())
     return HostFacts(
         booted=booted,
         current=current,
@@ -45,9 +47,22 @@ async def read_facts(remote: Remote) -> HostFacts:
     )
 
 
+def _three_in(text: str) -> tuple[str, str, str]:
+    """What was booted, what runs and what the profile names: one line too many, and the way back would lead elsewhere."""
+    lines = text.splitlines()
+    if len(lines) != 3 or not all(line.startswith("/") for line in lines):
+        raise OutcomeUnknown(
+            "what the host runs is not known", why=f"`{' '.join(argv.SYSTEMS)}` printed {text[:120]!r}"
+        )
+    return lines[0], lines[1], lines[2]
+
+
 def _boot_id_in(boot: CommandResult) -> str:
-    """The first of the two files; the second is missing on a machine with another boot loader."""
-    return boot.stdout.partition("\n")[0].strip() or must(boot)
+    """From the first of the two files; the second is missing on a machine with another boot loader."""
+    found = _BOOT_ID.search(boot.stdout)
+    if found is None:
+        raise OutcomeUnknown("the boot of the host is not known", why=f"`cat` printed {boot.stdout[:120]!r}")
+    return found[0]
 
 
 async def _started_by(remote: Remote, boot: str, link: str, profile: str) -> str:
