@@ -125,3 +125,16 @@ async def test_output_without_a_file_goes_to_the_journal(guest: Guest) -> None:
         "hello",
         "u.service: Deactivated successfully.",
     ]
+
+
+async def test_a_start_that_waits_in_the_queue_is_told_from_one_that_was_skipped_by_its_time_only(guest: Guest) -> None:
+    """Measured with systemd 252: until its conditions are looked at, a unit shows ConditionResult=no."""
+    async with asyncio.TaskGroup() as group:
+        started = group.create_task(start(guest, "u", "--no-block", "sleep", "60"))
+        while "u.service" not in guest.units.units:
+            await asyncio.sleep(0)
+        queued = guest.units.show("u.service")
+        await started
+    assert (queued["ConditionResult"], queued["ConditionTimestampMonotonic"]) == ("no", "0")
+    running = guest.units.show("u.service")
+    assert (running["ConditionResult"], int(running["ConditionTimestampMonotonic"]) > 0) == ("yes", True)

@@ -187,7 +187,7 @@ def unit_state(unit: str) -> Argv:
     """What systemd knows of `unit`."""
     return (
         "systemctl", "show", unit, "-p",
-        "LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,ConditionResult",
+        "LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,ConditionResult,ConditionTimestampMonotonic",
     )  # fmt: skip
 
 

@@ -30,18 +30,25 @@ class UnitEnd(StrEnum):
 
 
 def judge(properties: dict[str, str]) -> UnitEnd | None:
-    """The end that systemd's properties of the unit show; None while it runs.
+    """The end that systemd's properties of the unit show; None while it runs, or waits in systemd's queue for its start.
 
     A unit that is not loaded reports success for everything, which proves nothing (measured with systemd 252).
     """
     if properties.get("LoadState") != "loaded":
         return UnitEnd.GONE
+    if is_queued(properties):
+        return None
     active = properties.get("ActiveState")
     if active in ("activating", "deactivating", "reloading"):
         return None
     if active == "active":
         return UnitEnd.OK if properties.get("SubState") == "exited" else None
     return UnitEnd.FAILED if active == "failed" else UnitEnd.GONE
+
+
+def is_queued(properties: dict[str, str]) -> bool:
+    """True when systemd has not come to the unit's conditions yet: until then it shows ConditionResult=no (measured with 252)."""
+    return properties.get("ActiveState") == "inactive" and properties.get("ConditionTimestampMonotonic") == "0"
 
 
 def properties_in(text: str) -> dict[str, str]:
@@ -83,9 +90,9 @@ async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
         if not result.ok:  # as while systemd starts itself anew: no answer says nothing of the unit
             raise OutcomeUnknown("systemd does not answer", why=result.stderr.strip()[-200:])
         properties = properties_in(result.stdout)
-        if properties.get("LoadState") == "loaded" and properties.get("ConditionResult") == "no":
-            raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0642")
         end = judge(properties)
+        if end is not None and properties.get("LoadState") == "loaded" and properties.get("ConditionResult") == "no":
+            raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0642")
         if end is not None:
             return end
         await world.clock.sleep(pause)

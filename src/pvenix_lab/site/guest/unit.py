@@ -84,6 +84,8 @@ class Unit:
     invocation: str = ""
     since: float = 0.0
     condition_result: bool = False
+    condition_at: float | None = None
+    """When the conditions were last looked at; not while the start still waits in the manager's queue."""
     ignores: bool = False
     stopping: bool = False
     start_failed: bool = False

@@ -29,6 +29,7 @@ class UnitHost(Machine, Protocol):
     """What the service manager asks of its guest."""
 
     boot_id: str
+    booted_at: float
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -133,7 +134,7 @@ class Runner:
         unit.result = "success"
 
     def _skipped(self, unit: Unit) -> bool:
-        path = unit.condition.removeprefix("!")
+        path, unit.condition_at = unit.condition.removeprefix("!"), self.machine.now()
         if not path or self.machine.tree.exists(path) != unit.condition.startswith("!"):
             return False
         unit.condition_result = False

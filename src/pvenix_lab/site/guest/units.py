@@ -24,6 +24,7 @@ class Units(Runner):
             state = settings.partition(" ")[0]
             unit.remain = state == "exited"
             unit.result, unit.condition_result = "success", state != "dead"
+            unit.condition_at = None if state == "dead" else self.machine.now()
             unit.main_code = unit.main_status = 0
             job = (jobs or {}).get(name)
             if job is not None and self._start_declared(unit, job):
@@ -159,6 +160,9 @@ class Units(Runner):
             unit.result = "success"
             self.forget(unit)
 
+    def _since_boot_us(self, at: float | None) -> int:
+        return 0 if at is None else max(int((at - self.machine.booted_at) * 1e6), 1)
+
     def show(self, name: str) -> dict[str, str]:
         """The properties that `systemctl show` prints, in its order; a unit that is not loaded looks clean."""
         unit = self.units.get(name)
@@ -182,6 +186,7 @@ class Units(Runner):
             "FragmentPath": f"{folder}/{unit.name}" if load == "loaded" else "",
             "UnitFileState": "" if load != "loaded" else "transient" if unit.transient else "enabled",
             "ConditionResult": "yes" if unit.condition_result else "no",
+            "ConditionTimestampMonotonic": str(self._since_boot_us(unit.condition_at)),
             "Transient": "yes" if unit.transient else "no",
             "InvocationID": unit.invocation,
         }
