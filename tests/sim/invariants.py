@@ -43,8 +43,8 @@ class Invariants:
     strangers: dict[int, Vm] = field(default_factory=dict)
     marked: dict[str, str] = field(default_factory=dict)
     """Root of each marked guest to its host."""
-    step_args: dict[str, int] = field(default_factory=dict)
-    """Generation that a rollback was asked for, by host."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """Generation that a rollback was asked for, by run: two operators may want different ones."""
     ends: list[StepEnded] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
     """The boot default of each guest by its root, as last seen."""
@@ -194,7 +194,7 @@ class Invariants:
         require("its dead-man is disarmed", not _armed(guest), _armed(guest))
 
     def _rollback(self, sim: Sim, host: str) -> None:
-        guest, number = _guest(sim, host), self.step_args[host]
+        guest, number = _guest(sim, host), self.asked[self.ends[-1].run]
         path = next(one.path for one in generations(guest.tree) if one.number == number)
         require("a rolled back host answers", guest.ssh_ready, host)
         require("it runs the generation", guest.current_path == path, (host, number))

@@ -97,8 +97,11 @@ class Play:
         await asyncio.sleep(act.rival_s)
         self.sim.note("+++ a rival begins")
         self.sim.reached["rivals"] += 1
-        task = Task(verb=act.kind, args={"to": self.rules.step_args[act.hosts[0]]} if act.kind == "rollback" else {})
-        run = self.sim.plan(f"{act.kind} by another", act.hosts, task, serial=act.serial)
+        name = f"{act.kind} by another"
+        if act.kind == "rollback":
+            run = self._rollback(name, act.hosts, [*self.rules.asked.values()][-1])
+        else:
+            run = self.sim.plan(name, act.hosts, Task(verb=act.kind), serial=act.serial)
         return run, await self.sim.run(run, Calls(), machine="rival")
 
     def _prepare(self, number: int, act: Act) -> RunDir:
@@ -114,9 +117,13 @@ class Play:
             guest = sim.guest(host)
             assert guest is not None
             number = sim.rng.choice([one.number for one in generations(guest.tree) if one.number > 1])
-            self.rules.step_args[host] = number
-            return sim.plan("rollback", act.hosts, Task(verb="rollback", args={"to": number}))
+            return self._rollback("rollback", act.hosts, number)
         return sim.plan("retire", act.hosts, Task(verb="retire", args={"confirm": host}))
+
+    def _rollback(self, title: str, hosts: tuple[str, ...], number: int) -> RunDir:
+        run = self.sim.plan(title, hosts, Task(verb="rollback", args={"to": number}))
+        self.rules.asked[run.run] = number
+        return run
 
     async def _with_trouble(self, number: int, act: Act) -> tuple[RunDir, ExitCode | None]:
         """The run with its faults, killed and resumed as told; another run where somebody begins anew."""
