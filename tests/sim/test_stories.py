@@ -223,6 +223,16 @@ def test_a_vm_that_the_token_may_not_see_any_more_is_not_taken_for_gone(golden: 
     assert [end for end in ends(play, "docker01", "retire") if end in ("changed", "ok")] == ["changed"]
 
 
+def test_a_retirement_that_has_no_id_yet_proposes_no_tombstone_for_a_vm_it_may_not_see(golden: Golden) -> None:
+    """Seed 416: killed before its intent; by its resumption the token saw no VM, which was taken for none."""
+    blind = Strike(on="/content", name="rights-lost", host="docker01", args={"privilege": "VM.Audit"})
+    death = Death(on="/content", before=True)
+    play = played(golden, Act(kind="retire", hosts=("docker01",), strikes=(blind,), deaths=(death,)))
+    assert deaths(play) == 1
+    assert ends(play, "docker01", "retire") == ["refused", "changed"]
+    assert commands(play, "DELETE /nodes") == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "on"),
     [

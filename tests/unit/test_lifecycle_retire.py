@@ -15,7 +15,7 @@ from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.volumes import drives_in
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused
-from pvenix.model.outcome import Status
+from pvenix.model.outcome import Need, Status
 from tests.unit.lifecycle_support import config, host, vm
 
 DISKS = {
@@ -33,9 +33,16 @@ class Pve:
         self._there: VmConfig | None = MINE
         self._volumes = tuple(sorted(drives_in(MINE)))
         self._stays, self._visible = stays, visible
+        self.granted: dict[str, dict[str, int]] = {"/vms": {"VM.Audit": 1}}
+        self.blind_lists = 0
+        """How many lists still leave the VM out."""
+
+    async def permissions(self) -> dict[str, dict[str, int]]:
+        return self.granted
 
     async def vms(self) -> tuple[Any, ...]:
-        return (vm(200, "n1", name="dns01"),) if self._there else ()
+        self.blind_lists -= 1
+        return (vm(200, "n1", name="dns01"),) if self._there and self.blind_lists < 0 else ()
 
     async def config(self, *_: object) -> VmConfig | None:
         return self._there
@@ -69,8 +76,9 @@ class Repo:
         return "machine:\n  state: absent\n"
 
 
-def world(pve: Pve) -> World:
-    fleet = SimpleNamespace(hosts={"dns01": host()}, site=SimpleNamespace(name="test"))
+def world(pve: Pve, pool: str = "") -> World:
+    there = host(proxmox={"pool": pool})
+    fleet = SimpleNamespace(hosts={"dns01": there}, site=SimpleNamespace(name="test"))
     trust = SimpleNamespace(forget=lambda _name: None)
     ports: dict[str, Any] = {"pve": pve, "guest": None, "repo": Repo(), "trust": trust, "clock": SystemClock()}
     return World(fleet=cast("Any", fleet), **ports)
@@ -100,6 +108,46 @@ async def test_a_resumed_retirement_still_looks_for_the_volumes_of_the_vm_that_i
     again = looking_at("dns01")
     again.known = step.known
     assert (await retire.apply(world(pve), again)).evidence == ("ssd:vm-200-disk-1: still there",)
+
+
+async def test_a_vm_that_a_list_left_out_while_the_right_was_gone_is_destroyed_and_not_called_gone() -> None:
+    pve = Pve()
+    pve.blind_lists = 1
+    outcome = await retire.apply(world(pve), looking_at("dns01"))
+    assert outcome.summary.startswith("VM 200 is gone; tombstone")
+
+
+@pytest.mark.parametrize(
+    "granted",
+    [
+        {},
+        {"/": {"VM.Audit": 0}, "/vms": {"VM.Audit": 0}},
+        {"/vms": {"VM.PowerMgmt": 1}, "/vms/201": {"VM.Audit": 1}},
+        {"/pool/other": {"VM.Audit": 1}},
+    ],
+    ids=["nothing", "not below the path", "another VM", "another pool"],
+)
+async def test_a_token_that_would_not_see_the_vm_proposes_no_tombstone(granted: dict[str, dict[str, int]]) -> None:
+    pve = Pve()
+    pve.blind_lists, pve.granted = 9, granted
+    step = looking_at("dns01")
+    step.args = {"confirm": "dns01"}
+    for look in (retire.probe, retire.apply):
+        with pytest.raises(Refused, match="may not see whether dns01 has a VM"):
+            await look(world(pve, "mine"), step)
+
+
+@pytest.mark.parametrize(
+    "granted",
+    [{"/pool/mine": {"VM.Audit": 0}}, {"/pool": {"VM.Audit": 1}}, {"/vms/200": {"VM.Audit": 0}}],
+    ids=["its pool", "all pools", "the VM's own id"],
+)
+async def test_a_token_that_would_see_the_vm_may_say_that_there_is_none(granted: dict[str, dict[str, int]]) -> None:
+    pve = Pve()
+    pve.blind_lists, pve.granted = 9, granted
+    step = looking_at("dns01")
+    step.args, step.facts = {"confirm": "dns01"}, {"vmid": "200"}
+    assert (await retire.probe(world(pve, "mine"), step)).need is Need.DONE
 
 
 @pytest.mark.parametrize(

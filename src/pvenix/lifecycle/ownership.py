@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from pvenix.model.names import vmid as vm_id
 
 MARKER_TAG: Final = "pvenix"
 """The tag of every VM that pvenix made."""
+_SEE: Final = "VM.Audit"
 _MOVING_TRIES: Final = 6
 _MOVING_PAUSE_S: Final = 1.0
 """Five seconds in all: a configuration is renamed from node to node in far less, and the list lags by a broadcast."""
@@ -63,6 +64,22 @@ class OwnVms:
         if not found and silent is not None:
             raise silent
         return found[0] if found else None
+
+    async def certain(self, name: str, facts: Mapping[str, str] | None = None) -> Found | None:
+        """As `find`, but None says that there is no VM: lists leave out what the token may not see, and say nothing.
+
+        Raises: Refused too when the token may not see the host's VM.
+        """
+        found = await self.find(name, facts)
+        if found is not None:
+            return found
+        proxmox = self._fleet.hosts[name].machine.proxmox
+        if not _may_see(
+            await self._pve.permissions(), proxmox.pool, {str(proxmox.vmid), (facts or {}).get("vmid", "")}
+        ):
+            raise _blind(name, proxmox.pool)
+        self._survey.outdated()  # the right may have come back since that list
+        return await self.find(name, facts)
 
     async def _search(self, name: str, declared: int) -> tuple[list[Found], Unreachable | None]:
         """The VMs that are the host's, only the declared one if it is; and why the search may have missed one."""
@@ -168,6 +185,26 @@ def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmSt
     """The VMs that may be the host's: that of the declared id, those of its name, then those without a name."""
     may_be = [vm for vm in vms if not vm.template and (vm.vmid == declared or vm.name in ("", host))]
     return sorted(may_be, key=lambda vm: (vm.vmid != declared, vm.name != host))
+
+
+def _may_see(granted: Mapping[str, Mapping[str, int]], pool: str, ids: Collection[str]) -> bool:
+    """True when a token with the rights `granted` sees a VM of the pool, or of one of the ids.
+
+    Proxmox gives `/vms` and `/pool` with what they inherit, and a 1 for a right that holds below its path too
+    (`get_effective_permissions`, pve-access-control); what holds on a pool holds on its VMs.
+    """
+    above = any(granted.get(path, {}).get(_SEE) for path in ("/vms", *(("/pool",) if pool else ())))
+    at = [f"/vms/{one}" for one in ids] + ([f"/pool/{pool}"] if pool else [])
+    return above or any(_SEE in granted.get(path, {}) for path in at)
+
+
+def _blind(name: str, pool: str) -> Refused:
+    return Refused(
+        f"the API token may not see whether {name} has a VM",
+        why=f"without {_SEE} the lists leave a VM out and say nothing",
+        hint=f"pveum acl modify {f'/pool/{pool}' if pool else '/vms'} --tokens '<token>' --roles PVEAuditor",
+        code="PVX0532",
+    )
 
 
 def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:

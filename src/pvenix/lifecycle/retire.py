@@ -34,7 +34,7 @@ async def probe(world: World, step: Step) -> Probe:
         raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0540")
     if host.machine.proxmox.protect:
         raise Refused(f"{step.host} is protected", hint="set machine.proxmox.protect: false first", code="PVX0541")
-    found = await world.vms.find(step.host, {**step.known, **step.facts})
+    found = await world.vms.certain(step.host, {**step.known, **step.facts})
     if found is not None:
         return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
     if "volumes" in step.known:
@@ -44,15 +44,16 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Stop, destroy, see that it and its volumes are gone, forget its key, push the tombstone."""
-    found = await world.vms.find(step.host, {**step.known, **step.facts})
+    found = await world.vms.certain(step.host, {**step.known, **step.facts})
     if found is not None:
         await _destroy(world, step, found)
     world.trust.forget(step.host)
     left = await _remains(world, step)
     commit = "" if await _entombed(world, step) else await _entomb(world, step)
+    gone = str(found.vmid) if found else step.known.get("vmid", "")
     return Outcome(
         status=Status.CHANGED,
-        summary=f"VM {found.vmid if found else step.known.get('vmid', '')} is gone"
+        summary=(f"VM {gone} is gone" if gone else "it has no VM")
         + (", but not all of its volumes" if left else "")
         + f"; tombstone on {branch_of(step.host)}",
         evidence=left,
@@ -79,7 +80,7 @@ async def _remains(world: World, step: Step) -> tuple[str, ...]:
 
 async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
-    found = await world.vms.find(step.host, {**step.known, **step.facts})
+    found = await world.vms.certain(step.host, {**step.known, **step.facts})
     removal = shown(await _removal(world, step.host, found)) if found is not None else ()
     return removal if await _entombed(world, step) else (*removal, *shown([await _entombing(world, step)]))
 
