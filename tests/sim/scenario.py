@@ -50,6 +50,8 @@ class Play:
         self.sim = Sim.make(golden, root, told.seed, self.rules.watch, real_files=real_git)
         self.sim.verbose = verbose
         self._golden = golden
+        self._wanted = 0
+        """The generation that the runs of this act go back to, also one that somebody begins anew."""
         self._git = None if real_git else Gitless(self.sim.site, self.sim.remote)
 
     async def play(self) -> None:
@@ -72,6 +74,7 @@ class Play:
         sim = self.sim
         sim.note(f"=== act {number}: {act}")
         sim.reached[f"acts {act.kind}"] += 1
+        self._wanted = act.to
         async with asyncio.TaskGroup() as group:
             rival = group.create_task(self._rival(act)) if act.rival_s >= 0 else None
             run, code = await self._with_trouble(number, act)
@@ -99,7 +102,7 @@ class Play:
         self.sim.reached["rivals"] += 1
         name = f"{act.kind} by another"
         if act.kind == "rollback":
-            run = self._rollback(name, act.hosts, [*self.rules.asked.values()][-1])
+            run = self._rollback(name, act.hosts, act.rival_to or self._wanted)
         else:
             run = self.sim.plan(name, act.hosts, Task(verb=act.kind), serial=act.serial)
         return run, await self.sim.run(run, Calls(), machine="rival")
@@ -116,8 +119,9 @@ class Play:
         if act.kind == "rollback":
             guest = sim.guest(host)
             assert guest is not None
-            number = sim.rng.choice([one.number for one in generations(guest.tree) if one.number > 1])
-            return self._rollback("rollback", act.hosts, number)
+            numbers = [one.number for one in generations(guest.tree) if one.number > 1]
+            self._wanted = self._wanted or sim.rng.choice(numbers)
+            return self._rollback("rollback", act.hosts, self._wanted)
         return sim.plan("retire", act.hosts, Task(verb="retire", args={"confirm": host}))
 
     def _rollback(self, title: str, hosts: tuple[str, ...], number: int) -> RunDir:

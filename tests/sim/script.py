@@ -48,6 +48,10 @@ class Act:
     serial: int = 0
     rival_s: float = -1.0
     """When somebody on another machine begins a run of the same; negative never."""
+    to: int = 0
+    """The generation that a rollback asks for; 0 leaves it to the seed."""
+    rival_to: int = 0
+    """The one that the other operator asks for; 0 for the same."""
 
 
 @dataclass(frozen=True, kw_only=True)

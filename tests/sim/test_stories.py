@@ -197,6 +197,20 @@ def test_two_operators_at_once_change_a_host_one_after_the_other(golden: Golden,
     assert ends(play, "docker01", kind).count("changed") <= 2
 
 
+@pytest.mark.parametrize("rival_s", [0.01, 0.81, 20.0])
+@pytest.mark.parametrize(("to", "rival_to"), [(2, 3), (3, 2)])
+def test_two_operators_who_want_different_generations_each_hear_of_their_own(
+    golden: Golden, to: int, rival_to: int, rival_s: float
+) -> None:
+    """Seed 893: what one run was asked for was held against the other, which had found its own generation running."""
+    first = (Act(kind="rebuild", hosts=("docker01",)), Act(kind="rebuild", hosts=("docker01",)))
+    last = Act(kind="rollback", hosts=("docker01",), rival_s=rival_s, to=to, rival_to=rival_to)
+    play = played(golden, *first, last)
+    said = ends(play, "docker01", "rollback")
+    assert set(said) <= {"changed", "ok", "locked"}
+    assert said.count("changed") >= 1
+
+
 def test_an_attempt_that_was_given_up_is_not_taken_for_what_another_operator_activated(golden: Golden) -> None:
     """Seed 329: killed once more after it had given the first attempt up, and before it had written that down."""
     deaths = (Death(on="systemd-run --unit=pvenix-activate"), Death(on="/released", before=False, pause_s=130))
