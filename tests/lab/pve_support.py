@@ -224,6 +224,13 @@ class PveLab:
         return guest
 
 
+async def booted(lab: PveLab) -> None:
+    """A clone 250 named `fix`, started, its agent up."""
+    await lab.clone()
+    await lab.done("POST", f"{NODE}/qemu/250/status/start")
+    await asyncio.sleep(lab.site.timings.boot_s)
+
+
 def in_lab(
     root: Path,
     story: Callable[[PveLab], Awaitable[None]],

@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvenix_lab.site.faults import FOREVER, Faults
-from tests.lab.pve_support import NODE, TEMPLATE, PveLab, in_lab
+from tests.lab.pve_support import NODE, TEMPLATE, PveLab, booted, in_lab
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 VM = f"{NODE}/qemu/250"
 AGENT = f"{VM}/agent"
-
-
-async def booted(lab: PveLab) -> None:
-    """A clone 250 named `fix`, started, its agent up."""
-    await lab.clone()
-    await lab.done("POST", f"{VM}/status/start")
-    await asyncio.sleep(lab.site.timings.boot_s)
 
 
 def test_the_agent_needs_its_option_a_running_vm_and_an_answer(tmp_path: Path) -> None:

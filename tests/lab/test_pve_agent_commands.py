@@ -9,20 +9,13 @@ import pytest
 
 from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE
 from pvenix_lab.site.pve.flavour import Flavour
-from tests.lab.pve_support import NODE, PveLab, in_lab
+from tests.lab.pve_support import NODE, PveLab, booted, in_lab
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 VM = f"{NODE}/qemu/250"
 AGENT = f"{VM}/agent"
-
-
-async def booted(lab: PveLab) -> None:
-    """A clone 250 named `fix`, started, its agent up."""
-    await lab.clone()
-    await lab.done("POST", f"{VM}/status/start")
-    await asyncio.sleep(lab.site.timings.boot_s)
 
 
 def frozen(lab: PveLab) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Protocol
 
 
@@ -52,3 +53,20 @@ class BytesWriter:
     def text(self) -> str:
         """Everything written, as UTF-8."""
         return self.data.decode("utf-8", "replace")
+
+
+class UnheardWriter:
+    """A writer for a program that goes on when nobody listens any more."""
+
+    def __init__(self, stream: ByteWriter) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes, /) -> None:
+        """Write while there is a connection."""
+        with contextlib.suppress(Exception):  # each face has errors of its own for a stream whose reader has gone
+            self._stream.write(data)
+
+    async def drain(self) -> None:
+        """Wait for the far side while there is one."""
+        with contextlib.suppress(Exception):  # as above
+            await self._stream.drain()

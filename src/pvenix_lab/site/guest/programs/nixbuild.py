@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from pvenix_lab.site.guest.difference import Difference
 from pvenix_lab.site.guest.programs.installables import Found, find
 from pvenix_lab.site.guest.programs.sizes import size_of
 from pvenix_lab.site.guest.store import STORE, store_path, write_system
-from pvenix_lab.site.guest.streams import ByteWriter
+from pvenix_lab.site.guest.streams import UnheardWriter
 
 _KIB = 1024
 
@@ -98,23 +97,6 @@ def _count(things: list[str], noun: str) -> str:
     return f"this {noun}" if len(things) == 1 else f"these {len(things)} {noun}s"
 
 
-class _Deaf:
-    """Standard error of a program that does not care whether somebody listens, as Nix does not."""
-
-    def __init__(self, stream: ByteWriter) -> None:
-        self._stream = stream
-
-    def write(self, data: bytes, /) -> None:
-        """Write while there is a connection."""
-        with contextlib.suppress(Exception):  # each face has errors of its own for a stream whose reader has gone
-            self._stream.write(data)
-
-    async def drain(self) -> None:
-        """Wait for the far side while there is one."""
-        with contextlib.suppress(Exception):  # as above
-            await self._stream.drain()
-
-
 async def _outlive(call: Call, found: Found, link: str) -> None:
     """Build, root at `link`, and end only with the build or the guest: a cut connection leaves the build at work.
 
@@ -124,7 +106,7 @@ async def _outlive(call: Call, found: Found, link: str) -> None:
 
     async def job() -> None:
         try:
-            await _realise(replace(call, stderr=_Deaf(call.stderr)), found)
+            await _realise(replace(call, stderr=UnheardWriter(call.stderr)), found)
             if link:
                 _link(call, path, link)
         except ProgramError as exc:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from dataclasses import replace
@@ -10,7 +9,7 @@ from dataclasses import replace
 from pvenix_lab.site.guest import generations
 from pvenix_lab.site.guest.call import Call, Options, ProgramError, parse_options
 from pvenix_lab.site.guest.store import read_system
-from pvenix_lab.site.guest.streams import BytesReader, BytesWriter, ByteWriter
+from pvenix_lab.site.guest.streams import BytesReader, BytesWriter, UnheardWriter
 from pvenix_lab.site.guest.unit import Command, Type, Unit, UnitError
 
 ACTIONS = ("switch", "boot", "test", "build", "dry-build", "dry-run", "dry-activate", "list-generations")
@@ -114,21 +113,6 @@ async def _roll_back(call: Call, action: str) -> int:
     return await _activate(call, path, action)
 
 
-class _Deaf:
-    """The unit's output while somebody listens; the unit goes on without."""
-
-    def __init__(self, stream: ByteWriter) -> None:
-        self._stream = stream
-
-    def write(self, data: bytes, /) -> None:
-        """Write while there is a connection."""
-        with contextlib.suppress(Exception):  # each face has errors of its own for a stream whose reader has gone
-            self._stream.write(data)
-
-    async def drain(self) -> None:
-        """Nothing waits for a reader that may be gone."""
-
-
 async def _activate(call: Call, path: str, action: str) -> int:
     """switch-to-configuration in a transient unit, which a lost connection does not stop."""
     if read_system(call.tree, path) is None or not call.tree.exists(f"{path}/nixos-version"):
@@ -136,7 +120,7 @@ async def _activate(call: Call, path: str, action: str) -> int:
     argv = (f"{path}/bin/switch-to-configuration", action)
     if action == "dry-activate" or call.uid != 0:
         return await call.guest.shell.execute(replace(call, argv=argv, path=""))
-    heard = _Deaf(call.stderr)
+    heard = UnheardWriter(call.stderr)
     unit = Unit(
         name=_UNIT,
         description=" ".join(argv),
