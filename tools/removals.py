@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROWS_TEST: Final = "tests/story/test_fault_rows.py"
+SITE_TEST: Final = "tests/story/test_fault_site.py"
 TRAPS_TEST: Final = "tests/story/test_fault_traps.py"
 LAB_TEST: Final = "tests/story/test_faults_lab.py"
 
@@ -149,7 +150,7 @@ REMOVALS: Final = (
             'return Unreachable(f"{call.text} got no answer", why=f"{error.status} {why}")',
             'return Unreachable(f"{call.text} got no answer")',
         ),
-        f"{ROWS_TEST}::test_a_node_that_is_not_trusted_by_the_others_is_named_and_nothing_is_written",
+        f"{SITE_TEST}::test_a_node_that_is_not_trusted_by_the_others_is_named_and_nothing_is_written",
     ),
     _removal(
         "F13 R11",
@@ -165,13 +166,13 @@ REMOVALS: Final = (
         "F14",
         "a refused token is told as such",
         (_PROBLEMS, "if error.status == 401:", "if error.status == 0:"),
-        f"{ROWS_TEST}::test_a_token_that_is_refused_ends_the_run_before_anything_is_written",
+        f"{SITE_TEST}::test_a_token_that_is_refused_ends_the_run_before_anything_is_written",
     ),
     _removal(
         "F15",
         "keys are percent-encoded",
         (_ANSWERS, 'return quote(value, safe="")', "return value"),
-        f"{ROWS_TEST}::test_keys_arrive_as_they_were_written",
+        f"{SITE_TEST}::test_keys_arrive_as_they_were_written",
     ),
     _removal(
         "F16",
@@ -181,13 +182,13 @@ REMOVALS: Final = (
             'await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")',
             'await until(answers, clock=world.clock, timeout_s=1e9, what="the guest agent")',
         ),
-        f"{ROWS_TEST}::test_an_agent_that_never_comes_up_is_waited_for_so_long_and_told_with_the_vm_s_state",
+        f"{SITE_TEST}::test_an_agent_that_never_comes_up_is_waited_for_so_long_and_told_with_the_vm_s_state",
     ),
     _removal(
         "F17",
         "addresses by the MAC of the own card",
         ("src/pvenix/lifecycle/addresses.py", "if mac and interface.mac == mac", "if mac"),
-        f"{ROWS_TEST}::test_a_bridge_inside_the_guest_is_not_its_network_card",
+        f"{SITE_TEST}::test_a_bridge_inside_the_guest_is_not_its_network_card",
     ),
     _removal(
         "F21",
@@ -197,7 +198,7 @@ REMOVALS: Final = (
             "    changes = differing(wanted, found.config)\n    calls =",
             _MASKED + "    calls =",
         ),
-        f"{ROWS_TEST}::test_what_somebody_else_set_stays_as_it_is",
+        f"{SITE_TEST}::test_what_somebody_else_set_stays_as_it_is",
     ),
     _removal(
         "F23",
@@ -233,19 +234,19 @@ REMOVALS: Final = (
             "        if await world.pve.config(found.node, found.vmid) is not None:\n            raise\n",
             "        return\n",
         ),
-        f"{ROWS_TEST}::test_a_vm_that_the_ha_manager_keeps_is_not_said_to_be_gone",
+        f"{SITE_TEST}::test_a_vm_that_the_ha_manager_keeps_is_not_said_to_be_gone",
     ),
     _removal(
         "F28",
         "an empty list may be a missing right",
         (_CLONE, 'if not any("VM.Audit" in granted', 'if granted is None and not any("VM.Audit" in granted'),
-        f"{ROWS_TEST}::test_an_empty_list_is_not_taken_for_an_empty_cluster",
+        f"{SITE_TEST}::test_an_empty_list_is_not_taken_for_an_empty_cluster",
     ),
     _removal(
         "F28 R3",
         "a missing privilege is named",
         (_PROBLEMS, "if error.status == 403:", "if error.status == 0:"),
-        f"{ROWS_TEST}::test_a_missing_privilege_is_named_with_the_line_that_gives_it",
+        f"{SITE_TEST}::test_a_missing_privilege_is_named_with_the_line_that_gives_it",
     ),
     _removal(
         "F37",
@@ -255,13 +256,13 @@ REMOVALS: Final = (
             "self._pve.set_config(self._node, self._vmid, values, digest=digest)",
             "self._pve.set_config(self._node, self._vmid, values)",
         ),
-        f"{ROWS_TEST}::test_a_change_between_reading_and_writing_is_noticed",
+        f"{SITE_TEST}::test_a_change_between_reading_and_writing_is_noticed",
     ),
     _removal(
         "F40",
         "memory is reserved within a run",
         ("src/pvenix/lifecycle/place.py", "world.ledger.reserved(host.name, vms)", "{}"),
-        f"{ROWS_TEST}::test_hosts_of_one_run_are_spread_before_the_cluster_shows_any_of_them",
+        f"{SITE_TEST}::test_hosts_of_one_run_are_spread_before_the_cluster_shows_any_of_them",
     ),
     _removal(
         "F41 F32",
@@ -277,7 +278,7 @@ REMOVALS: Final = (
             "address=address or await self.address_of(name)",
             "address=address or name",
         ),
-        f"{ROWS_TEST}::test_a_guest_with_a_wrong_name_is_reached_by_its_address",
+        f"{SITE_TEST}::test_a_guest_with_a_wrong_name_is_reached_by_its_address",
     ),
     _removal(
         "T1 R2",
@@ -351,7 +352,7 @@ REMOVALS: Final = (
         "R4",
         "a host key is one before it is pinned",
         ("src/pvenix/engine/trust.py", "    if not _KEY.fullmatch(key):\n", "    if not key:\n"),
-        f"{ROWS_TEST}::test_an_agent_that_talks_nonsense_hangs_nobody",
+        f"{SITE_TEST}::test_an_agent_that_talks_nonsense_hangs_nobody",
     ),
 )
 """Every removal, in the order of the rows."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GIB = 1024**3
 TEMPLATE_VMID = 8100
 LOCAL_NODE = "tappaas1"
+_IMAGES = ("images", "rootdir")
 """The node whose proxy answers at the site's endpoint."""
 
 
@@ -184,12 +185,11 @@ class Cluster:
         return next((vm for vm in self.vms.values() if vm.name == name), None)
 
 
+def _zfs(name: str, gib: int, nodes: tuple[str, ...]) -> Storage:
+    return Storage(name=name, type="zfs", content=_IMAGES, shared=True, nodes=nodes, total=gib * GIB, base_used=GIB)
+
+
 def _storages(names: tuple[str, ...]) -> dict[str, Storage]:
-    images = ("images", "rootdir")
-
-    def zfs(name: str, gib: int) -> Storage:
-        return Storage(name=name, type="zfs", content=images, shared=True, nodes=names, total=gib * GIB, base_used=GIB)
-
     found = (
         Storage(
             name="local",
@@ -201,12 +201,12 @@ def _storages(names: tuple[str, ...]) -> dict[str, Storage]:
             base_used=11 * GIB,
             settings={"path": "/var/lib/vz"},
         ),
-        zfs("tanka1", 1800),
-        zfs("tankb1", 3600),
+        _zfs("tanka1", 1800, names),
+        _zfs("tankb1", 3600, names),
         Storage(
             name="local-lvm",
             type="lvmthin",
-            content=images,
+            content=_IMAGES,
             shared=False,
             nodes=names,
             total=340 * GIB,
