@@ -28,7 +28,7 @@ async def probe(world: World, step: Step) -> Probe:
         return needed(f"{step.host} has no VM yet")
     if "vmid" in step.known:
         return needed("an interrupted attempt may not have seen the first boot through")
-    if await world.pve.status(found.node, found.vmid) != "running":
+    if not await world.vms.running(found):
         return needed(f"VM {found.vmid} is stopped")
     pin = world.trust.get(step.host)
     if pin is None or (pin.uuid and pin.uuid != found.config.uuid):
@@ -76,13 +76,13 @@ async def apply(world: World, step: Step) -> Outcome:
 async def commands(world: World, step: Step) -> Commands:
     """The start, unless the VM runs; everything else that `apply` sends only reads."""
     found = await world.vms.find(step.host, step.facts)
-    if found is not None and await world.pve.status(found.node, found.vmid) == "running":
+    if found is not None and await world.vms.running(found):
         return ()
     return shown([VmCalls.on(world.pve, found, step.facts).start()])
 
 
 async def _start(world: World, step: Step, found: Found) -> None:
-    if await world.pve.status(found.node, found.vmid) == "running":
+    if await world.vms.running(found):
         return
     await unlocked(world, step, found)
     await step.intend(vmid=str(found.vmid))
@@ -90,7 +90,7 @@ async def _start(world: World, step: Step, found: Found) -> None:
         upid = await VmCalls.on(world.pve, found, {}).start().send(step)
         await task_end(world, step, upid, timeout_s=_START_TIMEOUT_S)
     except (OutcomeUnknown, RemoteFailure):
-        if await world.pve.status(found.node, found.vmid) != "running":
+        if not await world.vms.running(found):
             raise
 
 
@@ -101,7 +101,7 @@ async def _wait_for_agent(world: World, found: Found, timeout_s: float) -> None:
     try:
         await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")
     except OutcomeUnknown as error:
-        status = await world.pve.status(found.node, found.vmid)
+        status = (await world.pve.power(found.node, found.vmid)).status
         raise RemoteFailure(
             f"the guest agent of VM {found.vmid} did not answer within {timeout_s:.0f} s",
             why=f"the VM is {status}",

@@ -59,7 +59,7 @@ async def _calls(world: World, step: Step, found: Found | None) -> list[Call[Non
         return [vm.configure(wanted)]
     changes = differing(wanted, found.config)
     calls = [vm.configure(changes, digest=found.config.digest)] if changes else []
-    if await world.pve.status(found.node, found.vmid) == "running":
+    if await world.vms.running(found):
         calls.append(vm.regenerate_cloudinit())
     return calls
 

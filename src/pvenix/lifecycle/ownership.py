@@ -138,6 +138,10 @@ class OwnVms:
             )
         return found
 
+    async def running(self, found: Found) -> bool:
+        """True when the VM's node says that it runs, if only paused."""
+        return (await self._pve.power(found.node, found.vmid)).status == "running"
+
     def owns(self, config: VmConfig, name: str) -> bool:
         """True when the VM's notes say that we made it for host `name` of this fleet.
 

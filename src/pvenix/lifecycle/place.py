@@ -39,9 +39,10 @@ async def apply(world: World, step: Step) -> Outcome:
     """Decide, and reserve the decision for this run."""
     async with world.ledger.lock:
         host = world.host(step)
-        vms = await world.survey.vms()
+        resources = await world.survey.resources()
+        vms = resources.vms
         devices = await world.pve.pci_mappings() if host.machine.proxmox.pci else {}
-        candidates = rank(host, await world.pve.nodes(), vms, world.ledger.reserved(host.name, vms), devices)
+        candidates = rank(host, resources.nodes, vms, world.ledger.reserved(host.name, vms), devices)
         chosen = next((candidate for candidate in candidates if not candidate.refused), None)
         if chosen is None:
             raise RemoteFailure(

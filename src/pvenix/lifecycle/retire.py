@@ -97,7 +97,7 @@ async def _removal(world: World, host: str, found: Found) -> list[Call[str]]:
             code="PVX0542",
         )
     vm = VmCalls.on(world.pve, found, {})
-    running = await world.pve.status(found.node, found.vmid) == "running"
+    running = await world.vms.running(found)
     return [vm.stop(), vm.destroy()] if running else [vm.destroy()]
 
 

@@ -94,7 +94,7 @@ async def _status(world: World, name: str, expected: str, found: Found | None) -
     )
     if found is None:
         return absent
-    power = await world.pve.status(found.node, found.vmid)
+    power = (await world.pve.power(found.node, found.vmid)).status
     here = replace(absent, sync=Sync.UNREGISTERED, problem="", vmid=found.vmid, node=found.node, power=power)
     if not await world.registered(name):
         return here

@@ -1,4 +1,4 @@
-"""What the hosts of one run share of the cluster: the VMs as they were last listed, and what is promised to whom."""
+"""What the hosts of one run share of the cluster: nodes, VMs and storages as they were last listed, and what is promised to whom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pvenix.engine.ports import Clock, Pve, VmState
+from pvenix.engine.ports import Clock, Pve, Resources, VmState
 from pvenix.model.names import NodeName, Vmid
 
 _AGE_S = 1.0
@@ -34,22 +34,26 @@ class Ledger:
 
 
 class Survey:
-    """The cluster's VMs, read once for all hosts that ask within a second."""
+    """The cluster at one glance, read once for all hosts that ask within a second."""
 
     def __init__(self, pve: Pve, clock: Clock) -> None:
         self._pve = pve
         self._clock = clock
-        self._vms: tuple[VmState, ...] = ()
+        self._resources = Resources(nodes=(), vms=(), storages=())
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def vms(self) -> tuple[VmState, ...]:
-        """Every VM of the cluster, at most a second old."""
+    async def resources(self) -> Resources:
+        """Nodes, VMs and storages, read at most a second ago; Proxmox' own figures lag by ten."""
         async with self._lock:
             if self._clock.monotonic() - self._read_at > _AGE_S:
-                self._vms = await self._pve.vms()
+                self._resources = await self._pve.resources()
                 self._read_at = self._clock.monotonic()
-            return self._vms
+            return self._resources
+
+    async def vms(self) -> tuple[VmState, ...]:
+        """Every VM of the cluster that the token may see."""
+        return (await self.resources()).vms
 
     def outdated(self) -> None:
         """Forget what was read, as after a VM was made or destroyed."""

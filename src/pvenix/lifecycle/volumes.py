@@ -56,7 +56,7 @@ async def _listed(pve: Pve, node: NodeName, vmid: Vmid, volumes: Iterable[str]) 
     found: set[str] = set()
     for storage in sorted({volume.partition(":")[0] for volume in volumes}):
         try:
-            found.update(await pve.volumes(node, storage, vmid))
+            found.update(volume.id for volume in await pve.volumes(node, storage, vmid=vmid))
         except (Refused, RemoteFailure):
             continue  # what may not be listed is hidden, and told as such
     return frozenset(found)

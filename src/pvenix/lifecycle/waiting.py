@@ -62,11 +62,11 @@ async def unlocked(world: World, step: Step, found: Found, *, timeout_s: float =
 
 
 async def _newest_task(world: World, found: Found) -> str:
-    upids = await world.pve.tasks_of(found.node, found.vmid)
-    if not upids:
+    tasks = await world.pve.tasks_of(found.node, found.vmid)
+    if not tasks:
         return "and no task of it is known"
-    _, _, _, _, began, kind, _, user, *_ = upids[0].split(":")
-    return f"its newest task is {kind} of {user} since {datetime.fromtimestamp(int(began, 16), UTC):%F %T} UTC"
+    newest = tasks[0]
+    return f"its newest task is {newest.kind} of {newest.user} since {datetime.fromtimestamp(newest.began_at, UTC):%F %T} UTC"
 
 
 async def task_end(world: World, step: Step, upid: str, *, timeout_s: float) -> TaskResult:

@@ -7,7 +7,19 @@ from urllib.parse import quote
 
 from pvenix.adapters.pve.transport import BadAnswer
 from pvenix.adapters.text import sanitise
-from pvenix.engine.ports import Interface, NodeState, StorageState, VmConfig, VmState
+from pvenix.engine.ports import (
+    AgentResult,
+    Interface,
+    NodeState,
+    Quorum,
+    Resources,
+    StorageState,
+    VmConfig,
+    VmPending,
+    VmPower,
+    VmState,
+    Volume,
+)
 from pvenix.model.errors import UsageError
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
 
@@ -72,7 +84,7 @@ def number(row: Fields, key: str, default: int | None = None) -> int:
 
 
 def node_state(row: Fields) -> NodeState:
-    """A row of `/nodes`; without Sys.Audit the figures are missing."""
+    """A row of a node; without Sys.Audit the figures are missing."""
     return NodeState(
         name=known_node(text(row, "node")),
         online=text(row, "status", "unknown") == "online",
@@ -83,7 +95,7 @@ def node_state(row: Fields) -> NodeState:
 
 
 def vm_state(row: Fields) -> VmState:
-    """A row of `/cluster/resources?type=vm`; a VM without fresh statistics has neither name nor memory."""
+    """A row of a VM; one without fresh statistics has neither name nor memory."""
     return VmState(
         vmid=known_vmid(row),
         node=known_node(text(row, "node")),
@@ -93,27 +105,53 @@ def vm_state(row: Fields) -> VmState:
         tags=tuple(tag for tag in text(row, "tags", "").replace(",", ";").split(";") if tag),
         memory_max=number(row, "maxmem", 0),
         lock=text(row, "lock", ""),
+        cpus=number(row, "maxcpu", 0),
+        pool=text(row, "pool", ""),
+        ha=text(row, "hastate", ""),
     )
 
 
-def node_states(answer: object) -> tuple[NodeState, ...]:
-    """The answer of `/nodes`."""
-    return tuple(node_state(row) for row in rows(answer))
+def resources(answer: object) -> Resources:
+    """The answer of `/cluster/resources`, without containers, pools and network zones."""
+    found = {"node": [], "qemu": [], "storage": []}  # type: dict[str, list[Fields]]
+    for row in rows(answer):
+        found.get(str(row.get("type")), []).append(row)
+    return Resources(
+        nodes=tuple(node_state(row) for row in found["node"]),
+        vms=tuple(vm_state(row) for row in found["qemu"]),
+        storages=tuple(storage_state(row) for row in found["storage"]),
+    )
 
 
-def vm_states(answer: object) -> tuple[VmState, ...]:
-    """The answer of `/cluster/resources?type=vm`, without containers."""
-    return tuple(vm_state(row) for row in rows(answer) if row.get("type") == "qemu")
+def quorum(answer: object) -> Quorum:
+    """The answer of `/cluster/status`: one row for the cluster, unless there is none, and one for each node."""
+    listed = rows(answer)
+    nodes = [row for row in listed if row.get("type") == "node"]
+    clusters = [row for row in listed if row.get("type") == "cluster"]
+    return Quorum(
+        quorate=all(text(row, "quorate", "0") == "1" for row in clusters),
+        nodes=len(nodes),
+        online=sum(text(row, "online", "0") == "1" for row in nodes),
+    )
 
 
-def storage_states(answer: object, node: NodeName) -> tuple[StorageState, ...]:
-    """The answer of `/nodes/<node>/storage`."""
-    return tuple(storage_state(row, node) for row in rows(answer))
+def volumes(answer: object) -> tuple[Volume, ...]:
+    """The answer of `/nodes/<node>/storage/<storage>/content`."""
+    return tuple(
+        Volume(
+            id=text(row, "volid"),
+            content=text(row, "content", ""),
+            size=number(row, "size", 0),
+            vmid=number(row, "vmid", 0),
+            made_at=number(row, "ctime", 0),
+        )
+        for row in rows(answer)
+    )
 
 
-def volume_ids(answer: object) -> tuple[str, ...]:
-    """The volume ids of `/nodes/<node>/storage/<storage>/content`."""
-    return tuple(text(row, "volid") for row in rows(answer))
+def names(answer: object, key: str) -> tuple[str, ...]:
+    """One field of each row."""
+    return tuple(sanitise(text(row, key)) for row in rows(answer))
 
 
 def permissions(answer: object) -> dict[str, dict[str, int]]:
@@ -133,12 +171,6 @@ def pci_mappings(answer: object) -> dict[str, frozenset[NodeName]]:
         nodes = frozenset(known_node(part[5:]) for part in parts if part.startswith("node="))
         found[text(row, "id")] = nodes
     return found
-
-
-def task_ids(answer: object) -> tuple[str, ...]:
-    """The UPIDs of `/nodes/<node>/tasks`, newest first."""
-    newest_first = sorted(rows(answer), key=lambda row: -number(row, "starttime", 0))
-    return tuple(text(row, "upid") for row in newest_first)
 
 
 def file_text(answer: object) -> str:
@@ -168,15 +200,17 @@ def known_node(name: str) -> NodeName:
         raise BadAnswer(str(error)) from error
 
 
-def storage_state(row: Fields, node: NodeName) -> StorageState:
-    """A row of `/nodes/<node>/storage`."""
+def storage_state(row: Fields) -> StorageState:
+    """A row of a storage on a node; one that is not available shows no figures."""
+    total = number(row, "maxdisk", 0)
     return StorageState(
         name=text(row, "storage"),
-        node=node,
+        node=known_node(text(row, "node")),
         shared=text(row, "shared", "0") == "1",
-        active=text(row, "active", "0") == "1",
+        active=text(row, "status", "") == "available",
         content=tuple(text(row, "content", "").split(",")),
-        available=number(row, "avail", 0),
+        available=max(0, total - number(row, "disk", 0)),
+        total=total,
     )
 
 
@@ -187,15 +221,46 @@ def vm_config(answer: object) -> VmConfig:
     return VmConfig(values=values, digest=digest)
 
 
-def pending_values(answer: object) -> dict[str, str]:
-    """What `/pending` says is not in effect yet; a key that will be deleted has an empty value."""
-    waiting = {}
+def vm_pending(answer: object) -> VmPending:
+    """The answer of `/nodes/<node>/qemu/<vmid>/pending`: what is in effect, and what waits for the next cold start."""
+    values, waiting = {}, {}
     for row in rows(answer):
+        key = text(row, "key")
+        if "value" in row:
+            values[key] = text(row, "value")
         if "pending" in row:
-            waiting[text(row, "key")] = text(row, "pending")
+            waiting[key] = text(row, "pending")
         elif text(row, "delete", "0") != "0":
-            waiting[text(row, "key")] = ""
-    return waiting
+            waiting[key] = ""
+    digest = values.pop("digest", "")
+    return VmPending(config=VmConfig(values=values, digest=digest), waiting=waiting)
+
+
+def vm_power(answer: object) -> VmPower:
+    """The answer of `/nodes/<node>/qemu/<vmid>/status/current`."""
+    row = fields(answer)
+    ha = row.get("ha")
+    managed = isinstance(ha, Mapping) and text(ha, "managed", "0") == "1"
+    return VmPower(
+        status=text(row, "status"),
+        detail=sanitise(text(row, "qmpstatus", "")),
+        uptime_s=number(row, "uptime", 0),
+        agent=text(row, "agent", "0") == "1",
+        lock=sanitise(text(row, "lock", "")),
+        ha=sanitise(text(ha, "state", "managed")) if managed and isinstance(ha, Mapping) else "",
+    )
+
+
+def agent_result(answer: object) -> AgentResult | None:
+    """The answer of the guest agent's `exec-status`, None while the command runs."""
+    row = fields(answer)
+    if text(row, "exited", "0") != "1":
+        return None
+    return AgentResult(
+        exit_status=number(row, "exitcode", 0) or number(row, "signal", 0) + 128 * ("signal" in row),
+        stdout=text(row, "out-data", ""),
+        stderr=text(row, "err-data", ""),
+    )
 
 
 def interfaces(answer: object) -> tuple[Interface, ...]:

@@ -17,15 +17,38 @@ from pvenix.engine.ports.guest import (
     bytes_in,
 )
 from pvenix.engine.ports.output import OutputSink
-from pvenix.engine.ports.pve import Interface, NewVm, NodeState, Pve, StorageState, TaskResult, VmConfig, VmState
+from pvenix.engine.ports.pve import AgentPort, ClusterPort, Pve, VmPort
+from pvenix.engine.ports.pve_values import (
+    AgentResult,
+    BackupJob,
+    Interface,
+    NewVm,
+    NodeState,
+    Quorum,
+    ReplicationJob,
+    Resources,
+    StorageState,
+    TaskResult,
+    TaskState,
+    VmConfig,
+    VmPending,
+    VmPower,
+    VmSnapshot,
+    VmState,
+    Volume,
+)
 from pvenix.engine.ports.record import Clock, Entry, Journal
 from pvenix.engine.ports.repo import Branch, Commit, FileChange, Repo
 
 __all__ = [
     "KEY_CHANGED",
     "KEY_REFUSED",
+    "AgentPort",
+    "AgentResult",
+    "BackupJob",
     "Branch",
     "Clock",
+    "ClusterPort",
     "CommandResult",
     "Commit",
     "End",
@@ -39,11 +62,20 @@ __all__ = [
     "NodeState",
     "OutputSink",
     "Pve",
+    "Quorum",
+    "ReplicationJob",
     "Repo",
+    "Resources",
     "StorageState",
     "Target",
     "TaskResult",
+    "TaskState",
     "VmConfig",
+    "VmPending",
+    "VmPort",
+    "VmPower",
+    "VmSnapshot",
     "VmState",
+    "Volume",
     "bytes_in",
 ]

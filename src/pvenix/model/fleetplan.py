@@ -1,0 +1,169 @@
+"""What `pvenix plan` found: for each host what the inventory wants, what was recorded and what Proxmox has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pvenix.model.findings import Finding
+
+
+class FieldState(StrEnum):
+    """How what is wanted, what was recorded at the last apply and what is there compare."""
+
+    EQUAL = "equal"
+    PENDING = "pending"
+    """Written already, and in effect after the next cold start."""
+    DRIFT = "drift"
+    """Somebody changed it at Proxmox since the last apply."""
+    CHANGE = "change"
+    """The inventory changed since the last apply, or nothing was ever recorded."""
+    CONFLICT = "conflict"
+    """Both changed, to different values."""
+    UNMANAGED = "unmanaged"
+    """Proxmox has a value and the inventory says nothing of it."""
+
+    @property
+    def differs(self) -> bool:
+        """True when an apply would write the field."""
+        return self in (FieldState.DRIFT, FieldState.CHANGE, FieldState.CONFLICT)
+
+
+class Effect(StrEnum):
+    """What it takes to bring a field about, from the least to the most."""
+
+    LIVE = "live"
+    REBOOT = "reboot"
+    OFFLINE = "offline"
+    """The VM has to be off while it is written."""
+    MOVE = "move"
+    """A disk goes to another storage, or the VM to another node."""
+    RECREATE = "recreate"
+    """Only another VM would have it: never done by an apply."""
+    REFUSE = "refuse"
+
+
+class Action(StrEnum):
+    """What an apply would do to a host."""
+
+    NONE = "none"
+    ADD = "add"
+    CHANGE = "change"
+    DESTROY = "destroy"
+    REFUSE = "refuse"
+    """Something is wrong, so nothing would be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPlan:
+    """One field of one host."""
+
+    field: str
+    """As the inventory spells it, such as `memory` or `proxmox.disks.scsi1.size`."""
+    key: str
+    """Proxmox' option, such as `memory` or `scsi1`."""
+    state: FieldState
+    effect: Effect
+    desired: str = ""
+    recorded: str = ""
+    actual: str = ""
+    where: str = ""
+    """`file:line:column` of the layer that decides the field, empty for a built-in default."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPlan:
+    """One host: what was seen, and what would be done."""
+
+    host: str
+    action: Action
+    vmid: int = 0
+    node: str = ""
+    uuid: str = ""
+    digest: str = ""
+    """Of the VM's configuration as it was read; a write with an old one is refused by Proxmox."""
+    power: str = ""
+    fields: tuple[FieldPlan, ...] = ()
+    """Without those that are equal."""
+    equal: int = 0
+    """How many fields are as they should be."""
+    steps: tuple[str, ...] = ()
+    """What an apply would do, in words and in order."""
+    decision: Mapping[str, str] = field(default_factory=dict)
+    """What the steps of an apply are bound to: node, vmid, storage, route."""
+    findings: tuple[Finding, ...] = ()
+    """Why it cannot be done, or what to know before."""
+
+    @property
+    def effect(self) -> Effect | None:
+        """The heaviest effect of the fields that differ."""
+        order = list(Effect)
+        return max((one.effect for one in self.fields if one.state.differs), key=order.index, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """A plan for some hosts, good as long as nothing that it was made from changes."""
+
+    fleet: str
+    """The fleet's name."""
+    commit: str
+    """Of the checkout that the inventory was read from; empty when it is no repository."""
+    inventory: str
+    """SHA-256 over what the inventory says of the planned hosts, `--set` included."""
+    made_at: str
+    """UTC, ISO 8601."""
+    limit: str
+    extra: Mapping[str, bool | int | str] = field(default_factory=dict)
+    hosts: tuple[HostPlan, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What concerns no single host."""
+
+    def count(self, action: Action) -> int:
+        """How many hosts the action awaits."""
+        return sum(host.action is action for host in self.hosts)
+
+    @property
+    def changes(self) -> bool:
+        """True when an apply would do anything."""
+        return any(host.action in (Action.ADD, Action.CHANGE, Action.DESTROY) for host in self.hosts)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON document that `from_json` reads back."""
+        return {
+            "schema": "pvenix/plan/v1",
+            **asdict(self),
+            "summary": {str(action): self.count(action) for action in Action},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FleetPlan:
+        """The plan that `to_json` wrote.
+
+        Raises: KeyError, TypeError, ValueError when the document is not one.
+        """
+        if data["schema"] != "pvenix/plan/v1":
+            raise ValueError(f"schema {data['schema']!r}")
+        values = {key: value for key, value in data.items() if key not in ("schema", "summary")}
+        values["hosts"] = tuple(_host(host) for host in values["hosts"])
+        values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
+        return cls(**values)
+
+
+def _host(data: Mapping[str, Any]) -> HostPlan:
+    fields = tuple(
+        FieldPlan(**{**one, "state": FieldState(one["state"]), "effect": Effect(one["effect"])})
+        for one in data["fields"]
+    )
+    return HostPlan(
+        **{
+            **data,
+            "action": Action(data["action"]),
+            "fields": fields,
+            "steps": tuple(data["steps"]),
+            "findings": tuple(Finding(**finding) for finding in data["findings"]),
+        }
+    )
