@@ -43,12 +43,14 @@ class Execution:
         default_factory=lambda: {kind: asyncio.Semaphore(limit) for kind, limit in LIMITS.items()}
     )
     facts: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    """What each host's steps found, across plays."""
+    """What each host's steps found, across plays; at first what the plan decided."""
     forks: asyncio.Semaphore = field(init=False)
     """The most hosts at once."""
 
     def __post_init__(self) -> None:
         self.forks = asyncio.Semaphore(max(1, self.plan.forks))
+        for host, decided in self.plan.decisions.items():
+            self.facts[host] |= decided
 
 
 def step_id(play: int, number: int, task: Task) -> str:

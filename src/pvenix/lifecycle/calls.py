@@ -5,7 +5,7 @@ A verb makes its calls in one place, from which `commands` takes the words and `
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -52,11 +52,12 @@ class VmCalls:
             return cls(pve, found.node, found.vmid)
         return cls(pve, NodeName(facts.get("node", "<node>")), Vmid(int(facts.get("vmid", "0"))))
 
-    def configure(self, values: Mapping[str, str], *, digest: str = "") -> Call[None]:
-        """Write `values`; `digest` refuses when somebody wrote in between."""
+    def configure(self, values: Mapping[str, str], *, delete: Sequence[str] = (), digest: str = "") -> Call[None]:
+        """Write `values` and take `delete` out; `digest` refuses when somebody wrote in between."""
+        words = dict(sorted(values.items())) | ({"delete": ",".join(delete)} if delete else {})
         return self._call(
-            f"PUT {self.path}/config {_pairs(dict(sorted(values.items())))}",
-            lambda: self._pve.set_config(self._node, self._vmid, values, digest=digest),
+            f"PUT {self.path}/config {_pairs(words)}",
+            lambda: self._pve.set_config(self._node, self._vmid, values, delete=delete, digest=digest),
         )
 
     def resize(self, disk: str, gib: int) -> Call[str]:
@@ -65,6 +66,25 @@ class VmCalls:
             f"PUT {self.path}/resize disk={disk} size={gib}G",
             lambda: self._pve.resize(self._node, self._vmid, disk, gib),
         )
+
+    def move_disk(self, disk: str, storage: str, *, digest: str = "") -> Call[str]:
+        """Copy `disk` to `storage` and use the copy; gives a UPID."""
+        return self._call(
+            f"POST {self.path}/move_disk disk={disk} storage={storage}",
+            lambda: self._pve.move_disk(self._node, self._vmid, disk, storage, digest=digest),
+        )
+
+    def migrate(self, target: NodeName, *, online: bool, local_disks: bool) -> Call[str]:
+        """Move the VM to another node; gives a UPID."""
+        flags = (" online=1" if online else "") + (" with-local-disks=1" if local_disks and online else "")
+        return self._call(
+            f"POST {self.path}/migrate target={target}{flags}",
+            lambda: self._pve.migrate(self._node, self._vmid, target, online=online, local_disks=local_disks),
+        )
+
+    def make_template(self) -> Call[str]:
+        """Make the stopped VM a template, for good; gives a UPID."""
+        return self._call(f"POST {self.path}/template", lambda: self._pve.make_template(self._node, self._vmid))
 
     def regenerate_cloudinit(self) -> Call[None]:
         """Write the cloud-init drive anew."""
@@ -77,6 +97,45 @@ class VmCalls:
     def stop(self) -> Call[str]:
         """Cut the VM's power; gives a UPID."""
         return self._call(f"POST {self.path}/status/stop", lambda: self._pve.stop(self._node, self._vmid))
+
+    def shutdown(self, *, timeout_s: int) -> Call[str]:
+        """Ask the guest to power off; gives a UPID."""
+        return self._call(
+            f"POST {self.path}/status/shutdown timeout={timeout_s}",
+            lambda: self._pve.shutdown(self._node, self._vmid, timeout_s=timeout_s),
+        )
+
+    def reset(self) -> Call[str]:
+        """Press the reset button; gives a UPID."""
+        return self._call(f"POST {self.path}/status/reset", lambda: self._pve.reset(self._node, self._vmid))
+
+    def take_snapshot(self, name: str, *, description: str, memory: bool) -> Call[str]:
+        """Take a snapshot; gives a UPID."""
+        return self._call(
+            f"POST {self.path}/snapshot snapname={name} vmstate={int(memory)} description={description!r}",
+            lambda: self._pve.take_snapshot(self._node, self._vmid, name, description=description, memory=memory),
+        )
+
+    def roll_back(self, snapshot: str) -> Call[str]:
+        """Put the VM back to a snapshot; gives a UPID."""
+        return self._call(
+            f"POST {self.path}/snapshot/{snapshot}/rollback",
+            lambda: self._pve.roll_back(self._node, self._vmid, snapshot),
+        )
+
+    def delete_snapshot(self, snapshot: str) -> Call[str]:
+        """Merge a snapshot away; gives a UPID."""
+        return self._call(
+            f"DELETE {self.path}/snapshot/{snapshot}",
+            lambda: self._pve.delete_snapshot(self._node, self._vmid, snapshot),
+        )
+
+    def back_up(self, storage: str, *, notes: str) -> Call[str]:
+        """Back the VM up while it runs; gives a UPID."""
+        return self._call(
+            f"POST /nodes/{self._node}/vzdump vmid={self._vmid} storage={storage} mode=snapshot",
+            lambda: self._pve.back_up(self._node, self._vmid, storage, notes=notes),
+        )
 
     def destroy(self) -> Call[str]:
         """Destroy the VM with its disks; gives a UPID."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
-from pvenix.engine.ports import Clock, Pve, Resources, VmState
+from pvenix.engine.ports import BackupJob, Clock, Pve, Resources, VmState
 from pvenix.model.names import NodeName, Vmid
 
 _AGE_S = 1.0
+_SLOW_AGE_S = 60.0
+"""What people change by hand and seldom: networks, mappings, pools, jobs."""
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +46,8 @@ class Survey:
         self._resources = Resources(nodes=(), vms=(), storages=())
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
+        self._known: dict[str, tuple[float, object]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def resources(self) -> Resources:
         """Nodes, VMs and storages, read at most a second ago; Proxmox' own figures lag by ten."""
@@ -56,5 +62,37 @@ class Survey:
         return (await self.resources()).vms
 
     def outdated(self) -> None:
-        """Forget what was read, as after a VM was made or destroyed."""
+        """Forget the VMs that were read, as after one was made or destroyed."""
         self._read_at = float("-inf")
+
+    async def bridges(self, node: NodeName) -> tuple[str, ...]:
+        """Bridges and virtual networks of `node` that the token may see."""
+        return await self._seldom(f"bridges of {node}", lambda: self._pve.bridges(node))
+
+    async def pci_mappings(self) -> Mapping[str, frozenset[NodeName]]:
+        """The nodes of each PCI mapping that the token may see."""
+        return await self._seldom("mappings", self._pve.pci_mappings)
+
+    async def pools(self) -> tuple[str, ...]:
+        """Resource pools that the token may see."""
+        return await self._seldom("pools", self._pve.pools)
+
+    async def backup_jobs(self) -> tuple[BackupJob, ...]:
+        """The scheduled backup jobs.
+
+        Raises: Refused when the token lacks Sys.Audit on `/`.
+        """
+        return await self._seldom("backup jobs", self._pve.backup_jobs)
+
+    async def permissions(self) -> Mapping[str, Mapping[str, int]]:
+        """Privileges of the token by path."""
+        return await self._seldom("permissions", self._pve.permissions)
+
+    async def _seldom(self, what: str, read: Callable[[], Awaitable[T]]) -> T:
+        """What was read at most a minute ago; the hosts of a run ask once for all."""
+        async with self._locks.setdefault(what, asyncio.Lock()):
+            known = self._known.get(what)
+            if known is None or self._clock.monotonic() - known[0] > _SLOW_AGE_S:
+                known = self._clock.monotonic(), await read()
+                self._known[what] = known
+            return cast("T", known[1])

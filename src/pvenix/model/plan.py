@@ -59,6 +59,8 @@ class RunPlan:
     extra: dict[str, ArgValue] = field(default_factory=dict)
     """`--set` values; those of `-e` are in the tasks' arguments."""
     operator: str = ""
+    decisions: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By host what an applied plan has decided, such as node and VM id; the host's steps begin with it as facts."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -78,6 +80,7 @@ class RunPlan:
             "forks": self.forks,
             "extra": dict(self.extra),
             "operator": self.operator,
+            "decisions": self.decisions,
             "plays": [_play_to_json(play) for play in self.plays],
         }
 
@@ -98,6 +101,7 @@ class RunPlan:
             forks=data["forks"],
             extra=data["extra"],
             operator=data["operator"],
+            decisions=data.get("decisions", {}),  # an earlier version wrote none
         )
 
 
