@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,9 +36,20 @@ class Found:
 class OwnVms:
     """Finds the VMs of a fleet's hosts, and no other."""
 
-    def __init__(self, *, fleet: Fleet, pve: Pve, survey: Survey, clock: Clock, trust: TrustStore) -> None:
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        pve: Pve,
+        survey: Survey,
+        clock: Clock,
+        trust: TrustStore,
+        read: Callable[[NodeName, Vmid], Awaitable[VmConfig | None]] | None = None,
+    ) -> None:
+        """`read` gives a VM's configuration in another way than `Pve.config`, as from what was read already."""
         self._fleet = fleet
         self._pve = pve
+        self._config = read or pve.config
         self._survey = survey
         self._clock = clock
         self._trust = trust
@@ -55,7 +66,7 @@ class OwnVms:
         declared = self._fleet.hosts[name].machine.proxmox.vmid
         if facts and {"node", "vmid"} <= facts.keys():
             node, vmid = node_name(facts["node"]), vm_id(facts["vmid"])
-            config = await self._pve.config(node, vmid)
+            config = await self._config(node, vmid)
             if config is not None and self._is_of(name, config, declared=vmid == declared):
                 return Found(node=node, vmid=vmid, config=config)
         found, silent = await self._search(name, declared)
@@ -73,13 +84,20 @@ class OwnVms:
         found = await self.find(name, facts)
         if found is not None:
             return found
-        proxmox = self._fleet.hosts[name].machine.proxmox
-        if not _may_see(
-            await self._pve.permissions(), proxmox.pool, {str(proxmox.vmid), (facts or {}).get("vmid", "")}
-        ):
-            raise _blind(name, proxmox.pool)
+        self.refuse_blind(name, await self._pve.permissions(), facts)
         self._survey.outdated()  # the right may have come back since that list
         return await self.find(name, facts)
+
+    def refuse_blind(
+        self, name: str, granted: Mapping[str, Mapping[str, int]], facts: Mapping[str, str] | None = None
+    ) -> None:
+        """Return when a token with the rights `granted` would see the host's VM.
+
+        Raises: Refused when it may not.
+        """
+        proxmox = self._fleet.hosts[name].machine.proxmox
+        if not _may_see(granted, proxmox.pool, {str(proxmox.vmid), (facts or {}).get("vmid", "")}):
+            raise _blind(name, proxmox.pool)
 
     async def _search(self, name: str, declared: int) -> tuple[list[Found], Unreachable | None]:
         """The VMs that are the host's, only the declared one if it is; and why the search may have missed one."""
@@ -110,7 +128,7 @@ class OwnVms:
         Raises: Unreachable when it stays listed without one.
         """
         for _ in range(_MOVING_TRIES):
-            config = await self._pve.config(vm.node, vm.vmid)
+            config = await self._config(vm.node, vm.vmid)
             if config is not None:
                 return Found(node=vm.node, vmid=vm.vmid, config=config)
             await self._clock.sleep(_MOVING_PAUSE_S)

@@ -11,6 +11,7 @@ from pvenix.engine.ports import BackupJob, Clock, Pve, Resources, VmState
 from pvenix.model.names import NodeName, Vmid
 
 _AGE_S = 1.0
+_HELD_AGE_S = 1e9
 _SLOW_AGE_S = 60.0
 """What people change by hand and seldom: networks, mappings, pools, jobs."""
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Survey:
     def __init__(self, pve: Pve, clock: Clock) -> None:
         self._pve = pve
         self._clock = clock
+        self._age_s = _AGE_S
         self._resources = Resources(nodes=(), vms=(), storages=())
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -52,7 +54,7 @@ class Survey:
     async def resources(self) -> Resources:
         """Nodes, VMs and storages, read at most a second ago; Proxmox' own figures lag by ten."""
         async with self._lock:
-            if self._clock.monotonic() - self._read_at > _AGE_S:
+            if self._clock.monotonic() - self._read_at > self._age_s:
                 self._resources = await self._pve.resources()
                 self._read_at = self._clock.monotonic()
             return self._resources
@@ -60,6 +62,10 @@ class Survey:
     async def vms(self) -> tuple[VmState, ...]:
         """Every VM of the cluster that the token may see."""
         return (await self.resources()).vms
+
+    def hold(self) -> None:
+        """Keep what is read next for good: a plan is one picture of the cluster."""
+        self._age_s = _HELD_AGE_S
 
     def outdated(self) -> None:
         """Forget the VMs that were read, as after one was made or destroyed."""
