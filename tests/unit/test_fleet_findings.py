@@ -133,15 +133,54 @@ WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
         ],
     ),
     "what is planned": (
-        host("{install: iso, nix: {build: cache}, network: [{zone: mgmt}], secrets: {a: {sops: {file: x}}}}"),
+        host("{install: image, nix: {build: cache}, secrets: {a: {sops: {file: x}}}}"),
         [
-            "hosts.yaml:4:26: error[PVX0112]: `machine.install`: install: iso is planned, not built yet",
+            "hosts.yaml:4:26: error[PVX0112]: `machine.install`: install: image is planned, not built yet",
             (
-                "hosts.yaml:4:44: error[PVX0112]: `machine.nix.build`: building on 'cache' instead of `self` "
+                "hosts.yaml:4:46: error[PVX0112]: `machine.nix.build`: building on 'cache' instead of `self` "
                 "is planned, not built yet"
             ),
-            "hosts.yaml:4:61: error[PVX0112]: `machine.network`: more than one network card is planned, not built yet",
-            "hosts.yaml:4:90: error[PVX0112]: `machine.secrets.a`: a secret from sops is planned, not built yet",
+            "hosts.yaml:4:67: error[PVX0112]: `machine.secrets.a`: a secret from sops is planned, not built yet",
+        ],
+    ),
+    "cards that are no maps": (
+        host("{network: [lan], nics: []}"),
+        [
+            (
+                "hosts.yaml:4:26: error[PVX0105]: `machine.network`: must be a map, or a list of maps without "
+                "`nics` beside it"
+            )
+        ],
+    ),
+    "an unknown field of a further card": (
+        host("{network: [{zone: mgmt}, {zone: mgmt, vlam: 5}]}"),
+        ["hosts.yaml:4:54: error[PVX0104]: unknown key `machine.nics.0.vlam` | did you mean `vlan`?"],
+    ),
+    "an ISO image that is neither there nor to be fetched": (
+        host("{install: iso, iso: {url: https://nixos.org/a.iso}}"),
+        [
+            (
+                "hosts.yaml:4:36: error[PVX0105]: `machine.iso`: must be {volume: STORAGE:iso/NAME.iso}, "
+                "or {url, sha256, storage} for one to download"
+            )
+        ],
+    ),
+    "an installation without an image": (
+        host("{install: iso}"),
+        [
+            (
+                "hosts.yaml:4:26: error[PVX0106]: `install: iso` needs an image to boot from | "
+                "add `iso: {volume: local:iso/NAME.iso}`, or {url, sha256, storage}"
+            )
+        ],
+    ),
+    "an image that nothing boots": (
+        host("{iso: {volume: local:iso/a.iso}}"),
+        [
+            (
+                "hosts.yaml:4:22: error[PVX0105]: `iso` is only used with `install: iso` | "
+                "add `install: iso`, or remove it"
+            )
         ],
     ),
     "the same VM id, address and MAC": (

@@ -56,6 +56,55 @@ def test_null_takes_a_field_back_to_the_built_in_value(tmp_path: Path) -> None:
     assert (fleet.host("a1").machine.proxmox.pool, fleet.host("a2").machine.proxmox.pool) == ("", "x")
 
 
+def test_a_list_of_cards_is_the_first_one_and_further_ones(tmp_path: Path) -> None:
+    fleet = load(
+        tmp_path,
+        hosts="all: {hosts: {a1: {machine: {network: [{zone: mgmt, address: 10.0.0.9/24}, {zone: mgmt, vlan: 7}]}}}}",
+    )
+    machine = fleet.host("a1").machine
+    assert [(card.bridge, card.vlan, card.address) for card in machine.cards] == [
+        ("lan", 5, "10.0.0.9/24"),
+        ("lan", 7, "dhcp"),
+    ]
+    assert (machine.network.gateway, machine.nics[0].gateway) == ("10.0.0.1", "")
+
+
+def test_a_list_of_one_card_takes_away_the_further_ones_of_a_group(tmp_path: Path) -> None:
+    fleet = load(
+        tmp_path,
+        group_vars__core="machine: {nics: [{bridge: dmz}]}",
+        host_vars__a1="machine: {network: [{mtu: 1400}]}",
+    )
+    assert fleet.host("a1").machine.nics == ()
+    assert [card.bridge for card in fleet.host("a2").machine.nics] == ["dmz"]
+
+
+def test_a_host_knows_what_its_files_declare(tmp_path: Path) -> None:
+    declared = load(tmp_path, host_vars__a1="machine: {proxmox: {pool: x}}").host("a1").declared
+    assert {"cores", "proxmox.pool", "proxmox.storage"} <= declared
+    assert not {"proxmox.onboot", "proxmox.protect", "network.address"} & declared
+
+
+def test_a_field_is_found_where_it_is_written(tmp_path: Path) -> None:
+    fleet = load(tmp_path, host_vars__a1="machine:\n  proxmox: {disks: [{slot: scsi1, size: 4G}]}\n")
+
+    def place(*path: str | int) -> tuple[str, int, int]:
+        node = fleet.place("a1", *path)
+        return node.file, node.line, node.column
+
+    assert place("proxmox", "disks", 0, "size") == ("inventory/host_vars/a1.yaml", 2, 41)
+    assert place("proxmox", "disks", 0, "storage") == ("inventory/host_vars/a1.yaml", 2, 21)
+    assert place("network", "address") == ("inventory/hosts.yaml", 5, 9)
+
+
+def test_several_ranges_of_vm_ids_are_used_one_after_the_other(tmp_path: Path) -> None:
+    several = SITE.replace("range: [200, 499], step: 10", "range: [[200, 210], [600, 605]], step: 5")
+    policy = load(tmp_path, site=several).site.clusters["lab"].vmid
+    assert list(policy.ids()) == [200, 205, 210, 600, 605]
+    assert policy.allows(604)
+    assert not policy.allows(300)
+
+
 def test_a_class_gives_sizes_and_display(tmp_path: Path) -> None:
     machine = load(tmp_path, host_vars__a1="machine: {class: gpu, cores: 6}").host("a1").machine
     assert (machine.cores, machine.memory_mib, machine.hardware.display) == (6, 32768, "none")

@@ -114,7 +114,7 @@ def test_an_id_is_free_everywhere_and_the_first_such_of_the_range(
     site = world(
         host(),
         *others,
-        policy=VmidPolicy(first=200, last=220, step=step, reserve=tuple(reserve)),
+        policy=VmidPolicy(ranges=((200, 220),), step=step, reserve=tuple(reserve)),
         promised={f"p{number}": Vmid(number) for number in promised},
     )
     free = [number for number in range(200, 221, step) if number not in running | listed | promised | reserve]
@@ -132,5 +132,5 @@ def test_the_inventory_s_id_is_taken_as_it_is() -> None:
 
 
 def test_a_host_s_own_promise_does_not_stand_in_its_way() -> None:
-    site = world(host(), policy=VmidPolicy(first=200, last=200), promised={"dns01": Vmid(200)})
+    site = world(host(), policy=VmidPolicy(ranges=((200, 200),)), promised={"dns01": Vmid(200)})
     assert choose_vmid(site, host(), ()) == 200

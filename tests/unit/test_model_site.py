@@ -9,7 +9,7 @@ from pvenix.model.site import HealthCheck, HealthKind, VmidPolicy
 
 @pytest.mark.parametrize(("vmid", "allowed"), [(200, True), (499, True), (130, True), (199, False), (500, False)])
 def test_a_vm_id_is_allowed_in_the_range_or_when_reserved(vmid: int, allowed: bool) -> None:
-    assert VmidPolicy(first=200, last=499, reserve=(130,)).allows(vmid) is allowed
+    assert VmidPolicy(ranges=((200, 499),), reserve=(130,)).allows(vmid) is allowed
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ class Claims:
             *self._mac(name, machine),
             *self._self(name, machine),
             *self._needs(machine),
+            *_install(machine),
         ]
 
     def _references(self, key: Node, machine: Node) -> Iterator[Finding]:
@@ -139,9 +140,11 @@ class Claims:
         scope = str(cluster.value)
         yield from self._claim("vmid", scope, str(node.value), name, node)
         policy = self._tree.get("clusters", scope, "vmid")
-        first, last, reserve = _vmid_policy(policy)
-        if policy is not None and not first <= node.value <= last and node.value not in reserve:
-            what = f"VM id {node.value} is outside the range {first} to {last} of cluster `{scope}`"
+        spans, reserve = _vmid_policy(policy)
+        inside = any(first <= node.value <= last for first, last in spans)
+        if policy is not None and not inside and node.value not in reserve:
+            shown = ", ".join(f"{first} to {last}" for first, last in spans)
+            what = f"VM id {node.value} is outside the range {shown} of cluster `{scope}`"
             yield node.finding(codes.VALUE, what, "take one of the range, or add it to `reserve` in site.yaml")
 
     def _address(self, name: str, machine: Node) -> Iterator[Finding]:
@@ -198,15 +201,26 @@ class Claims:
                 yield item.finding(codes.NEEDS, what, "give it more `memory`, or a larger class", warning=True)
 
 
-def _vmid_policy(node: Node | None) -> tuple[int, int, list[Any]]:
+def _install(machine: Node) -> Iterator[Finding]:
+    install, iso = machine.get("install"), machine.get("iso")
+    if install is not None and install.value == "iso" and iso is None:
+        hint = "add `iso: {volume: local:iso/NAME.iso}`, or {url, sha256, storage}"
+        yield install.finding(codes.MISSING, "`install: iso` needs an image to boot from", hint)
+    elif iso is not None and (install is None or install.value != "iso"):
+        yield iso.finding(codes.VALUE, "`iso` is only used with `install: iso`", "add `install: iso`, or remove it")
+
+
+def _vmid_policy(node: Node | None) -> tuple[list[tuple[int, int]], list[Any]]:
     plain = node.plain() if node is not None and node.kind == Kind.MAP else {}
     match plain.get("range"):
         case [int(first), int(last)]:
-            pass
+            spans = [(first, last)]
+        case [*many] if many and all(isinstance(one, list) and len(one) == 2 for one in many):
+            spans = [(first, last) for first, last in many]
         case _:
-            first, last = 100, 999_999_999
+            spans = [(100, 999_999_999)]
     reserve = plain.get("reserve")
-    return first, last, reserve if isinstance(reserve, list) else []
+    return spans, reserve if isinstance(reserve, list) else []
 
 
 def _fits(

@@ -251,6 +251,11 @@ Endpoint = Annotated[
     str, _pattern(r"https://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?/?", "https://host:port")
 ]
 HttpUrl = Annotated[str, _pattern(r"https?://[^\s]+", "an http or https address")]
+IsoVolume = Annotated[
+    str, _pattern(r"[A-Za-z][A-Za-z0-9_.-]*:iso/[^/\s,]+\.(?:iso|img)", "a volume, such as local:iso/nixos.iso")
+]
+IsoUrl = Annotated[str, _pattern(r"https?://[^\s,]+/[^/\s,?#]+\.(?:iso|img)", "the https address of an .iso file")]
+Sha256 = Annotated[str, _pattern(r"[0-9a-f]{64}", "a SHA-256 sum: 64 small hex digits")]
 GitUrl = Annotated[str, _pattern(r"(?:ssh|https|file)://[^\s]+|/[^\s]*", "a ssh://, https:// or file:// address")]
 TokenId = Annotated[
     str, AfterValidator(_no_token), _pattern(r"[^\s!@:=]+@[A-Za-z][\w.-]*![A-Za-z][\w.-]*", "user@realm!name")

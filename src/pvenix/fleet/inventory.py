@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pvenix.fleet import codes, ranges
-from pvenix.fleet.layers import Layer
+from pvenix.fleet.layers import Layer, machine_layer
 from pvenix.fleet.members import Group, Inventory, Listed
 from pvenix.fleet.node import Kind, Node
 from pvenix.fleet.root import shown
@@ -144,7 +144,7 @@ def _machine_layer(inventory: Inventory, variables: Node, name: str) -> Iterator
                 )
             )
     elif entry.value.kind == Kind.MAP:
-        yield Layer(name=name, node=entry.value)
+        yield machine_layer(name, entry.value)
     elif not entry.value.is_null:
         inventory.findings.append(entry.value.finding(codes.VALUE, "`machine` must be a map", "such as {class: small}"))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pvenix.fleet.node import Entry, Kind, Node
+from pvenix.fleet.node import Entry, Kind, Node, map_node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,19 @@ class Layer:
     name: str
     """In words: `built-in`, `class small`, `group core`, `group_vars core`, `host`, `host_vars`, `--set`, …"""
     node: Node
+
+
+def machine_layer(name: str, node: Node) -> Layer:
+    """A layer of machine fields as written; a `network` that is a list becomes the first card and `nics`."""
+    network = node.entries.get("network")
+    if network is None or "nics" in node.entries or not network.value.items:
+        return Layer(name=name, node=node)
+    first, *rest = network.value.items
+    further = Node(
+        kind=Kind.SEQ, file=network.value.file, line=network.value.line, column=network.value.column, items=rest
+    )
+    entries = {**node.entries, "network": Entry(network.key, first), "nics": Entry(network.key, further)}
+    return Layer(name=name, node=map_node(entries, node))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +117,11 @@ def explain(layers: Sequence[Layer]) -> tuple[Explained, ...]:
             said.setdefault(field, []).append(origin)
     merged = merge(layers)
     return tuple(_explained(field, node.plain(), said.get(field, [])) for field, node, _ in _leaves(merged, ""))
+
+
+def declared(merged: Node) -> frozenset[str]:
+    """The fields of merged layers that are not built-in, dotted; a list is one field."""
+    return frozenset(field for field, node, _ in _leaves(merged, "") if node.file != _EMPTY.file)
 
 
 def _explained(field: str, value: Any, said: Sequence[Origin]) -> Explained:

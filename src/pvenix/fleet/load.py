@@ -11,7 +11,7 @@ from pvenix.fleet import codes
 from pvenix.fleet.inventory import load_inventory
 from pvenix.fleet.layers import Explained, Layer, explain
 from pvenix.fleet.members import Inventory
-from pvenix.fleet.node import Node
+from pvenix.fleet.node import Node, descend
 from pvenix.fleet.root import FOLDER, shown
 from pvenix.fleet.stack import Stack
 from pvenix.fleet.yaml import read
@@ -41,6 +41,8 @@ class Fleet:
     layers: Callable[[str], Sequence[Layer]] = field(repr=False)
     """The layers of a host, low to high."""
     universe: Universe = field(repr=False)
+    merged: Callable[[str], Node] = field(repr=False)
+    """The fields of a host, all layers on each other, each value with its place."""
 
     def host(self, name: str) -> Host:
         """The host called `name`. Raises: UsageError with the nearest name when there is none."""
@@ -72,6 +74,18 @@ class Fleet:
             hint = did_you_mean(wanted, [one.field for one in fields])
             raise UsageError(f"nothing sets `{wanted[:80]}` of {host}", hint=hint)
         return found
+
+    def place(self, host: str, *path: str | int) -> Node:
+        """Where a field of a host is written, or the nearest field above it; the host's own line for built-in values.
+
+        `path` are keys and indexes below `machine`, such as `proxmox`, `disks`, 0, `storage`.
+        Raises: UsageError when there is no such host.
+        """
+        found = self.host(host)
+        node = descend(self.merged(host), path)
+        if node.file != "built-in":
+            return node
+        return Node(kind=node.kind, file=found.file, line=found.line, column=found.column, value=node.value)
 
     def health(self, host: str) -> tuple[HealthCheck, ...]:
         """The health checks of a host: those of its roles in order, then its own, each once."""
@@ -114,6 +128,7 @@ def load_fleet(root: Path, *, inventory: Path | None = None, overrides: Mapping[
         findings=tuple(findings),
         files=(shown(site_file, root), *listed.files),
         layers=stack.layers,
+        merged=stack.merged,
         universe=_universe(listed, hosts),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +92,20 @@ class Entry:
 
     key: Node
     value: Node
+
+
+def descend(node: Node, path: Iterable[str | int]) -> Node:
+    """The node at the end of `path`, or the last one on the way to it."""
+    for part in path:
+        if isinstance(part, int):
+            if part >= len(node.items):
+                return node
+            node = node.items[part]
+        elif part in node.entries:
+            node = node.entries[part].value
+        else:
+            return node
+    return node
 
 
 def map_node(entries: dict[str, Entry], at: Node) -> Node:

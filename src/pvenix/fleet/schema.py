@@ -139,9 +139,9 @@ class HardwareMap(TypedDict, total=False):
     ostype: f.Text
 
 
-def _one_card(value: Any) -> Any:
+def _first_card(value: Any) -> Any:
     if isinstance(value, list):
-        raise f.planned("more than one network card")
+        raise ValueError("must be a map, or a list of maps without `nics` beside it")  # noqa: TRY004, pydantic wants it
     return value
 
 
@@ -163,6 +163,9 @@ class NetworkMap(TypedDict, total=False):
     firewall: bool
     trunks: f.many(f.Vlan)  # type: ignore[valid-type]
     prefer: Literal["v4", "v6", "any"]
+
+
+Card = Annotated[NetworkMap, f.build(host.Network)]
 
 
 class BootstrapMap(TypedDict, total=False):
@@ -234,8 +237,24 @@ class BackupMap(TypedDict, total=False):
     before_destroy: bool
 
 
-def _only_clone(value: host.Install) -> host.Install:
-    if value is not host.Install.CLONE:
+class IsoMap(TypedDict, total=False):
+    """`iso`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    volume: f.IsoVolume
+    url: f.IsoUrl
+    sha256: f.Sha256
+    storage: f.Storage
+
+
+def _one_source(value: dict[str, Any]) -> host.Iso:
+    if set(value) not in ({"volume"}, {"url", "sha256", "storage"}):
+        raise ValueError("must be {volume: STORAGE:iso/NAME.iso}, or {url, sha256, storage} for one to download")
+    return host.Iso(**value)
+
+
+def _built(value: host.Install) -> host.Install:
+    if value in (host.Install.ANYWHERE, host.Install.IMAGE):
         raise f.planned(f"install: {value}")
     return value
 
@@ -256,8 +275,10 @@ class MachineMap(TypedDict, total=False):
     proxmox: Annotated[ProxmoxMap, f.build(host.Proxmox)]
     hardware: Annotated[HardwareMap, f.build(host.Hardware)]
     template: f.Key
-    install: Annotated[host.Install, Field(strict=False), AfterValidator(_only_clone)]
-    network: Annotated[NetworkMap, BeforeValidator(_one_card), f.build(host.Network)]
+    install: Annotated[host.Install, Field(strict=False), AfterValidator(_built)]
+    iso: Annotated[IsoMap, AfterValidator(_one_source)]
+    network: Annotated[NetworkMap, BeforeValidator(_first_card), f.build(host.Network)]
+    nics: Annotated[f.many(Card), Field(max_length=31)]  # type: ignore[valid-type]
     bootstrap: Annotated[BootstrapMap, f.build(host.Bootstrap)]
     nix: Annotated[NixMap, f.build(host.Nix)]
     update: Annotated[UpdateMap, f.build(host.Update)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal, Required, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
@@ -50,20 +51,38 @@ class AuthMap(TypedDict, total=False):
     token_secret: Required[f.Secret]
 
 
+def _one_range(value: Any) -> Any:
+    """`[200, 499]` is the same as `[[200, 499]]`."""
+    return [value] if isinstance(value, list) and value and not any(isinstance(item, list) for item in value) else value
+
+
+def _span(value: list[int]) -> tuple[int, int]:
+    first, last = value
+    if first > last:
+        raise ValueError(f"the range [{first}, {last}] is empty; write [first, last]")
+    return first, last
+
+
+def _apart(value: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    spans = sorted(value)
+    for (_, last), (first, _) in itertools.pairwise(spans):
+        if first <= last:
+            raise ValueError(f"VM id {first} is in two ranges")
+    return tuple(value)
+
+
+Span = Annotated[list[f.Vmid], Field(min_length=2, max_length=2), AfterValidator(_span)]
+
+
 class VmidMap(TypedDict, total=False):
     """`clusters.<name>.vmid`."""
 
     __pydantic_config__ = f.STRICT  # type: ignore[misc]
-    range: Annotated[list[f.Vmid], Field(min_length=2, max_length=2)]
+    ranges: Annotated[
+        list[Span], BeforeValidator(_one_range), Field(alias="range", min_length=1), AfterValidator(_apart)
+    ]
     step: Annotated[int, Field(ge=1, le=1000)]
     reserve: f.many(f.Vmid)  # type: ignore[valid-type]
-
-
-def _vmid_policy(value: dict[str, Any]) -> site.VmidPolicy:
-    first, last = value.pop("range", (200, 999))
-    if first > last:
-        raise ValueError(f"the range [{first}, {last}] is empty; write [first, last]")
-    return site.VmidPolicy(first=first, last=last, **value)
 
 
 class ReserveMap(TypedDict, total=False):
@@ -106,7 +125,7 @@ class ClusterMap(TypedDict, total=False):
     endpoints: Required[Annotated[f.many(f.Endpoint, unique=True), Field(min_length=1)]]  # type: ignore[valid-type]
     tls: Required[Annotated[TlsMap, BeforeValidator(_no_switch_off), AfterValidator(_one_trust)]]
     auth: Required[Annotated[AuthMap, f.build(site.Auth)]]
-    vmid: Annotated[VmidMap, AfterValidator(_vmid_policy)]
+    vmid: Annotated[VmidMap, f.build(site.VmidPolicy)]
     storage: dict[f.Key, f.Storage]
     capacity: Annotated[CapacityMap, f.build(site.Capacity)]
     limits: Annotated[LimitsMap, f.build(site.Limits)]
@@ -123,6 +142,7 @@ class TemplateMap(TypedDict, total=False):
     machine: f.Text
     agent: bool
     cloudinit: bool
+    replicas: dict[f.NodeName, f.Vmid]
 
 
 class ZoneMap(TypedDict, total=False):

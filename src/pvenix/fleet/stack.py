@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pvenix.fleet import checks, codes
-from pvenix.fleet.layers import Layer, merge, overlay
+from pvenix.fleet.layers import Layer, declared, machine_layer, merge, overlay
 from pvenix.fleet.members import Inventory, Listed
 from pvenix.fleet.node import Entry, Kind, Node, from_plain, map_node
 from pvenix.fleet.validate import check
@@ -82,12 +82,18 @@ class Stack:
                     name=listed.name,
                     groups=groups,
                     machine=machine,
+                    declared=declared(merged),
                     fqdn=self._fqdn(listed.name, machine.network.zone),
                     file=listed.key.file,
                     line=listed.key.line,
+                    column=listed.key.column,
                 )
         self.findings += self._unused_findings()
         return hosts
+
+    def merged(self, host: str) -> Node:
+        """The fields of a host, all layers on each other."""
+        return self._merged(self._inventory.hosts[host])
 
     def layers(self, host: str) -> list[Layer]:
         """The layers of a host, low to high."""
@@ -110,7 +116,22 @@ class Stack:
             self._seen_bases[key] = base
         for layer in (*listed.inline, *listed.files, *self._set):
             base = overlay(base, layer.node)
-        return base
+        return self._with_zones(base)
+
+    def _with_zones(self, machine: Node) -> Node:
+        """The merged fields with bridge and VLAN of each further card taken from its zone."""
+        cards = machine.get("nics")
+        if cards is None or not cards.items:
+            return machine
+        items = []
+        for card in cards.items:
+            zone = self._tree.get("zones", _text(card.get("zone")))
+            fields = zone.entries if zone is not None and card.is_map else {}
+            known: tuple[str, ...] = ("bridge", "vlan")
+            missing = {key: fields[key] for key in known if key in fields and key not in card.entries}
+            items.append(map_node({**card.entries, **missing}, card) if missing else card)
+        further = Node(kind=Kind.SEQ, file=cards.file, line=cards.line, column=cards.column, items=items)
+        return map_node({**machine.entries, "nics": Entry(machine.entries["nics"].key, further)}, machine)
 
     def _choices(self, listed: Listed) -> tuple[str, str, str, tuple[str, ...]]:
         """The cluster, zone, class and roles of a host, which decide its lower layers."""
@@ -185,7 +206,7 @@ class Stack:
         return [Layer(name=f"class {name}", node=map_node(fields, size))]
 
     def _section_layers(self, name: str, node: Node | None) -> list[Layer]:
-        return [Layer(name=name, node=node)] if node is not None and node.kind == Kind.MAP else []
+        return [machine_layer(name, node)] if node is not None and node.kind == Kind.MAP else []
 
     def _override_layers(self, overrides: Mapping[str, ArgValue]) -> list[Layer]:
         layers = []
@@ -200,7 +221,7 @@ class Stack:
             node = node or from_plain(None, given)
             for key in reversed(field.removeprefix("machine.").split(".")):
                 node = _wrapped(key, node)
-            layers.append(Layer(name="--set", node=node))
+            layers.append(machine_layer("--set", node))
         return layers
 
     def _role_findings(self) -> list[Finding]:

@@ -116,12 +116,12 @@ def choose_vmid(world: World, host: Host, vms: Sequence[VmState]) -> Vmid:
     taken = {int(vm.vmid) for vm in vms}
     taken |= {other.machine.proxmox.vmid for other in world.fleet.hosts.values() if other.machine.proxmox.vmid}
     taken |= {int(vmid) for name, vmid in world.ledger.vmids.items() if name != host.name}
-    taken |= world.ledger.refused | set(policy.reserve)
-    for vmid in range(policy.first, policy.last + 1, policy.step):
+    taken |= world.ledger.refused
+    for vmid in policy.ids():
         if vmid not in taken:
             return Vmid(vmid)
     raise RemoteFailure(
-        f"no VM id is free between {policy.first} and {policy.last}",
+        f"no VM id is free of {policy.shown}",
         hint="widen clusters.*.vmid.range in inventory/site.yaml",
         code="PVX0521",
     )

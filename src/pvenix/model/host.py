@@ -38,6 +38,25 @@ class Install(StrEnum):
     ADOPT = "adopt"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Iso:
+    """The image that an empty VM installs itself from: one that a storage has, or one to fetch there."""
+
+    volume: str = ""
+    """`storage:iso/name.iso`; empty when it is to be fetched."""
+    url: str = ""
+    """Where a node downloads it from."""
+    sha256: str = ""
+    """64 small hex digits, checked by the node that downloads it."""
+    storage: str = ""
+    """Where a download is kept."""
+
+    @property
+    def wanted(self) -> str:
+        """The volume as Proxmox names it, fetched or not."""
+        return self.volume or f"{self.storage}:iso/{self.url.rpartition('/')[2]}"
+
+
 class Strategy(StrEnum):
     """How an update is activated."""
 
@@ -136,7 +155,7 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """The one network card; bridge, VLAN, gateway and DNS come from the zone unless said otherwise."""
+    """A network card; bridge and VLAN come from the zone unless said otherwise, of the first one gateway and DNS too."""
 
     zone: str = ""
     bridge: str = ""
@@ -254,7 +273,12 @@ class Machine:
     hardware: Hardware = field(default_factory=Hardware)
     template: str = "nixos"
     install: Install = Install.CLONE
+    iso: Iso | None = None
+    """What `install: iso` boots from."""
     network: Network = field(default_factory=Network)
+    """The first card, net0, at whose address the host is reached."""
+    nics: tuple[Network, ...] = ()
+    """Further cards: net1, net2, …; in files also the rest of a `network` that is a list."""
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     nix: Nix = field(default_factory=Nix)
     update: Update = field(default_factory=Update)
@@ -267,6 +291,11 @@ class Machine:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The `x-…` keys, which are the user's."""
 
+    @property
+    def cards(self) -> tuple[Network, ...]:
+        """Every network card, net0 first."""
+        return (self.network, *self.nics)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
@@ -276,11 +305,14 @@ class Host:
     groups: tuple[str, ...]
     """Groups of hosts.yaml, parents first, without `all`, and `role_<name>` for each role."""
     machine: Machine
+    declared: frozenset[str] = frozenset()
+    """Fields that a file or `--set` gives, dotted as files spell them, such as `proxmox.onboot`; a list is one field."""
     fqdn: str = ""
     """`<name>.<zone>.<domain>`, without the zone when there is none."""
     file: str = ""
     """Where the host is listed, relative to the fleet's root."""
     line: int = 0
+    column: int = 1
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -42,15 +42,26 @@ class Auth:
 class VmidPolicy:
     """Which VM ids a cluster's new guests get."""
 
-    first: int = 200
-    last: int = 999
+    ranges: tuple[tuple[int, int], ...] = ((200, 999),)
+    """First and last id of each range; an earlier range is used up before the next one is begun."""
     step: int = 1
+    """From the first id of each range."""
     reserve: tuple[int, ...] = ()
     """Ids outside the range that a host may name, and inside it that none is given."""
 
     def allows(self, vmid: int) -> bool:
         """True when a host of the inventory may have this id."""
-        return self.first <= vmid <= self.last or vmid in self.reserve
+        return any(first <= vmid <= last for first, last in self.ranges) or vmid in self.reserve
+
+    def ids(self) -> Iterator[int]:
+        """The ids for new guests, in the order in which they are given."""
+        for first, last in self.ranges:
+            yield from (vmid for vmid in range(first, last + 1, self.step) if vmid not in self.reserve)
+
+    @property
+    def shown(self) -> str:
+        """The ranges in words, such as `200 to 499`."""
+        return ", ".join(f"{first} to {last}" for first, last in self.ranges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +95,7 @@ class Cluster:
     auth: Auth
     vmid: VmidPolicy = field(default_factory=VmidPolicy)
     storage: Mapping[str, str] = field(default_factory=dict)
-    """Purpose to storage name; `default` holds the root disks."""
+    """Purpose to storage name; `default` holds the root disks, `backup` the backups before something is destroyed."""
     capacity: Capacity = field(default_factory=Capacity)
     limits: Limits = field(default_factory=Limits)
 
@@ -101,6 +112,8 @@ class Template:
     machine: str = "q35"
     agent: bool = True
     cloudinit: bool = True
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """VM ids of the same template on other nodes, by node: a clone there needs no copy over the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
