@@ -105,6 +105,13 @@ class VmCalls:
             lambda: self._pve.shutdown(self._node, self._vmid, timeout_s=timeout_s),
         )
 
+    def reboot(self, *, timeout_s: int) -> Call[str]:
+        """Ask the guest to power off, and start it again; gives a UPID."""
+        return self._call(
+            f"POST {self.path}/status/reboot timeout={timeout_s}",
+            lambda: self._pve.reboot(self._node, self._vmid, timeout_s=timeout_s),
+        )
+
     def reset(self) -> Call[str]:
         """Press the reset button; gives a UPID."""
         return self._call(f"POST {self.path}/status/reset", lambda: self._pve.reset(self._node, self._vmid))
@@ -135,6 +142,13 @@ class VmCalls:
         return self._call(
             f"POST /nodes/{self._node}/vzdump vmid={self._vmid} storage={storage} mode=snapshot",
             lambda: self._pve.back_up(self._node, self._vmid, storage, notes=notes),
+        )
+
+    def delete_backup(self, backup: str) -> Call[str]:
+        """Delete a backup; gives a UPID."""
+        return self._call(
+            f"DELETE /nodes/{self._node}/storage/{backup.partition(':')[0]}/content/{backup}",
+            lambda: self._pve.delete_backup(self._node, backup),
         )
 
     def destroy(self) -> Call[str]:

@@ -144,6 +144,8 @@ def volumes(answer: object) -> tuple[Volume, ...]:
             size=number(row, "size", 0),
             vmid=number(row, "vmid", 0),
             made_at=number(row, "ctime", 0),
+            notes=sanitise(text(row, "notes", "")).partition("\n")[0],
+            protected=text(row, "protected", "0") == "1",
         )
         for row in rows(answer)
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pvenix.adapters.pve import answers, jobs
 from pvenix.adapters.pve.agent import AgentCaller
 from pvenix.adapters.pve.tasks import TaskWatch
-from pvenix.adapters.pve.transport import api_path
+from pvenix.adapters.pve.transport import api_path, backup_path
 from pvenix.adapters.pve.vms import VmCaller
 from pvenix.engine.ports import BackupJob, OutputSink, Quorum, ReplicationJob, Resources, TaskResult, Volume
 from pvenix.model.names import NodeName, Vmid
@@ -69,6 +69,10 @@ class PveCluster(VmCaller, AgentCaller):
             "checksum-algorithm": "sha256",
         }
         return await self._start("POST", api_path("nodes", node, "storage", storage, "download-url"), params)
+
+    async def delete_backup(self, node: NodeName, backup: str) -> str:
+        """Delete a backup by its volume id, and nothing else; returns a UPID."""
+        return await self._start("DELETE", backup_path(node, backup), {})
 
     async def backup_jobs(self) -> tuple[BackupJob, ...]:
         """The scheduled backup jobs.

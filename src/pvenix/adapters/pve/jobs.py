@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pvenix.adapters.pve.answers import fields, known_node, number, rows, text
+from pvenix.adapters.pve.answers import fields, known_node, number, rows, scalar, text
 from pvenix.adapters.pve.transport import BadAnswer
 from pvenix.adapters.text import sanitise
-from pvenix.engine.ports import BackupJob, ReplicationJob, TaskState, VmSnapshot
+from pvenix.engine.ports import BackupJob, MigrationCheck, ReplicationJob, TaskState, VmSnapshot
+
+_WHAT = {"unavailable_storages": "storage", "unavailable-resources": "device"}
 
 
 def task_states(answer: object) -> tuple[TaskState, ...]:
@@ -88,6 +90,37 @@ def ha_resources(answer: object) -> dict[int, str]:
                 raise BadAnswer(f"a VM id was expected in sid {number_text[:20]!r}")
             found[int(number_text)] = text(row, "state", "started")
     return found
+
+
+def migration_check(answer: object) -> MigrationCheck:
+    """The answer of `GET /nodes/<node>/qemu/<vmid>/migrate` (qemu-server, migrate_vm_precondition).
+
+    `allowed_nodes` is missing for a VM that runs before 8.3; mapped devices are told by name there, by key since 8.4.
+    """
+    row = fields(answer)
+    disks = [(text(disk, "volid"), text(disk, "cdrom", "0") == "1") for disk in rows(row.get("local_disks") or [])]
+    bound = _texts(row.get("local_resources"))
+    by_key = tuple(sorted(fields(row.get("mapped-resource-info") or {})))
+    return MigrationCheck(
+        running=text(row, "running", "0") == "1",
+        allowed=tuple(known_node(name) for name in _texts(row.get("allowed_nodes"))),
+        refused={known_node(name): _why_not(why) for name, why in fields(row.get("not_allowed_nodes") or {}).items()},
+        local_disks=tuple(sorted(volume for volume, image in disks if not image)),
+        local_images=tuple(sorted(volume for volume, image in disks if image)),
+        devices=(*bound, *(by_key or _texts(row.get("mapped-resources")))),
+        bound=bound,
+    )
+
+
+def _why_not(why: object) -> str:
+    """`no storage a, b; no hostpci0` of a node that cannot take the VM."""
+    parts = [f"no {_WHAT.get(key, key)} {', '.join(_texts(missing))}" for key, missing in sorted(fields(why).items())]
+    return "; ".join(parts)
+
+
+def _texts(answer: object) -> tuple[str, ...]:
+    listed = answer if isinstance(answer, list) else []
+    return tuple(sanitise(scalar(each, "list")) for each in listed)
 
 
 def _ids(listed: str) -> tuple[int, ...]:

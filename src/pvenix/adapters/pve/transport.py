@@ -14,9 +14,11 @@ Params = Mapping[str, str | Sequence[str]]
 """Form or query parameters; a list is sent as a repeated key."""
 
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
+_BACKUP: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*:backup(?:/[A-Za-z0-9][A-Za-z0-9._:-]*){1,3}")
+"""`local:backup/vzdump-qemu-101-2026_01_01-00_00_00.vma.zst`, `pbs:backup/vm/101/2026-01-01T00:00:00Z`."""
 _UPID: Final = re.compile(
     r"UPID:(?P<node>[A-Za-z0-9-]+):[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}"
-    r":(?P<kind>[A-Za-z0-9_-]+):(?P<id>[A-Za-z0-9._-]*):[A-Za-z0-9._@!-]+:"
+    r":(?P<kind>[A-Za-z0-9_-]+):(?P<id>[A-Za-z0-9._@-]*):[A-Za-z0-9._@!-]+:"
 )
 
 
@@ -29,6 +31,16 @@ def api_path(*parts: str | int) -> ApiPath:
         if not (_PART.fullmatch(str(part)) or _UPID.fullmatch(str(part))):
             raise UsageError(f"{str(part)[:80]!r} cannot be part of a Proxmox API path")
     return ApiPath("/".join(str(part) for part in parts))
+
+
+def backup_path(node: str, backup: str) -> ApiPath:
+    """The path of a backup by its volume id, whose slashes Proxmox takes as they are (fragmentDelimiter in pve-storage).
+
+    Raises: UsageError for a volume that is not a backup.
+    """
+    if not _BACKUP.fullmatch(backup):
+        raise UsageError(f"{backup[:120]!r} is not a backup")
+    return ApiPath(f"{api_path('nodes', node, 'storage', backup.partition(':')[0], 'content')}/{backup}")
 
 
 def upid_node(upid: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from pvenix.adapters.pve import answers, jobs
 from pvenix.adapters.pve.caller import Caller, vm_path
 from pvenix.adapters.pve.transport import api_path
-from pvenix.engine.ports import NewVm, TaskState, VmConfig, VmPending, VmPower, VmSnapshot
+from pvenix.engine.ports import MigrationCheck, NewVm, TaskState, VmConfig, VmPending, VmPower, VmSnapshot
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import NodeName, Vmid
 
@@ -93,6 +93,10 @@ class VmCaller(Caller):
         params = {"disk": disk, "storage": storage} | ({"digest": digest} if digest else {})
         return await self._start("POST", vm_path(node, vmid, "move_disk"), params)
 
+    async def migration(self, node: NodeName, vmid: Vmid) -> MigrationCheck:
+        """Where the VM could go, and what of it is bound to its node."""
+        return await self._get(vm_path(node, vmid, "migrate"), jobs.migration_check)
+
     async def migrate(self, node: NodeName, vmid: Vmid, target: NodeName, *, online: bool, local_disks: bool) -> str:
         """Move the VM to `target`, its local disks too if asked; returns a UPID."""
         params = {"target": str(target)}
@@ -118,6 +122,10 @@ class VmCaller(Caller):
     async def shutdown(self, node: NodeName, vmid: Vmid, *, timeout_s: int) -> str:
         """Ask the guest to power off, and fail after `timeout_s`; returns a UPID."""
         return await self._start("POST", vm_path(node, vmid, "status", "shutdown"), {"timeout": str(timeout_s)})
+
+    async def reboot(self, node: NodeName, vmid: Vmid, *, timeout_s: int) -> str:
+        """Ask the guest to power off, and start it with what waited for that; fails after `timeout_s`. Returns a UPID."""
+        return await self._start("POST", vm_path(node, vmid, "status", "reboot"), {"timeout": str(timeout_s)})
 
     async def reset(self, node: NodeName, vmid: Vmid) -> str:
         """Press the VM's reset button."""

@@ -10,6 +10,7 @@ from pvenix.engine.ports.pve_values import (
     AgentResult,
     BackupJob,
     Interface,
+    MigrationCheck,
     NewVm,
     Quorum,
     ReplicationJob,
@@ -67,6 +68,10 @@ class ClusterPort(Protocol):
 
     async def download(self, node: NodeName, storage: str, url: str, *, filename: str, sha256: str) -> str:
         """Let `node` fetch an ISO image; returns a UPID. The task fails when the checksum differs."""
+        ...
+
+    async def delete_backup(self, node: NodeName, backup: str) -> str:
+        """Delete a backup by its volume id, and nothing else; returns a UPID."""
         ...
 
     async def backup_jobs(self) -> tuple[BackupJob, ...]:
@@ -153,6 +158,10 @@ class VmPort(Protocol):
         """Copy `disk` to `storage` and use the copy; the old one stays as `unusedN`. Returns a UPID."""
         ...
 
+    async def migration(self, node: NodeName, vmid: Vmid) -> MigrationCheck:
+        """Where the VM could go, and what of it is bound to its node."""
+        ...
+
     async def migrate(self, node: NodeName, vmid: Vmid, target: NodeName, *, online: bool, local_disks: bool) -> str:
         """Move the VM to `target`, its local disks too if asked; returns a UPID."""
         ...
@@ -175,6 +184,10 @@ class VmPort(Protocol):
 
     async def shutdown(self, node: NodeName, vmid: Vmid, *, timeout_s: int) -> str:
         """Ask the guest to power off, and fail after `timeout_s`; returns a UPID."""
+        ...
+
+    async def reboot(self, node: NodeName, vmid: Vmid, *, timeout_s: int) -> str:
+        """Ask the guest to power off, and start it with what waited for that; fails after `timeout_s`. Returns a UPID."""
         ...
 
     async def reset(self, node: NodeName, vmid: Vmid) -> str:

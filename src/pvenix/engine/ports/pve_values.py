@@ -177,6 +177,28 @@ class Volume:
     """0 when it belongs to no VM."""
     made_at: int = 0
     """Seconds since 1970, 0 when unknown."""
+    notes: str = ""
+    """The first line of a backup's notes."""
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationCheck:
+    """Where a VM could go now."""
+
+    running: bool
+    allowed: tuple[NodeName, ...]
+    """Nodes that have its storages and mapped devices; all but its own when Proxmox does not say."""
+    refused: Mapping[NodeName, str]
+    """The other nodes, and why not."""
+    local_disks: tuple[str, ...]
+    """Volumes that only its own node has, CD-ROM images left out."""
+    local_images: tuple[str, ...]
+    """CD-ROM images that only its own node has; those do not move."""
+    devices: tuple[str, ...]
+    """Configuration keys of devices that are bound to the node, mapped ones included: they keep a running VM where it is."""
+    bound: tuple[str, ...]
+    """Those of the devices that have no mapping: they keep it where it is even when it is off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
