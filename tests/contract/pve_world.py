@@ -68,6 +68,8 @@ class ToyGuest:
     vm: Vm
     root: Path
     up: asyncio.Event = field(default_factory=asyncio.Event)
+    written: dict[str, str] = field(default_factory=dict)
+    runs_for_ever: bool = False
 
     async def power_on(self) -> None:
         self.up.set()
@@ -92,6 +94,14 @@ class ToyGuest:
                     "ip-addresses": [{"ip-address": "10.0.0.5", "ip-address-type": "ipv4", "prefix": 24}],
                 },
             ]
+        if command == "exec":
+            return {"pid": 7}
+        if command == "exec-status":
+            if self.runs_for_ever:
+                return {"exited": 0}
+            return {"exited": 1, "exitcode": 3, "out-data": "out\n", "err-data": "err\n"}
+        if command == "file-write":
+            self.written[str(params["file"])] = str(params["content"])
         return {}
 
 

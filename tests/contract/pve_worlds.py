@@ -45,10 +45,9 @@ class PveWorld:
         return (await self.pve.wait(upid, timeout_s=10, on_line=lambda _: None)).exit_text
 
     async def settled(self) -> None:
-        """Until every task of the new VM and of the template has ended."""
-        for number in (TEMPLATE, NEW):
-            for upid in await self.pve.tasks_of(NODE, number):
-                await self.done(upid)
+        """Until every task has ended."""
+        for upid in self.site.cluster.tasks:
+            await self.done(upid)
 
 
 Make = Callable[[Path, Flavour], AbstractAsyncContextManager[PveWorld]]

@@ -12,18 +12,19 @@ from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, PveWorld
 
 async def test_the_site_is_read_in_our_words(pve_world: PveWorld) -> None:
     assert await pve_world.pve.version() == pve_world.site.cluster.flavour.release.version
-    assert [(n.name, n.online, n.memory_total > 0) for n in await pve_world.pve.nodes()] == [
+    found = await pve_world.pve.resources()
+    assert [(n.name, n.online, n.memory_total > 0) for n in found.nodes] == [
         (NODE, True, True),
         (OTHER, True, True),
         ("tappaas3", True, True),
     ]
-    template = next(vm for vm in await pve_world.pve.vms() if vm.vmid == TEMPLATE)
+    template = next(vm for vm in found.vms if vm.vmid == TEMPLATE)
     assert (template.node, template.template, template.status) == (NODE, True, "stopped")
-    storages = {storage.name: storage for storage in await pve_world.pve.storages(NODE)}
+    storages = {storage.name: storage for storage in found.storages if storage.node == NODE}
     assert storages["tanka1"].shared
     assert storages["tanka1"].active
     assert "images" in storages["tanka1"].content
-    assert storages["tanka1"].available > 0
+    assert 0 < storages["tanka1"].available <= storages["tanka1"].total
     assert (await pve_world.pve.permissions())["/"]["VM.Clone"] in (0, 1)
 
 
@@ -43,7 +44,8 @@ async def test_a_clone_is_a_task_with_a_log_and_a_vm_of_its_own_identity(pve_wor
     assert "digest" not in config.values
     assert config.values["description"] == "pvenix-host: x\nb"
     assert all(isinstance(value, str) for value in config.values.values())
-    assert upid in await pve_world.pve.tasks_of(NODE, TEMPLATE)
+    newest, *_ = await pve_world.pve.tasks_of(NODE, TEMPLATE)
+    assert (newest.upid, newest.kind, newest.running, newest.exit_text) == (upid, "qmclone", False, "OK")
 
 
 async def test_a_vm_that_is_not_there_has_no_configuration(pve_world: PveWorld) -> None:
@@ -92,14 +94,17 @@ async def test_a_vm_lives_from_clone_to_destroy(pve_world: PveWorld) -> None:
     await pve_world.done(await pve_world.clone())
     assert await pve_world.done(await pve_world.pve.resize(NODE, NEW, "scsi0", 40)) == "OK"
     await pve_world.pve.regenerate_cloudinit(NODE, NEW)
-    assert await pve_world.pve.status(NODE, NEW) == "stopped"
+    assert (await pve_world.pve.power(NODE, NEW)).status == "stopped"
     assert await pve_world.done(await pve_world.pve.start(NODE, NEW)) == "OK"
-    assert await pve_world.pve.status(NODE, NEW) == "running"
+    assert (await pve_world.pve.power(NODE, NEW)).status == "running"
     await pve_world.pve.set_config(NODE, NEW, {"memory": "4096"})
-    assert (await pve_world.pve.pending(NODE, NEW)).get("memory") == "4096"
+    pending = await pve_world.pve.pending(NODE, NEW)
+    assert pending
+    assert pending.waiting == {"memory": "4096"}
+    assert pending.config.values["memory"] != "4096"
     assert await pve_world.pve.agent_ping(NODE, NEW)
     assert await pve_world.done(await pve_world.pve.reset(NODE, NEW)) == "OK"
-    assert await pve_world.done(await pve_world.pve.shutdown(NODE, NEW)) == "OK"
+    assert await pve_world.done(await pve_world.pve.shutdown(NODE, NEW, timeout_s=60)) == "OK"
     assert await pve_world.done(await pve_world.pve.start(NODE, NEW)) == "OK"
     with pytest.raises(RemoteFailure, match=f"qemu/{NEW}") as failure:
         await pve_world.pve.destroy(NODE, NEW)
@@ -110,18 +115,19 @@ async def test_a_vm_lives_from_clone_to_destroy(pve_world: PveWorld) -> None:
 
 
 async def test_a_vm_has_the_volumes_that_go_with_it(pve_world: PveWorld) -> None:
-    of_template = await pve_world.pve.volumes(NODE, "tanka1", TEMPLATE)
+    of_template = await pve_world.pve.volumes(NODE, "tanka1", vmid=TEMPLATE)
     assert of_template
-    assert await pve_world.pve.volumes(NODE, "tanka1", NEW) == ()
+    assert await pve_world.pve.volumes(NODE, "tanka1", vmid=NEW) == ()
     await pve_world.done(await pve_world.clone())
-    of_clone = await pve_world.pve.volumes(NODE, "tanka1", NEW)
+    of_clone = await pve_world.pve.volumes(NODE, "tanka1", vmid=NEW)
     config = await pve_world.pve.config(NODE, NEW)
     assert config
-    assert config.values["scsi0"].split(",")[0] in of_clone
+    assert config.values["scsi0"].split(",")[0] in {volume.id for volume in of_clone}
+    assert all(volume.vmid == NEW and volume.content == "images" for volume in of_clone)
     assert not {*of_clone} & {*of_template}
     await pve_world.done(await pve_world.pve.destroy(NODE, NEW))
-    assert await pve_world.pve.volumes(NODE, "tanka1", NEW) == ()
-    assert await pve_world.pve.volumes(NODE, "tanka1", TEMPLATE) == of_template
+    assert await pve_world.pve.volumes(NODE, "tanka1", vmid=NEW) == ()
+    assert await pve_world.pve.volumes(NODE, "tanka1", vmid=TEMPLATE) == of_template
 
 
 async def test_the_agent_is_asked_for_files_and_addresses(pve_world: PveWorld) -> None:

@@ -8,14 +8,21 @@ from typing import Final
 
 import pytest
 
-from pvenix.engine.ports import NewVm, Pve
+from pvenix.engine.ports import AgentPort, ClusterPort, NewVm, Pve, VmPort
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix_lab.site.faults import FOREVER
+from pvenix_lab.site.pve.volumes import Volume
+from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE
 from tests.contract.methods import methods_of
-from tests.contract.pve_worlds import NEW, NODE, TEMPLATE, PveWorld
+from tests.contract.pve_world import ToyGuest
+from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, PveWorld
 
 Look = Callable[[PveWorld], Awaitable[object]]
 KEY_FILE: Final = "/etc/ssh/ssh_host_ed25519_key.pub"
+JOB: Final = "backup-1234abcd-5678"
+KEPT: Final = f"local:backup/vzdump-qemu-{NEW}-2026_01_01-00_00_00.vma.zst"
+SUM: Final = "0f" * 32
+URL: Final = "https://example.org/nixos.iso"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +46,12 @@ class Write:
     on: bool = False
     cloned: bool = True
     """Whether it needs the new VM to be there."""
+    snapshot: bool = False
+    """Whether it needs a snapshot of it."""
+    judged_late: bool = False
+    """Whether Proxmox lets everybody ask and refuses while it works on it, so that the call counts as one that came in."""
+    ha: bool = False
+    """Whether the HA manager has to keep it."""
 
 
 async def _value(world: PveWorld, key: str) -> object:
@@ -47,28 +60,60 @@ async def _value(world: PveWorld, key: str) -> object:
 
 
 async def _tasks(world: PveWorld, kind: str) -> int:
-    return sum(f":{kind}:" in upid for upid in await world.pve.tasks_of(NODE, NEW))
+    return sum(task.kind == kind for task in await world.pve.tasks_of(NODE, NEW))
 
 
 async def _drive(world: PveWorld) -> object:
     return dict(world.site.cluster.vms[NEW].cloudinit)
 
 
-def _status(world: PveWorld) -> Awaitable[object]:
-    return world.pve.status(NODE, NEW)
+async def _status(world: PveWorld) -> object:
+    return (await world.pve.power(NODE, NEW)).status
+
+
+async def _names(world: PveWorld) -> object:
+    return [snapshot.name for snapshot in await world.pve.snapshots(NODE, NEW)]
+
+
+async def _place(world: PveWorld) -> object:
+    return await world.pve.config(NODE, NEW) is None
+
+
+async def _images(world: PveWorld) -> object:
+    return len(await world.pve.volumes(NODE, "local", content="iso"))
+
+
+async def _backups(world: PveWorld) -> object:
+    return len(await world.pve.volumes(NODE, "local", content="backup"))
+
+
+async def _job(world: PveWorld) -> object:
+    return [job.vmids for job in await world.pve.backup_jobs()]
+
+
+async def _written(world: PveWorld) -> object:
+    guest = world.site.guest_for(world.site.cluster.vms[NEW])
+    assert isinstance(guest, ToyGuest)
+    return dict(guest.written)
 
 
 READS: Final = {
     "version": Read(ask=lambda pve: pve.version(), path="/version"),
-    "nodes": Read(ask=lambda pve: pve.nodes(), path="/nodes"),
-    "vms": Read(ask=lambda pve: pve.vms(), path="/cluster/resources"),
-    "storages": Read(ask=lambda pve: pve.storages(NODE), path="/storage"),
-    "volumes": Read(ask=lambda pve: pve.volumes(NODE, "tanka1", TEMPLATE), path="/content"),
+    "quorum": Read(ask=lambda pve: pve.quorum(), path="/cluster/status"),
+    "resources": Read(ask=lambda pve: pve.resources(), path="/cluster/resources"),
+    "bridges": Read(ask=lambda pve: pve.bridges(NODE), path="/network"),
+    "pools": Read(ask=lambda pve: pve.pools(), path="/pools"),
+    "volumes": Read(ask=lambda pve: pve.volumes(NODE, "tanka1", vmid=TEMPLATE), path="/content"),
+    "backup_jobs": Read(ask=lambda pve: pve.backup_jobs(), path="/cluster/backup"),
+    "replication_jobs": Read(ask=lambda pve: pve.replication_jobs(), path="/cluster/replication"),
+    "ha_resources": Read(ask=lambda pve: pve.ha_resources(), path="/cluster/ha/resources"),
     "permissions": Read(ask=lambda pve: pve.permissions(), path="/access/permissions"),
     "pci_mappings": Read(ask=lambda pve: pve.pci_mappings(), path="/cluster/mapping/pci"),
     "config": Read(ask=lambda pve: pve.config(NODE, TEMPLATE), path="/config"),
+    "migration": Read(ask=lambda pve: pve.migration(NODE, TEMPLATE), path="/migrate"),
     "pending": Read(ask=lambda pve: pve.pending(NODE, TEMPLATE), path="/pending"),
-    "status": Read(ask=lambda pve: pve.status(NODE, TEMPLATE), path="/status/current"),
+    "power": Read(ask=lambda pve: pve.power(NODE, TEMPLATE), path="/status/current"),
+    "snapshots": Read(ask=lambda pve: pve.snapshots(NODE, TEMPLATE), path="/snapshot"),
     "tasks_of": Read(ask=lambda pve: pve.tasks_of(NODE, TEMPLATE), path="/tasks"),
     "agent_interfaces": Read(
         ask=lambda pve: pve.agent_interfaces(NODE, NEW), path="/agent/network-get-interfaces", on=True
@@ -81,6 +126,55 @@ WRITES: Final = {
     "clone": Write(
         ask=lambda pve: pve.clone(NODE, TEMPLATE, NewVm(vmid=NEW, name="dns01", description="")), method="POST",
         path="/clone", look=lambda world: _value(world, "name"), cloned=False,
+    ),
+    "create": Write(
+        ask=lambda pve: pve.create(NODE, NEW, {"name": "dns01", "scsi0": "tanka1:4", "net0": "virtio,bridge=lan"}),
+        method="POST", path="/nodes/tappaas1/qemu", look=lambda world: _value(world, "name"), cloned=False, judged_late=True,
+    ),
+    "move_disk": Write(
+        ask=lambda pve: pve.move_disk(NODE, NEW, "scsi0", "tankb1"), method="POST", path="/move_disk",
+        look=lambda world: _value(world, "scsi0"),
+    ),
+    "migrate": Write(
+        ask=lambda pve: pve.migrate(NODE, NEW, OTHER, online=False, local_disks=False), method="POST", path="/migrate",
+        look=_place,
+    ),
+    "make_template": Write(
+        ask=lambda pve: pve.make_template(NODE, NEW), method="POST", path="/template",
+        look=lambda world: _value(world, "template"),
+    ),
+    "take_snapshot": Write(
+        ask=lambda pve: pve.take_snapshot(NODE, NEW, "second", description="", memory=False), method="POST",
+        path="/snapshot", look=_names,
+    ),
+    "roll_back": Write(
+        ask=lambda pve: pve.roll_back(NODE, NEW, "first"), method="POST", path="/rollback",
+        look=lambda world: _value(world, "ciuser"), snapshot=True,
+    ),
+    "delete_snapshot": Write(
+        ask=lambda pve: pve.delete_snapshot(NODE, NEW, "first"), method="DELETE", path="/snapshot/first", look=_names,
+        snapshot=True,
+    ),
+    "back_up": Write(
+        ask=lambda pve: pve.back_up(NODE, NEW, "local", notes="kept"), method="POST", path="/vzdump", look=_backups, judged_late=True,
+    ),
+    "delete_backup": Write(
+        ask=lambda pve: pve.delete_backup(NODE, KEPT), method="DELETE", path="/content/", look=_backups, judged_late=True,
+    ),
+    "download": Write(
+        ask=lambda pve: pve.download(NODE, "local", URL, filename="nixos.iso", sha256=SUM), method="POST",
+        path="/download-url", look=_images, cloned=False,
+    ),
+    "set_backup_job": Write(
+        ask=lambda pve: pve.set_backup_job(JOB, (NEW, TEMPLATE)), method="PUT", path="/cluster/backup", look=_job,
+    ),
+    "remove_ha": Write(
+        ask=lambda pve: pve.remove_ha(NEW), method="DELETE", path="/cluster/ha/resources",
+        look=lambda world: world.pve.ha_resources(), ha=True,
+    ),
+    "agent_write_file": Write(
+        ask=lambda pve: pve.agent_write_file(NODE, NEW, "/root/x", "text"), method="POST", path="/agent/file-write",
+        look=_written, on=True,
     ),
     "set_config": Write(
         ask=lambda pve: pve.set_config(NODE, NEW, {"cores": "3"}), method="PUT", path="/config",
@@ -96,7 +190,11 @@ WRITES: Final = {
     "start": Write(ask=lambda pve: pve.start(NODE, NEW), method="POST", path="/status/start", look=_status),
     "stop": Write(ask=lambda pve: pve.stop(NODE, NEW), method="POST", path="/status/stop", look=_status, on=True),
     "shutdown": Write(
-        ask=lambda pve: pve.shutdown(NODE, NEW), method="POST", path="/status/shutdown", look=_status, on=True
+        ask=lambda pve: pve.shutdown(NODE, NEW, timeout_s=60), method="POST", path="/status/shutdown", look=_status, on=True
+    ),
+    "reboot": Write(
+        ask=lambda pve: pve.reboot(NODE, NEW, timeout_s=60), method="POST", path="/status/reboot", on=True,
+        look=lambda world: _tasks(world, "qmreboot"),
     ),
     "reset": Write(
         ask=lambda pve: pve.reset(NODE, NEW), method="POST", path="/status/reset", on=True,
@@ -107,7 +205,7 @@ WRITES: Final = {
         look=lambda world: _value(world, "name"),
     ),
 }  # fmt: skip
-OTHERS: Final = {"agent_ping", "wait", "close"}
+OTHERS: Final = {"agent_ping", "agent_run", "agent_thaw", "wait", "close"}
 """Their rules are written out below."""
 
 reads = pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
@@ -115,16 +213,25 @@ writes = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
 
 
 async def prepare(world: PveWorld, call: Read | Write) -> None:
-    """The new VM as the call needs it."""
+    """The new VM as the call needs it, and a token that may make the call."""
+    world.site.cluster.sections["downloads"] = {URL: {"size": 1 << 20, "sha256": SUM}}
+    world.site.cluster.rights.roles[PROVISIONER_ROLE] = frozenset(world.site.cluster.flavour.privileges)
     if call.on or (isinstance(call, Write) and call.cloned):
         await world.done(await world.clone())
+        if isinstance(call, Write) and call.snapshot:
+            await world.done(await world.pve.take_snapshot(NODE, NEW, "first", description="", memory=False))
         await world.pve.set_config(NODE, NEW, {"ciuser": "ops"})
+        if isinstance(call, Write) and call.ha:
+            world.site.cluster.sections["ha/resources"] = {f"vm:{NEW}": {"state": "stopped", "type": "vm"}}
+        kept = Volume(storage="local", name=KEPT.partition(":")[2], size=1, content="backup", vmid=NEW, node=NODE)
+        world.site.cluster.volumes.entries[kept.node, kept.volid] = kept
+        world.site.cluster.sections["jobs"] = {JOB: {"vmid": str(NEW), "storage": "local", "schedule": "daily"}}
     if call.on:
         await world.done(await world.pve.start(NODE, NEW))
 
 
 def test_no_method_is_left_out() -> None:
-    assert READS.keys() | WRITES.keys() | OTHERS == methods_of(Pve)
+    assert READS.keys() | WRITES.keys() | OTHERS == methods_of(ClusterPort, VmPort, AgentPort, Pve)
 
 
 @reads
@@ -178,7 +285,7 @@ async def test_a_write_whose_answer_is_lost_is_unknown_and_sent_once(
     with pytest.raises(OutcomeUnknown) as unknown:
         await write.ask(pve_call_world.pve)
     assert unknown.value.code == "PVX0535"
-    assert f"{write.method} /nodes" in unknown.value.what
+    assert f"Proxmox lab: {write.method} /" in unknown.value.what
     assert counters.pve_writes - sent == 1
     await pve_call_world.settled()
     assert (await write.look(pve_call_world) != before) is effect
@@ -192,7 +299,7 @@ async def test_a_write_that_is_refused_or_fails_has_no_effect(pve_call_world: Pv
         with pytest.raises(Refused) as refused:
             await write.ask(port)
         assert (refused.value.code, bool(refused.value.hint)) == (code, True)
-    assert pve_call_world.site.counters.pve_writes == sent
+    assert write.judged_late or pve_call_world.site.counters.pve_writes == sent
     pve_call_world.site.faults.arm("pve-500", method=write.method, path=write.path, message="got lock timeout")
     with pytest.raises(RemoteFailure) as failed:
         await write.ask(pve_call_world.pve)

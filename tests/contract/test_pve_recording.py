@@ -13,7 +13,7 @@ import pytest
 
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.adapters.pve.transport import ApiPath, ApiStatus, Params
-from pvenix.engine.ports import Interface, NewVm, NodeState, StorageState
+from pvenix.engine.ports import AgentResult, Interface, NewVm, NodeState, Quorum, StorageState, VmSnapshot
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import node_name, vmid
 from tests.contract.pve_world import ImpatientClock
@@ -59,20 +59,23 @@ async def finished(pve: PveCluster, upid: str) -> tuple[bool, str, tuple[str, ..
 
 async def test_a_real_site_is_read_in_our_words(pve: PveCluster) -> None:
     assert await pve.version() == "8.4.5"
-    assert await pve.nodes() == (
-        NodeState(name=NODE, online=True, memory_total=25276514304, memory_used=3349782528, cpus=2),
-    )
-    vms = {vm.vmid: vm for vm in await pve.vms()}
+    found = await pve.resources()
+    assert found.nodes == (NodeState(name=NODE, online=True, memory_total=25276514304, memory_used=3349782528, cpus=2),)
+    vms = {vm.vmid: vm for vm in found.vms}
     assert set(vms) == {201, 202, 320, TEMPLATE}
     assert (vms[TEMPLATE].name, vms[TEMPLATE].template, vms[TEMPLATE].node) == ("tmpl", True, NODE)
     assert (vms[vmid(201)].status, vms[vmid(201)].template, vms[vmid(201)].memory_max) == ("stopped", False, 268435456)
     assert (vms[vmid(201)].tags, vms[vmid(320)].tags) == (("nixos", "template"), ())
-    (local,) = await pve.storages(NODE)
+    (local,) = found.storages
     assert local == StorageState(
-        name="local", node=NODE, shared=False, active=True, available=67445112832,
-        content=("import", "backup", "images", "iso", "vztmpl", "snippets", "rootdir"),
+        name="local", node=NODE, shared=False, active=True, available=229060378624, total=270553174016,
+        content=("backup", "iso", "snippets", "rootdir", "import", "vztmpl", "images"),
     )  # fmt: skip
-    assert "local:201/vm-201-cloudinit.qcow2" in await pve.volumes(NODE, "local", vmid(201))
+    assert await pve.quorum() == Quorum(quorate=True, nodes=1, online=1)
+    assert await pve.bridges(NODE) == ("vmbr0",)
+    assert "local:201/vm-201-cloudinit.qcow2" in {
+        volume.id for volume in await pve.volumes(NODE, "local", vmid=vmid(201))
+    }
     granted = await pve.permissions()
     assert granted["/"]["VM.Clone"] == 1
     assert all(isinstance(level, int) for privileges in granted.values() for level in privileges.values())
@@ -107,23 +110,39 @@ async def test_a_real_clone_is_made_once_and_seen_to_its_end(pve: PveCluster, re
 
 async def test_a_real_vm_lives_from_start_to_destroy(pve: PveCluster) -> None:
     await pve.regenerate_cloudinit(NODE, NEW)
-    assert await pve.pending(NODE, NEW) == {}
+    pending = await pve.pending(NODE, NEW)
+    assert pending
+    assert (pending.waiting, pending.config.values["cores"]) == ({}, "1")
     ok, _, log = await finished(pve, await pve.resize(NODE, NEW, "scsi0", 4))
     assert (ok, log) == (True, ("Image resized.", "TASK OK"))
-    assert await pve.status(NODE, NEW) == "stopped"
+    assert (await pve.power(NODE, NEW)).status == "stopped"
     ok, _, log = await finished(pve, await pve.start(NODE, NEW))
     assert (ok, log[1:]) == (True, ("generating cloud-init ISO", "TASK OK"))
     ok, text, _ = await finished(pve, await pve.start(NODE, NEW))
     assert (ok, text) == (False, "VM 250 already running")
-    assert await pve.status(NODE, NEW) == "running"
+    assert (await pve.power(NODE, NEW)).status == "running"
     await pve.set_config(NODE, NEW, {"cores": "2", "memory": "384"})
-    assert await pve.pending(NODE, NEW) == {"cores": "2", "memory": "384"}
+    pending = await pve.pending(NODE, NEW)
+    assert pending
+    assert pending.waiting == {"cores": "2", "memory": "384"}
     ok, _, _ = await finished(pve, await pve.destroy(NODE, NEW))
     assert ok
     assert await pve.config(NODE, NEW)  # the recording's one before the end
     assert await pve.config(NODE, NEW) is None
     destroyed, *_ = await pve.tasks_of(NODE, NEW)
-    assert destroyed == "UPID:pve1:00000B6B:000489D4:6B000CC4:qmdestroy:250:root@pam!root:"
+    assert destroyed.upid == "UPID:pve1:00000B6B:000489D4:6B000CC4:qmdestroy:250:root@pam!root:"
+
+
+async def test_real_snapshots_are_listed_without_the_present(pve: PveCluster) -> None:
+    upid = await pve.take_snapshot(NODE, NEW, "pre-rebuild", description="d", memory=False)
+    assert (await finished(pve, upid))[0]
+    assert await pve.snapshots(NODE, NEW) == (
+        VmSnapshot(name="pre-rebuild", description="d", parent="", taken_at=1795165374, memory=False),
+    )
+    assert (await finished(pve, await pve.roll_back(NODE, NEW, "pre-rebuild")))[0]
+    assert (await finished(pve, await pve.delete_snapshot(NODE, NEW, "pre-rebuild")))[0]
+    ok, text, _ = await finished(pve, await pve.delete_snapshot(NODE, NEW, "nope"))
+    assert (ok, text) == (False, "snapshot 'nope' does not exist")
 
 
 async def test_a_real_guest_agent_is_understood(pve: PveCluster) -> None:
@@ -135,3 +154,7 @@ async def test_a_real_guest_agent_is_understood(pve: PveCluster) -> None:
             name="eth0", mac="bc:24:11:ba:25:04", addresses=("10.99.0.50/24", "fe80::be24:11ff:feba:2504/64")
         ),
     )  # fmt: skip
+    script = ("/bin/sh", "-c", "echo out; echo err >&2; exit 3")
+    assert await pve.agent_run(NODE, NEW, script, timeout_s=5) == AgentResult(
+        exit_status=3, stdout="out\n", stderr="err\n"
+    )

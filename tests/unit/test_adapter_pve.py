@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvenix.adapters.pve.answers import fields, number, pending_values, rows, text, vm_config, vm_state, wire_value
+from pvenix.adapters.pve.answers import fields, number, rows, text, vm_config, vm_pending, vm_state, wire_value
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.adapters.pve.problems import Call, explained
 from pvenix.adapters.pve.transport import (
@@ -22,7 +22,7 @@ from pvenix.adapters.pve.transport import (
     api_path,
     upid_node,
 )
-from pvenix.engine.ports import NewVm
+from pvenix.engine.ports import NewVm, VmConfig
 from pvenix.model.errors import OutcomeUnknown, UsageError
 from pvenix.model.names import node_name, vmid
 
@@ -192,7 +192,7 @@ async def test_a_clone_sends_only_what_it_is_given() -> None:
 
 async def test_the_newest_task_comes_first() -> None:
     cluster, _, _ = over(lambda _p, _q: [{"upid": "a", "starttime": 1}, {"upid": "b", "starttime": 2}])
-    assert await cluster.tasks_of(node_name("n1"), vmid(100)) == ("b", "a")
+    assert [task.upid for task in await cluster.tasks_of(node_name("n1"), vmid(100))] == ["b", "a"]
 
 
 @given(st.text(max_size=12) | st.text(alphabet="aA0._-/?%#", max_size=8))
@@ -261,10 +261,15 @@ def test_an_answer_of_another_shape_is_bad(broken: Callable[[], object]) -> None
 
 
 def test_pending_values_and_pending_deletes() -> None:
-    found = pending_values(
-        [{"key": "a", "value": 1, "pending": 2}, {"key": "b", "delete": 1}, {"key": "c", "value": 3}]
+    found = vm_pending(
+        [
+            {"key": "a", "value": 1, "pending": 2},
+            {"key": "b", "delete": 1},
+            {"key": "c", "value": 3},
+            {"key": "digest", "value": "d"},
+        ]
     )
-    assert found == {"a": "2", "b": ""}
+    assert (found.waiting, found.config) == ({"a": "2", "b": ""}, VmConfig(values={"a": "1", "c": "3"}, digest="d"))
 
 
 @given(st.text(alphabet="abc +/@:%\n=ü", max_size=20))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pvenix.adapters.clock import SystemClock
-from pvenix.engine.ports import TaskResult, VmConfig
+from pvenix.engine.ports import Resources, TaskResult, VmConfig, VmPower, Volume
 from pvenix.lifecycle import retire
 from pvenix.lifecycle.ownership import marker
 from pvenix.lifecycle.state import looking_at
@@ -40,15 +40,16 @@ class Pve:
     async def permissions(self) -> dict[str, dict[str, int]]:
         return self.granted
 
-    async def vms(self) -> tuple[Any, ...]:
+    async def resources(self) -> Resources:
         self.blind_lists -= 1
-        return (vm(200, "n1", name="dns01"),) if self._there and self.blind_lists < 0 else ()
+        listed = (vm(200, "n1", name="dns01"),) if self._there and self.blind_lists < 0 else ()
+        return Resources(nodes=(), vms=listed, storages=())
 
     async def config(self, *_: object) -> VmConfig | None:
         return self._there
 
-    async def status(self, *_: object) -> str:
-        return "stopped"
+    async def power(self, *_: object) -> VmPower:
+        return VmPower(status="stopped", detail="stopped", uptime_s=0, agent=True)
 
     async def destroy(self, *_: object) -> str:
         self._there, self._volumes = None, self._stays
@@ -57,10 +58,10 @@ class Pve:
     async def wait(self, upid: str, **_: object) -> TaskResult:
         return TaskResult(upid=upid, ok=True, exit_text="OK", log=())
 
-    async def volumes(self, *_: object) -> tuple[str, ...]:
+    async def volumes(self, *_: object, **__: object) -> tuple[Volume, ...]:
         if not self._visible:
             raise Refused("GET /nodes/n1/storage/ssd/content is not permitted")
-        return self._volumes
+        return tuple(Volume(id=one, content="images", size=1) for one in self._volumes)
 
 
 class Repo:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from pvenix.adapters.clock import SystemClock
-from pvenix.engine.ports import Interface, VmConfig, VmState
+from pvenix.engine.ports import Interface, Resources, VmConfig, VmState
 from pvenix.engine.trust import TrustStore
 from pvenix.lifecycle import clone, cloudinit, place
 from pvenix.lifecycle.addresses import choose_addresses
@@ -36,11 +36,8 @@ class FakePve:
         self._vms, self._configs, self._down = vms, configs, down
         self.asked: list[int] = []
 
-    async def vms(self) -> tuple[VmState, ...]:
-        return self._vms
-
-    async def nodes(self) -> tuple[Any, ...]:
-        return (node("n1", total_gib=10),)
+    async def resources(self) -> Resources:
+        return Resources(nodes=(node("n1", total_gib=10),), vms=self._vms, storages=())
 
     async def config(self, on: NodeName, vmid: Vmid) -> VmConfig | None:
         self.asked.append(vmid)
@@ -50,7 +47,7 @@ class FakePve:
 
 
 def world(pve: FakePve, *hosts: Host, repo: object = None) -> World:
-    cluster = SimpleNamespace(vmid=VmidPolicy(first=200, last=210), storage={})
+    cluster = SimpleNamespace(vmid=VmidPolicy(ranges=((200, 210),)), storage={})
     fleet = SimpleNamespace(
         hosts={one.name: one for one in hosts}, site=SimpleNamespace(name="test", clusters={"c": cluster})
     )

@@ -59,8 +59,8 @@ class AgentCaller(Caller):
         Raises: OutcomeUnknown when it does not end within `timeout_s` seconds; it goes on then. RemoteFailure when the
         agent does not answer.
         """
-        started = await self._write("POST", vm_path(node, vmid, "agent", "exec"), {"command": list(argv)})
-        pid = {"pid": str(answers.number(answers.fields(started), "pid"))}
+        path = vm_path(node, vmid, "agent", "exec")
+        pid = {"pid": str(await self._ask(path, lambda found: _number(found, "pid"), {"command": list(argv)}))}
         deadline = self._clock.monotonic() + timeout_s
         while True:
             result = await self._get(vm_path(node, vmid, "agent", "exec-status"), answers.agent_result, pid)
@@ -75,5 +75,9 @@ class AgentCaller(Caller):
 
         Raises: RemoteFailure when the agent does not answer.
         """
-        found = await self._write("POST", vm_path(node, vmid, "agent", "fsfreeze-thaw"), {})
-        return answers.number(answers.fields(found), "result", 0)
+        path = vm_path(node, vmid, "agent", "fsfreeze-thaw")
+        return await self._ask(path, lambda found: _number(found, "result"), {})
+
+
+def _number(answer: object, key: str) -> int:
+    return answers.number(answers.fields(answer), key)

@@ -45,6 +45,14 @@ class Caller:
         except FAILURES as error:
             raise explained(self._call(method, path), error) from error
 
+    async def _ask(self, path: ApiPath, parse: Callable[[object], T], params: Params) -> T:
+        """The parsed answer of a POST that asks the guest agent for something."""
+        answer = await self._write("POST", path, params)
+        try:
+            return parse(answer)
+        except BadAnswer as error:
+            raise explained(self._call("POST", path), error) from error
+
     async def _start(self, method: str, path: ApiPath, params: Params) -> str:
         """The UPID of the task that a write started."""
         upid = await self._write(method, path, params)

@@ -184,9 +184,9 @@ def _fault(site: Site, name: str, call: Call, path: str) -> Fault | None:
     def accept(fault: Fault) -> bool:
         return call.method.startswith(fault.text("method", "").upper()) and fault.text("path", "") in path
 
-    vm = site.cluster.vms.get(call.vmid) if "vmid" in call.params else None
+    vm = site.cluster.vms.get(call.vmid) if str(call.params.get("vmid", "")).isdigit() else None
     return site.faults.take_any(name, (vm.name if vm else None, call.text("name") or None), accept=accept)
 
 
 def _lock_file(call: Call) -> str:
-    return f"/var/lock/qemu-server/lock-{call.vmid}.conf" if "vmid" in call.params else "/var/lock/pve-manager/lock"
+    return f"/var/lock/qemu-server/lock-{call.vmid}.conf" if str(call.params.get("vmid", "")).isdigit() else "/var/lock/pve-manager/lock"

@@ -84,7 +84,7 @@ def changed(call: Call, name: str) -> None:
 
 def _move(call: Call) -> dict[str, Any]:
     sid, node = call.text("sid"), call.text("node")
-    name = sid if ":" in sid else f"vm:{sid}"
+    name = service_id(sid)
     found = call.cluster.sections.get(ha.RESOURCES, {}).get(name)
     if found is None:
         raise PveError(f"no such resource '{name}'")
@@ -93,6 +93,11 @@ def _move(call: Call) -> dict[str, Any]:
     found["request_migrate"] = node
     changed(call, name)
     return {"sid": name, "requested-node": node}
+
+
+def service_id(sid: str) -> str:
+    """The id of a service: a bare number is a VM's (source: pve-ha-manager HA/Tools.pm, `pve-ha-resource-or-vm-id`)."""
+    return f"vm:{sid}" if sid.isdigit() else sid
 
 
 @route("POST", _RESOURCE + "/migrate")

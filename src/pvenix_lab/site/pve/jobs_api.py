@@ -91,6 +91,7 @@ for _defined in (
         "resource ID",
         complete=_complete_resource,
         changed=ha_manager.changed,
+        spelt=ha_manager.service_id,
     ),
     _kind(
         "/cluster/replication",

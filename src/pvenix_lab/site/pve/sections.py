@@ -29,6 +29,10 @@ def _nothing_more(_call: Call, _name: str, _entry: dict[str, Any]) -> None:
     return
 
 
+def _as_it_is(name: str) -> str:
+    return name
+
+
 def _unnoticed(_call: Call, _name: str) -> None:
     return
 
@@ -50,6 +54,8 @@ class Kind:
     complete: Callable[[Call, str, dict[str, Any]], None] = _nothing_more
     changed: Callable[[Call, str], None] = _unnoticed
     new_id: Callable[[Call], str] | None = None
+    spelt: Callable[[str], str] = _as_it_is
+    """The id of the path as it is kept, as where a short form is taken too."""
 
     def all(self, call: Call) -> Section:
         """The entries by id."""
@@ -57,7 +63,7 @@ class Kind:
 
     def named(self, call: Call) -> tuple[str, dict[str, Any]]:
         """The entry of the path. Raises PveError if there is none."""
-        name = call.text(self.key)
+        name = self.spelt(call.text(self.key))
         entry = self.all(call).get(name)
         if entry is None:
             raise PveError(self.missing.format(name))
@@ -85,7 +91,7 @@ def _register_list(kind: Kind) -> None:
 
     @route("POST", kind.path)
     async def create(call: Call) -> None:
-        name = call.text(kind.key) or (kind.new_id(call) if kind.new_id else "")
+        name = kind.spelt(call.text(kind.key)) or (kind.new_id(call) if kind.new_id else "")
         if name in kind.all(call):
             raise PveError(kind.taken.format(name))
         entry = _stored(call, kind)
