@@ -11,8 +11,8 @@ import pytest
 from pvenix.engine.ports import AgentPort, ClusterPort, NewVm, Pve, VmPort
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix_lab.site.faults import FOREVER
-from pvenix_lab.site.pve.volumes import Volume
 from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE
+from pvenix_lab.site.pve.volumes import Volume
 from tests.contract.methods import methods_of
 from tests.contract.pve_world import ToyGuest
 from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, PveWorld
