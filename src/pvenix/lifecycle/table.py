@@ -8,10 +8,12 @@ from typing import cast
 
 from pvenix.engine.step import Commands, Step, Verb
 from pvenix.lifecycle import (
+    backup,
     boot,
     build,
     clone,
     cloudinit,
+    destroy,
     hardware,
     place,
     rebuild,
@@ -57,6 +59,8 @@ _MODULES = {
     "build": build,
     "rebuild": rebuild,
     "rollback": rollback,
+    "destroy": destroy,
+    "backup": backup,
     "retire": retire,
 }
 

@@ -75,9 +75,19 @@ async def task_end(world: World, step: Step, upid: str, *, timeout_s: float) -> 
     Raises: RemoteFailure with the task's error, OutcomeUnknown when it cannot be seen to end.
     """
     step.evidence(upid=upid)
-    result = await world.pve.wait(upid, timeout_s=timeout_s, on_line=step.output)
+    return ended_well(await world.pve.wait(upid, timeout_s=timeout_s, on_line=step.output))
+
+
+def ended_well(result: TaskResult) -> TaskResult:
+    """`result`, if the task did what it was asked.
+
+    Raises: RemoteFailure with the task's error.
+    """
     if not result.ok:
         raise RemoteFailure(
-            f"Proxmox task {upid.split(':')[5]} failed", why=result.exit_text, evidence=result.log[-6:], code="PVX0514"
+            f"Proxmox task {result.upid.split(':')[5]} failed",
+            why=result.exit_text,
+            evidence=result.log[-6:],
+            code="PVX0514",
         )
     return result

@@ -123,11 +123,26 @@ VERBS: dict[str, VerbSpec] = {
             args={"to": Arg(type=int, help="the generation's number", required=True)},
         ),
         VerbSpec(
+            name="destroy",
+            help="stop and destroy the VM, and keep the host in the inventory",
+            danger=Danger.DESTROYS,
+            kind=Kind.PVE,
+            timeout_s=7200,
+            args={"confirm": Arg(type=str, help="the host's name, typed", required=True)},
+        ),
+        VerbSpec(
+            name="backup",
+            help="back the VM up while it runs, and see the backup",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.PVE,
+            timeout_s=15000,
+        ),
+        VerbSpec(
             name="retire",
             help="stop and destroy the VM, and mark the host as absent",
             danger=Danger.DESTROYS,
             kind=Kind.PVE,
-            timeout_s=900,
+            timeout_s=7200,
             args={"confirm": Arg(type=str, help="the host's name, typed", required=True)},
         ),
     )
