@@ -94,7 +94,7 @@ async def _backup_lines(world: World, found: Found) -> list[str]:
 
 
 def _backup_change(job: BackupJob, found: Found, pool: str) -> str:
-    """What becomes of one backup job (pve-manager, PVE/API2/Backup.pm: a list is shortened, and never left empty)."""
+    """What becomes of a backup job (pve-guest-common PVE/VZDump/Plugin.pm: a list is shortened, and a job without one deleted)."""
     shown = f"backup job {job.id} ({job.schedule or 'no schedule'}, to {job.storage or 'no storage'})"
     if found.vmid in job.vmids:
         alone = len(job.vmids) == 1
@@ -102,7 +102,7 @@ def _backup_change(job: BackupJob, found: Found, pool: str) -> str:
             "the job is deleted, it names no other" if alone else "it is taken off the list"
         )
     if found.vmid in job.excluded:
-        return f"{shown} excludes it: the exclusion of {found.vmid} is taken away, whoever has the id next is backed up"
+        return f"{shown} excludes it: the exclusion goes, whoever has the id next is backed up"
     if job.covers(found.vmid, pool):
         return f"{shown} covers it by {'all' if job.everything else f'pool {pool}'}: the job stays"
     return ""
