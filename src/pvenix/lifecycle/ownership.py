@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ from pvenix.engine.ports import Clock, Pve, VmConfig, VmState
 from pvenix.engine.step import Step
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
+from pvenix.lifecycle import notes
 from pvenix.lifecycle.survey import Survey
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable
 from pvenix.model.names import NodeName, Vmid, node_name
@@ -163,10 +163,10 @@ class OwnVms:
     def owns(self, config: VmConfig, name: str) -> bool:
         """True when the VM's notes say that we made it for host `name` of this fleet.
 
-        A clone inherits the tags of its template, so tags alone do not count.
+        A clone inherits the tags of its template, so tags alone do not count; and no template is a host's VM.
         """
-        named = f"pvenix-host: {name}" in config.values.get("description", "").split("\n")
-        return named and self._not_of_another_fleet(config)
+        named = notes.parse(config.values.get("description", "")).host == name
+        return named and config.values.get("template") != "1" and self._not_of_another_fleet(config)
 
     def _is_of(self, name: str, config: VmConfig, *, declared: bool) -> bool:
         """True for the VM of host `name`: it has its name, and our notes or the id that the inventory declares.
@@ -189,7 +189,7 @@ class OwnVms:
 
 def marker(host: str, *, fleet: str, run: str) -> str:
     """The notes of a VM that pvenix made: they say whose it is before its tags do."""
-    return f"pvenix-host: {host}\npvenix-fleet: {fleet}\npvenix-run: {run}"
+    return str(notes.Notes(host=host, fleet=fleet, run=run))
 
 
 def is_tagged(config: VmConfig) -> bool:
@@ -199,8 +199,7 @@ def is_tagged(config: VmConfig) -> bool:
 
 def fleet_of(config: VmConfig) -> str:
     """The fleet that the VM's notes name, empty when they name none."""
-    found = re.search(r"^pvenix-fleet: (.*)$", config.values.get("description", ""), re.MULTILINE)
-    return found.group(1) if found else ""
+    return notes.parse(config.values.get("description", "")).fleet
 
 
 def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmState]:

@@ -1,0 +1,178 @@
+"""Desired, recorded, actual: how each field of a VM stands, and what it would take to bring it about."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pvenix.engine.ports import VmPending
+from pvenix.lifecycle import notes
+from pvenix.lifecycle.fields.effects import Doing, effect_of
+from pvenix.lifecycle.fields.values import CLOUD_INIT, DISK, NIC, ROOT_DISK, read
+from pvenix.lifecycle.fields.wanted import Wanted
+from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
+
+LONGEST: Final = 48
+"""Characters of a value that the record keeps as it is; of a longer one it keeps the hash."""
+BOOT: Final = "cloud-init.boot"
+"""In the record: the guest's boot id when cloud-init's values were last written, so that a later look knows whether it has
+booted since. Around a VM: its boot id now."""
+OUTSIDE: Final = ("pool", "node", "backup")
+"""Keys that are no options of the configuration; what they are now comes with `around`."""
+_HOUSEKEEPING: Final = re.compile(
+    r"name|description|digest|smbios1|vmgenid|meta|lock|template|parent|snaptime|unused\d+|boot|agent|.*cloudinit.*"
+)
+
+
+def compare(
+    wanted: Sequence[Wanted],
+    recorded: Mapping[str, str],
+    seen: VmPending,
+    *,
+    running: bool,
+    around: Mapping[str, str] | None = None,
+) -> tuple[FieldPlan, ...]:
+    """How each wanted field stands, what we once added and the inventory no longer has, and what is not managed.
+
+    `recorded` is `Notes.applied`; `around` says what is outside of the configuration (`OUTSIDE`, `BOOT`): a field of those that
+    it does not tell is left out. Without a record every difference is a change.
+    """
+    look = _Look(recorded=recorded, seen=seen, running=running, around=around or {})
+    plans = [look.plan(one) for one in wanted if one.key not in OUTSIDE or one.key in look.around]
+    return (*plans, *look.removed(wanted), *look.unmanaged(wanted))
+
+
+def recorded_as(value: str) -> str:
+    """A value as the record keeps it."""
+    if len(value) <= LONGEST:
+        return value
+    return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    recorded: Mapping[str, str]
+    seen: VmPending
+    running: bool
+    around: Mapping[str, str]
+
+    def plan(self, one: Wanted) -> FieldPlan:
+        """How the field stands."""
+        now, later = self._values(one)
+        record = self.recorded.get(one.id)
+        state = self._state(one, now, later, record)
+        doing = Doing(
+            key=one.key,
+            part=one.part,
+            old=later,
+            new=one.value,
+            present=self.seen.config.values.get(one.key, ""),
+            running=self.running,
+            hotplug=self.seen.config.values.get("hotplug", ""),
+        )
+        effect, note = effect_of(doing) if state is not FieldState.EQUAL else (Effect.LIVE, "")
+        return FieldPlan(
+            field=one.field,
+            key=one.key,
+            state=state,
+            effect=effect,
+            desired=one.value,
+            recorded=record or "",
+            actual=now,
+            where=one.where,
+            note=note,
+        )
+
+    def _values(self, one: Wanted) -> tuple[str, str]:
+        """What is in effect, and what will be after the next cold start."""
+        if one.key in OUTSIDE:
+            value = self.around[one.key]
+            if one.key == "backup":
+                value = one.value if one.value in value.split(",") else ""
+            return value, value
+        text = self.seen.config.values.get(one.key, "")
+        waiting = self.seen.waiting.get(one.key, text)
+        if one.key == "description":
+            return notes.parse(text).text.rstrip(), notes.parse(waiting).text.rstrip()
+        return read(one.key, one.part, text), read(one.key, one.part, waiting)
+
+    def _state(self, one: Wanted, now: str, later: str, record: str | None) -> FieldState:
+        if self._same(one, later):
+            unread = CLOUD_INIT.fullmatch(one.key) and self.running and self._not_booted_since()
+            return FieldState.EQUAL if self._same(one, now) and not unread else FieldState.PENDING
+        if record is None:
+            return FieldState.CHANGE
+        if record == recorded_as(one.value):
+            return FieldState.DRIFT
+        return FieldState.CHANGE if record == recorded_as(later) else FieldState.CONFLICT
+
+    def _same(self, one: Wanted, actual: str) -> bool:
+        if one.key == "tags":
+            there, ours = set(actual.split(";")), set(self.recorded.get("tags", "").split(";"))
+            asked = set(one.value.split(";"))
+            return asked <= there and not (ours - asked - {""}) & there
+        if one.key == "machine" and one.value in ("q35", "pc"):
+            return actual == one.value or ("q35" in actual) is (one.value == "q35")
+        return actual == one.value
+
+    def _not_booted_since(self) -> bool:
+        """True when the guest still runs the boot in which cloud-init's values were written."""
+        return bool(self.recorded.get(BOOT)) and self.recorded[BOOT] == self.around.get(BOOT, self.recorded[BOOT])
+
+    def removed(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
+        """Disks, cards and devices that were added for the inventory, which has them no more."""
+        asked = {one.key for one in wanted}
+        ours = dict.fromkeys(key for key in (one.partition(".")[0] for one in self.recorded) if _is_device(key))
+        for key in ours:
+            present = self.seen.waiting.get(key, self.seen.config.values.get(key, ""))
+            if key in asked or key in (ROOT_DISK, "net0") or (not present and key not in self.seen.waiting):
+                continue
+            doing = Doing(
+                key=key,
+                part="",
+                old=present,
+                new="",
+                present=present,
+                running=self.running,
+                hotplug=self.seen.config.values.get("hotplug", ""),
+            )
+            effect, note = effect_of(doing)
+            state = FieldState.CHANGE if present else FieldState.PENDING
+            yield FieldPlan(
+                field=_field_of(key),
+                key=key,
+                state=state,
+                effect=effect,
+                actual=present or "",
+                recorded="added",
+                note=note,
+            )
+
+    def unmanaged(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
+        """What the VM has beyond the inventory's wishes, and keeps."""
+        asked = {one.key for one in wanted} | {one.partition(".")[0] for one in self.recorded}
+        for key, value in sorted(self.seen.config.values.items()):
+            if key not in asked and not _HOUSEKEEPING.fullmatch(key) and "cloudinit" not in value.partition(",")[0]:
+                yield FieldPlan(
+                    field=_field_of(key),
+                    key=key,
+                    state=FieldState.UNMANAGED,
+                    effect=Effect.LIVE,
+                    actual="set" if key == "cipassword" else value,
+                )
+
+
+def _is_device(key: str) -> bool:
+    return bool(DISK.fullmatch(key) or NIC.fullmatch(key) or re.fullmatch(r"hostpci\d+", key))
+
+
+def _field_of(key: str) -> str:
+    """What the inventory would call an option of which it says nothing."""
+    if DISK.fullmatch(key):
+        return "disk" if key == ROOT_DISK else f"proxmox.disks.{key}"
+    if NIC.fullmatch(key):
+        return "network" if key == "net0" else f"nics.{key[3:]}"
+    return f"proxmox.pci.{key[7:]}" if key.startswith("hostpci") else key
