@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from pvenix.engine.step import Commands, Step, Verb
 from pvenix.lifecycle import (
@@ -16,6 +16,8 @@ from pvenix.lifecycle import (
     destroy,
     hardware,
     place,
+    power,
+    reboot,
     rebuild,
     register,
     retire,
@@ -48,7 +50,23 @@ class Bound:
         return await self.commands_in(self.world, step)
 
 
-_MODULES = {
+class Parts(Protocol):
+    """A module of a verb, or an object with the same three functions."""
+
+    async def probe(self, world: World, step: Step) -> Probe:
+        """Look, without changing anything."""
+        ...
+
+    async def apply(self, world: World, step: Step) -> Outcome:
+        """Bring it about."""
+        ...
+
+    async def commands(self, world: World, step: Step) -> Commands:
+        """What `apply` would send."""
+        ...
+
+
+_MODULES: Mapping[str, Parts] = {
     "place": place,
     "clone": clone,
     "cloudinit": cloudinit,
@@ -60,6 +78,11 @@ _MODULES = {
     "rebuild": rebuild,
     "rollback": rollback,
     "destroy": destroy,
+    "start": power.START,
+    "shutdown": power.SHUTDOWN,
+    "stop": power.STOP,
+    "reboot": reboot.REBOOT,
+    "reset": reboot.RESET,
     "backup": backup,
     "retire": retire,
 }

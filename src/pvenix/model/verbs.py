@@ -131,6 +131,42 @@ VERBS: dict[str, VerbSpec] = {
             args={"confirm": Arg(type=str, help="the host's name, typed", required=True)},
         ),
         VerbSpec(
+            name="start", help="start the VM and see it run", danger=Danger.REVERSIBLE, kind=Kind.PVE, timeout_s=900
+        ),
+        VerbSpec(
+            name="shutdown",
+            help="ask the guest to go down, and see that it is off",
+            danger=Danger.REBOOTS,
+            kind=Kind.PVE,
+            timeout_s=1800,
+            args={
+                "grace": Arg(type=int, help="seconds that the guest may take, 120 unless said otherwise"),
+                "force": Arg(type=bool, help="cut the power of a guest that does not go down in time"),
+            },
+        ),
+        VerbSpec(
+            name="stop",
+            help="cut the VM's power: what the guest has not written is lost",
+            danger=Danger.REBOOTS,
+            kind=Kind.PVE,
+            timeout_s=900,
+        ),
+        VerbSpec(
+            name="reboot",
+            help="reboot the guest, and see another boot of the system that it was to boot",
+            danger=Danger.REBOOTS,
+            kind=Kind.PVE,
+            timeout_s=1800,
+            args={"grace": Arg(type=int, help="seconds that the guest may take to go down, 120 unless said otherwise")},
+        ),
+        VerbSpec(
+            name="reset",
+            help="press the reset button of a VM that does not go down: what the guest has not written is lost",
+            danger=Danger.REBOOTS,
+            kind=Kind.PVE,
+            timeout_s=1800,
+        ),
+        VerbSpec(
             name="backup",
             help="back the VM up while it runs, and see the backup",
             danger=Danger.REVERSIBLE,

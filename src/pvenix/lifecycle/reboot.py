@@ -1,0 +1,157 @@
+"""Reboot or reset a host's VM, and prove it by another boot id and by the system that the boot default named."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.calls import Call, VmCalls, shown
+from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.power import grace_of, refuse_self
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+_BOOT_ID_FILE: Final = argv.BOOT_ID[-1]
+_BOOT_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SPARE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What a host booted, as far as it can be seen."""
+
+    id: str = ""
+    """Empty when nobody answers."""
+    booted: str = ""
+    """Store path of the system that was booted; empty when only the agent answers."""
+    starts: str = ""
+    """Store path that the next boot leads to."""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reboot:
+    """A verb that makes a VM boot anew; as good as a module with the three functions."""
+
+    call: Callable[[VmCalls, Step], Call[str]]
+    task: str
+    """The kind of its Proxmox task."""
+
+    async def probe(self, world: World, step: Step) -> Probe:
+        """Done only when an earlier attempt of this very step has led to another boot."""
+        refuse_self(world, step)
+        found = await world.vms.of(step)
+        if not await world.vms.running(found):
+            raise RemoteFailure(
+                f"VM {found.vmid} is stopped, there is nothing to boot anew",
+                hint=f"pvenix start {step.host}",
+                code="PVX0549",
+            )
+        if before := step.known.get("boot_id"):
+            now = await _now(world, step, found)
+            if now.id not in ("", before):
+                return done(f"booted anew, {now.id}", boot_id=now.id)
+        return needed(f"VM {found.vmid} on {found.node} will boot anew")
+
+    async def apply(self, world: World, step: Step) -> Outcome:
+        """Note the boot, ask for another one, and wait until it is seen."""
+        found = await world.vms.of(step)
+        before = await self._before(world, step, found)
+        if not await self._under_way(world, step):
+            await unlocked(world, step, found)
+            await self._ask(world, step, found)
+        step.tell("waiting for another boot")
+        bootstrap = world.host(step).machine.bootstrap
+        after = await until(
+            lambda: _another(world, step, found, before.id),
+            clock=world.clock,
+            timeout_s=bootstrap.agent_timeout_s + bootstrap.ssh_timeout_s,
+            what=f"another boot of {step.host}",
+        )
+        return _judged(step, before, after)
+
+    async def commands(self, world: World, step: Step) -> Commands:
+        """The one call."""
+        return shown([self.call(VmCalls.on(world.pve, await world.vms.of(step), {}), step)])
+
+    async def _before(self, world: World, step: Step, found: Found) -> Boot:
+        """What runs now, or ran before an interrupted attempt asked."""
+        if "boot_id" in step.known:
+            return Boot(id=step.known["boot_id"], starts=step.known.get("starts", ""))
+        before = await _now(world, step, found)
+        if before.starts and before.starts != before.booted:
+            step.tell(f"it was booted with {before.booted} and boots {before.starts} next")
+        await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts)
+        return before
+
+    async def _under_way(self, world: World, step: Step) -> bool:
+        """True when the request of an interrupted attempt is seen at Proxmox; it is followed then."""
+        if "upid" not in step.known:
+            return False
+        with contextlib.suppress(RemoteFailure, OutcomeUnknown):  # the boot itself tells what came of it
+            await task_end(world, step, step.known["upid"], timeout_s=grace_of(step) + _SPARE_S)
+            return True
+        return False
+
+    async def _ask(self, world: World, step: Step, found: Found) -> None:
+        call = self.call(VmCalls.on(world.pve, found, {}), step)
+        try:
+            await task_end(world, step, await call.send(step), timeout_s=grace_of(step) + _SPARE_S)
+        except OutcomeUnknown:
+            tasks = await world.pve.tasks_of(found.node, found.vmid)
+            if not any(task.kind == self.task for task in tasks):
+                raise
+            step.tell("the answer was lost; Proxmox lists the task, so the boot will tell")
+
+
+async def _now(world: World, step: Step, found: Found) -> Boot:
+    """What the host booted: asked over a new connection, else through the agent, whose word is the boot id only."""
+    with contextlib.suppress(PvenixError):  # whoever does not answer is not waited for here
+        target = await world.target(step.host)
+        remote = Remote(session=await world.guest.fresh_session(target), step=step)
+        facts = await read_facts(remote)
+        return Boot(id=facts.boot_id, booted=facts.booted, starts=facts.starts or facts.profile, address=target.address)
+    with contextlib.suppress(PvenixError):
+        text = await world.pve.agent_read_file(found.node, found.vmid, _BOOT_ID_FILE) or ""
+        if _BOOT_ID.fullmatch(text.strip()):
+            return Boot(id=text.strip())
+    return Boot()
+
+
+async def _another(world: World, step: Step, found: Found, before: str) -> Boot | None:
+    """The host's new boot, once it answers over SSH where it did so before or has a pinned key."""
+    now = await _now(world, step, found)
+    if now.id in ("", before):
+        return None
+    reachable = world.trust.get(step.host) is not None
+    return now if now.booted or not reachable else None
+
+
+def _judged(step: Step, before: Boot, after: Boot) -> Outcome:
+    """Raises: RemoteFailure when another system was booted than the one that was to."""
+    if before.starts and after.booted and after.booted != before.starts:
+        raise RemoteFailure(
+            f"{step.host} booted another system than its boot default",
+            why=f"{after.booted}, not {before.starts}",
+            hint=f"pvenix generations {step.host}",
+            code="PVX0553",
+        )
+    proof = (
+        f"booted anew ({after.id})" if before.id else f"answers as boot {after.id}; the boot before could not be read"
+    )
+    system = ", the same system as its boot default" if before.starts and after.booted else ""
+    facts = {"boot_id": after.id} | ({"address": after.address} if after.address else {})
+    return Outcome(status=Status.CHANGED, summary=proof + system, facts=facts)
+
+
+REBOOT: Final = Reboot(call=lambda vm, step: vm.reboot(timeout_s=grace_of(step)), task="qmreboot")
+RESET: Final = Reboot(call=lambda vm, _step: vm.reset(), task="qmreset")
