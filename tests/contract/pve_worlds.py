@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from pvenix.adapters.pve.cluster import PveCluster
+from pvenix.adapters.pve.login import TokenLogin
 from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 from pvenix.engine.ports import NewVm, Pve
 from pvenix.model.names import Vmid, node_name, vmid
@@ -71,7 +72,7 @@ async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
         def connect(token_id: str, secret: str) -> PveCluster:
             assert face.certificate
             transport = ProxmoxerTransport(
-                endpoints=[f"https://127.0.0.1:{port}"], token_id=token_id, token_secret=secret,
+                endpoints=[f"https://127.0.0.1:{port}"], login=TokenLogin(token_id, secret),
                 ca=face.certificate.ca, workers=2,
             )  # fmt: skip
             return PveCluster(transport, clock=ImpatientClock(), cluster="lab", token=token_id)

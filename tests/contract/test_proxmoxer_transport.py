@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.adapters.pve.cluster import PveCluster
+from pvenix.adapters.pve.login import TokenLogin
 from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable, UsageError
@@ -37,8 +38,7 @@ async def open_transport(node: Node) -> AsyncIterator[Callable[..., ProxmoxerTra
     ) -> ProxmoxerTransport:
         transport = ProxmoxerTransport(
             endpoints=[f"https://127.0.0.1:{port}" for port in ports or (node.port,)],
-            token_id="pvenix@pve!lab",
-            token_secret="s3cret",
+            login=TokenLogin("pvenix@pve!lab", "s3cret"),
             ca=ca,
             fingerprint=fingerprint,
             timeouts_s=timeouts_s,
@@ -280,13 +280,13 @@ def test_the_library_never_logs_what_is_sent(open_transport: Connect) -> None:
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8006", "127.0.0.1", "https://"])
 def test_an_endpoint_is_https(endpoint: str) -> None:
     with pytest.raises(UsageError):
-        ProxmoxerTransport(endpoints=[endpoint], token_id="a@b!c", token_secret="x")
+        ProxmoxerTransport(endpoints=[endpoint], login=TokenLogin("a@b!c", "x"))
     with pytest.raises(UsageError):
-        ProxmoxerTransport(endpoints=[], token_id="a@b!c", token_secret="x")
+        ProxmoxerTransport(endpoints=[], login=TokenLogin("a@b!c", "x"))
 
 
 def test_an_ipv6_endpoint_keeps_its_brackets() -> None:
-    transport = ProxmoxerTransport(endpoints=["https://[::1]:1"], token_id="a@b!c", token_secret="x")
+    transport = ProxmoxerTransport(endpoints=["https://[::1]:1"], login=TokenLogin("a@b!c", "x"))
     with pytest.raises(NotSent, match=r"\[::1\]"):
         asyncio.run(transport.request("GET", ApiPath("version"), {}))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TypedDict
 
 from pvenix.adapters.clock import SystemClock
+from pvenix.adapters.pve.login import Ask, Login, TicketLogin, TokenLogin
 from pvenix.adapters.secrets import resolve
 from pvenix.engine.ports import Clock, Guest, Pve, Repo
-from pvenix.model.errors import UsageError
-from pvenix.model.site import Cluster, Site
+from pvenix.model.errors import Refused, UsageError
+from pvenix.model.site import Auth, Cluster, Site
 
 
 class Ports(TypedDict):
@@ -21,8 +23,10 @@ class Ports(TypedDict):
     clock: Clock
 
 
-def open_ports(site: Site, *, cache: Path, author: str) -> Ports:
+def open_ports(site: Site, *, cache: Path, author: str, ask: Ask | None = None) -> Ports:
     """Adapters for the site's cluster, guests and repository; nothing is connected yet.
+
+    `ask` gets a secret from the person at the terminal, None when there is nobody.
 
     Raises: UsageError when the site names no cluster or no repository, Refused for an unsafe secret file.
     """
@@ -30,14 +34,18 @@ def open_ports(site: Site, *, cache: Path, author: str) -> Ports:
 
     clock = SystemClock()
     return Ports(
-        pve=_open_cluster(_only_cluster(site), clock),
+        pve=_open_cluster(only_cluster(site), clock, ask),
         guest=SshGuest(),
         repo=_open_repo(site, cache, author),
         clock=clock,
     )
 
 
-def _only_cluster(site: Site) -> Cluster:
+def only_cluster(site: Site) -> Cluster:
+    """The one cluster of the site.
+
+    Raises: UsageError when there is none, or more than one.
+    """
     if len(site.clusters) != 1:
         raise UsageError(
             f"the site names {len(site.clusters)} clusters",
@@ -47,19 +55,41 @@ def _only_cluster(site: Site) -> Cluster:
     return next(iter(site.clusters.values()))
 
 
-def _open_cluster(cluster: Cluster, clock: Clock) -> Pve:
+def _open_cluster(cluster: Cluster, clock: Clock, ask: Ask | None) -> Pve:
     from pvenix.adapters.pve.cluster import PveCluster
     from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 
-    secret = resolve(cluster.auth.token_secret, purpose=f"the secret of API token {cluster.auth.token_id}")
     transport = ProxmoxerTransport(
         endpoints=cluster.endpoints,
-        token_id=cluster.auth.token_id,
-        token_secret=secret.reveal(),
+        login=_login(cluster.auth, clock, ask),
         ca=cluster.tls.ca,
         fingerprint=cluster.tls.fingerprint,
     )
-    return PveCluster(transport, clock=clock, cluster=cluster.name, token=cluster.auth.token_id)
+    return PveCluster(transport, clock=clock, cluster=cluster.name, token=cluster.auth.id)
+
+
+def _login(auth: Auth, clock: Clock, ask: Ask | None) -> Login:
+    if auth.token_secret is not None:
+        secret = resolve(auth.token_secret, purpose=f"the secret of API token {auth.token_id}")
+        return TokenLogin(auth.token_id, secret.reveal(), ask)
+
+    async def nobody(question: str) -> str:
+        raise Refused(
+            f"nobody can be asked for the {question}",
+            why="there is no terminal, or --no-input was given",
+            hint="name the password in inventory/site.yaml (password: {env: …}), use an API token, or run it from a "
+            "terminal; a run that stopped here goes on with `pvenix resume last`",
+            code="PVX0547",
+        )
+
+    person, reference = ask or nobody, auth.password
+    if reference is None:
+        return TicketLogin(auth.username, person, person, clock)
+
+    async def stored(question: str) -> str:
+        return (await asyncio.to_thread(resolve, reference, purpose=f"the {question}")).reveal()
+
+    return TicketLogin(auth.username, stored, person, clock, tries=1)
 
 
 def _open_repo(site: Site, cache: Path, author: str) -> Repo:

@@ -260,6 +260,7 @@ GitUrl = Annotated[str, _pattern(r"(?:ssh|https|file)://[^\s]+|/[^\s]*", "a ssh:
 TokenId = Annotated[
     str, AfterValidator(_no_token), _pattern(r"[^\s!@:=]+@[A-Za-z][\w.-]*![A-Za-z][\w.-]*", "user@realm!name")
 ]
+UserId = Annotated[str, _pattern(r"[^\s!@:=]+@[A-Za-z][\w.-]*", "user@realm, such as ops@pam")]
 Domain = Annotated[str, AfterValidator(_domain)]
 Address = Annotated[str, AfterValidator(_address)]
 Ip6 = Annotated[str, AfterValidator(_ip6)]

@@ -47,8 +47,16 @@ class AuthMap(TypedDict, total=False):
     """`clusters.<name>.auth`."""
 
     __pydantic_config__ = f.STRICT  # type: ignore[misc]
-    token_id: Required[f.TokenId]
-    token_secret: Required[f.Secret]
+    token_id: f.TokenId
+    token_secret: f.Secret
+    username: f.UserId
+    password: f.Secret
+
+
+def _one_login(value: dict[str, Any]) -> site.Auth:
+    if set(value) not in ({"token_id", "token_secret"}, {"username"}, {"username", "password"}):
+        raise ValueError("takes token_id with token_secret, or username with an optional password")
+    return site.Auth(**value)
 
 
 def _one_range(value: Any) -> Any:
@@ -124,7 +132,7 @@ class ClusterMap(TypedDict, total=False):
     __pydantic_config__ = f.STRICT  # type: ignore[misc]
     endpoints: Required[Annotated[f.many(f.Endpoint, unique=True), Field(min_length=1)]]  # type: ignore[valid-type]
     tls: Required[Annotated[TlsMap, BeforeValidator(_no_switch_off), AfterValidator(_one_trust)]]
-    auth: Required[Annotated[AuthMap, f.build(site.Auth)]]
+    auth: Required[Annotated[AuthMap, AfterValidator(_one_login)]]
     vmid: Annotated[VmidMap, f.build(site.VmidPolicy)]
     storage: dict[f.Key, f.Storage]
     capacity: Annotated[CapacityMap, f.build(site.Capacity)]

@@ -31,11 +31,21 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """An API token."""
+    """An API token, or a user who logs in with a password."""
 
-    token_id: str
-    """`user@realm!name`."""
-    token_secret: SecretRef
+    token_id: str = ""
+    """`user@realm!name`; empty for a user."""
+    token_secret: SecretRef | None = None
+    """Set with `token_id`."""
+    username: str = ""
+    """`user@realm`; empty for a token."""
+    password: SecretRef | None = None
+    """None is asked for on the terminal, at each login."""
+
+    @property
+    def id(self) -> str:
+        """Who is logged in, as Proxmox names it."""
+        return self.token_id or self.username
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

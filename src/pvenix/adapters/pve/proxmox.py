@@ -1,8 +1,8 @@
 """Requests to a cluster with proxmoxer, held to what it does not do itself.
 
 proxmoxer 2.3.0 follows redirects, takes a page for data, has a timeout of 5 s, reads proxies and .netrc from the
-environment, and its logger prints passwords at INFO. Only API tokens are used: ticket logins are sent before a
-fingerprint can be mounted, and die overnight.
+environment, its logger prints passwords at INFO, and its logins with a password are sent before a fingerprint can be
+mounted and die overnight: who a request is from is `login.py`'s business.
 """
 
 from __future__ import annotations
@@ -10,32 +10,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from proxmoxer.backends.https import Backend
+from proxmoxer.backends.https import Backend, ProxmoxHTTPAuthBase
 from proxmoxer.core import ProxmoxResource, ResourceException
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent, Params
+from pvenix.adapters.pve.login import Login
+from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent, Params, api_path
 from pvenix.model.errors import UsageError
 
 _TIMEOUTS_S: Final = (5.0, 30.0)
 """To connect, and for each read: every 401 takes Proxmox 3 s, a proxied call up to 30 s."""
 _PORT: Final = 8006
+_UNAUTHORIZED: Final = 401
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Access:
-    token_id: str
-    token_secret: str = field(repr=False)
     verify: bool | str
     fingerprint: str
     timeouts_s: tuple[float, float]
@@ -44,16 +45,16 @@ class _Access:
 class ProxmoxerTransport:
     """A Transport over HTTPS: `workers` threads with one client each, so that no session is shared.
 
-    `endpoints` are `https://host[:port]`, tried in this order; `token_id` is `user@realm!name`; `ca` is a file of CA
-    certificates (None: the system's), `fingerprint` the SHA-256 of the one certificate that is accepted instead.
+    `endpoints` are `https://host[:port]`, tried in this order; `ca` is a file of CA certificates (None: the system's),
+    `fingerprint` the SHA-256 of the one certificate that is accepted instead. Nothing, and no login either, is sent
+    before the certificate was accepted.
     """
 
     def __init__(
         self,
         *,
         endpoints: Sequence[str],
-        token_id: str,
-        token_secret: str,
+        login: Login,
         ca: Path | None = None,
         fingerprint: str = "",
         workers: int = 4,
@@ -64,29 +65,44 @@ class ProxmoxerTransport:
         if not endpoints:
             raise UsageError("the cluster has no endpoint", hint="name one under `clusters:` in inventory/site.yaml")
         access = _Access(
-            token_id=token_id,
-            token_secret=token_secret,
             verify=False if fingerprint else str(ca) if ca else True,
             fingerprint=fingerprint,
             timeouts_s=timeouts_s,
         )
         self._idle = [[_Client(access, endpoint) for _ in range(workers)] for endpoint in endpoints]
         self._clients = [client for clients in self._idle for client in clients]
+        self._login = login
         self._preferred = 0
         self._workers = asyncio.Semaphore(workers)
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="proxmox")
 
     async def request(self, method: str, path: ApiPath, params: Params) -> object:
-        """The `data` of a successful answer; the next endpoint is asked only when one took no connection.
+        """The `data` of a successful answer. A 401 means that nothing was done: with a new login it is asked once more.
 
-        Raises: ApiStatus, NotSent, AnswerLost, BadAnswer.
+        Raises: ApiStatus, NotSent, AnswerLost, BadAnswer; Refused when a person would have to be asked and cannot.
         """
+        await self._login.ready(self._post_login)
+        number = self._login.number
+        try:
+            answer = await self._somewhere(method, path, params, self._login.headers(method))
+        except ApiStatus as error:
+            if error.status != _UNAUTHORIZED or not await self._login.again(number, self._post_login):
+                raise
+            answer = await self._somewhere(method, path, params, self._login.headers(method))
+        self._login.accepted()
+        return answer
+
+    async def _post_login(self, form: Mapping[str, str]) -> object:
+        return await self._somewhere("POST", api_path("access", "ticket"), form, {})
+
+    async def _somewhere(self, method: str, path: ApiPath, params: Params, headers: Mapping[str, str]) -> object:
+        """The answer of the first endpoint that takes a connection."""
         problem = NotSent("no endpoint")
         count = len(self._idle)
         for offset in range(count):
             index = (self._preferred + offset) % count
             try:
-                answer = await self._ask(index, method, path, params)
+                answer = await self._ask(index, method, path, params, headers)
             except NotSent as error:
                 problem = error
                 if error.refused:
@@ -96,9 +112,10 @@ class ProxmoxerTransport:
             return answer
         raise problem
 
-    async def _ask(self, index: int, method: str, path: ApiPath, params: Params) -> object:
+    async def _ask(self, index: int, method: str, path: ApiPath, params: Params, headers: Mapping[str, str]) -> object:
         async with self._workers:
             client = self._idle[index].pop()
+            client.sender.headers = headers
             job = asyncio.get_running_loop().run_in_executor(self._threads, client.request, method, path, params)
             # A cancelled caller leaves its thread at work: the client is idle when the thread is, not before.
             job.add_done_callback(lambda _: self._idle[index].append(client))
@@ -116,17 +133,12 @@ class _Client:
 
     def __init__(self, access: _Access, endpoint: str) -> None:
         self.endpoint = endpoint
-        user, _, token_name = access.token_id.partition("!")
-        backend = Backend(
-            _host(endpoint),
-            port=urlsplit(endpoint).port or _PORT,
-            user=user,
-            token_name=token_name,
-            token_value=access.token_secret,
-            verify_ssl=access.verify,
-            timeout=access.timeouts_s,
-        )
+        # A backend without credentials cannot be made; these are replaced before anything is sent.
+        port = urlsplit(endpoint).port or _PORT
+        backend = Backend(_host(endpoint), port=port, user="", token_name="", token_value="")
+        self.sender = _Sender(verify_ssl=access.verify, timeout=access.timeouts_s)
         self._session: requests.Session = backend.get_session()
+        self._session.auth = self.sender
         self._session.trust_env = False
         self._session.hooks["response"].append(_only_final_answers)
         self._session.mount("http://", _Forbidden())
@@ -162,6 +174,17 @@ class _Client:
 
     def close(self) -> None:
         self._session.close()
+
+
+class _Sender(ProxmoxHTTPAuthBase):  # type: ignore[misc]  # untyped base; requests asks an AuthBase for the headers
+    """Puts the headers of whoever is logged in on a request, and tells how certificates are verified."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    @override
+    def __call__(self, req: requests.PreparedRequest) -> requests.PreparedRequest:
+        req.headers.update(self.headers)
+        return req
 
 
 class _StrictSerializer:
