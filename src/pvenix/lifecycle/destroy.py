@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle.backup import back_up
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
-from pvenix.lifecycle.removal import consequences, obstacle
+from pvenix.lifecycle.removal import consequences, last_backup, obstacle
 from pvenix.lifecycle.volumes import left_of, volumes_of
 from pvenix.lifecycle.waiting import task_end, unlocked, until
 from pvenix.lifecycle.world import World
@@ -77,13 +78,13 @@ async def present(world: World, step: Step) -> Found | None:
             f"VM {found.vmid} of {step.host} is not the one that this run began to destroy",
             why=f"its smbios uuid is {found.config.uuid}, the one to destroy had {begun}",
             hint=f"the old VM is gone; to destroy the new one too, begin a new run: pvenix {step.verb} {step.host}",
-            code="PVX0552",
+            code="PVX0572",
         )
     return found
 
 
 async def demolish(world: World, step: Step, found: Found) -> None:
-    """Take the VM from the HA manager, cut its power, destroy it with its disks, and see that it is gone.
+    """Back the VM up where the site says so, take it from the HA manager, cut its power, destroy it, and see that it is gone.
 
     Raises: Refused when it is not of our making.
     """
@@ -101,6 +102,8 @@ async def demolish(world: World, step: Step, found: Found) -> None:
         hidden=" ".join(sorted(volumes.hidden)),
         changes="\n".join(changes),
     )
+    if last_backup(world, world.host(step)):
+        step.evidence(last_backup=await back_up(world, step, found))
     calls = await _removal(world, found)
     if calls.leave_ha is not None:
         await _leave_ha(world, step, found, calls.leave_ha)
@@ -114,8 +117,9 @@ async def demolition(world: World, step: Step, found: Found) -> Commands:
     _ours(world, step.host, found)
     for line in await consequences(world, found):
         step.tell(line)
-    calls = await _removal(world, found)
+    storage, calls = last_backup(world, world.host(step)), await _removal(world, found)
     return (
+        *shown([VmCalls.on(world.pve, found, {}).back_up(storage, notes="")] if storage else []),
         *shown([calls.leave_ha] if calls.leave_ha else []),
         *shown([calls.stop] if calls.stop else []),
         *shown([calls.destroy]),
@@ -127,6 +131,8 @@ async def told(world: World, step: Step, found: Found | None) -> tuple[str, tupl
     left = await _remains(world, step)
     gone = str(found.vmid) if found else step.known.get("vmid", "")
     summary = (f"VM {gone} is gone" if gone else "it has no VM") + (", but not all of its volumes" if left else "")
+    backup = step.known.get("last_backup", "")
+    left = (*left, *((f"its last backup is {backup}",) if backup else ()))
     return summary, (*left, *step.known.get("changes", "").splitlines())
 
 

@@ -36,7 +36,7 @@ async def consequences(world: World, found: Found) -> tuple[str, ...]:
         *_snapshot_lines(await world.pve.snapshots(found.node, found.vmid)),
         *(f"{key} ({volume}) is detached, and is freed too" for key, volume in unused_in(found.config)),
         f"firewall rules of VM {found.vmid} and rights granted on /vms/{found.vmid} go with it",
-        *((backup_line(world, host, found),) if host is not None else ()),
+        *((_backup_line(world, host, found),) if host is not None else ()),
     )
 
 
@@ -53,7 +53,7 @@ def obstacle(host: Host, found: Found) -> Refused | None:
             f"VM {found.vmid} of {host.name} is protected at Proxmox",
             why="its option `protection` is set, and the inventory does not ask for it",
             hint=f"whoever set it clears it: Options > Protection, or `qm set {found.vmid} --protection 0` on {found.node}",
-            code="PVX0550",
+            code="PVX0570",
         )
     return _kept_disk(host, found)
 
@@ -72,7 +72,7 @@ def _kept_disk(host: Host, found: Found) -> Refused | None:
         why=f"{', '.join(kept)}: keep_on_destroy in the inventory{may}",
         hint=f"give it to another VM first: `qm disk move {found.vmid} {slot} --target-vmid <id> --target-disk unused0` on "
         f"{found.node}; or take keep_on_destroy out of the inventory",
-        code="PVX0551",
+        code="PVX0571",
     )
 
 
@@ -139,8 +139,12 @@ def backup_storage(world: World, host: Host) -> str:
     return host.machine.backup.storage or world.cluster(host).storage.get("backup", "")
 
 
-def backup_line(world: World, host: Host, found: Found) -> str:
-    """Whether the VM is backed up before it goes."""
+def last_backup(world: World, host: Host) -> str:
+    """The storage that the VM is backed up to before it goes; empty when it is not."""
+    return backup_storage(world, host) if host.machine.backup.before_destroy else ""
+
+
+def _backup_line(world: World, host: Host, found: Found) -> str:
     storage = backup_storage(world, host)
     if not host.machine.backup.before_destroy:
         return "no backup is made before: backup.before_destroy is false"

@@ -53,10 +53,11 @@ async def left_of(pve: Pve, node: NodeName, vmid: Vmid, before: Iterable[str]) -
 
 
 async def _listed(pve: Pve, node: NodeName, vmid: Vmid, volumes: Iterable[str]) -> frozenset[str]:
+    """The VM's volumes on the storages of `volumes`; its backups there outlive it."""
     found: set[str] = set()
     for storage in sorted({volume.partition(":")[0] for volume in volumes}):
         try:
-            found.update(volume.id for volume in await pve.volumes(node, storage, vmid=vmid))
+            found.update(volume.id for volume in await pve.volumes(node, storage, vmid=vmid, content="images"))
         except (Refused, RemoteFailure):
             continue  # what may not be listed is hidden, and told as such
     return frozenset(found)
