@@ -42,7 +42,7 @@ clusters:
 templates:
   nixos: {{cluster: none, vmid: 8100}}
 classes:
-  small: {{cores: 2, memory: 4G, disk: 20G}}
+  small: {{cores: 2, memory: 4G, disk: 32G}}
 roles:
   base: {{modules: [role-base]}}
 access: {{user: {user}, port: {port}, key: {{file: {key}}}}}

@@ -122,25 +122,6 @@ async def test_a_clone_is_done_when_it_has_its_tag_and_its_disk(values: dict[str
     assert (await clone.probe(world(pve, host(disk_mib=32 * 1024)), looking_at("dns01"))).need is need
 
 
-async def test_an_id_that_proxmox_refused_is_not_chosen_again() -> None:
-    one = host()
-    there = world(FakePve((), {}), one)
-    there.ledger.refused.add(Vmid(200))
-    assert place.choose_vmid(there, one, ()) == 201
-
-
-async def test_a_promise_is_kept_until_the_vm_is_listed_and_not_counted_twice() -> None:
-    """Three hosts of 4 GiB on a node of 10: two fit, whether the first is a promise still or a VM already."""
-    hosts = [host(f"h{number}", memory_mib=4 * 1024) for number in (1, 2)]
-    pve = FakePve((), {})
-    there = world(pve, *hosts)
-    await place.apply(there, looking_at("h1"))
-    assert there.ledger.reserved("h2", ()) == {"n1": 4 * GIB}
-    made = (vm(there.ledger.vmids["h1"], "n1", memory_gib=4, name="h1"),)
-    assert there.ledger.reserved("h2", made) == {}
-    assert there.ledger.reserved("h1", ()) == {}
-
-
 async def test_a_repository_that_cannot_be_read_gives_no_host_a_commit() -> None:
     class Repo:
         asked = 0

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from pvenix.engine.ports import BackupJob, Clock, Pve, Resources, VmState
+from pvenix.engine.ports import BackupJob, Clock, Pve, Quorum, Resources, VmConfig, VmState, Volume
 from pvenix.model.names import NodeName, Vmid
+
+if TYPE_CHECKING:
+    from pvenix.lifecycle.placement.values import Decision
 
 _AGE_S = 1.0
 _HELD_AGE_S = 1e9
 _SLOW_AGE_S = 60.0
 """What people change by hand and seldom: networks, mappings, pools, jobs."""
+_IMAGES = "disks on "
 T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """VM ids and memory promised to hosts of this run whose VMs do not exist yet."""
+    """What is promised to hosts of this run."""
 
     vmids: dict[str, Vmid] = field(default_factory=dict)
-    memory: dict[str, tuple[NodeName, int]] = field(default_factory=dict)
-    """Node and bytes by host."""
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    """Where each host goes; it counts until the cluster lists its VM."""
     refused: set[Vmid] = field(default_factory=set)
     """Ids that Proxmox said are taken: the token may not see every VM, and the list lags."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def reserved(self, host: str, vms: Sequence[VmState]) -> dict[NodeName, int]:
-        """Bytes by node that are promised to others and that `vms` does not show yet."""
-        shown = {vm.vmid for vm in vms if vm.memory_max}
-        found: dict[NodeName, int] = {}
-        for name, (node, memory) in self.memory.items():
-            if name != host and self.vmids.get(name) not in shown:
-                found[node] = found.get(node, 0) + memory
-        return found
+    def keep(self, decision: Decision) -> None:
+        """Promise a host its place."""
+        self.vmids[decision.host] = decision.vmid
+        self.decisions[decision.host] = decision
+
+    def release(self, host: str) -> None:
+        """Give back what was promised to a host that does not come."""
+        self.vmids.pop(host, None)
+        self.decisions.pop(host, None)
 
 
 class Survey:
@@ -70,13 +75,15 @@ class Survey:
     def outdated(self) -> None:
         """Forget the VMs that were read, as after one was made or destroyed."""
         self._read_at = float("-inf")
+        for what in [name for name in self._known if name.startswith(_IMAGES)]:
+            del self._known[what]
 
     async def bridges(self, node: NodeName) -> tuple[str, ...]:
         """Bridges and virtual networks of `node` that the token may see."""
         return await self._seldom(f"bridges of {node}", lambda: self._pve.bridges(node))
 
-    async def pci_mappings(self) -> Mapping[str, frozenset[NodeName]]:
-        """The nodes of each PCI mapping that the token may see."""
+    async def pci_mappings(self) -> Mapping[str, Mapping[NodeName, int]]:
+        """How many devices each PCI mapping that the token may see has on each of its nodes."""
         return await self._seldom("mappings", self._pve.pci_mappings)
 
     async def pools(self) -> tuple[str, ...]:
@@ -89,6 +96,23 @@ class Survey:
         Raises: Refused when the token lacks Sys.Audit on `/`.
         """
         return await self._seldom("backup jobs", self._pve.backup_jobs)
+
+    async def quorum(self) -> Quorum:
+        """Whether the cluster takes writes.
+
+        Raises: Refused when the token lacks Sys.Audit on `/`.
+        """
+        return await self._seldom("quorum", self._pve.quorum)
+
+    async def config(self, node: NodeName, vmid: Vmid) -> VmConfig | None:
+        """The configuration of a template or of somebody else's VM, None when it is not there; never of one to write to."""
+        return await self._seldom(f"config of {vmid} on {node}", lambda: self._pve.config(node, vmid))
+
+    async def images(self, node: NodeName, storage: str) -> tuple[Volume, ...]:
+        """Disks on `storage`, as far as the token may see them."""
+        return await self._seldom(
+            f"{_IMAGES}{storage} on {node}", lambda: self._pve.volumes(node, storage, content="images")
+        )
 
     async def permissions(self) -> Mapping[str, Mapping[str, int]]:
         """Privileges of the token by path."""

@@ -25,6 +25,7 @@ from pvenix.model.names import NodeName, Vmid, node_name, vmid
 
 Fields = Mapping[str, object]
 
+_SHARED = 1000
 _URL_ENCODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!*'()")
 
 
@@ -164,14 +165,18 @@ def permissions(answer: object) -> dict[str, dict[str, int]]:
     }
 
 
-def pci_mappings(answer: object) -> dict[str, frozenset[NodeName]]:
-    """The answer of `/cluster/mapping/pci`: lines such as `node=pve1,path=0000:01:00.0,id=10de:2204` for each device."""
-    found = {}
+def pci_mappings(answer: object) -> dict[str, dict[NodeName, int]]:
+    """The answer of `/cluster/mapping/pci`: a line such as `node=pve1,path=0000:01:00.0,id=10de:2204` for each device.
+
+    Guests share a mediated device, so one of those counts as many.
+    """
+    found: dict[str, dict[NodeName, int]] = {}
     for row in rows(answer):
         lines = row.get("map") or []
         parts = [part for line in lines for part in str(line).split(",")] if isinstance(lines, list) else []
-        nodes = frozenset(known_node(part[5:]) for part in parts if part.startswith("node="))
-        found[text(row, "id")] = nodes
+        there = found.setdefault(text(row, "id"), {})
+        for node in [known_node(part[5:]) for part in parts if part.startswith("node=")]:
+            there[node] = there.get(node, 0) + (_SHARED if text(row, "mdev", "0") == "1" else 1)
     return found
 
 

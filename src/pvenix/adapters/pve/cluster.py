@@ -48,8 +48,8 @@ class PveCluster(VmCaller, AgentCaller):
         """Resource pools that the token may see."""
         return await self._get(api_path("pools"), lambda found: answers.names(found, "poolid"))
 
-    async def pci_mappings(self) -> Mapping[str, frozenset[NodeName]]:
-        """The nodes of each PCI mapping that the token may see."""
+    async def pci_mappings(self) -> Mapping[str, Mapping[NodeName, int]]:
+        """How many devices each PCI mapping has on each of its nodes, for the mappings that the token may see."""
         return await self._get(api_path("cluster", "mapping", "pci"), answers.pci_mappings)
 
     async def volumes(

@@ -56,8 +56,8 @@ class ClusterPort(Protocol):
         """Resource pools that the token may see."""
         ...
 
-    async def pci_mappings(self) -> Mapping[str, frozenset[NodeName]]:
-        """The nodes that have each mapped PCI device, as far as the token may see the mappings."""
+    async def pci_mappings(self) -> Mapping[str, Mapping[NodeName, int]]:
+        """How many devices each PCI mapping has on each of its nodes, as far as the token may see the mappings."""
         ...
 
     async def volumes(
