@@ -5,10 +5,11 @@ Every function takes the text of a file and gives the new text; reading and writ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pvenix.fleet import ranges
+from pvenix.fleet import claims, ranges
 from pvenix.fleet.node import Node
 from pvenix.fleet.splice import EditRefused, remove_value, set_value
 from pvenix.fleet.yaml import parse
@@ -17,7 +18,7 @@ from pvenix.model.names import host_name
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.paths import HOSTS, vars_file
 
-__all__ = ["EditRefused", "add_host", "remove_host", "remove_machine", "set_inline", "set_machine"]
+__all__ = ["EditRefused", "add_host", "remove_host", "remove_machine", "set_claim", "set_inline", "set_machine"]
 
 _MACHINE = "machine"
 
@@ -69,6 +70,33 @@ def set_inline(text: str, host: str, path: Sequence[str], value: Any) -> str:
             hint=f"set it in {vars_file(host[:60])}",
         )
     return set_value(text, (*places[0], _MACHINE, *path), value)
+
+
+def set_claim(text: str, host: str, path: Sequence[str], value: Any) -> str:
+    """The text of a file of claims with a machine field set in the claim of `host`.
+
+    Raises: UsageError when the file has no such claim, EditRefused for a field that a claim has in another form.
+    """
+    field = ".".join(path)
+    target = {machine: claim for claim, machine in claims.FIELDS.items()}.get(tuple(path))
+    for start, end in _documents(text):
+        part = text[start:end]
+        document = parse(part, "this file")
+        if document is None or claims.claimed_name(document) != host:
+            continue
+        if target is None:
+            why = f"the claim of {host} has no key that means just this"
+            raise EditRefused(f"`{field}` cannot be edited in a claim", why=why, hint="edit the claim by hand")
+        return text[:start] + set_value(part, ("spec", *target), value) + text[end:]
+    raise UsageError(f"there is no claim of `{host[:60]}` in this file")
+
+
+def _documents(text: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of each document: `---` at the start of a line parts them, wherever it stands."""
+    marks = [match.end() for match in re.finditer(r"^---(?=\s|$)", text, re.MULTILINE)]
+    starts = [0, *marks]
+    ends = [*(mark - len("---") for mark in marks), len(text)]
+    yield from zip(starts, ends, strict=True)
 
 
 def remove_host(text: str, host: str) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pvenix.fleet import codes, ranges
-from pvenix.fleet.layers import Layer, machine_layer
+from pvenix.fleet import claims, codes, ranges
+from pvenix.fleet.layers import CLAIM, Layer, machine_layer
 from pvenix.fleet.members import Group, Inventory, Listed
 from pvenix.fleet.node import Kind, Node
-from pvenix.fleet.root import shown
-from pvenix.fleet.yaml import read
+from pvenix.fleet.root import FOLDER, shown
+from pvenix.fleet.yaml import read, read_documents
 from pvenix.model import names
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.findings import Finding
@@ -35,6 +35,7 @@ def load_inventory(hosts_file: Path, root: Path) -> Inventory:
                 _add_group(inventory, name, entry.key, entry.value, parent="all")
         else:
             inventory.findings.append(tree.finding(codes.VALUE, "must be a map of groups", "start with `all:`"))
+    _add_claims(inventory, hosts_file, root)
     _check_names(inventory)
     _read_vars(inventory, hosts_file.parent, root)
     inventory.settle()
@@ -116,6 +117,51 @@ def _add_hosts(inventory: Inventory, group: Group, node: Node) -> None:
 def _add_vars(inventory: Inventory, group: Group, node: Node) -> None:
     group.inline.extend(_machine_layer(inventory, node, f"group {group.name}"))
     _set_priority(group, node)
+
+
+def claims_folders(hosts_file: Path, root: Path) -> list[Path]:
+    """Where claims are: beside `hosts_file`, and where Crossplane's repositories keep them."""
+    folders = [hosts_file.parent / claims.FOLDER]
+    return [*folders, root / "crossplane" / claims.FOLDER] if hosts_file.parent == root / FOLDER else folders
+
+
+def _add_claims(inventory: Inventory, hosts_file: Path, root: Path) -> None:
+    for path in claims.claim_files(claims_folders(hosts_file, root)):
+        name = shown(path, root)
+        inventory.files.append(name)
+        try:
+            documents = read_documents(path, name)
+        except InvalidInput as error:
+            inventory.findings.extend(error.findings)
+            inventory.whole = False
+            continue
+        for document in documents:
+            claim = claims.read_claim(document, inventory.findings, root=root)
+            if claim is not None:
+                _add_claim(inventory, claim)
+
+
+def _add_claim(inventory: Inventory, claim: claims.Claim) -> None:
+    try:
+        name = names.host_name(str(claim.name.value))
+    except UsageError as error:
+        inventory.findings.append(claim.name.finding(codes.NAME, str(error), error.hint))
+        return
+    first = inventory.hosts.get(name)
+    if first is not None:
+        where = f"`{name}` is at {first.key.file}:{first.key.line}; keep one of them"
+        inventory.findings.append(claim.name.finding(codes.CLASH, f"host `{name}` is there already", where))
+        return
+    inventory.hosts[name] = Listed(name=name, key=claim.name, inline=[Layer(name=CLAIM, node=claim.machine)])
+    for at in claim.groups:
+        problem = _group_problem(str(at.value), at)
+        if problem:
+            inventory.findings.append(problem)
+            continue
+        group = inventory.groups.setdefault(str(at.value), Group(name=str(at.value), key=at))
+        if group.key is at:
+            inventory.groups["all"].children[group.name] = at
+        group.hosts[name] = None
 
 
 _BODY_PARTS = {"hosts": _add_hosts, "children": _add_children, "vars": _add_vars}

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pvenix.fleet.node import Entry, Kind, Node, map_node
+from pvenix.fleet.node import Entry, Kind, Node, map_node, sequence
+
+CLAIM = "claim"
+"""The name of the layer of what a claim says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +17,7 @@ class Layer:
     """One source of machine fields."""
 
     name: str
-    """In words: `built-in`, `class small`, `group core`, `group_vars core`, `host`, `host_vars`, `--set`, …"""
+    """In words: `built-in`, `class small`, `group core`, `group_vars core`, `host`, `claim`, `host_vars`, `--set`, …"""
     node: Node
 
 
@@ -24,10 +27,8 @@ def machine_layer(name: str, node: Node) -> Layer:
     if network is None or "nics" in node.entries or not network.value.items:
         return Layer(name=name, node=node)
     first, *rest = network.value.items
-    further = Node(
-        kind=Kind.SEQ, file=network.value.file, line=network.value.line, column=network.value.column, items=rest
-    )
-    entries = {**node.entries, "network": Entry(network.key, first), "nics": Entry(network.key, further)}
+    further = Entry(network.key, sequence(rest, network.value))
+    entries = {**node.entries, "network": Entry(network.key, first), "nics": further}
     return Layer(name=name, node=map_node(entries, node))
 
 
@@ -83,9 +84,7 @@ def _append(entries: dict[str, Entry], key: str, entry: Entry) -> None:
         entries[name] = Entry(entry.key, value)
     elif old.value.kind == Kind.SEQ:
         items = [*old.value.items, *value.items]
-        entries[name] = Entry(
-            entry.key, Node(kind=Kind.SEQ, file=value.file, line=value.line, column=value.column, items=items)
-        )
+        entries[name] = Entry(entry.key, sequence(items, value))
     else:
         entries[key] = entry  # not a list below: the schema names the key
 

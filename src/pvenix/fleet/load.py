@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pvenix.fleet import codes
-from pvenix.fleet.inventory import load_inventory
+from pvenix.fleet.inventory import claims_folders, load_inventory
 from pvenix.fleet.layers import Explained, Layer, explain
 from pvenix.fleet.members import Inventory
 from pvenix.fleet.node import Node, descend
@@ -137,7 +137,8 @@ def stamp(root: Path, inventory: Path | None = None) -> tuple[tuple[str, int, in
     """What changes when a file of the inventory changes: names, sizes and times of all its files and directories."""
     hosts_file, site_file = _files(root.absolute(), inventory)
     found = []
-    folders = [hosts_file.parent / name for name in ("group_vars", "host_vars")]
+    vars_folders = (hosts_file.parent / name for name in ("group_vars", "host_vars"))
+    folders = [*vars_folders, *claims_folders(hosts_file, root.absolute())]
     for path in (
         hosts_file,
         site_file,

@@ -113,6 +113,16 @@ def map_node(entries: dict[str, Entry], at: Node) -> Node:
     return Node(kind=Kind.MAP, file=at.file, line=at.line, column=at.column, entries=entries)
 
 
+def scalar(value: object, at: Node) -> Node:
+    """A scalar that stands where `at` stands."""
+    return Node(kind=Kind.SCALAR, file=at.file, line=at.line, column=at.column, value=value)
+
+
+def sequence(items: list[Node], at: Node) -> Node:
+    """A list that stands where `at` stands."""
+    return Node(kind=Kind.SEQ, file=at.file, line=at.line, column=at.column, items=items)
+
+
 def from_plain(value: Any, file: str) -> Node:
     """A tree for a value that stands in no file; `file` names where it comes from, such as `built-in`."""
     node = Node(kind=Kind.SCALAR, file=file, line=1, column=1, value=value)

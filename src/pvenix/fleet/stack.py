@@ -9,7 +9,7 @@ from typing import Any
 from pvenix.fleet import checks, codes
 from pvenix.fleet.layers import Layer, declared, machine_layer, merge, overlay
 from pvenix.fleet.members import Inventory, Listed
-from pvenix.fleet.node import Entry, Kind, Node, from_plain, map_node
+from pvenix.fleet.node import Entry, Kind, Node, from_plain, map_node, scalar, sequence
 from pvenix.fleet.validate import check
 from pvenix.fleet.yaml import parse
 from pvenix.model.errors import InvalidInput
@@ -130,8 +130,8 @@ class Stack:
             known: tuple[str, ...] = ("bridge", "vlan")
             missing = {key: fields[key] for key in known if key in fields and key not in card.entries}
             items.append(map_node({**card.entries, **missing}, card) if missing else card)
-        further = Node(kind=Kind.SEQ, file=cards.file, line=cards.line, column=cards.column, items=items)
-        return map_node({**machine.entries, "nics": Entry(machine.entries["nics"].key, further)}, machine)
+        further = Entry(machine.entries["nics"].key, sequence(items, cards))
+        return map_node({**machine.entries, "nics": further}, machine)
 
     def _choices(self, listed: Listed) -> tuple[str, str, str, tuple[str, ...]]:
         """The cluster, zone, class and roles of a host, which decide its lower layers."""
@@ -177,7 +177,7 @@ class Stack:
         entry = clusters.entries.get(name) if clusters is not None else None
         if entry is None:
             return []
-        key = Node(kind=Kind.SCALAR, file=entry.key.file, line=entry.key.line, column=entry.key.column, value=name)
+        key = scalar(name, entry.key)
         fields = {"cluster": Entry(key, key)}
         storage = entry.value.get("storage", "default")
         if storage is not None:
@@ -265,8 +265,7 @@ def _text(node: Node | None) -> str:
 
 
 def _wrapped(key: str, node: Node) -> Node:
-    at = Node(kind=Kind.SCALAR, file=node.file, line=node.line, column=node.column, value=key)
-    return map_node({key: Entry(at, node)}, node)
+    return map_node({key: Entry(scalar(key, node), node)}, node)
 
 
 def _placed(finding: Finding, host: Node) -> Finding:

@@ -20,7 +20,7 @@ from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.git_url import GitUrl
 from pvenix.model.names import CommitId, registration_branch
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
-from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, trust_file, vars_file
+from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, is_claim, trust_file, vars_file
 
 _PUBLIC_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{60,80}={0,2}")
 
@@ -108,6 +108,15 @@ async def _files(world: World, step: Step, found: Found, main: str) -> dict[str,
     }
     if await world.repo.read(main, host_file(step.host)) is None:
         files[host_file(step.host)] = host_file_text(host, world.fleet.site)
+    if is_claim(host.file):
+        if await world.repo.read(main, host.file) is None:
+            raise RemoteFailure(
+                f"the claim of {step.host} is not on {world.branch}",
+                why=f"{host.file} is in this checkout only, and registration commits no claims",
+                hint="commit and push it, then run this again",
+                code="PVX0528",
+            )
+        return files
     hosts = await world.repo.read(main, HOSTS) or ""
     if not re.search(rf"^\s+{re.escape(step.host)}:", hosts, re.MULTILINE):
         group = next((name for name in reversed(host.groups) if not name.startswith("role_")), "all")

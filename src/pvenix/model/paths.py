@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Final
 
 HOSTS: Final = "inventory/hosts.yaml"
 TRUST: Final = "inventory/trust"
+
+
+def is_claim(file: str) -> bool:
+    """True when a host that is listed in `file` is there by a claim."""
+    return "claims" in PurePosixPath(file).parts[:-1]
 
 
 def host_file(name: str) -> str:

@@ -83,19 +83,23 @@ def add(
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...", help=FIELDS)
 @click.pass_obj
 def edit(settings: Settings, /, *, host: str, fields: tuple[str, ...]) -> None:
-    """Set machine fields of a host where it has them: in hosts.yaml, else in its host_vars file."""
-    from pvenix.fleet.edit import set_inline, set_machine
+    """Set machine fields of a host where it has them: in hosts.yaml or its claim, else in its host_vars file."""
+    from pvenix.fleet.edit import set_claim, set_inline, set_machine
+    from pvenix.fleet.layers import CLAIM
 
     with settings.loaded() as fleet:
         name = fleet.host(host).name
         texts: dict[Path, str] = {}
         for field in fields:
             key, value = _field(field)
-            path, inline = _place(fleet, name, key)
+            path, layer = _place(fleet, name, key)
             text = texts.get(path)
             if text is None:
                 text = path.read_text(encoding="utf-8") if path.exists() else ""
-            texts[path] = set_inline(text, name, key, value) if inline else set_machine(text, key, value)
+            if layer == CLAIM:
+                texts[path] = set_claim(text, name, key, value)
+            else:
+                texts[path] = set_inline(text, name, key, value) if layer == "host" else set_machine(text, key, value)
         _save(settings, fleet, name, texts)
 
 
@@ -163,18 +167,18 @@ def _field(text: str) -> tuple[tuple[str, ...], Any]:
     return tuple(name.removeprefix("machine.").split(".")), plain
 
 
-def _place(fleet: Fleet, host: str, field: tuple[str, ...]) -> tuple[Path, bool]:
-    """The file in which a host's field is or belongs, and whether that is inline in hosts.yaml."""
+def _place(fleet: Fleet, host: str, field: tuple[str, ...]) -> tuple[Path, str]:
+    """The file in which a host's field is or belongs, and the layer: `host` is inline in hosts.yaml."""
+    from pvenix.fleet.layers import CLAIM
+
     own = fleet.root / vars_file(host)
     wanted = ".".join(field).removesuffix("+")
     for each in fleet.explain(host):
         if each.field == wanted or each.field.startswith(f"{wanted}."):
             origin = each.origins[0]
-            if origin.layer == "host_vars":
-                return fleet.root / origin.file, False
-            if origin.layer == "host":
-                return fleet.root / origin.file, True
-    return own, False
+            if origin.layer in ("host_vars", "host", CLAIM):
+                return fleet.root / origin.file, origin.layer
+    return own, "host_vars"
 
 
 def _stage(settings: Settings, fleet: Fleet, path: Path) -> None:
