@@ -13,7 +13,7 @@ import pytest
 from pvenix.adapters.clock import SystemClock
 from pvenix.engine.ports import Interface, Resources, VmConfig, VmState
 from pvenix.engine.trust import TrustStore
-from pvenix.lifecycle import clone, cloudinit, place
+from pvenix.lifecycle import clone, cloudinit
 from pvenix.lifecycle.addresses import choose_addresses
 from pvenix.lifecycle.ownership import marker
 from pvenix.lifecycle.state import looking_at
@@ -23,7 +23,7 @@ from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid
 from pvenix.model.outcome import Need
 from pvenix.model.site import VmidPolicy
-from tests.unit.lifecycle_support import GIB, config, host, node, vm
+from tests.unit.lifecycle_support import config, host, node, vm
 
 OURS = {"name": "dns01", "description": marker("dns01", fleet="test", run="r")}
 ALL = {"tags": "pvenix", "scsi0": "local:disk,size=32G"}
