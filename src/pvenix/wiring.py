@@ -100,9 +100,17 @@ class Workspace:
         """One verb on some hosts; `mode` takes check, diff, step and forks."""
         return self._run_plan(planning.one_play((Task(verb=verb, args=dict(args or {})),), hosts), mode)
 
-    def plan_verbs(self, verbs: Sequence[str], hosts: Sequence[str], **mode: bool | int) -> RunPlan:
-        """Several verbs in order on some hosts, such as the whole onboarding."""
-        return self._run_plan(planning.one_play(tuple(Task(verb=verb) for verb in verbs), hosts), mode)
+    def plan_verbs(
+        self,
+        verbs: Sequence[str],
+        hosts: Sequence[str],
+        *,
+        args: Mapping[str, Mapping[str, ArgValue]] | None = None,
+        **mode: bool | int,
+    ) -> RunPlan:
+        """Several verbs in order on some hosts, such as the whole onboarding; `args` by verb."""
+        tasks = tuple(Task(verb=verb, args=dict((args or {}).get(verb, {}))) for verb in verbs)
+        return self._run_plan(planning.one_play(tasks, hosts), mode)
 
     def plan_playbook(
         self,
@@ -194,6 +202,12 @@ class Workspace:
         from pvenix.lifecycle.state import host_generations
 
         return await host_generations(await self._site(), host)
+
+    async def consequences(self, host: str) -> tuple[str, ...]:
+        """What the destruction of the host's VM changes beside it, a line each."""
+        from pvenix.lifecycle.removal import consequences_of
+
+        return await consequences_of(await self._site(), host)
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
         """The main branch's commits, newest first."""

@@ -31,6 +31,10 @@ _OWN = {
     "status": Entry(module="status", help="read what every host runs, against what it should run", section=HOSTS),
     "generations": Entry(module="generations", help="list the system generations of a host", section=HOSTS),
     "review": Entry(module="review", help="look at, approve, reject or merge registration branches", section=HOSTS),
+    "reprovision": Entry(
+        module="reprovision", help="destroy the VM and make it anew under the same name", section=HOSTS
+    ),
+    "doctor": Entry(module="doctor", help="examine the site and say what to do", section=FLEET),
     "run": Entry(module="run", help="execute a playbook", section=RUNS),
     "resume": Entry(module="resume", help="finish a run that was interrupted", section=RUNS),
     "runs": Entry(module="runs", help="list, show, follow and steer runs", section=RUNS),

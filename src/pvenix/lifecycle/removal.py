@@ -40,6 +40,15 @@ async def consequences(world: World, found: Found) -> tuple[str, ...]:
     )
 
 
+async def consequences_of(world: World, name: str) -> tuple[str, ...]:
+    """As `consequences`, of the host's VM; says so when it has none.
+
+    Raises: Refused when its VM may not be seen, Unreachable.
+    """
+    found = await world.vms.certain(name)
+    return (f"{name} has no VM",) if found is None else await consequences(world, found)
+
+
 def obstacle(host: Host, found: Found) -> Refused | None:
     """Why the VM must not be destroyed as it is, None when nothing forbids it."""
     if host.machine.proxmox.protect:

@@ -186,3 +186,6 @@ VERBS: dict[str, VerbSpec] = {
 
 ONBOARDING = ("place", "clone", "cloudinit", "boot", "hardware", "register", "review", "build", "rebuild")
 """The verbs that take a line in the inventory to a running, registered host, in order."""
+
+REPROVISIONING = ("destroy", *ONBOARDING)
+"""The verbs after which a host is the same on a new machine, in order."""

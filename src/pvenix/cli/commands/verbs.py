@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pvenix.cli.confirming import CONFIRM, confirmed
 from pvenix.cli.lazy import Command
-from pvenix.cli.prompts import typed
 from pvenix.cli.selection import How, host_argument, run_options, select_now
 from pvenix.cli.settings import Settings
 from pvenix.cli.starting import show_hosts, start
@@ -22,9 +22,9 @@ _EXAMPLES = {
     "clone": ("pvenix clone dns02", "pvenix clone dns02 --full"),
     "rebuild": ("pvenix rebuild all -C", "pvenix rebuild role_dns:!dns01", "pvenix rebuild dns01 -o jsonl"),
     "rollback": ("pvenix generations dns01", "pvenix rollback dns01 --to 41"),
+    "destroy": ("pvenix destroy docker01 -C", "pvenix destroy docker01 --confirm docker01"),
     "retire": ("pvenix retire docker01", "pvenix retire docker01 --confirm docker01"),
 }
-_CONFIRM = "confirm"
 
 
 def verb_command(name: str) -> click.Command:
@@ -42,7 +42,7 @@ def verb_command(name: str) -> click.Command:
             names = await select_now(workspace, hosts, how.limit)
             given = {key: value for key, value in args.items() if value is not None and value is not False}
             if spec.danger is Danger.DESTROYS and not how.list_hosts:
-                given[_CONFIRM] = _confirmed(settings, spec, names, given, check=how.check)
+                given[CONFIRM] = await confirmed(settings, workspace, spec, names, given, check=how.check)
             return workspace.plan_verb(spec.name, names, args=given, **how.mode)
 
         return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
@@ -58,25 +58,6 @@ def _option(key: str, arg: Arg, spec: VerbSpec) -> click.Option:
     kind: dict[str, Any] = {"type": click.Choice(arg.choices) if arg.choices else arg.type}
     if arg.type is bool:
         kind = {"is_flag": True}
-    typed_in = key == _CONFIRM and spec.danger is Danger.DESTROYS
+    typed_in = key == CONFIRM and spec.danger is Danger.DESTROYS
     text = f"{arg.help[0].upper()}{arg.help[1:]}."
     return click.Option([f"--{key.replace('_', '-')}"], help=text, required=arg.required and not typed_in, **kind)
-
-
-def _confirmed(
-    settings: Settings, spec: VerbSpec, hosts: tuple[str, ...], given: dict[str, ArgValue], *, check: bool
-) -> str:
-    """The host's name, as the person typed it or gave it.
-
-    Raises: UsageError for several hosts, another name, or nobody to ask.
-    """
-    if len(hosts) != 1:
-        raise UsageError(f"{spec.name} takes one host at a time", why=f"{len(hosts)} match: {', '.join(hosts)}")
-    [host] = hosts
-    if check:
-        return host
-    if _CONFIRM not in given:
-        typed(settings, f"{spec.name} destroys the VM of {host}; type its name", host, f"--{_CONFIRM} {host}")
-    elif given[_CONFIRM] != host:
-        raise UsageError(f"--{_CONFIRM} {given[_CONFIRM]} is not the host {host}", why="nothing was changed")
-    return host
