@@ -26,10 +26,13 @@ from pvenix.operator import author, operator
 
 if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
+    from pvenix.adapters.pve.login import Ask
     from pvenix.fleet.load import Fleet
     from pvenix.lifecycle.world import World
     from pvenix.model.initialised import Initialised
+    from pvenix.model.doctor import Report
 
+    from pvenix.model.privileges import Level
 
 class Workspace:
     """A fleet on this machine, and the site that it describes."""
@@ -42,6 +45,8 @@ class Workspace:
         self._fleet_seen: tuple[object, ...] = ()
         self._world: World | None = None
         self._reading = threading.RLock()
+        self.ask: Ask | None = None
+        """Gets a secret from the person; None when there is nobody to ask."""
         """Threads read the fleet and open the site one after the other."""
 
     @classmethod
@@ -250,6 +255,18 @@ class Workspace:
 
         trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
         return await init_remote(self.fleet(), trust=trust, cache=self.cache_dir, say=say)
+    async def examine(self, level: Level) -> Report:
+        """What is wrong with the site, if anything."""
+        from pvenix.checkup import examine
+
+        return await examine(self.fleet(), level, self._site)
+
+    def pveum_lines(self, level: Level, release: int) -> tuple[str, ...]:
+        """The lines that make a login and all that it needs on a site of this major release."""
+        from pvenix.checkup import pveum_lines
+
+        return pveum_lines(self.fleet(), level, release)
+
 
     async def stage(self, path: Path) -> bool:
         """Stage an edited file of this checkout, so that a pull which brings the same text goes on; True when done."""
@@ -281,7 +298,7 @@ class Workspace:
         with self._reading:
             fleet = self.fleet()
             if self._world is None:
-                ports = open_ports(fleet.site, cache=self.cache_dir, author=author())
+                ports = open_ports(fleet.site, cache=self.cache_dir, author=author(), ask=self.ask)
                 trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
                 self._world = World(fleet=fleet, trust=trust, **ports)
             elif fresh or self._world.fleet is not fleet:
