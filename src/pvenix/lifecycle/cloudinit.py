@@ -16,11 +16,11 @@ from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when Proxmox holds the values, or when the fleet has taken over from cloud-init."""
-    if await world.registered(step.host):
-        return done("registered: the fleet owns its configuration now")
     found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
+    if not _is_new(world, step, found) and await world.registered(step.host):
+        return done("registered: the fleet owns its configuration now")
     missing = differing(_wanted(world, step), found.config)
     if "fields" in step.known and not missing:
         return needed("an interrupted attempt may not have regenerated the drive")
@@ -50,6 +50,13 @@ async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
     found = await world.vms.find(step.host, step.facts)
     return shown(await _calls(world, step, found))
+
+
+def _is_new(world: World, step: Step, found: Found) -> bool:
+    """True for a machine of our making that is not the one whose key is pinned, as after `reprovision`."""
+    pin = world.trust.get(step.host)
+    known = pin is not None and (not pin.uuid or pin.uuid == found.config.uuid)
+    return not known and world.vms.owns(found.config, step.host)
 
 
 async def _calls(world: World, step: Step, found: Found | None) -> list[Call[None]]:
