@@ -47,9 +47,10 @@ card: dev ## figures of the style card; fails over a hard limit
 wheel-test: dev ## the unit and packaging tests against the built wheel in an environment of its own
 	@$(BIN)/python tools/wheel_test.py
 
-bench: runtime ## what starting, a large inventory and a lab of 100 hosts cost
+bench: runtime ## what starting, a large inventory, placing 100 hosts and a lab of 100 hosts cost
 	@$(BIN)/python bench/startup.py
 	@$(BIN)/python bench/inventory.py
+	@$(BIN)/python -m bench.placement
 	@$(BIN)/python -m bench.tui_start
 	@$(BIN)/python -m bench.lab_scale 100
 
