@@ -298,7 +298,9 @@ class Workspace:
         with self._reading:
             fleet = self.fleet()
             if self._world is None:
-                ports = open_ports(fleet.site, cache=self.cache_dir, author=author(), ask=self.ask)
+                ports = open_ports(
+                    fleet.site, cache=self.cache_dir, author=author(), ask=self._asked if self.ask else None
+                )
                 trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
                 self._world = World(fleet=fleet, trust=trust, **ports)
             elif fresh or self._world.fleet is not fleet:
@@ -307,3 +309,7 @@ class Workspace:
                     fleet=fleet, trust=old.trust, pve=old.pve, guest=old.guest, repo=old.repo, clock=old.clock
                 )
             return self._world
+    async def _asked(self, question: str) -> str:
+        """The answer of whoever is at the terminal now: a run's screen has a way of its own to ask."""
+        return await self.ask(question) if self.ask else ""
+

@@ -77,6 +77,7 @@ class FakeWorkspace:
     extra: dict[str, ArgValue] = field(default_factory=dict)
     inventory: str = ""
     closed: int = 0
+    ask: Any = None
 
     def fleet(self) -> FakeFleet:
         return FakeFleet()

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvenix.cli.prompts import can_ask
+from pvenix.cli.prompts import can_ask, secret
 from pvenix.cli.render.base import Renderer
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
@@ -79,6 +79,8 @@ class Driver:
         return code
 
     async def _work(self, *, resume: bool) -> int:
+        if self._workspace.ask:
+            self._workspace.ask = self._secret
         try:
             return await self._workspace.execute(self._run, on_event=self._on_event, resume=resume)
         except Exception as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
@@ -90,6 +92,18 @@ class Driver:
             self._renderer.event(event)
         if self._asker and isinstance(event, StepWaiting):
             self._asker.waiting(event)
+
+    async def _secret(self, question: str) -> str:
+        """Ask for a secret in the middle of the run; whoever needs the login waits for it, the screen too."""
+        self._renderer.pause()
+        if self._asker:
+            self._asker.close()
+        try:
+            return await secret(question)
+        finally:
+            if self._asker:
+                self._asker.listen()
+            self._renderer.go_on()
 
     async def _beat(self) -> None:
         while True:
@@ -182,6 +196,12 @@ class StepAsker:
         if self._queue:
             sys.stderr.write("\n")
         self._queue.append(event)
+        self.listen()
+
+    def listen(self) -> None:
+        """Ask what is to be asked, if anything, and hear the answer."""
+        if not self._queue:
+            return
         if not self._reading:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._answered)
             self._reading = True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import termios
+from collections.abc import Awaitable, Callable
 
 import click
 
@@ -31,6 +34,42 @@ def typed(settings: Settings, question: str, expected: str, flag: str) -> None:
     answer = click.prompt(question, err=True, default="", show_default=False)
     if answer.strip() != expected:
         raise UsageError(f"{answer.strip()!r} is not {expected!r}", why="nothing was changed")
+
+
+async def secret(question: str) -> str:
+    """What the person types, which the terminal does not show.
+
+    The loop reads it, so that an interrupt is heard meanwhile and echo is never left off.
+    Raises: UsageError when the input ends instead.
+    """
+    loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
+    typed_line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not typed_line.done():
+            typed_line.set_result(sys.stdin.readline())
+
+    before = termios.tcgetattr(terminal)
+    quiet = [*before]
+    quiet[3] &= ~termios.ECHO
+    sys.stderr.write(f"{question}: ")
+    sys.stderr.flush()
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, quiet)
+    loop.add_reader(terminal, read)
+    try:
+        line = await typed_line
+    finally:
+        loop.remove_reader(terminal)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+        sys.stderr.write("\n")
+    if not line:
+        raise UsageError(f"nothing was typed for the {question}")
+    return line.rstrip("\r\n")
+
+
+def secret_asker(settings: Settings) -> Callable[[str], Awaitable[str]] | None:
+    """How to ask for a secret, None when there is nobody to ask."""
+    return secret if can_ask(settings) else None
 
 
 def can_ask(settings: Settings) -> bool:

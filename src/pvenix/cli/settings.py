@@ -99,9 +99,12 @@ class Settings:
         """What `action` returns on the open workspace, which is closed afterwards."""
         import asyncio
 
+        from pvenix.cli.prompts import secret_asker
+
         self.site_asked = True
 
         async def body(workspace: Workspace) -> T:
+            workspace.ask = secret_asker(self)
             try:
                 return await action(workspace)
             finally:

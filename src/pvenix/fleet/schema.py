@@ -175,7 +175,9 @@ class BootstrapMap(TypedDict, total=False):
     user: f.User
     authorized_keys: f.many(f.PublicKeyField)  # type: ignore[valid-type]
     agent_timeout_s: Annotated[f.Duration, Field(alias="agent_timeout")]
+    address_timeout_s: Annotated[f.Duration, Field(alias="address_timeout")]
     ssh_timeout_s: Annotated[f.Duration, Field(alias="ssh_timeout")]
+    cloudinit_timeout_s: Annotated[f.Duration, Field(alias="cloudinit_timeout")]
 
 
 def _built_here(value: str) -> str:

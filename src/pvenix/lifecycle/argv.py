@@ -21,6 +21,7 @@ GIT_KEY = "/var/lib/fleet/id_ed25519.pub"
 
 SYSTEMS: Argv = ("readlink", "-f", "/run/booted-system", "/run/current-system", PROFILE)
 BOOT_ID: Argv = ("cat", "/proc/sys/kernel/random/boot_id")
+MACHINE_ID: Argv = ("cat", "/etc/machine-id")
 BOOT: Argv = (*BOOT_ID, "/boot/loader/loader.conf")
 """The boot's id, and where systemd-boot is what the machine starts with, its configuration; the ESP is root's alone."""
 GENERATION: Argv = ("readlink", PROFILE)

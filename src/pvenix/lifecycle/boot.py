@@ -1,24 +1,30 @@
-"""Start the VM, pin its host key through the guest agent, and wait until it takes commands."""
+"""Start the VM, pin its host key through the guest agent, and wait until it takes commands.
+
+Each phase has its own time. One that passes ends the step with what Proxmox knows of the VM and what a person can do.
+"""
 
 from __future__ import annotations
 
-from pvenix.engine.ports import KEY_CHANGED, KEY_REFUSED, Target
+from collections.abc import Mapping
+
+from pvenix.engine.ports import KEY_CHANGED, KEY_REFUSED
 from pvenix.engine.step import Commands, Step
-from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.addresses import choose_addresses
+from pvenix.lifecycle.addresses import fixed_addresses
+from pvenix.lifecycle.agentpath import AgentReader, Reader
 from pvenix.lifecycle.calls import VmCalls, shown
+from pvenix.lifecycle.evidence import shown_state
+from pvenix.lifecycle.identity import is_first_boot, machine_id, pin, pinned, refuse_twin, twin
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
-from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.waiting import task_end, unlocked, until
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
+from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _START_TIMEOUT_S = 120.0
-_PROBE_TIMEOUT_S = 3.0
-_CLOUD_INIT_TIMEOUT_S = 600.0
+_BOOTS = 3
+"""How often a guest may boot anew before it is told that it does so again and again: cloud-init reboots it once."""
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -30,9 +36,10 @@ async def probe(world: World, step: Step) -> Probe:
         return needed("an interrupted attempt may not have seen the first boot through")
     if not await world.vms.running(found):
         return needed(f"VM {found.vmid} is stopped")
-    pin = world.trust.get(step.host)
-    if pin is None or (pin.uuid and pin.uuid != found.config.uuid):
+    if not pinned(world, step.host, found):
         return needed("its host key is not pinned")
+    if other := twin(world, step.host):
+        return needed(f"its host key is that of {other} too")
     try:
         remote = await world.remote(step)
         await remote.read(argv.NOTHING, sudo=True, timeout_s=15)
@@ -42,34 +49,26 @@ async def probe(world: World, step: Step) -> Probe:
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Start, wait for the agent, pin, choose the address, log in, wait for cloud-init and sudo."""
+    """Start, wait for the agent, pin, find the address, log in, wait for cloud-init and sudo, all in one boot."""
     found = await world.vms.of(step)
-    first = _is_first_boot(world, step, found)
+    first = is_first_boot(world, step, found)
     await _start(world, step, found)
-    bootstrap = world.host(step).machine.bootstrap
-    step.tell("waiting for the guest agent")
-    await _wait_for_agent(world, found, bootstrap.agent_timeout_s)
-    await _pin(world, step, found)
-    step.tell("waiting for SSH")
-    target = await until(
-        lambda: _answering(world, step, found, first=first),
-        clock=world.clock,
-        timeout_s=bootstrap.ssh_timeout_s,
-        what=f"SSH of {step.host}",
-    )
-    remote = Remote(session=await world.guest.fresh_session(target), step=step)
-    step.tell("waiting for cloud-init")
-    first_boot = await remote.try_read(argv.CLOUD_INIT_DONE, timeout_s=_CLOUD_INIT_TIMEOUT_S)
-    # 2 is "done, with recoverable errors" since cloud-init 23.4; minimal images end so and work.
-    if first_boot.exit_status not in (0, 2):
-        step.tell(f"cloud-init ended with status {first_boot.exit_status}; going on, as SSH works")
-    await _pin(world, step, found, renewed=first)
-    await remote.read(argv.NOTHING, sudo=True, timeout_s=30)
-    boot_id = (await remote.read(argv.BOOT_ID)).strip()
-    return Outcome(
-        status=Status.CHANGED,
-        summary=f"answers at {target.address}",
-        facts={"address": target.address, "boot_id": boot_id, "uuid": found.config.uuid},
+    agent = await _agent_answers(world, step, found)
+    if agent:
+        await pin(world, step, found)
+        await _has_address(world, step, found)
+    for _ in range(_BOOTS):
+        reader = await _log_in(world, step, found, first=first, agent=agent)
+        outcome = await _settled(world, step, found, reader, first=first, agent=agent)
+        if outcome is not None:
+            return outcome
+        step.tell("the guest boots anew; waiting for it again")
+    raise RemoteFailure(
+        f"{step.host} boots again and again",
+        why=f"its boot id changed {_BOOTS} times while cloud-init was waited for",
+        hint=_next(step, "see what makes it boot"),
+        evidence=await shown_state(world, found),
+        code="PVX0578",
     )
 
 
@@ -84,6 +83,7 @@ async def commands(world: World, step: Step) -> Commands:
 async def _start(world: World, step: Step, found: Found) -> None:
     if await world.vms.running(found):
         return
+    world.ways.forget(step.host)
     await unlocked(world, step, found)
     await step.intend(vmid=str(found.vmid))
     try:
@@ -94,93 +94,187 @@ async def _start(world: World, step: Step, found: Found) -> None:
             raise
 
 
-async def _wait_for_agent(world: World, found: Found, timeout_s: float) -> None:
+# --- phases ----------------------------------------------------------------------------------------------------------
+
+
+async def _agent_answers(world: World, step: Step, found: Found) -> bool:
+    """True once the agent answers; False when it stays silent and the host can be proved and reached without it.
+
+    Raises: RemoteFailure when it stays silent otherwise.
+    """
+    step.tell("waiting for the guest agent")
+    timeout_s = world.host(step).machine.bootstrap.agent_timeout_s
+
     async def answers() -> bool | None:
         return await world.pve.agent_ping(found.node, found.vmid) or None
 
     try:
-        await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")
+        return await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")
     except OutcomeUnknown as error:
-        status = (await world.pve.power(found.node, found.vmid)).status
+        fixed = fixed_addresses(world.host(step))
+        if fixed and pinned(world, step.host, found):
+            step.tell(f"no agent within {timeout_s:.0f} s; going on at {' or '.join(fixed)} with the pinned key")
+            return False
+        power = await world.pve.power(found.node, found.vmid)
         raise RemoteFailure(
             f"the guest agent of VM {found.vmid} did not answer within {timeout_s:.0f} s",
-            why=f"the VM is {status}",
-            hint="is the agent enabled in the template (services.qemuGuest) and in the VM's options? "
-            "Look at its console, then `pvenix boot` again",
+            why=f"the VM is {power.status}" + ("" if power.agent else " and its options name no agent"),
+            hint=_next(
+                step,
+                "is the agent enabled in the template (services.qemuGuest) and in the VM's options?",
+                f"without an agent: give {step.host} a fixed machine.network.address and put the host key that its "
+                f"console shows into inventory/trust/{step.host}",
+            ),
+            evidence=await shown_state(world, found),
             code="PVX0518",
         ) from error
 
 
-def _is_first_boot(world: World, step: Step, found: Found) -> bool:
-    """True while no key of this VM is in force, or only one that an interrupted first boot has left here.
+async def _has_address(world: World, step: Step, found: Found) -> None:
+    """Return once an address is known: fixed, or reported by the agent on the VM's own cards.
 
-    Cloud-init makes a new instance's keys anew, on NixOS in cloud-config.service, which sshd does not wait for
-    (nixpkgs: nixos/modules/services/system/cloud-init.nix): the first key that the agent delivers need not be the last.
+    Raises: RemoteFailure with what the agent reported instead.
     """
-    pin = world.trust.get(step.host)
-    if pin is None or (pin.uuid and pin.uuid != found.config.uuid):
-        return True
-    return "vmid" in step.known and not world.trust.shared(step.host)
+    host = world.host(step)
+    if fixed_addresses(host):
+        return
+    step.tell("waiting for an address")
+    said: list[str] = []
 
-
-async def _pin(world: World, step: Step, found: Found, *, renewed: bool = False) -> bool:
-    """Read the host key through the agent and pin it; True when another one was in force.
-
-    Raises: Refused when the same VM shows another key than the pinned one, unless its keys are being made (`renewed`).
-    """
-
-    async def key() -> str | None:
+    async def known() -> bool | None:
         try:
-            return await world.pve.agent_read_file(found.node, found.vmid, argv.HOST_KEY)
-        except RemoteFailure:
+            return bool(await world.ways.of_agent(step.host, _place(found)))
+        except (Unreachable, RemoteFailure) as error:
+            said[:] = [str(error)]
             return None  # the agent goes away for a moment when the first boot restarts it
 
-    step.asks("agent", f"file-read {argv.HOST_KEY}")
-    text = await until(key, clock=world.clock, timeout_s=60, what=f"{argv.HOST_KEY} on {step.host}")
-    pin = Pin(key=parse_host_key(text), uuid=found.config.uuid)
-    if pin == world.trust.get(step.host):
-        return False
-    world.trust.pin(step.host, pin, renewed=renewed)
-    step.tell(f"pinned {pin.key[:40]}…")
-    return True
+    timeout_s = host.machine.bootstrap.address_timeout_s
+    try:
+        await until(known, clock=world.clock, timeout_s=timeout_s, what=f"an address of {step.host}")
+    except OutcomeUnknown as error:
+        raise RemoteFailure(
+            f"{step.host} had no usable address within {timeout_s:.0f} s",
+            why=said[0] if said else "",
+            hint=_next(
+                step,
+                "is its card on the right bridge and VLAN, and does DHCP answer there?",
+                f"else fix its address: pvenix host edit {step.host} network.address=IP/PREFIX",
+            ),
+            evidence=(*await _interfaces(world, found), *await shown_state(world, found)),
+            code="PVX0579",
+        ) from error
 
 
-async def _answering(world: World, step: Step, found: Found, *, first: bool) -> Target | None:
-    """The first of the guest's addresses that takes our login: fixed by the inventory, else the agent's.
+async def _interfaces(world: World, found: Found) -> tuple[str, ...]:
+    """What the agent reports, a line for each interface."""
+    try:
+        seen = await world.pve.agent_interfaces(found.node, found.vmid)
+    except PvenixError:
+        return ()
+    return tuple(f"{each.name} {each.mac}: {' '.join(each.addresses) or 'no address'}" for each in seen[:8])
 
-    Raises: Refused when it shows another key than the agent delivers.
+
+async def _log_in(world: World, step: Step, found: Found, *, first: bool, agent: bool) -> Reader:
+    """The host over SSH; through its agent when no address takes our login in time and the agent does.
+
+    Raises: Refused when it shows another key than the agent delivers, RemoteFailure when nothing answers.
     """
-    fixed = world.host(step).machine.network.ip
-    try:
-        addresses = (
-            (fixed,)
-            if fixed
-            else choose_addresses(await world.pve.agent_interfaces(found.node, found.vmid), found.config)
-        )
-    except RemoteFailure:
-        return None  # as for the host key: the agent may be away for a moment
-    targets = [await world.target(step.host, address) for address in addresses]
-    async with Together() as group:
-        probes = [group.create_task(world.guest.reachable(target, timeout_s=_PROBE_TIMEOUT_S)) for target in targets]
-    for target, reached in zip(targets, probes, strict=True):
+    step.tell("waiting for SSH")
+    said: list[PvenixError] = []
+
+    async def answering() -> Remote | None:
         try:
-            if reached.result() is not None and await _logs_in(world, target):
-                return target
+            session = await world.ways.session(step.host, facts=_place(found), tell=step.tell, probing=True)
+        except (Unreachable, RemoteFailure) as error:
+            said[:] = [error]
         except Refused as error:
-            if error.code != KEY_CHANGED or not first or not await _pin(world, step, found, renewed=True):
-                raise
-            return None  # cloud-init has made a new key meanwhile
-    return None
+            said[:] = [error]
+            if error.code == KEY_REFUSED:
+                return None  # sshd may answer before cloud-init has written the keys
+            if error.code != KEY_CHANGED or not first or not await pin(world, step, found, renewed=True):
+                raise  # else cloud-init has made a new key meanwhile
+        else:
+            return Remote(session=session, step=step)
+        return None
 
-
-async def _logs_in(world: World, target: Target) -> bool:
-    """True once the guest takes our login; sshd may answer before cloud-init has written the keys."""
+    timeout_s = world.host(step).machine.bootstrap.ssh_timeout_s
     try:
-        await world.guest.session(target)
-    except Unreachable:
-        return False
-    except Refused as error:
-        if error.code != KEY_REFUSED:
+        return await until(answering, clock=world.clock, timeout_s=timeout_s, what=f"SSH of {step.host}")
+    except OutcomeUnknown as error:
+        why = str(said[0]) if said else ""
+        if agent and (not said or isinstance(said[0], Unreachable)):
+            step.tell(f"SSH does not answer ({why}); reading through the guest agent")
+            return AgentReader(world, step, found)
+        raise RemoteFailure(
+            f"{step.host} took no login within {timeout_s:.0f} s",
+            why=why,
+            hint=_next(step, said[0].hint if said else "is sshd enabled, and its port open?"),
+            evidence=(*(said[0].evidence if said else ()), *await shown_state(world, found)),
+            code="PVX0580",
+        ) from error
+
+
+async def _settled(
+    world: World, step: Step, found: Found, reader: Reader, *, first: bool, agent: bool
+) -> Outcome | None:
+    """The end of the boot; None when the guest has booted anew meanwhile, so that nothing of it counts.
+
+    Raises: Refused when its key is another host's too, RemoteFailure.
+    """
+    try:
+        boot_id = (await reader.read(argv.BOOT_ID)).strip()
+        await _cloud_init_ends(world, step, found, reader)
+        if agent:
+            await pin(world, step, found, renewed=first)
+        refuse_twin(world, step.host)
+        await reader.read(argv.NOTHING, sudo=True, timeout_s=30)
+        same = await machine_id(world, step, reader)
+        if (await reader.read(argv.BOOT_ID)).strip() != boot_id:
+            return None
+    except OutcomeUnknown as error:
+        step.tell(f"the connection ended: {error}")
+        return None
+    seen = world.ways.reached(step.host)
+    over_ssh = isinstance(reader, Remote)
+    summary = f"answers at {seen.address}" if over_ssh else "answers through its guest agent only, SSH does not"
+    return Outcome(
+        status=Status.CHANGED,
+        summary=summary + (f"; its machine id is that of {same} too: clean the template" if same else ""),
+        facts={"boot_id": boot_id, "uuid": found.config.uuid} | ({"address": seen.address} if over_ssh else {}),
+    )
+
+
+async def _cloud_init_ends(world: World, step: Step, found: Found, reader: Reader) -> None:
+    """Return when cloud-init has ended, well or not: what it could not do shows in what comes next.
+
+    Raises: RemoteFailure when it does not end in time, OutcomeUnknown when the connection is lost.
+    """
+    step.tell("waiting for cloud-init")
+    timeout_s, began = world.host(step).machine.bootstrap.cloudinit_timeout_s, world.clock.monotonic()
+    try:
+        status = (await reader.try_read(argv.CLOUD_INIT_DONE, timeout_s=timeout_s)).exit_status
+    except RemoteFailure as error:
+        step.tell(f"cloud-init cannot be asked ({error}); going on")
+        return
+    except OutcomeUnknown as error:
+        if world.clock.monotonic() - began < timeout_s:
             raise
-        return False
-    return True
+        raise RemoteFailure(
+            f"cloud-init of {step.host} did not end within {timeout_s:.0f} s",
+            hint=_next(step, f"see where it stands: `cloud-init status --long` on {step.host}"),
+            evidence=(*error.evidence, *await shown_state(world, found)),
+            code="PVX0581",
+        ) from error
+    # 2 is "done, with recoverable errors" since cloud-init 23.4; minimal images end so and work.
+    if status not in (0, 2):
+        step.tell(f"cloud-init ended with status {status}; going on, as the guest answers")
+
+
+def _place(found: Found) -> Mapping[str, str]:
+    return {"node": found.node, "vmid": str(found.vmid)}
+
+
+def _next(step: Step, *first: str) -> str:
+    """What a person can do now."""
+    ways = [f"look at it: pvenix console {step.host}", f"go on: pvenix boot {step.host}"]
+    return "; ".join([*first, *ways, f"give up: pvenix retire {step.host}"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.agentpath import reader
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -83,12 +84,11 @@ async def commands(_world: World, _step: Step) -> Commands:
 
 
 async def read(world: World, step: Step) -> str:
-    """The module that nixos-generate-config prints on the guest.
+    """The module that nixos-generate-config prints on the guest, read over SSH or, without it, through the agent.
 
     Raises: RemoteFailure when what it prints is none, as when something else writes to its output.
     """
-    remote = await world.remote(step)
-    text = await remote.read(argv.HARDWARE, sudo=True, timeout_s=90)
+    text = await (await reader(world, step)).read(argv.HARDWARE, sudo=True, timeout_s=90)
     _, wrong = _module_in(text)
     if wrong:
         raise RemoteFailure(

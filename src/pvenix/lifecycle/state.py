@@ -103,13 +103,16 @@ async def _status(world: World, name: str, expected: str, found: Found | None) -
     remote = await world.remote(looking_at(name))
     facts = await read_facts(remote)
     listed = generations_in(await remote.read(argv.GENERATIONS, sudo=True))
+    seen = world.ways.reached(name)
     behind = bool(facts.revision) and await world.repo.contains(expected, facts.revision)
     return replace(
         here,
         sync=sync_state(facts, expected=expected, ancestors=frozenset({facts.revision} if behind else ())),
         facts=facts,
         generation=next((one.number for one in listed if one.current), 0),
-        address=(await world.target(name)).address,
+        address=seen.address,
+        address_why=seen.why,
+        address_at=seen.at,
     )
 
 

@@ -151,7 +151,7 @@ async def _contact(world: World, step: Step, deadline: float) -> Remote:
     told = False
     while True:
         try:
-            session = await world.guest.fresh_session(await world.target(step.host))
+            session = await world.ways.fresh(step.host)
             remote = Remote(session=session, step=step)
             await remote.read(argv.NOTHING, sudo=True, timeout_s=15)
         except (Unreachable, Refused, RemoteFailure, OutcomeUnknown) as error:

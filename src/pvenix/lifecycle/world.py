@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from pvenix.engine.ports import Clock, Guest, Pve, Repo, Target
+from pvenix.engine.sightings import Sightings
 from pvenix.engine.step import Step
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
-from pvenix.lifecycle.addresses import choose_addresses
 from pvenix.lifecycle.ownership import OwnVms
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.survey import Ledger, Survey
-from pvenix.model.errors import PvenixError, Refused, Unreachable, UsageError
+from pvenix.lifecycle.ways import Ways
+from pvenix.model.errors import PvenixError, Refused, UsageError
 from pvenix.model.host import Host
 from pvenix.model.names import CommitId
 from pvenix.model.paths import host_file
@@ -24,7 +25,18 @@ _FAILURE_AGE_S = 5.0
 class World:
     """The site as one run sees it."""
 
-    def __init__(self, *, fleet: Fleet, pve: Pve, guest: Guest, repo: Repo, clock: Clock, trust: TrustStore) -> None:
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        pve: Pve,
+        guest: Guest,
+        repo: Repo,
+        clock: Clock,
+        trust: TrustStore,
+        sightings: Sightings | None = None,
+    ) -> None:
+        """Without `sightings` a run remembers nothing of where hosts were."""
         self.fleet = fleet
         self.pve = pve
         self.guest = guest
@@ -34,6 +46,8 @@ class World:
         self.survey = Survey(pve, clock)
         self.ledger = Ledger()
         self.vms = OwnVms(fleet=fleet, pve=pve, survey=self.survey, clock=clock, trust=trust)
+        self.sightings = sightings or Sightings()
+        self.ways = Ways(self, guest, self.sightings)
         self._fetching = asyncio.Lock()
         self._fetched = False
         self._failed: tuple[float, PvenixError] | None = None
@@ -47,26 +61,17 @@ class World:
         """The inventory's entry of the step's host."""
         return self.fleet.hosts[step.host]
 
-    async def address_of(self, name: str) -> str:
-        """Where the host answers: the inventory's address, else what the guest agent reports.
-
-        Raises: Unreachable when neither is known.
-        """
-        fixed = self.fleet.hosts[name].machine.network.ip
-        if fixed:
-            return fixed
-        found = await self.vms.find(name)
-        if found is None:
-            raise Unreachable(f"{name} has no VM, so no address", code="PVX0403")
-        candidates = choose_addresses(await self.pve.agent_interfaces(found.node, found.vmid), found.config)
-        if not candidates:
-            raise Unreachable(f"the guest agent of {name} reports no usable address", code="PVX0404")
-        return candidates[0]
-
-    async def target(self, name: str, address: str = "") -> Target:
-        """How to reach the host, at `address` or wherever it is, with the key that it must show.
+    async def target(self, name: str) -> Target:
+        """How to reach the host wherever it is, as far as is known without connecting, with the key that it must show.
 
         Raises: Refused when no key is pinned, Unreachable when there is no address.
+        """
+        return self.target_at(name, await self.ways.address(name))
+
+    def target_at(self, name: str, address: str) -> Target:
+        """How to reach the host at `address`, with the key that it must show.
+
+        Raises: Refused when no key is pinned.
         """
         pin = self.trust.get(name)
         if pin is None:
@@ -79,7 +84,7 @@ class World:
         access = self.fleet.site.access
         return Target(
             host=name,
-            address=address or await self.address_of(name),
+            address=address,
             port=access.port,
             user=access.user,
             host_key=pin.key,
@@ -111,11 +116,11 @@ class World:
         return str(key)
 
     async def remote(self, step: Step) -> Remote:
-        """The run's session to the step's host.
+        """The run's session to the step's host, at the address that answers.
 
         Raises: Refused, Unreachable.
         """
-        return Remote(session=await self.guest.session(await self.target(step.host)), step=step)
+        return Remote(session=await self.ways.session(step.host, facts=step.facts, tell=step.tell), step=step)
 
     @property
     def branch(self) -> str:

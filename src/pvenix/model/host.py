@@ -202,7 +202,9 @@ class Bootstrap:
     user: str = "tappaas"
     authorized_keys: tuple[PublicKey, ...] = ()
     agent_timeout_s: int = 300
+    address_timeout_s: int = 120
     ssh_timeout_s: int = 180
+    cloudinit_timeout_s: int = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,13 +84,11 @@ def role_lines(given: Sequence[Grant]) -> tuple[str, ...]:
 def acl_lines(given: Sequence[Grant], auth_id: str) -> tuple[str, ...]:
     """The lines that put the roles on their paths, for the user too: a token never has more than its user."""
     user, _, token = auth_id.partition("!")
-    lines = []
-    for grant in given:
-        end = f"--roles {grant.role}" + ("" if grant.below else " --propagate 0")
-        lines.append(f"pveum acl modify {grant.path} --users {shlex.quote(user)} {end}")
-        if token:
-            lines.append(f"pveum acl modify {grant.path} --tokens {shlex.quote(auth_id)} {end}")
-    return tuple(lines)
+    holders = f"--users {shlex.quote(user)}" + (f" --tokens {shlex.quote(auth_id)}" if token else "")
+    return tuple(
+        f"pveum acl modify {grant.path} {holders} --roles {grant.role}" + ("" if grant.below else " --propagate 0")
+        for grant in given
+    )
 
 
 def lines(given: Sequence[Grant], auth_id: str, *, account: bool) -> tuple[str, ...]:

@@ -25,5 +25,10 @@ class HostStatus:
     generation: int = 0
     """The number of the profile's generation, 0 when unknown."""
     address: str = ""
+    """Where it answered."""
+    address_why: str = ""
+    """How that address was chosen, in words."""
+    address_at: str = ""
+    """UTC, ISO 8601: when it was chosen."""
     problem: str = ""
     """Why less is known than asked for."""
