@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from pvenix.engine.ports import CommandResult, End, Target
+from pvenix.engine.ports import CommandResult, End
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.attempt import next_id
@@ -169,18 +169,15 @@ class FakeWorld:
     def __init__(self, there: FakeHost) -> None:
         self.there = there
         self.clock = SimpleNamespace(monotonic=lambda: there.now, sleep=self._sleep, utc=lambda: "")
-        self.guest = SimpleNamespace(fresh_session=self._fresh)
+        self.ways = SimpleNamespace(fresh=self._fresh)
 
     async def _sleep(self, seconds: float) -> None:
         self.there.advance(seconds)
 
-    async def _fresh(self, _target: object) -> Session:
+    async def _fresh(self, _name: str) -> Session:
         if (error := self.there.refuses(self.there)) is not None:
             raise error
         return Session(self.there)
-
-    async def target(self, name: str) -> Target:
-        return Target(host=name, address="", port=22, user="", host_key="", key_file="")
 
     async def remote(self, step: Step) -> Remote:
         return Remote(session=cast("Any", Session(self.there)), step=step)
