@@ -11,6 +11,7 @@ from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.ownership import OwnVms
 from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.slots import Slots
 from pvenix.lifecycle.survey import Ledger, Survey
 from pvenix.lifecycle.ways import Ways
 from pvenix.model.errors import PvenixError, Refused, UsageError
@@ -45,6 +46,7 @@ class World:
         self.trust = trust
         self.survey = Survey(pve, clock)
         self.ledger = Ledger()
+        self.slots = Slots()
         self.vms = OwnVms(fleet=fleet, pve=pve, survey=self.survey, clock=clock, trust=trust)
         self.sightings = sightings or Sightings()
         self.ways = Ways(self, guest, self.sightings)
