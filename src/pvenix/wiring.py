@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvenix.detached import execute_detached
 from pvenix.directories import directories_of
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.sightings import Sightings
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet import planning
 from pvenix.model.errors import UsageError
@@ -25,14 +27,16 @@ from pvenix.model.status import HostStatus
 from pvenix.operator import author, operator
 
 if TYPE_CHECKING:
-    from pvenix.engine.ports import Commit
     from pvenix.adapters.pve.login import Ask
+    from pvenix.engine.ports import Commit
     from pvenix.fleet.load import Fleet
+    from pvenix.lifecycle.planning.drift import Accepted
     from pvenix.lifecycle.world import World
-    from pvenix.model.initialised import Initialised
     from pvenix.model.doctor import Report
-
+    from pvenix.model.fleetplan import FleetPlan
+    from pvenix.model.initialised import Initialised
     from pvenix.model.privileges import Level
+
 
 class Workspace:
     """A fleet on this machine, and the site that it describes."""
@@ -44,9 +48,9 @@ class Workspace:
         self._fleet: Fleet | None = None
         self._fleet_seen: tuple[object, ...] = ()
         self._world: World | None = None
-        self._reading = threading.RLock()
         self.ask: Ask | None = None
         """Gets a secret from the person; None when there is nobody to ask."""
+        self._reading = threading.RLock()
         """Threads read the fleet and open the site one after the other."""
 
     @classmethod
@@ -97,6 +101,11 @@ class Workspace:
         """Every run of this fleet on this machine."""
         return RunStore(self.state_dir / "runs")
 
+    @property
+    def sightings(self) -> Sightings:
+        """Where hosts were last reached from this machine."""
+        return Sightings(self.state_dir / "seen")
+
     # --- plans -------------------------------------------------------------------------------------------------------
 
     def plan_verb(
@@ -136,6 +145,29 @@ class Workspace:
             self.fleet(), path, limit=limit, tags=tags, skip_tags=skip_tags, start_at=start_at, extra=dict(extra or {})
         )
         return self._run_plan(plays, mode, title=path.stem)
+
+    async def plan_fleet(self, pattern: str, limit: str = "") -> FleetPlan:
+        """What the site has against what the inventory wants of the hosts that both patterns mean."""
+        from pvenix.adapters.git.checkout import head
+        from pvenix.lifecycle.planning.building import fleet_plan
+
+        world, home = await self._site(fresh=True), self.cache_dir
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        commit = await head(self.root, home=home)
+        return await fleet_plan(world, pattern=pattern, limit=limit, commit=commit, extra=self._extra)
+
+    def plan_apply(self, plan: FleetPlan, **mode: bool | int) -> RunPlan:
+        """The run that does what a plan says, bound to what it decided."""
+        from pvenix.lifecycle.planning.running import decisions_of, plays_of
+
+        run = self._run_plan(plays_of(self.fleet(), plan), mode, title="apply")
+        return replace(run, decisions=decisions_of(plan))
+
+    async def accept_drift(self, plan: FleetPlan, fields: Sequence[str] = ()) -> tuple[Accepted, ...]:
+        """Push what a plan found changed at Proxmox to a branch of each host, for a review."""
+        from pvenix.lifecycle.planning.drift import accept_drift
+
+        return await accept_drift(await self._site(), plan, fields)
 
     def _run_plan(self, plays: tuple[PlayPlan, ...], mode: Mapping[str, bool | int], *, title: str = "") -> RunPlan:
         return RunPlan(
@@ -249,12 +281,6 @@ class Workspace:
 
         return await merge(await self._site(), host, commit)
 
-    async def init_remote(self, say: Callable[[str], None]) -> Initialised:
-        """Make the repository that site.yaml names, and this directory its clone."""
-        from pvenix.init_remote import init_remote
-
-        trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
-        return await init_remote(self.fleet(), trust=trust, cache=self.cache_dir, say=say)
     async def examine(self, level: Level) -> Report:
         """What is wrong with the site, if anything."""
         from pvenix.checkup import examine
@@ -267,6 +293,12 @@ class Workspace:
 
         return pveum_lines(self.fleet(), level, release)
 
+    async def init_remote(self, say: Callable[[str], None]) -> Initialised:
+        """Make the repository that site.yaml names, and this directory its clone."""
+        from pvenix.init_remote import init_remote
+
+        trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
+        return await init_remote(self.fleet(), trust=trust, cache=self.cache_dir, say=say)
 
     async def stage(self, path: Path) -> bool:
         """Stage an edited file of this checkout, so that a pull which brings the same text goes on; True when done."""
@@ -291,6 +323,10 @@ class Workspace:
         """
         return await asyncio.to_thread(self._open_world, fresh=fresh)
 
+    async def _asked(self, question: str) -> str:
+        """The answer of whoever is at the terminal now: a run's screen has a way of its own to ask."""
+        return await self.ask(question) if self.ask else ""
+
     def _open_world(self, *, fresh: bool = False) -> World:
         from pvenix.adapters.site import open_ports
         from pvenix.lifecycle.world import World
@@ -302,14 +338,16 @@ class Workspace:
                     fleet.site, cache=self.cache_dir, author=author(), ask=self._asked if self.ask else None
                 )
                 trust = TrustStore(fleet=self.root, local=self.state_dir / "trust")
-                self._world = World(fleet=fleet, trust=trust, **ports)
+                self._world = World(fleet=fleet, trust=trust, sightings=self.sightings, **ports)
             elif fresh or self._world.fleet is not fleet:
                 old = self._world
                 self._world = World(
-                    fleet=fleet, trust=old.trust, pve=old.pve, guest=old.guest, repo=old.repo, clock=old.clock
+                    fleet=fleet,
+                    trust=old.trust,
+                    sightings=old.sightings,
+                    pve=old.pve,
+                    guest=old.guest,
+                    repo=old.repo,
+                    clock=old.clock,
                 )
             return self._world
-    async def _asked(self, question: str) -> str:
-        """The answer of whoever is at the terminal now: a run's screen has a way of its own to ask."""
-        return await self.ask(question) if self.ask else ""
-

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from pvenix.model.errors import ExitCode, worst
 from pvenix.model.findings import Finding
+
+SCHEMA: Final = "pvenix/plan/v1"
 
 
 class FieldState(StrEnum):
@@ -54,6 +57,8 @@ class Action(StrEnum):
     DESTROY = "destroy"
     REFUSE = "refuse"
     """Something is wrong, so nothing would be done."""
+    UNKNOWN = "unknown"
+    """It could not be looked at, so nothing is known of it and nothing would be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +101,31 @@ class HostPlan:
     """What the steps of an apply are bound to: node, vmid, storage, route."""
     findings: tuple[Finding, ...] = ()
     """Why it cannot be done, or what to know before."""
+    exit_code: int = 0
+    """What a host that is refused or unknown ends a plan with: 2 something in the files, 4 silence, 8 a missing right."""
+
+    @property
+    def waiting(self) -> bool:
+        """True when something is written and waits for a cold start."""
+        return any(one.state is FieldState.PENDING for one in self.fields)
 
     @property
     def effect(self) -> Effect | None:
         """The heaviest effect of the fields that differ."""
         order = list(Effect)
         return max((one.effect for one in self.fields if one.state.differs), key=order.index, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A VM with this fleet's marker that is no host's: shown, and never touched."""
+
+    vmid: int
+    node: str
+    host: str
+    """Whose it is by its notes."""
+    power: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +140,12 @@ class FleetPlan:
     """SHA-256 over what the inventory says of the planned hosts, `--set` included."""
     made_at: str
     """UTC, ISO 8601."""
+    pattern: str
+    """Which hosts were asked for; `all` is all of them, tombstones included."""
     limit: str
     extra: Mapping[str, bool | int | str] = field(default_factory=dict)
     hosts: tuple[HostPlan, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    """What concerns no single host."""
+    strays: tuple[Stray, ...] = ()
 
     def count(self, action: Action) -> int:
         """How many hosts the action awaits."""
@@ -131,39 +156,29 @@ class FleetPlan:
         """True when an apply would do anything."""
         return any(host.action in (Action.ADD, Action.CHANGE, Action.DESTROY) for host in self.hosts)
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when there is nothing to do, 3 when something would change, or the worst that a host was refused with."""
+        return worst([ExitCode(host.exit_code) for host in self.hosts] + [ExitCode.CHANGES] * self.changes)
+
+    @property
+    def summary(self) -> str:
+        """Such as `3 to add, 2 to change, 1 to destroy, 194 as they should be`."""
+        words = {
+            Action.ADD: "to add",
+            Action.CHANGE: "to change",
+            Action.DESTROY: "to destroy",
+            Action.REFUSE: "refused",
+            Action.UNKNOWN: "not known",
+        }
+        counted = [f"{self.count(action)} {word}" for action, word in words.items() if self.count(action)]
+        same = self.count(Action.NONE)
+        return ", ".join([*counted, f"{same} as {'it' if same == 1 else 'they'} should be"])
+
     def to_json(self) -> dict[str, Any]:
-        """A JSON document that `from_json` reads back."""
+        """A JSON document of schema `pvenix/plan/v1`."""
         return {
-            "schema": "pvenix/plan/v1",
+            "schema": SCHEMA,
             **asdict(self),
             "summary": {str(action): self.count(action) for action in Action},
         }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> FleetPlan:
-        """The plan that `to_json` wrote.
-
-        Raises: KeyError, TypeError, ValueError when the document is not one.
-        """
-        if data["schema"] != "pvenix/plan/v1":
-            raise ValueError(f"schema {data['schema']!r}")
-        values = {key: value for key, value in data.items() if key not in ("schema", "summary")}
-        values["hosts"] = tuple(_host(host) for host in values["hosts"])
-        values["findings"] = tuple(Finding(**finding) for finding in values["findings"])
-        return cls(**values)
-
-
-def _host(data: Mapping[str, Any]) -> HostPlan:
-    fields = tuple(
-        FieldPlan(**{**one, "state": FieldState(one["state"]), "effect": Effect(one["effect"])})
-        for one in data["fields"]
-    )
-    return HostPlan(
-        **{
-            **data,
-            "action": Action(data["action"]),
-            "fields": fields,
-            "steps": tuple(data["steps"]),
-            "findings": tuple(Finding(**finding) for finding in data["findings"]),
-        }
-    )

@@ -31,6 +31,15 @@ async def stage(root: Path, path: Path, *, home: Path) -> bool:
     return (await git.run("add", "--", str(path))).status == 0
 
 
+async def head(root: Path, *, home: Path) -> str:
+    """The commit that is checked out at `root`, empty when it is no repository or has none. `home` as for `stage`."""
+    git = Git(root / ".git", environment(protocol="file", ssh="false", home=home), worktree=root)
+    if not git.directory.exists():
+        return ""
+    done = await git.run("rev-parse", "--verify", "--quiet", "--end-of-options", "HEAD^{commit}")
+    return done.stdout.decode().strip() if done.status == 0 else ""
+
+
 class Checkout:
     """The directory of a fleet, under Git or not yet. `home` is a directory without settings of Git."""
 

@@ -1,0 +1,161 @@
+"""A plan as people read it: what is added, changed and destroyed, host by host, within the terminal's width."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+import click
+
+from pvenix.cli.text import cells, clean, cut, one_line, style
+from pvenix.model.findings import Finding
+from pvenix.model.fleetplan import Action, Effect, FieldPlan, FieldState, FleetPlan, HostPlan, Stray
+
+_SIGNS = MappingProxyType(
+    {
+        Action.ADD: ("+", "green", "to add"),
+        Action.CHANGE: ("~", "yellow", "to change"),
+        Action.DESTROY: ("-", "red", "to destroy"),
+        Action.REFUSE: ("!", "red", "refused"),
+        Action.UNKNOWN: ("?", "red", "not known"),
+        Action.NONE: ("=", "", "as it should be"),
+    }
+)
+_EFFECTS = MappingProxyType(
+    {
+        Effect.LIVE: "",
+        Effect.REBOOT: ", with one reboot",
+        Effect.OFFLINE: ", switched off meanwhile",
+        Effect.MOVE: ", moved",
+    }
+)
+_STATES = MappingProxyType(
+    {
+        FieldState.PENDING: "written, in effect after the next cold start",
+        FieldState.DRIFT: "drift: changed at Proxmox",
+        FieldState.CHANGE: "change",
+        FieldState.CONFLICT: "conflict: changed on both sides",
+        FieldState.UNMANAGED: "unmanaged",
+    }
+)
+_NAME = 24
+"""Columns of a field's name; a longer one has a line of its own."""
+_LONGEST = 160
+"""Columns of one value; more of a key or of notes helps nobody."""
+
+
+def plan_text(plan: FleetPlan, *, width: int, verbose: bool = False) -> str:
+    """The plan in lines of at most `width` columns, save for places and words that are longer; no host twice."""
+    blocks = [_head(plan)]
+    for action in _SIGNS:
+        hosts = [host for host in plan.hosts if host.action is action]
+        blocks += [block for host in hosts if (block := _host(host, width, verbose=verbose))]
+    if plan.strays:
+        blocks.append(_strays(plan.strays, width))
+    return "\n\n".join([*blocks, _summary(plan)])
+
+
+def _head(plan: FleetPlan) -> str:
+    commit = f" at {plan.commit[:10]}" if plan.commit else ""
+    count = len(plan.hosts)
+    return (
+        f"{style(clean(plan.fleet), 'strong')}{commit}: {count} host{'s' if count != 1 else ''}, as of {plan.made_at}"
+    )
+
+
+def _summary(plan: FleetPlan) -> str:
+    waiting = sum(host.waiting for host in plan.hosts)
+    more = f"\n{waiting} with changes that wait for a cold start" if waiting else ""
+    return f"{style(plan.summary, 'strong')}{more}"
+
+
+def _host(host: HostPlan, width: int, *, verbose: bool) -> str:
+    """One host; empty when there is nothing to say of it."""
+    lines = [line for one in _shown(host, verbose=verbose) for line in _field(one, width)]
+    if host.action is not Action.CHANGE:
+        lines += [line for step in host.steps for line in _wrapped(step, width, "    ", "      ")]
+    lines += [line for one in host.findings for line in _finding(one, width)]
+    if host.action is Action.NONE and not lines:
+        return ""
+    return "\n".join([_title(host), *lines])
+
+
+def _title(host: HostPlan) -> str:
+    sign, colour, word = _SIGNS[host.action]
+    if host.action is Action.CHANGE and host.effect is not None:
+        word += _EFFECTS.get(host.effect, "")
+    if host.action is Action.NONE and host.waiting:
+        word = "waits for a cold start"
+    where = f"VM {host.vmid} on {host.node}" if host.vmid and host.node else ""
+    parts = [style(clean(host.host), "strong"), ", ".join(part for part in (where, host.power) if part), word]
+    return f"{click.style(sign, fg=colour) if colour else sign} {'  '.join(part for part in parts if part)}"
+
+
+def _shown(host: HostPlan, *, verbose: bool) -> list[FieldPlan]:
+    return [one for one in host.fields if verbose or one.state is not FieldState.UNMANAGED]
+
+
+def _field(one: FieldPlan, width: int) -> Iterator[str]:
+    """The field's name, from what to what, why, and where the inventory says so."""
+    name = f"    {one_line(one.field):<{_NAME - 6}}  "
+    indent = " " * _NAME
+    if cells(name) > _NAME:
+        yield name.rstrip()
+        name = indent
+    text = _value(one.actual)
+    if one.state is not FieldState.UNMANAGED:
+        text += f" -> {_value(one.desired)}"
+    lines = _wrapped(text, width, name, indent)
+    words = f"({_why(one)})"
+    if cells(lines[-1]) + 2 + cells(words) <= width:
+        lines[-1] += f"  {words}"
+    else:
+        lines += _wrapped(words, width, indent, indent)
+    yield from lines
+    if one.where and one.state.differs:
+        yield f"{indent}{one.where}"
+
+
+def _why(one: FieldPlan) -> str:
+    parts = [_STATES.get(one.state, str(one.state))]
+    if one.state.differs and one.effect is not Effect.LIVE:
+        parts.append(str(one.effect))
+    if one.state is FieldState.CONFLICT and one.recorded:
+        parts.append(f"last applied {_value(one.recorded)}")
+    if one.note:
+        parts.append(one_line(one.note))
+    return ", ".join(parts)
+
+
+def _value(text: str) -> str:
+    return cut(one_line(text), _LONGEST) or "nothing"
+
+
+def _finding(one: Finding, width: int) -> Iterator[str]:
+    kind = style("warning", "waiting") if one.warning else style("error", "failed")
+    yield f"    {style(clean(one.place), 'strong')}: {kind}[{one.code}]"
+    yield from _wrapped(one.what, width, "      ", "      ")
+    if one.hint:
+        yield from _wrapped(f"hint: {one.hint}", width, "      ", "        ")
+
+
+def _strays(strays: Sequence[Stray], width: int) -> str:
+    lines = [style("VMs of this fleet that no host has; pvenix does not touch them:", "strong")]
+    for one in strays:
+        text = f"VM {one.vmid} on {one.node}, {one.power}: marked as {one.host}, and {one.why}"
+        lines += _wrapped(text, width, "  ", "    ")
+    hint = "hint: to destroy one, put its host back with `state: absent`; to keep it, put it back as it was"
+    return "\n".join([*lines, *_wrapped(hint, width, "  ", "    ")])
+
+
+def _wrapped(text: str, width: int, first: str, further: str) -> list[str]:
+    """`text` cleaned and in lines of at most `width` columns; a longer word stays whole."""
+    return textwrap.wrap(
+        one_line(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]

@@ -1,0 +1,1 @@
+"""What `pvenix plan` finds and `pvenix apply` does: desired, recorded and actual, compared for every host."""

@@ -1,0 +1,76 @@
+"""Builds the plan of a fleet: one picture of the cluster, a read for each VM, and a place for each newcomer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pvenix.engine.ports import Resources
+from pvenix.fleet.load import Fleet
+from pvenix.lifecycle.planning.hosts import HostPlanner
+from pvenix.lifecycle.planning.looking import still_picture
+from pvenix.lifecycle.planning.origins import fingerprint
+from pvenix.lifecycle.planning.scope import planned_hosts
+from pvenix.lifecycle.planning.strays import strays
+from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import Refused
+from pvenix.model.fleetplan import Action, FleetPlan, HostPlan
+from pvenix.model.plan import ArgValue
+
+
+async def fleet_plan(
+    world: World,
+    *,
+    pattern: str,
+    limit: str,
+    commit: str,
+    extra: Mapping[str, ArgValue],
+) -> FleetPlan:
+    """The plan for the hosts of `pattern` that `limit` does not leave out; nothing outside is changed.
+
+    Raises: Unreachable when the cluster does not answer, Refused when the token sees nothing, UsageError for a pattern
+    that nothing matches.
+    """
+    hosts = planned_hosts(world.fleet, pattern, limit)
+    picture, looker = still_picture(world)
+    await _refuse_nothing_seen(picture, await picture.survey.resources())
+    planner = HostPlanner(picture, looker)
+    async with Together() as group:
+        looking = [group.create_task(planner.look(name)) for name in hosts]
+    plans = {task.result().host: task.result() for task in looking}
+    newcomers = [plan for plan in plans.values() if plan.action is Action.ADD and not plan.vmid]
+    plans |= {plan.host: plan for plan in await planner.place(newcomers)}
+    return FleetPlan(
+        fleet=picture.fleet.site.name,
+        commit=commit,
+        inventory=fingerprint(picture.fleet, hosts),
+        made_at=picture.clock.utc(),
+        pattern=pattern,
+        limit=limit,
+        extra=dict(extra),
+        hosts=tuple(plans[name] for name in hosts),
+        strays=() if limit or pattern != "all" else await strays(picture, looker, planner.vmids),
+    )
+
+
+def largest_first(fleet: Fleet, plans: Iterable[HostPlan]) -> list[HostPlan]:
+    """The hosts that need most memory first, those that need as much by name: the largest is the hardest to place."""
+    return sorted(plans, key=lambda plan: (-fleet.hosts[plan.host].machine.memory_mib, plan.host))
+
+
+async def _refuse_nothing_seen(world: World, listed: Resources) -> None:
+    """Refuse where every list is empty because the token has no right: no host would be known to lack its VM.
+
+    Raises: Refused.
+    """
+    if listed.vms:
+        return
+    granted = await world.survey.permissions()
+    if not any("VM.Audit" in rights for rights in granted.values()):
+        raise Refused(
+            "the API token sees no VM",
+            why="it has VM.Audit nowhere, so the lists are empty and say nothing",
+            hint="pvenix doctor names what the token lacks; for all VMs: pveum acl modify /vms --tokens '<token>' "
+            "--roles PVEAuditor",
+            code="PVX0565",
+        )

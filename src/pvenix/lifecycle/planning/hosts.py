@@ -1,0 +1,172 @@
+"""The plan of one host: what is there is read, compared with the inventory, and put in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.placement import Decision, decide_all
+from pvenix.lifecycle.planning.comparing import compared
+from pvenix.lifecycle.planning.looking import Looker
+from pvenix.lifecycle.planning.origins import finding, placed
+from pvenix.lifecycle.planning.problems import problems
+from pvenix.lifecycle.planning.words import adding, changing, destroying, going_on
+from pvenix.lifecycle.removal import consequences, obstacle
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import PvenixError, Refused, Unreachable
+from pvenix.model.findings import Finding
+from pvenix.model.fleetplan import Action, Effect, FieldPlan, FieldState, HostPlan
+from pvenix.model.host import Host, State
+
+_IMPOSSIBLE: Final = {
+    Effect.REFUSE: ("PVX0561", "is not done: {field} would go from {actual} to {desired}", ""),
+    Effect.RECREATE: (
+        "PVX0562",
+        "only another VM would have it: {field} would go from {actual} to {desired}",
+        "take the change back, or retire the host and let it be made anew",
+    ),
+}
+
+
+class HostPlanner:
+    """Plans hosts of one picture of the site."""
+
+    def __init__(self, world: World, looker: Looker) -> None:
+        self._world = world
+        self._looker = looker
+        self.vmids: set[int] = set()
+        """The VMs that were found to be hosts' own."""
+
+    async def look(self, name: str) -> HostPlan:
+        """The host as it is; one that needs a VM is `ADD`, without a place for it."""
+        host = self._world.fleet.hosts[name]
+        try:
+            return await self._look(host)
+        except PvenixError as error:
+            return self._refused(host, error)
+
+    async def place(self, plans: Sequence[HostPlan]) -> list[HostPlan]:
+        """Hosts that need a VM, each with the place that is reserved for it; refused where there is none."""
+        hosts = [self._world.fleet.hosts[plan.host] for plan in plans]
+        wrong = {host.name: await problems(self._world, host, None) for host in hosts}
+        placeable = [host for host in hosts if all(one.warning for one in wrong[host.name])]
+        decided = await decide_all(self._world, placeable)
+        return [self._placed(plan, wrong[plan.host], decided.get(plan.host)) for plan in plans]
+
+    def _placed(
+        self, plan: HostPlan, findings: tuple[Finding, ...], decision: Decision | PvenixError | None
+    ) -> HostPlan:
+        host = self._world.fleet.hosts[plan.host]
+        if decision is None:
+            return replace(plan, action=Action.REFUSE, findings=findings, exit_code=2)
+        if isinstance(decision, PvenixError):
+            refused = self._refused(host, decision)
+            return replace(refused, findings=(*findings, *refused.findings))
+        warned = tuple(
+            finding(self._world.fleet, host, PvenixError(text, code="PVX0563"), warning=True)
+            for text in decision.warnings
+        )
+        return replace(
+            plan,
+            vmid=int(decision.vmid),
+            node=decision.node,
+            decision=decision.facts,
+            steps=adding(host, decision),
+            findings=(*findings, *warned),
+        )
+
+    async def _look(self, host: Host) -> HostPlan:
+        found = await self._world.vms.find(host.name)
+        if found is None:
+            self._world.vms.refuse_blind(host.name, await self._world.survey.permissions())
+            gone = host.machine.state is State.ABSENT
+            return HostPlan(host=host.name, action=Action.NONE if gone else Action.ADD)
+        self.vmids.add(int(found.vmid))
+        seen = HostPlan(
+            host=host.name,
+            action=Action.NONE,
+            vmid=int(found.vmid),
+            node=found.node,
+            uuid=found.config.uuid,
+            digest=found.config.digest,
+            power=await self._power(found),
+        )
+        if host.machine.state is State.ABSENT:
+            return await self._destroyed(host, found, seen)
+        return await self._changed(host, found, seen)
+
+    async def _power(self, found: Found) -> str:
+        return next((vm.status for vm in await self._world.survey.vms() if vm.vmid == found.vmid), "unknown")
+
+    async def _destroyed(self, host: Host, found: Found, seen: HostPlan) -> HostPlan:
+        refused = _own_machine(host) or obstacle(host, found)
+        if refused is None and not self._world.vms.owns(found.config, host.name):
+            refused = _not_ours(found, host.name)
+        if refused is not None:
+            return replace(self._refused(host, refused, field="state"), vmid=seen.vmid, node=seen.node, uuid=seen.uuid)
+        return replace(
+            seen,
+            action=Action.DESTROY,
+            decision={"node": found.node, "vmid": str(found.vmid)},
+            steps=destroying(found, seen.power, await consequences(self._world, found)),
+        )
+
+    async def _changed(self, host: Host, found: Found, seen: HostPlan) -> HostPlan:
+        world, present = self._world, self._looker.seen(found.node, found.vmid)
+        fields = placed(world.fleet, host, await compared(world, host, found, present, power=seen.power))
+        plan = replace(
+            seen,
+            fields=tuple(one for one in fields if one.state is not FieldState.EQUAL),
+            equal=sum(one.state is FieldState.EQUAL for one in fields),
+        )
+        if not world.vms.owns(found.config, host.name):
+            note = PvenixError(
+                f"VM {found.vmid} was not made by pvenix: its settings stay as they are",
+                hint=f"pvenix adopt {host.name}",
+                code="PVX0564",
+            )
+            return replace(plan, findings=(finding(world.fleet, host, note, warning=True),))
+        impossible = tuple(self._impossible(host, one) for one in plan.fields if one.effect in _IMPOSSIBLE)
+        known = {(one.file, one.line, one.column) for one in impossible}
+        wrong = await problems(world, host, present)
+        findings = (*impossible, *(one for one in wrong if (one.file, one.line, one.column) not in known))
+        if any(not one.warning for one in findings):
+            return replace(plan, action=Action.REFUSE, findings=findings, exit_code=2)
+        plan = replace(plan, findings=findings)
+        begun = {"node": found.node, "vmid": str(found.vmid)}
+        if host.machine.state is State.PRESENT and world.trust.get(host.name) is None:
+            return replace(plan, action=Action.ADD, decision=begun, steps=going_on(host, found))
+        if not any(one.state.differs for one in plan.fields):
+            return plan
+        return replace(plan, action=Action.CHANGE, decision=begun, steps=changing(plan))
+
+    def _impossible(self, host: Host, one: FieldPlan) -> Finding:
+        code, what, hint = _IMPOSSIBLE[one.effect]
+        text = what.format(field=one.field, actual=one.actual or "nothing", desired=one.desired or "nothing")
+        return finding(self._world.fleet, host, PvenixError(text, why=one.note, hint=hint, code=code), field=one.field)
+
+    def _refused(self, host: Host, error: PvenixError, *, field: str = "") -> HostPlan:
+        """A host of which nothing is done: not known when there was no answer, else refused."""
+        silent = isinstance(error, Unreachable)
+        return HostPlan(
+            host=host.name,
+            action=Action.UNKNOWN if silent else Action.REFUSE,
+            findings=(finding(self._world.fleet, host, error, field=field),),
+            exit_code=int(error.exit_code),
+        )
+
+
+def _own_machine(host: Host) -> Refused | None:
+    if not host.machine.controller:
+        return None
+    return Refused(f"{host.name} runs pvenix; it does not destroy itself", code="PVX0540")
+
+
+def _not_ours(found: Found, name: str) -> Refused:
+    return Refused(
+        f"VM {found.vmid} does not carry pvenix's marker for {name}",
+        hint="pvenix destroys only what it made; remove the VM in Proxmox if that is what you want",
+        code="PVX0542",
+    )

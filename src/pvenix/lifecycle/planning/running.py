@@ -1,0 +1,79 @@
+"""From a plan to a run: one play for newcomers, one for changes, one for each machine that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvenix.fleet.load import Fleet
+from pvenix.lifecycle.planning.building import largest_first
+from pvenix.lifecycle.planning.comparing import POWER
+from pvenix.model.fleetplan import Action, Effect, FleetPlan, HostPlan
+from pvenix.model.host import State
+from pvenix.model.plan import PlayPlan, Task
+
+_MAKE = ("cloudinit", "boot", "hardware", "register")
+
+
+def plays_of(fleet: Fleet, plan: FleetPlan) -> tuple[PlayPlan, ...]:
+    """The plays that bring a fleet to its plan, in order; none when there is nothing to do.
+
+    Newcomers go together, the largest first. Changes to running machines that take no reboot go together, those that
+    take one go one by one and end with the first that fails. What is destroyed comes last.
+    """
+    return (*_adds(fleet, plan), *_changes(plan), *_removals(plan))
+
+
+def decisions_of(plan: FleetPlan) -> dict[str, dict[str, str]]:
+    """What the steps of each host are bound to."""
+    return {host.host: dict(host.decision) for host in plan.hosts if host.decision}
+
+
+def _adds(fleet: Fleet, plan: FleetPlan) -> Iterator[PlayPlan]:
+    adds = largest_first(fleet, [host for host in plan.hosts if host.action is Action.ADD])
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for host in adds:
+        kinds.setdefault(_verbs(fleet, host), []).append(host.host)
+    for verbs, names in kinds.items():
+        yield PlayPlan(name=_named("add", names), waves=(tuple(names),), tasks=tuple(Task(verb=verb) for verb in verbs))
+
+
+def _verbs(fleet: Fleet, host: HostPlan) -> tuple[str, ...]:
+    make = "create" if host.decision.get("route") == "create" else "clone"
+    if fleet.hosts[host.host].machine.state is State.STOPPED:
+        return ("place", make, "cloudinit")
+    return ("place", make, *_MAKE)
+
+
+def _changes(plan: FleetPlan) -> Iterator[PlayPlan]:
+    changes = [host for host in plan.hosts if host.action is Action.CHANGE]
+    kinds: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
+    for host in changes:
+        kinds.setdefault((host.effect is not Effect.LIVE, _verbs_of_change(host)), []).append(host.host)
+    for (alone, verbs), names in sorted(kinds.items()):
+        waves = tuple((name,) for name in names) if alone else (tuple(names),)
+        yield PlayPlan(
+            name=_named("change one by one" if alone else "change", names),
+            waves=waves,
+            tasks=tuple(Task(verb=verb) for verb in verbs),
+            any_errors_fatal=alone,
+        )
+
+
+def _verbs_of_change(host: HostPlan) -> tuple[str, ...]:
+    """A machine that is to be off is off before it is written to, and one that is to run is started last."""
+    differing = [one for one in host.fields if one.state.differs]
+    power = next((one.desired for one in differing if one.key == POWER), "")
+    write = ("configure",) if any(one.key != POWER for one in differing) else ()
+    return (*(("shutdown",) if power == "stopped" else ()), *write, *(("start",) if power == "running" else ()))
+
+
+def _removals(plan: FleetPlan) -> Iterator[PlayPlan]:
+    for host in plan.hosts:
+        if host.action is Action.DESTROY:
+            task = Task(verb="retire", args={"confirm": host.host})
+            yield PlayPlan(name=_named("destroy", [host.host]), waves=((host.host,),), tasks=(task,))
+
+
+def _named(what: str, hosts: list[str]) -> str:
+    more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+    return f"{what} {', '.join(hosts[:3])}{more}"
