@@ -40,7 +40,6 @@ LATER: Final = {
     "F24": "clone routes; today Proxmox' refusal is quoted and nothing is left behind",
     "F30": "nothing depends on snippets",
     "F31": "template health",
-    "F34": "retire, with every job that would change",
     "F35": "snapshots",
     "F36": "snapshots",
     "F38": "ISO and images",

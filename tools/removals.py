@@ -8,6 +8,7 @@ from typing import Final
 
 ROWS_TEST: Final = "tests/story/test_fault_rows.py"
 SITE_TEST: Final = "tests/story/test_fault_site.py"
+RETIRE_TEST: Final = "tests/story/test_fault_retire.py"
 TRAPS_TEST: Final = "tests/story/test_fault_traps.py"
 LAB_TEST: Final = "tests/story/test_faults_lab.py"
 
@@ -102,9 +103,9 @@ REMOVALS: Final = (
         "F06",
         "the end of the destroying task",
         (
-            "src/pvenix/lifecycle/retire.py",
-            "await task_end(world, step, await destroy.send(step), timeout_s=_TASK_TIMEOUT_S)",
-            "await destroy.send(step)",
+            "src/pvenix/lifecycle/destroy.py",
+            "await task_end(world, step, await call.send(step), timeout_s=_TASK_TIMEOUT_S)",
+            "await call.send(step)",
         ),
         f"{ROWS_TEST}::test_a_host_is_retired_when_its_vm_is_gone_and_not_before",
     ),
@@ -228,13 +229,19 @@ REMOVALS: Final = (
     ),
     _removal(
         "F27",
-        "a VM that is still there was not destroyed",
+        "the HA manager lets go first",
         (
-            "src/pvenix/lifecycle/retire.py",
-            "        if await world.pve.config(found.node, found.vmid) is not None:\n            raise\n",
-            "        return\n",
+            "src/pvenix/lifecycle/destroy.py",
+            "leave_ha=leave if power.ha else None,",
+            "leave_ha=leave if power.ha == '-' else None,",
         ),
-        f"{SITE_TEST}::test_a_vm_that_the_ha_manager_keeps_is_not_said_to_be_gone",
+        f"{RETIRE_TEST}::test_the_ha_manager_lets_go_of_a_vm_before_it_is_stopped_and_destroyed",
+    ),
+    _removal(
+        "F34",
+        "jobs that name the VM are told",
+        ("src/pvenix/lifecycle/removal.py", "if found.vmid in job.vmids:", "if found.vmid == job.vmids:"),
+        f"{RETIRE_TEST}::test_a_job_that_names_the_vm_is_told_before_and_shortened_only_by_the_destruction",
     ),
     _removal(
         "F28",

@@ -255,21 +255,6 @@ def test_a_template_that_cannot_be_cloned_to_the_node_leaves_nothing_behind(gold
     scene(golden, act)
 
 
-@row("F27")
-def test_a_vm_that_the_ha_manager_keeps_is_not_said_to_be_gone(golden: Golden) -> None:
-    async def act(site: Scene) -> None:
-        assert (await site.run("clone", "cloudinit", "boot")).code is ExitCode.OK
-        site.arm("F27", NEW)
-        done = await site.run("retire")
-        assert (done.code, site.vms(), site.vm().running) == (ExitCode.FAILED, 1, True), done.why
-        assert f"refs/heads/retire/{NEW}" not in site.sim.remote.refs
-        site.clear()
-        assert (await site.run("retire")).code is ExitCode.OK
-        assert site.vms() == 0
-
-    scene(golden, act)
-
-
 @row("F33")
 def test_a_volume_that_nobody_owns_is_left_alone(golden: Golden) -> None:
     async def act(site: Scene) -> None:
