@@ -58,10 +58,10 @@ class Invariants:
     def mark(self, sim: Sim) -> None:
         """Leave files on every guest that came up since the last call."""
         for guest in sim.site.guests.values():
-            if isinstance(guest, Guest) and guest.running and str(guest.root) not in self.marked:
+            if isinstance(guest, Guest) and guest.running and _machine(guest) not in self.marked:
                 for path in MARKERS:
                     guest.tree.put(path, f"{guest.name} {path}\n")
-                self.marked[str(guest.root)] = guest.name
+                self.marked[_machine(guest)] = guest.name
 
     # --- always ---
 
@@ -89,7 +89,7 @@ class Invariants:
                 require(
                     "a system that closes the port is never booted", default not in guest.port_closed_by, guest.name
                 )
-                if str(guest.root) in self.marked:
+                if _machine(guest) in self.marked:
                     for path in MARKERS:
                         kept = guest.tree.read_text(path)
                         require("user data stays", kept == f"{guest.name} {path}\n", (guest.name, path, kept))
@@ -99,7 +99,7 @@ class Invariants:
         for guest in sim.site.guests.values():
             if not isinstance(guest, Guest) or not guest.running:
                 continue
-            root, default = str(guest.root), boot_default(guest.tree)
+            root, default = _machine(guest), boot_default(guest.tree)
             if self.defaults.setdefault(root, default) != default:
                 fresh = {(root, attempt) for attempt in _confirmed(guest)} - self.used
                 require("the boot default stays until the new system is confirmed", fresh, (guest.name, default))
@@ -254,6 +254,11 @@ def _guest(sim: Sim, host: str) -> Guest:
     require("the host's guest was started", guest is not None, host)
     assert guest is not None
     return guest
+
+
+def _machine(guest: Guest) -> str:
+    """A disk of one machine: a VM that is made anew has the place of the old one."""
+    return f"{guest.root} {guest.vm.uuid}"
 
 
 def _confirmed(guest: Guest) -> list[str]:
