@@ -43,6 +43,8 @@ class Fleet:
     universe: Universe = field(repr=False)
     merged: Callable[[str], Node] = field(repr=False)
     """The fields of a host, all layers on each other, each value with its place."""
+    tree: Node = field(repr=False)
+    """site.yaml, each value with its place."""
 
     def host(self, name: str) -> Host:
         """The host called `name`. Raises: UsageError with the nearest name when there is none."""
@@ -87,6 +89,10 @@ class Fleet:
             return node
         return Node(kind=node.kind, file=found.file, line=found.line, column=found.column, value=node.value)
 
+    def site_place(self, *path: str | int) -> Node:
+        """Where a field of site.yaml is written, or the nearest field above it."""
+        return descend(self.tree, path)
+
     def health(self, host: str) -> tuple[HealthCheck, ...]:
         """The health checks of a host: those of its roles in order, then its own, each once."""
         machine = self.host(host).machine
@@ -129,6 +135,7 @@ def load_fleet(root: Path, *, inventory: Path | None = None, overrides: Mapping[
         files=(shown(site_file, root), *listed.files),
         layers=stack.layers,
         merged=stack.merged,
+        tree=stack.tree,
         universe=_universe(listed, hosts),
     )
 

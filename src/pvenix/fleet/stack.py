@@ -48,11 +48,11 @@ class Stack:
         self.site: Site | None = None
         self._root = root
         self._inventory = inventory
-        self._tree = site if site is not None and site.is_map else from_plain({}, "inventory/site.yaml")
+        self.tree = site if site is not None and site.is_map else from_plain({}, "inventory/site.yaml")
         if site is not None:
             self.site = check(SITE, site, self.findings, root=root)
         self._built_in = Layer(name="built-in", node=from_plain(self._built_in_values(), "built-in"))
-        self._defaults = self._section_layers("site defaults", self._tree.get("defaults"))
+        self._defaults = self._section_layers("site defaults", self.tree.get("defaults"))
         self._set = self._override_layers(overrides)
         self._seen_bases: dict[tuple[Any, ...], Node] = {}
         self._seen_choosers: dict[tuple[str, ...], Node] = {}
@@ -62,12 +62,12 @@ class Stack:
         """Every host that could be typed, in the inventory's order."""
         from pvenix.fleet.schema import MACHINE
 
-        if not self._tree.entries:  # unreadable, and said so: everything else would be a consequence
+        if not self.tree.entries:  # unreadable, and said so: everything else would be a consequence
             return {}
-        self.findings += checks.site_findings(self._tree)
+        self.findings += checks.site_findings(self.tree)
         self.findings += self._role_findings()
         hosts: dict[str, Host] = {}
-        claims = checks.Claims(self._tree)
+        claims = checks.Claims(self.tree)
         for listed in self._inventory.hosts.values():
             merged = self._merged(listed)
             found: list[Finding] = []
@@ -125,7 +125,7 @@ class Stack:
             return machine
         items = []
         for card in cards.items:
-            zone = self._tree.get("zones", _text(card.get("zone")))
+            zone = self.tree.get("zones", _text(card.get("zone")))
             fields = zone.entries if zone is not None and card.is_map else {}
             known: tuple[str, ...] = ("bridge", "vlan")
             missing = {key: fields[key] for key in known if key in fields and key not in card.entries}
@@ -143,12 +143,12 @@ class Stack:
         for layer in (*listed.inline, *listed.files, *self._set):
             node = overlay(node, layer.node)
         roles = node.get("roles")
-        clusters = self._tree.get("clusters")
+        clusters = self.tree.get("clusters")
         only = next(iter(clusters.entries)) if clusters is not None and len(clusters.entries) == 1 else ""
         return (
             _text(node.get("cluster")) or only,
             _text(node.get("network", "zone")),
-            _text(node.get("class")) or (_DEFAULT_CLASS if self._tree.get("classes", _DEFAULT_CLASS) else ""),
+            _text(node.get("class")) or (_DEFAULT_CLASS if self.tree.get("classes", _DEFAULT_CLASS) else ""),
             tuple(_text(role) for role in roles.items) if roles is not None else (),
         )
 
@@ -165,15 +165,15 @@ class Stack:
         layers += self._defaults
         layers += self._class_layers(size_class)
         for role in roles:
-            layers += self._section_layers(f"role {role}", self._tree.get("roles", role, "machine"))
+            layers += self._section_layers(f"role {role}", self.tree.get("roles", role, "machine"))
         return layers
 
     def _built_in_values(self) -> dict[str, Any]:
-        user = _text(self._tree.get("access", "user")) or "tappaas"
+        user = _text(self.tree.get("access", "user")) or "tappaas"
         return {**_BUILT_IN, "bootstrap": {"user": user, **_BUILT_IN["bootstrap"]}}
 
     def _cluster_layers(self, name: str) -> list[Layer]:
-        clusters = self._tree.get("clusters")
+        clusters = self.tree.get("clusters")
         entry = clusters.entries.get(name) if clusters is not None else None
         if entry is None:
             return []
@@ -185,14 +185,14 @@ class Stack:
         return [Layer(name=f"cluster {name}", node=map_node(fields, key))]
 
     def _zone_layers(self, name: str) -> list[Layer]:
-        zone = self._tree.get("zones", name) if name else None
+        zone = self.tree.get("zones", name) if name else None
         if zone is None:
             return []
         fields = {key: entry for key, entry in zone.entries.items() if key in ("bridge", "vlan", "gateway", "dns")}
         return [Layer(name=f"zone {name}", node=_wrapped("network", map_node(fields, zone)))]
 
     def _class_layers(self, name: str) -> list[Layer]:
-        size = self._tree.get("classes", name) if name else None
+        size = self.tree.get("classes", name) if name else None
         if size is None:
             return []
         fields = {key: entry for key, entry in size.entries.items() if key in ("cores", "memory", "disk")}
@@ -225,7 +225,7 @@ class Stack:
         return layers
 
     def _role_findings(self) -> list[Finding]:
-        roles = self._tree.get("roles")
+        roles = self.tree.get("roles")
         found = []
         for name, entry in roles.entries.items() if roles is not None else ():
             layer = entry.value.get("machine")
@@ -240,7 +240,7 @@ class Stack:
         """Findings in layers that no host shows: groups without hosts, roles that nobody has."""
         from pvenix.fleet.schema import MACHINE
 
-        roles = self._tree.get("roles")
+        roles = self.tree.get("roles")
         layers = [
             *self._defaults,
             *(layer for group in self._inventory.groups.values() for layer in (*group.inline, *group.files)),

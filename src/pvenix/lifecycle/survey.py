@@ -114,6 +114,12 @@ class Survey:
             f"{_IMAGES}{storage} on {node}", lambda: self._pve.volumes(node, storage, content="images")
         )
 
+    async def isos(self, node: NodeName, storage: str) -> tuple[Volume, ...]:
+        """ISO images on `storage`, as far as the token may see them."""
+        return await self._seldom(
+            f"ISO images of {storage} on {node}", lambda: self._pve.volumes(node, storage, content="iso")
+        )
+
     async def permissions(self) -> Mapping[str, Mapping[str, int]]:
         """Privileges of the token by path."""
         return await self._seldom("permissions", self._pve.permissions)
