@@ -7,6 +7,7 @@ import pytest
 from pvenix.model.errors import ExitCode
 from pvenix.model.host import Backup
 from pvenix.model.plan import Task
+from pvenix.model.verbs import ONBOARDING
 from tests.sim.golden import Golden
 from tests.sim.ports import Calls
 from tests.story.fault_scene import NEW, Scene, row, scene
@@ -134,5 +135,46 @@ def test_a_retirement_that_was_killed_anywhere_is_finished_by_resume(golden: Gol
             each for each in site.site.cluster.volumes.entries.values() if each.volid.startswith("local:backup/")
         ]
         assert len(backups) == 1
+
+    scene(golden, act)
+
+
+# --- the same host on a new machine ----------------------------------------------------------------------------------
+
+REPROVISION = (DESTROY, *(Task(verb=verb, args={"approve": True} if verb == "review" else {}) for verb in ONBOARDING))
+
+
+@row("F06")
+def test_a_host_is_made_anew_only_when_its_vm_is_gone(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        await site.onboard()
+        pin = site.sim.read(site.sim.main(), f"inventory/trust/{NEW}")
+        old, uuid = (site.vm().vmid, site.vm().node), site.vm().uuid
+        site.arm("F06", NEW, seconds=60)
+        done = await site.run(*REPROVISION)
+        assert (done.code, site.vms(), done.seconds > 60) == (ExitCode.OK, 1, True), done.why
+        assert (site.vm().vmid, site.vm().node) == old
+        assert site.vm().uuid != uuid
+        assert site.sim.read(site.sim.main(), f"inventory/trust/{NEW}") != pin
+        assert site.guest(NEW).current.revision == site.sim.main()
+
+    scene(golden, act)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
+def test_a_host_whose_renewal_was_killed_anywhere_is_one_new_machine(golden: Golden, *, before: bool) -> None:
+    async def act(site: Scene) -> None:
+        await site.onboard()
+        old, others = site.vm().uuid, site.strangers()
+        run = site.sim.plan("reprovision", (NEW,), *REPROVISION)
+        uuids, deaths = {old}, 0
+        while await site.sim.run(run, Calls(die_at=deaths % 60 + 1, before=before), resume=deaths > 0) is None:
+            deaths += 1
+            uuids |= {vm.uuid for vm in site.sim.own_vms(NEW).values()}
+            assert deaths < 400
+        assert deaths > 40
+        assert (site.vms(), site.strangers()) == (1, others)
+        assert uuids == {old, site.vm().uuid}, "the new machine was destroyed again"
+        assert site.guest(NEW).current.revision == site.sim.main()
 
     scene(golden, act)
