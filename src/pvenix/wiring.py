@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
     from pvenix.fleet.load import Fleet
     from pvenix.lifecycle.planning.drift import Accepted
+    from pvenix.lifecycle.daytwo import DayTwo
     from pvenix.lifecycle.world import World
     from pvenix.model.doctor import Report
     from pvenix.model.fleetplan import FleetPlan
@@ -245,6 +246,12 @@ class Workspace:
         from pvenix.lifecycle.removal import consequences_of
 
         return await consequences_of(await self._site(), host)
+
+    async def day_two(self) -> DayTwo:
+        """Snapshots, orphans and adoption, on the site as it is now."""
+        from pvenix.lifecycle.daytwo import DayTwo
+
+        return DayTwo(await self._site(fresh=True), self.runs)
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
         """The main branch's commits, newest first."""

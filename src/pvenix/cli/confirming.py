@@ -47,7 +47,11 @@ async def confirmed(
         if spec.name in _OF_THE_VM and can_ask(settings):
             for line in await workspace.consequences(host):
                 click.echo(f"  {line}", err=True)
-        typed(settings, f"{word} destroys the VM of {host}; type its name", host, f"--{CONFIRM} {host}")
+        if spec.name == "restore" and can_ask(settings):
+            for line in await (await workspace.day_two()).losses(host, str(given["to"])):
+                click.echo(f"  {line}", err=True)
+        what = f"{word} destroys the VM of {host}" if spec.name in _OF_THE_VM else f"{word} {host}: {spec.help}"
+        typed(settings, f"{what}; type its name", host, f"--{CONFIRM} {host}")
     elif given[CONFIRM] != host:
         raise UsageError(f"--{CONFIRM} {given[CONFIRM]} is not the host {host}", why="nothing was changed")
     return host

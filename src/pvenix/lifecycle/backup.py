@@ -7,6 +7,7 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
 from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.signature import of_step, signed, whose
 from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, UsageError
@@ -48,7 +49,7 @@ async def commands(world: World, step: Step) -> Commands:
     old = await _too_many(world, step, found, storage, coming=1)
     return shown(
         [
-            calls.back_up(storage, notes=await _notes(world, step)),
+            calls.back_up(storage, notes=await signed(world, step)),
             *(calls.delete_backup(volume.id) for volume in old),
         ]
     )
@@ -69,7 +70,7 @@ async def back_up(world: World, step: Step, found: Found) -> str:
     await unlocked(world, step, found)
     await step.intend(backing_up=storage, vmid=str(found.vmid), node=found.node)
     try:
-        upid = await VmCalls.on(world.pve, found, {}).back_up(storage, notes=await _notes(world, step)).send(step)
+        upid = await VmCalls.on(world.pve, found, {}).back_up(storage, notes=await signed(world, step)).send(step)
         await end_or_thaw(world, step, found, upid, timeout_s=TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking for the backup")
@@ -100,7 +101,7 @@ async def _of_earlier_attempt(world: World, step: Step, found: Found, storage: s
 
 async def _made(world: World, step: Step, found: Found, storage: str) -> Volume | None:
     """The backup that this step has made, known by its notes, which Proxmox writes last."""
-    begin = _of_step(world, step)
+    begin = of_step(world, step)
     return next((each for each in await _backups(world, found, storage) if each.notes.startswith(begin)), None)
 
 
@@ -123,30 +124,13 @@ async def _too_many(world: World, step: Step, found: Found, storage: str, *, com
     keep = world.host(step).machine.backup.keep
     if keep <= 0:
         return []
-    ours = [each for each in await _backups(world, found, storage) if each.notes.startswith(_mark(world, step))]
+    ours = [each for each in await _backups(world, found, storage) if each.notes.startswith(whose(world, step.host))]
     oldest = sorted((each for each in ours if not each.protected), key=lambda each: (each.made_at, each.id))
     return oldest[: max(0, len(oldest) + coming - keep)]
 
 
 async def _backups(world: World, found: Found, storage: str) -> tuple[Volume, ...]:
     return await world.pve.volumes(found.node, storage, vmid=found.vmid, content="backup")
-
-
-def _mark(world: World, step: Step) -> str:
-    return f"pvenix {world.fleet.site.name}/{step.host} "
-
-
-def _of_step(world: World, step: Step) -> str:
-    return f"{_mark(world, step)}run {step.run} step {step.id} "
-
-
-async def _notes(world: World, step: Step) -> str:
-    """One line, as listings show no more: whose it is, the step that made it, and the commit that hosts should run."""
-    try:
-        commit = (await world.expected())[:12]
-    except PvenixError:
-        commit = "unknown"  # a backup does not wait for the repository
-    return f"{_of_step(world, step)}commit {commit}"
 
 
 async def _storage(world: World, step: Step, found: Found) -> str:

@@ -57,7 +57,7 @@ class Reboot:
                 code="PVX0549",
             )
         if before := step.known.get("boot_id"):
-            now = await _now(world, step, found)
+            now = await boot_now(world, step, found)
             if now.id not in ("", before):
                 return done(f"booted anew, {now.id}", boot_id=now.id)
         return needed(f"VM {found.vmid} on {found.node} will boot anew")
@@ -72,7 +72,7 @@ class Reboot:
         step.tell("waiting for another boot")
         bootstrap = world.host(step).machine.bootstrap
         after = await until(
-            lambda: _another(world, step, found, before.id),
+            lambda: another_boot(world, step, found, before.id),
             clock=world.clock,
             timeout_s=bootstrap.agent_timeout_s + bootstrap.ssh_timeout_s,
             what=f"another boot of {step.host}",
@@ -87,7 +87,7 @@ class Reboot:
         """What runs now, or ran before an interrupted attempt asked."""
         if "boot_id" in step.known:
             return Boot(id=step.known["boot_id"], starts=step.known.get("starts", ""))
-        before = await _now(world, step, found)
+        before = await boot_now(world, step, found)
         if before.starts and before.starts != before.booted:
             step.tell(f"it was booted with {before.booted} and boots {before.starts} next")
         await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts)
@@ -113,7 +113,7 @@ class Reboot:
             step.tell("the answer was lost; Proxmox lists the task, so the boot will tell")
 
 
-async def _now(world: World, step: Step, found: Found) -> Boot:
+async def boot_now(world: World, step: Step, found: Found) -> Boot:
     """What the host booted: asked over a new connection, else through the agent, whose word is the boot id only."""
     with contextlib.suppress(PvenixError):  # whoever does not answer is not waited for here
         target = await world.target(step.host)
@@ -127,9 +127,9 @@ async def _now(world: World, step: Step, found: Found) -> Boot:
     return Boot()
 
 
-async def _another(world: World, step: Step, found: Found, before: str) -> Boot | None:
+async def another_boot(world: World, step: Step, found: Found, before: str) -> Boot | None:
     """The host's new boot, once it answers over SSH where it did so before or has a pinned key."""
-    now = await _now(world, step, found)
+    now = await boot_now(world, step, found)
     if now.id in ("", before):
         return None
     reachable = world.trust.get(step.host) is not None

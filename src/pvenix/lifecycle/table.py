@@ -13,6 +13,7 @@ from pvenix.lifecycle import (
     build,
     clone,
     cloudinit,
+    delete_snapshot,
     destroy,
     hardware,
     place,
@@ -20,9 +21,11 @@ from pvenix.lifecycle import (
     reboot,
     rebuild,
     register,
+    restore,
     retire,
     review,
     rollback,
+    snapshot,
 )
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe
@@ -83,6 +86,9 @@ _MODULES: Mapping[str, Parts] = {
     "stop": power.STOP,
     "reboot": reboot.REBOOT,
     "reset": reboot.RESET,
+    "snapshot": snapshot,
+    "restore": restore,
+    "delete-snapshot": delete_snapshot,
     "backup": backup,
     "retire": retire,
 }

@@ -73,7 +73,7 @@ VERBS: dict[str, VerbSpec] = {
             help="start the VM, pin its host key, wait for SSH",
             danger=Danger.REVERSIBLE,
             kind=Kind.PVE,
-            timeout_s=900,
+            timeout_s=1800,
         ),
         VerbSpec(
             name="hardware",
@@ -165,6 +165,40 @@ VERBS: dict[str, VerbSpec] = {
             danger=Danger.REBOOTS,
             kind=Kind.PVE,
             timeout_s=1800,
+        ),
+        VerbSpec(
+            name="snapshot",
+            help="take a snapshot, and let go of our oldest ones",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.PVE,
+            timeout_s=5400,
+            args={
+                "name": Arg(type=str, help="the snapshot's name, that of the run unless said otherwise"),
+                "memory": Arg(type=bool, help="keep the running state too; nothing is frozen then"),
+            },
+        ),
+        VerbSpec(
+            name="restore",
+            help="go back to a snapshot: what was written since is lost",
+            danger=Danger.DESTROYS,
+            kind=Kind.PVE,
+            timeout_s=5400,
+            args={
+                "to": Arg(type=str, help="the snapshot's name", required=True),
+                "confirm": Arg(type=str, help="the host's name, typed", required=True),
+            },
+        ),
+        VerbSpec(
+            name="delete-snapshot",
+            help="delete a snapshot that pvenix made",
+            danger=Danger.DESTROYS,
+            kind=Kind.PVE,
+            timeout_s=3600,
+            args={
+                "name": Arg(type=str, help="the snapshot's name", required=True),
+                "theirs": Arg(type=bool, help="also when somebody else made it"),
+                "confirm": Arg(type=str, help="the host's name, typed", required=True),
+            },
         ),
         VerbSpec(
             name="backup",

@@ -218,6 +218,7 @@ def storage_state(row: Fields) -> StorageState:
         content=tuple(text(row, "content", "").split(",")),
         available=max(0, total - number(row, "disk", 0)),
         total=total,
+        kind=text(row, "plugintype", ""),
     )
 
 

@@ -35,6 +35,7 @@ def snapshots(answer: object) -> tuple[VmSnapshot, ...]:
             parent=text(row, "parent", ""),
             taken_at=number(row, "snaptime", 0),
             memory=number(row, "vmstate", 0) == 1,
+            unfinished=sanitise(text(row, "snapstate", "")),
         )
         for row in rows(answer)
         if row.get("name") != "current"

@@ -54,6 +54,8 @@ class StorageState:
     """Bytes."""
     total: int = 0
     """Bytes."""
+    kind: str = ""
+    """Its plugin, such as `zfspool`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,8 @@ class VmSnapshot:
     """Seconds since 1970."""
     memory: bool
     """Whether it holds the running state."""
+    unfinished: str = ""
+    """`prepare` or `delete` while it is made or removed, and after a task that was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""Take a snapshot of a host's VM, and let go of our oldest ones."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pvenix.engine.ports import VmSnapshot
+from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle import snapshots
+from pvenix.lifecycle.calls import VmCalls, shown
+from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
+from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.signature import of_step, signed
+from pvenix.lifecycle.waiting import unlocked
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}")
+_RESERVED: Final = frozenset({"current", "pending"})
+_TIMEOUT_S: Final = 600.0
+_MEMORY_TIMEOUT_S: Final = 3000.0
+
+
+async def probe(world: World, step: Step) -> Probe:
+    """Done only when an earlier attempt of this very step has taken it."""
+    _check_name(str(step.args.get("name", "")))
+    if world.host(step).machine.controller:
+        raise Refused(
+            f"{step.host} runs pvenix; it takes no snapshot of itself",
+            why="while its file systems are frozen nobody is there to thaw them",
+            hint="take it in Proxmox, or from another machine",
+            code="PVX0562",
+        )
+    found = await world.vms.of(step)
+    name = _name(step)
+    earlier = await _listed(world, found, name)
+    if earlier is not None and not earlier.unfinished and earlier.description.startswith(of_step(world, step)):
+        return done(f"snapshot {name} of VM {found.vmid} is there", snapshot=name)
+    if earlier is not None and "snapshot" not in step.known:
+        raise UsageError(
+            f"VM {found.vmid} has a snapshot {name} already",
+            why=f"taken with the words {earlier.description.partition(chr(10))[0]!r}",
+            hint="choose another --name",
+            code="PVX0563",
+        )
+    if not step.args.get("memory"):
+        await refuse_freeze(world, step, found, backup=False)
+    return needed(f"VM {found.vmid} on {found.node} gets snapshot {name}")
+
+
+async def apply(world: World, step: Step) -> Outcome:
+    """Take it, see it, and let go of what `snapshot.keep` does not keep."""
+    found = await world.vms.of(step)
+    name = _name(step)
+    await unlocked(world, step, found)
+    if (earlier := await _listed(world, found, name)) is None or earlier.unfinished:
+        await _take(world, step, found, name)
+    gone = await snapshots.prune(world, step, found)
+    return Outcome(
+        status=Status.CHANGED,
+        summary=f"snapshot {name} of VM {found.vmid}" + (f"; {gone} older of ours deleted" if gone else ""),
+        facts={"snapshot": name},
+    )
+
+
+async def commands(world: World, step: Step) -> Commands:
+    """The snapshot, and the deletions that it leads to."""
+    found = await world.vms.of(step)
+    vm, old = VmCalls.on(world.pve, found, {}), await snapshots.too_many(world, step, found, coming=1)
+    take = vm.take_snapshot(_name(step), description=await signed(world, step), memory=_memory(step))
+    return shown([take, *(vm.delete_snapshot(each.name) for each in old)])
+
+
+async def _take(world: World, step: Step, found: Found, name: str) -> None:
+    """Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when nobody knows whether it is there."""
+    await step.intend(snapshot=name, vmid=str(found.vmid), node=found.node)
+    call = VmCalls.on(world.pve, found, {}).take_snapshot(
+        name, description=await signed(world, step), memory=_memory(step)
+    )
+    lost: OutcomeUnknown | None = None
+    try:
+        timeout_s = _MEMORY_TIMEOUT_S if _memory(step) else _TIMEOUT_S
+        await end_or_thaw(world, step, found, await call.send(step), timeout_s=timeout_s)
+    except OutcomeUnknown as error:
+        step.tell(f"its end was not seen; looking for snapshot {name}")
+        lost = error
+        await _until_no_task(world, step, found)
+    listed = await _listed(world, found, name)
+    if listed is not None and not listed.unfinished:
+        return
+    if lost is not None:
+        raise OutcomeUnknown(
+            lost.what,
+            why=f"snapshot {name} is {'unfinished' if listed else 'not listed'}; {lost.why}",
+            hint=f"the guest may be frozen: look at its console; pvenix snapshots {step.host} shows what came of it, "
+            f"and when no task of VM {found.vmid} runs any more, pvenix resume {step.run} goes on",
+            evidence=lost.evidence,
+            code="PVX0564",
+        ) from lost
+    raise RemoteFailure(
+        f"the task ended well, but snapshot {name} is not there", hint=f"pvenix snapshots {step.host}", code="PVX0565"
+    )
+
+
+async def _until_no_task(world: World, step: Step, found: Found) -> None:
+    """Wait for a snapshot task of a request whose answer was lost; one that hangs was waited for already."""
+    if "upid" in step.known:
+        return
+    for task in await world.pve.tasks_of(found.node, found.vmid):
+        if task.kind == "qmsnapshot" and task.running:
+            await end_or_thaw(world, step, found, task.upid, timeout_s=_TIMEOUT_S)
+
+
+async def _listed(world: World, found: Found, name: str) -> VmSnapshot | None:
+    return next((each for each in await world.pve.snapshots(found.node, found.vmid) if each.name == name), None)
+
+
+def _memory(step: Step) -> bool:
+    return bool(step.args.get("memory", False))
+
+
+def _name(step: Step) -> str:
+    """The name asked for, or that of the run, which begins with its time in UTC, and of a later step of it."""
+    play, task, _ = step.id.split(".")
+    later = "" if (play, task) == ("0", "0") else f"-{play}-{task}"
+    return str(step.args.get("name", "")) or f"pvenix-{step.run}{later}"
+
+
+def _check_name(name: str) -> None:
+    if name and (not _NAME.fullmatch(name) or name.lower() in _RESERVED):
+        raise UsageError(
+            f"{name[:60]!r} is no name for a snapshot",
+            why="a letter, then letters, digits, `_` and `-`, 40 in all; `current` and `pending` are Proxmox' own",
+            code="PVX0566",
+        )
