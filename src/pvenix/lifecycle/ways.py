@@ -6,6 +6,8 @@ believed: fixed addresses and the one that worked last come first, what the gues
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 HEAD_START_S: Final = 0.25
 """What a better address is given before the next one is tried: the Connection Attempt Delay of RFC 8305."""
+FAMILY_HEAD_START_S: Final = 1.0
+"""What the family that `network.prefer` asks for is given, so that a busy moment does not decide against it."""
 AGENT_AFTER_S: Final = 3.0
 """When the guest agent is asked although a known address may still answer."""
 PROBE_S: Final = 3.0
@@ -42,6 +46,7 @@ class Ways:
         self._sightings = sightings
         self._chosen: dict[str, Candidate] = {}
         self._facts: dict[str, Mapping[str, str]] = {}
+        self._logins: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def session(
         self,
@@ -157,7 +162,11 @@ class Ways:
             return (*each.rank, each.address != last)
 
         ranked = sorted(found, key=order)
-        starts = [0.0, *(HEAD_START_S * (order(one) != order(two)) for one, two in pairwise(ranked))]
+        starts = [0.0]
+        for one, two in pairwise(ranked):
+            starts.append(
+                FAMILY_HEAD_START_S if one.family != two.family else HEAD_START_S * (order(one) != order(two))
+            )
         return [
             Attempt(run=self._connecting(name, each, failed.get(each.address), probing=probing), after_s=start)
             for each, start in zip(ranked, starts, strict=False)
@@ -191,7 +200,10 @@ class Ways:
                     hint=f"is the VM running and its SSH port open? `pvenix console {name}`",
                     code="PVX0406",
                 )
-            return each, await self._guest.session(target)
+            if not probing:
+                return each, await self._guest.session(target)
+            async with self._logins[name]:  # whoever greeted first is not overtaken while it logs us in
+                return each, await self._guest.session(target)
 
         return run
 
@@ -212,7 +224,7 @@ class Ways:
     def _remember(self, name: str, won: Candidate, tell: Callable[[str], None]) -> None:
         fixed = [each.address for each in self._fixed(name)]
         if fixed and won.address not in fixed:
-            tell(f"{' and '.join(fixed)} of the inventory did not answer; using {won.address}, as the {won.why} says")
+            tell(f"{' and '.join(fixed)} of the inventory did not answer; using {won.address} ({won.why})")
         self._chosen[name] = won
         if self._last(name).address != won.address:
             self._sightings.reached(name, address=won.address, at=self._world.clock.utc(), why=won.why)
