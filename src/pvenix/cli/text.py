@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 import click
 
 from pvenix.adapters.text import sanitise as clean
 
-__all__ = ["cells", "clean", "cut", "one_line", "plain_value", "style", "table", "verbatim"]
+__all__ = ["cells", "clean", "cut", "one_line", "plain_value", "reached", "style", "table", "verbatim"]
 
 _GREEN = ("ok", "changed", "in sync", "pass", "merged", "approved", "running")
 _YELLOW = (
@@ -80,6 +81,15 @@ def cut(text: str, columns: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…"
+
+
+def reached(address: str, why: str, at: str, now: str) -> str:
+    """Where a host answers, how that address was chosen and how long ago; the address alone when that is not known."""
+    if not (address and why and at):
+        return address
+    seconds = max(0, int((datetime.fromisoformat(now) - datetime.fromisoformat(at)).total_seconds()))
+    age = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+    return f"{address} ({why}, {age} ago)"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, status: int = -1) -> str:

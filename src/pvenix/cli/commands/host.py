@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from pvenix.cli.documents import show_document
 from pvenix.cli.lazy import Group
 from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings, talk
-from pvenix.cli.text import one_line, plain_value, style
+from pvenix.cli.text import one_line, plain_value, reached, style
 from pvenix.cli.values import split_pair
 from pvenix.model.errors import UsageError
 from pvenix.model.names import host_name
@@ -110,11 +111,14 @@ def show(settings: Settings, /, *, host: str) -> None:
     """Show a host with all layers on each other, and the file that says so."""
     from pvenix.cli.groups import merged
 
-    with settings.loaded() as fleet:
-        found = fleet.host(host)
+    with settings.workspace() as workspace:
+        fleet = workspace.fleet()
+        found, seen = fleet.host(host), workspace.sightings.get(host)
+        where = reached(seen.address, seen.why, seen.at, datetime.now(UTC).isoformat())
         head = [
             f"{style(found.name, 'strong')}  {found.fqdn}",
             f"listed at {found.file}:{found.line}, groups {', '.join(found.groups) or '-'}",
+            *([f"last reached at {where}"] if where else []),
             "",
         ]
         explained = fleet.explain(found.name)
@@ -125,6 +129,7 @@ def show(settings: Settings, /, *, host: str) -> None:
             "groups": list(found.groups),
             "file": found.file,
             "line": found.line,
+            "reached": {"address": seen.address, "why": seen.why, "at": seen.at} if seen.address else None,
             "machine": merged(fleet, found.name),
         }
         show_document(settings, "host", item, "\n".join([*head, *(_row(each, width) for each in explained)]))

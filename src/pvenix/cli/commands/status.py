@@ -12,6 +12,7 @@ from pvenix.cli.documents import show_rows
 from pvenix.cli.lazy import Command
 from pvenix.cli.selection import PATTERNS, host_argument, select_now
 from pvenix.cli.settings import Output, Settings
+from pvenix.cli.text import reached
 from pvenix.model.errors import ExitCode
 from pvenix.model.generation import Sync
 
@@ -68,7 +69,7 @@ def _row(status: HostStatus) -> tuple[str, ...]:
         _same(facts.profile, facts.current) if facts else "-",
         f"{status.vmid} {status.power}".strip() if status.vmid else "-",
         status.node or "-",
-        status.address or "-",
+        reached(status.address, status.address_why, status.address_at, status.seen_at) or "-",
         _problem(status),
     )
 
