@@ -294,3 +294,36 @@ def test_a_denied_call_says_what_to_type() -> None:
 def test_an_error_that_is_not_the_transports_is_a_defect() -> None:
     with pytest.raises(ZeroDivisionError):
         explained(Call(cluster="a", token="b", method="GET", path="c"), ZeroDivisionError())
+
+
+class Silent(Task):
+    """A task that runs on and logs nothing after its first lines."""
+
+    def __call__(self, path: str, params: Params) -> Answer:
+        if path.endswith("/status"):
+            self.seen = min(self.seen + 1, self.polls - 1)
+            return {"status": "running"}
+        return super().__call__(path, params)
+
+
+async def test_a_task_that_logs_nothing_new_is_given_up_long_before_the_limit() -> None:
+    cluster, _, clock = over(Silent(8, 3))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await cluster.wait(UPID, timeout_s=86_400, stall_s=60, on_line=lambda _: None)
+    assert unknown.value.code == "PVX0546"
+    assert 60 <= clock.now < 65
+    assert unknown.value.evidence == ("line 1", "line 2", "line 3", "line 4", "line 5")
+    assert "n1" in unknown.value.hint
+
+
+async def test_a_task_that_goes_on_logging_never_stalls() -> None:
+    cluster, _, clock = over(Task(3000, 3000))
+    assert (await cluster.wait(UPID, timeout_s=86_400, stall_s=5, on_line=lambda _: None)).ok
+    assert clock.now > 2000
+
+
+async def test_time_in_which_a_task_cannot_be_read_is_no_stall() -> None:
+    failures: list[Exception] = [AnswerLost("cut")] * 200
+    cluster, _, clock = over(Task(1, 2, failures=failures))
+    assert (await cluster.wait(UPID, timeout_s=86_400, stall_s=20, on_line=lambda _: None)).ok
+    assert clock.now > 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import re
 
@@ -16,7 +15,7 @@ from pvenix.lifecycle.placement import Way
 from pvenix.lifecycle.settling import ROOT_DISK, config_of, kept, present_gib, settle, settling, wanted_gib
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
-from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.waiting import STALLED, task_end, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.host import Install
@@ -111,8 +110,11 @@ async def _earlier(world: World, step: Step) -> Found | None:
         return await world.vms.certain(step.host, step.facts)
     if "upid" in step.known:
         step.tell("an earlier process started a task; waiting for its end")
-        with contextlib.suppress(RemoteFailure, OutcomeUnknown):  # the VM itself tells what came of it
+        try:
             await task_end(world, step, step.known["upid"], timeout_s=TASK_TIMEOUT_S)
+        except (RemoteFailure, OutcomeUnknown) as error:  # the VM itself tells what came of it
+            if error.code == STALLED:
+                raise
     end = node_name(step.known["node"])
     return await appeared(world, step, vmid(step.known["vmid"]), (end, node_name(step.known.get("source", end))))
 
@@ -199,7 +201,9 @@ async def _clone_as(world: World, step: Step, journey: Journey) -> Found:
     use = Use(node=journey.source, storage=journey.storage)
     try:
         await carried_out(world, step, journey.cloning(world, step), use, timeout_s=TASK_TIMEOUT_S)
-    except OutcomeUnknown:
+    except OutcomeUnknown as error:
+        if error.code == STALLED:
+            raise
         step.tell("the answer was lost; looking whether the clone exists")
         places = journey.landing, journey.source
         found = await appeared(world, step, journey.vmid, places, patience_s=_LOST_PATIENCE_S)

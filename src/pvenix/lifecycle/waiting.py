@@ -15,6 +15,18 @@ from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 T = TypeVar("T")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
+_STALL_S = {
+    "qmclone": 900.0,
+    "qmmove": 900.0,
+    "qmigrate": 900.0,
+    "qmrestore": 900.0,
+    "vzdump": 900.0,
+    "download": 300.0,
+    "imgcopy": 300.0,
+}
+"""How long a task of each kind that prints its progress may say nothing: a hundredth of a terabyte in a quarter of an
+hour is 11 MB/s. Others, such as the deletion of a snapshot, are silent until they end."""
+STALLED = "PVX0546"
 _LOCK_PATIENCE_S = 90.0
 """Less than the shortest step may take, so that a lock that stays is told as such."""
 
@@ -72,10 +84,12 @@ async def _newest_task(world: World, found: Found) -> str:
 async def task_end(world: World, step: Step, upid: str, *, timeout_s: float) -> TaskResult:
     """The good end of a Proxmox task, its log in the host's output.
 
-    Raises: RemoteFailure with the task's error, OutcomeUnknown when it cannot be seen to end.
+    Raises: RemoteFailure with the task's error, OutcomeUnknown when it cannot be seen to end, or no longer moves (code
+    STALLED).
     """
     step.evidence(upid=upid)
-    return ended_well(await world.pve.wait(upid, timeout_s=timeout_s, on_line=step.output))
+    stall_s = _STALL_S.get(upid.split(":")[5])
+    return ended_well(await world.pve.wait(upid, timeout_s=timeout_s, on_line=step.output, stall_s=stall_s))
 
 
 def ended_well(result: TaskResult) -> TaskResult:

@@ -102,9 +102,12 @@ class PveCluster(VmCaller, AgentCaller):
         """Take the VM out of the HA manager's hands; takes Sys.Console on `/`. A running VM goes on running."""
         await self._write("DELETE", api_path("cluster", "ha", "resources", str(vmid)), {})
 
-    async def wait(self, upid: str, *, timeout_s: float, on_line: OutputSink) -> TaskResult:
+    async def wait(
+        self, upid: str, *, timeout_s: float, on_line: OutputSink, stall_s: float | None = None
+    ) -> TaskResult:
         """The end of a task; survives failed polls.
 
-        Raises: OutcomeUnknown when `timeout_s` passes or the task can no longer be read.
+        Raises: OutcomeUnknown when `timeout_s` passes or the task can no longer be read, and with code PVX0546 when it
+        runs and has logged nothing new for `stall_s` seconds.
         """
-        return await TaskWatch(self._transport, upid, on_line).wait(self._clock, timeout_s)
+        return await TaskWatch(self._transport, upid, on_line).wait(self._clock, timeout_s, stall_s)

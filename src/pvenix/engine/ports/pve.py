@@ -100,10 +100,13 @@ class ClusterPort(Protocol):
         """Take the VM out of the HA manager's hands."""
         ...
 
-    async def wait(self, upid: str, *, timeout_s: float, on_line: OutputSink) -> TaskResult:
+    async def wait(
+        self, upid: str, *, timeout_s: float, on_line: OutputSink, stall_s: float | None = None
+    ) -> TaskResult:
         """The end of a task; survives failed polls.
 
-        Raises: OutcomeUnknown when `timeout_s` passes or the task can no longer be read.
+        Raises: OutcomeUnknown when `timeout_s` passes or the task can no longer be read, and with code PVX0546 when it
+        runs and has logged nothing new for `stall_s` seconds.
         """
         ...
 
