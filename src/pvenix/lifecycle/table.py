@@ -16,6 +16,7 @@ from pvenix.lifecycle import (
     delete_snapshot,
     destroy,
     hardware,
+    migrate,
     place,
     power,
     reboot,
@@ -89,6 +90,7 @@ _MODULES: Mapping[str, Parts] = {
     "snapshot": snapshot,
     "restore": restore,
     "delete-snapshot": delete_snapshot,
+    "migrate": migrate,
     "backup": backup,
     "retire": retire,
 }

@@ -201,6 +201,17 @@ VERBS: dict[str, VerbSpec] = {
             },
         ),
         VerbSpec(
+            name="migrate",
+            help="move the VM to another node, while it runs if that is possible",
+            danger=Danger.REBOOTS,
+            kind=Kind.PVE,
+            timeout_s=14400,
+            args={
+                "to": Arg(type=str, help="the node", required=True),
+                "offline": Arg(type=bool, help="shut the guest down for it, and start it again"),
+            },
+        ),
+        VerbSpec(
             name="backup",
             help="back the VM up while it runs, and see the backup",
             danger=Danger.REVERSIBLE,
