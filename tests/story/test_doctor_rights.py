@@ -1,0 +1,205 @@
+"""What `pvenix doctor` tells a person to paste is enough for every shipped playbook, and no privilege of it is too many.
+
+A cluster as it was installed, and nothing but the lines of doctor; the site checks the rights of each call as Proxmox does.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from pvenix.engine.runfiles import RunStore
+from pvenix.fleet import planning
+from pvenix.lifecycle.doctor import Examination
+from pvenix.lifecycle.world import World
+from pvenix.model import privileges, pveum
+from pvenix.model.doctor import Report, Verdict
+from pvenix.model.errors import ExitCode
+from pvenix.model.plan import RunPlan
+from pvenix.model.privileges import Level, Need
+from pvenix.model.site import Cluster
+from pvenix_lab.site.pve.flavour import Flavour
+from tests.contract.memory_repo import MemoryRepo
+from tests.contract.pve_world import TOKEN, cluster
+from tests.sim.golden import ROOT, Golden
+from tests.sim.ports import Calls, SimGuest
+from tests.sim.records import SimJournal
+from tests.sim.virtual import LoopClock
+from tests.story.fault_scene import NEW, OLD, OTHER, Done, Scene, row, scene
+from tests.story.pveum import forget_everybody, paste
+
+pytestmark = pytest.mark.sim
+BOTH = pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: flavour.value)
+PLAYBOOKS = sorted(path for path in (ROOT / "playbooks").glob("*.yaml"))
+GENERATION = 1
+DENIED = ("Permission check failed", "not permitted")
+
+
+def of_release(golden: Golden, flavour: Flavour) -> Golden:
+    """The same site with another release of Proxmox."""
+    changed = copy.deepcopy(golden.cluster)
+    changed.flavour = changed.rights.flavour = flavour
+    return replace(golden, cluster=changed)
+
+
+def the_cluster(golden: Golden) -> Cluster:
+    [one] = golden.fleet.site.clusters.values()
+    return one
+
+
+def wanted(golden: Golden, level: Level = Level.PROVISIONER) -> tuple[Need, ...]:
+    """What the fleet needs of this site, its template on bridge `lan` without a VLAN."""
+    fleet = golden.fleet
+    uses = privileges.uses(fleet.site, the_cluster(golden), fleet.hosts.values())
+    uses = replace(uses, networks=uses.networks | {("lan", 0)})
+    return privileges.needs(uses, level, int(golden.cluster.flavour.value[0]))
+
+
+async def install(site: Scene, level: Level = Level.PROVISIONER) -> None:
+    """Forget everybody, and paste what doctor prints for a site from nothing."""
+    forget_everybody(site.site)
+    given = pveum.grants(wanted(site.golden, level), level, site.golden.fleet.site.name)
+    await paste(site.site, pveum.lines(given, TOKEN, account=True))
+
+
+async def doctor(site: Scene, level: Level = Level.PROVISIONER) -> Report:
+    """What doctor says of the site."""
+    sim = site.sim
+    fleet = site.golden.fleet
+    direct = replace(fleet, site=replace(fleet.site, access=replace(fleet.site.access, jump=None)))
+    world = World(
+        fleet=direct,  # in memory there is no jump host
+        pve=cluster(site.site),
+        guest=SimGuest(sim.machines, Calls()),
+        repo=MemoryRepo(sim.remote),
+        clock=LoopClock(),
+        trust=sim.trust,
+    )
+    return await Examination(world, the_cluster(site.golden), level).report()
+
+
+@contextmanager
+def without(site: Scene, need: Need) -> Iterator[None]:
+    """Every role on the need's path loses what meets the need there."""
+    rights = site.site.cluster.rights
+    before = copy.deepcopy((rights.roles, rights.acl))
+    entries = rights.acl[need.path]
+    for entry, propagate in list(entries.items()):
+        poorer = f"{entry.role}-poorer"
+        rights.roles[poorer] = rights.roles[entry.role] - set(need.any_of)
+        del entries[entry]
+        entries[replace(entry, role=poorer)] = propagate
+    try:
+        yield
+    finally:
+        rights.roles, rights.acl = before
+
+
+def plan_of(golden: Golden, playbook: str, host: str, arguments: dict[str, bool | int | str]) -> RunPlan:
+    """A shipped playbook on one host; what its verbs must be told and it does not say comes from `arguments`."""
+    path = ROOT / "playbooks" / playbook
+    plays = planning.playbook_plays(golden.fleet, path, limit=host, tags=(), skip_tags=(), start_at="", extra=arguments)
+    return RunPlan(title=path.stem, plays=plays, fleet=str(golden.fleet.root))
+
+
+async def execute(site: Scene, plan: RunPlan) -> Done:
+    """A run of the plan."""
+    sim = site.sim
+    run = RunStore(sim.root / "state/runs" / str(len(sim.journals))).create(plan)
+    sim.journals[run.run] = SimJournal()
+    sim.began[run.run] = sim.main()
+    site.rules.asked[run.run] = GENERATION
+    return await site._go(run, resume=False)
+
+
+@BOTH
+def test_doctor_finds_nothing_wrong_where_its_own_lines_were_pasted(golden: Golden, flavour: Flavour) -> None:
+    async def act(site: Scene) -> None:
+        await install(site)
+        report = await doctor(site)
+        assert (report.missing, report.pveum) == ((), ())
+        assert [check for check in report.checks if check.verdict is not Verdict.OK] == []
+        assert report.version.startswith(flavour.value)
+
+    scene(of_release(golden, flavour), act)
+
+
+@BOTH
+def test_a_token_without_any_right_is_given_every_line_and_they_make_it_right(golden: Golden, flavour: Flavour) -> None:
+    async def act(site: Scene) -> None:
+        forget_everybody(site.site)
+        await paste(site.site, pveum.account_lines(TOKEN))
+        first = await doctor(site)
+        assert not first.ok
+        assert [check.found for check in first.checks if check.subject == "privileges"] == [
+            "none at all: a token has nothing until it is given something itself"
+        ]
+        await paste(site.site, first.pveum)
+        # what the template is connected to is seen only now
+        await paste(site.site, (await doctor(site)).pveum)
+        assert (await doctor(site)).ok
+
+    scene(of_release(golden, flavour), act)
+
+
+@row("F28")
+@BOTH
+def test_each_privilege_that_is_taken_away_is_named_and_the_lines_bring_it_back(
+    golden: Golden, flavour: Flavour
+) -> None:
+    async def act(site: Scene) -> None:
+        await install(site)
+        needs = wanted(site.golden)
+        names = {flavour.value: {"VM.Monitor"} if flavour is Flavour.PVE_8_4 else {"VM.GuestAgent.Unrestricted"}}
+        assert names[flavour.value] <= {need.privilege for need in needs}
+        given = {grant.path: set(grant.privileges) for grant in pveum.grants(needs, Level.PROVISIONER, "x")}
+        for path, privileges_there in given.items():
+            for one in sorted(privileges_there):
+                with without(site, Need(path=path, any_of=(one,), reason="")):
+                    report = await doctor(site)
+                    assert {(each.path, each.privilege) for each in report.missing} >= {(path, one)} or any(
+                        one in need.any_of for need in needs if need.path == path
+                    )
+                    assert {each.path for each in report.missing} == {path}, (path, one)
+                    assert not report.ok
+                    await paste(site.site, report.pveum)
+                    assert (await doctor(site)).ok, (path, one)
+
+    scene(of_release(golden, flavour), act)
+
+
+@pytest.mark.parametrize("level", list(Level))
+@BOTH
+def test_each_level_is_enough_for_itself_and_no_more_than_the_next(
+    golden: Golden, flavour: Flavour, level: Level
+) -> None:
+    async def act(site: Scene) -> None:
+        await install(site, level)
+        assert (await doctor(site, level)).ok
+        for more in list(Level)[list(Level).index(level) + 1 :]:
+            assert not (await doctor(site, more)).ok
+
+    scene(of_release(golden, flavour), act)
+
+
+@row("F28")
+@BOTH
+def test_the_least_token_is_enough_for_every_shipped_playbook(golden: Golden, flavour: Flavour) -> None:
+    async def act(site: Scene) -> None:
+        await install(site)
+        await site.onboard(OTHER)
+        site.sim.change_main("nix/modules/role-base.nix", "{ }\n# new\n")
+        order = sorted(PLAYBOOKS, key=lambda path: (path.stem == "retire", path.stem != "onboard", path.stem))
+        for path in order:
+            host = OTHER if path.stem in ("retire", "reprovision") else OLD
+            host = NEW if path.stem == "onboard" else host
+            arguments: dict[str, bool | int | str] = {"approve": True, "confirm": host, "to": GENERATION}
+            done = await execute(site, plan_of(site.golden, path.name, host, arguments))
+            assert not any(word in done.text for word in DENIED), (path.stem, done.why)
+            assert done.code in (ExitCode.OK, ExitCode.CHANGES), (path.stem, done.code, done.why)
+
+    scene(of_release(golden, flavour), act)
