@@ -84,7 +84,7 @@ async def back_up(world: World, step: Step, found: Found) -> str:
             f"the task ended well, but the backup is not on {storage}",
             why="a token sees a backup only with VM.Backup on its VM and Datastore.Audit on the storage",
             hint=f"look at {storage}; nothing else was done",
-            code="PVX0551",
+            code="PVX0906",
         )
     step.tell(f"{made.id}: {made.size / _GIB:.1f} GiB")
     return made.id
@@ -152,5 +152,5 @@ async def _storage(world: World, step: Step, found: Found) -> str:
         hint=f"set machine.backup.storage to one of: {', '.join(choices)}"
         if choices
         else f"no storage on {found.node} has the content `backup`, as far as the token may see",
-        code="PVX0552",
+        code="PVX0907",
     )

@@ -28,7 +28,7 @@ async def probe(world: World, step: Step) -> Probe:
             f"snapshot {name} of {step.host} was not made by pvenix",
             why=f"its description is {snapshot.description.partition(chr(10))[0]!r}",
             hint=f"if it is to go all the same: pvenix delete-snapshot {step.host} --name {name} --theirs",
-            code="PVX0567",
+            code="PVX0916",
         )
     return needed(f"snapshot {name} of VM {found.vmid} will be deleted")
 

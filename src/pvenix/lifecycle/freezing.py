@@ -44,7 +44,7 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
         if machine.controller
         else "the inventory says snapshot.freeze: false",
         hint=f"shut it down first{other}; or give the VM's agent option {option}",
-        code="PVX0550",
+        code="PVX0905",
     )
 
 

@@ -85,16 +85,16 @@ async def _target(world: World, step: Step) -> NodeName:
             f"the cluster has no node {to!r}",
             why=f"it has {', '.join(names)}",
             hint=did_you_mean(to, names),
-            code="PVX0571",
+            code="PVX0920",
         )
     if not any(node.online for node in nodes if node.name == to):
-        raise Refused(f"node {to} is not up", hint="choose another, or wait for it", code="PVX0572")
+        raise Refused(f"node {to} is not up", hint="choose another, or wait for it", code="PVX0921")
     wanted = world.host(step).machine.proxmox
     if wanted.pin and wanted.node not in ("auto", to):
         raise Refused(
             f"the inventory pins {step.host} to {wanted.node}",
             hint=f"pvenix host edit {step.host} proxmox.node={to}",
-            code="PVX0573",
+            code="PVX0922",
         )
     return node_name(to)
 
@@ -112,7 +112,7 @@ async def _move(world: World, step: Step, found: Found, to: NodeName) -> Move:
             f"{step.host} cannot move to {to} while it runs",
             why="; ".join(reasons),
             hint=f"shut down, moved and started again: pvenix migrate {step.host} --to {to} --offline",
-            code="PVX0574",
+            code="PVX0923",
         )
     if running and offline:
         refuse_self(world, step)
@@ -139,7 +139,7 @@ def _refuse(step: Step, found: Found, to: NodeName, check: MigrationCheck) -> No
     elif check.local_images:
         why = f"only {found.node} has its CD-ROM image {', '.join(check.local_images)}: eject it"
     if why:
-        raise Refused(f"{step.host} cannot move to {to}", why=why, code="PVX0575")
+        raise Refused(f"{step.host} cannot move to {to}", why=why, code="PVX0924")
 
 
 def _keeps_running(check: MigrationCheck) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ async def _go(world: World, step: Step, move: Move) -> None:
             f"VM {move.found.vmid} is not on {move.to} although Proxmox took the request",
             why=f"the HA manager has it as {move.ha}" if move.ha else "",
             hint="ha-manager status, on a node" if move.ha else f"pvenix status {step.host}",
-            code="PVX0576",
+            code="PVX0925",
         )
     world.survey.outdated()
 
@@ -199,7 +199,7 @@ async def _as_before(world: World, step: Step, found: Found) -> str:
             raise RemoteFailure(
                 f"VM {found.vmid} is on {found.node} and no longer runs",
                 hint=f"pvenix start {step.host}",
-                code="PVX0577",
+                code="PVX0926",
             )
         return ", and runs on" if running else ", and is off as before"
     if not running:

@@ -44,7 +44,7 @@ class Power:
             return needed(f"VM {found.vmid} on {found.node} is {_state(power)}")
         if self.wanted == "running" and power.detail == "paused":
             raise RemoteFailure(
-                f"VM {found.vmid} runs, but is paused", hint=f"resume it: qm resume {found.vmid}", code="PVX0546"
+                f"VM {found.vmid} runs, but is paused", hint=f"resume it: qm resume {found.vmid}", code="PVX0901"
             )
         return done(f"VM {found.vmid} on {found.node} is {_state(power)}")
 
@@ -99,7 +99,7 @@ async def changed(world: World, step: Step, found: Found, call: Call[str], *, wa
             f"VM {found.vmid} is not {wanted} although Proxmox took the request",
             why=f"the HA manager has it as {ha}" if ha else "its node shows no change",
             hint="ha-manager status, on a node" if ha else f"pvenix status {step.host}",
-            code="PVX0547",
+            code="PVX0902",
         )
 
 
@@ -122,7 +122,7 @@ def refuse_self(world: World, step: Step) -> None:
         raise Refused(
             f"{step.host} runs pvenix; it is not stopped or rebooted from inside",
             hint="do it in Proxmox, or run pvenix on another machine",
-            code="PVX0545",
+            code="PVX0900",
         )
 
 
@@ -132,7 +132,7 @@ def _stays_up(step: Step, error: RemoteFailure) -> RemoteFailure:
         why=error.why or error.what,
         hint=f"look at its console; to cut its power then: pvenix shutdown {step.host} --force",
         evidence=error.evidence,
-        code="PVX0548",
+        code="PVX0903",
     )
 
 

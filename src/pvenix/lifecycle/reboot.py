@@ -54,7 +54,7 @@ class Reboot:
             raise RemoteFailure(
                 f"VM {found.vmid} is stopped, there is nothing to boot anew",
                 hint=f"pvenix start {step.host}",
-                code="PVX0549",
+                code="PVX0904",
             )
         if before := step.known.get("boot_id"):
             now = await boot_now(world, step, found)
@@ -143,7 +143,7 @@ def _judged(step: Step, before: Boot, after: Boot) -> Outcome:
             f"{step.host} booted another system than its boot default",
             why=f"{after.booted}, not {before.starts}",
             hint=f"pvenix generations {step.host}",
-            code="PVX0553",
+            code="PVX0908",
         )
     proof = (
         f"booted anew ({after.id})" if before.id else f"answers as boot {after.id}; the boot before could not be read"

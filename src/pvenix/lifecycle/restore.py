@@ -119,7 +119,7 @@ async def _check(world: World, step: Step, way: Way) -> None:
         raise Refused(
             f"snapshot {way.to.name} is not whole ({way.to.unfinished})",
             hint=f"pvenix snapshots {step.host} shows the others",
-            code="PVX0568",
+            code="PVX0917",
         )
     storages = {drive.partition(":")[0] for drive in drives_in(way.found.config)}
     listed = (await world.survey.resources()).storages
@@ -130,7 +130,7 @@ async def _check(world: World, step: Step, way: Way) -> None:
             f"{', '.join(strict)} goes back to the newest snapshot only, and {way.to.name} is not that",
             why=f"newer: {names}",
             hint=f"pvenix deletes none of them by itself: pvenix delete-snapshot {step.host} --name {way.passed[-1].name}",
-            code="PVX0569",
+            code="PVX0918",
         )
 
 

@@ -31,7 +31,7 @@ async def probe(world: World, step: Step) -> Probe:
             f"{step.host} runs pvenix; it takes no snapshot of itself",
             why="while its file systems are frozen nobody is there to thaw them",
             hint="take it in Proxmox, or from another machine",
-            code="PVX0562",
+            code="PVX0911",
         )
     found = await world.vms.of(step)
     name = _name(step)
@@ -43,7 +43,7 @@ async def probe(world: World, step: Step) -> Probe:
             f"VM {found.vmid} has a snapshot {name} already",
             why=f"taken with the words {earlier.description.partition(chr(10))[0]!r}",
             hint="choose another --name",
-            code="PVX0563",
+            code="PVX0912",
         )
     if not step.args.get("memory"):
         await refuse_freeze(world, step, found, backup=False)
@@ -97,10 +97,10 @@ async def _take(world: World, step: Step, found: Found, name: str) -> None:
             hint=f"the guest may be frozen: look at its console; pvenix snapshots {step.host} shows what came of it, "
             f"and when no task of VM {found.vmid} runs any more, pvenix resume {step.run} goes on",
             evidence=lost.evidence,
-            code="PVX0564",
+            code="PVX0913",
         ) from lost
     raise RemoteFailure(
-        f"the task ended well, but snapshot {name} is not there", hint=f"pvenix snapshots {step.host}", code="PVX0565"
+        f"the task ended well, but snapshot {name} is not there", hint=f"pvenix snapshots {step.host}", code="PVX0914"
     )
 
 
@@ -133,5 +133,5 @@ def _check_name(name: str) -> None:
         raise UsageError(
             f"{name[:60]!r} is no name for a snapshot",
             why="a letter, then letters, digits, `_` and `-`, 40 in all; `current` and `pending` are Proxmox' own",
-            code="PVX0566",
+            code="PVX0915",
         )

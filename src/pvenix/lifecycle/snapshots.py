@@ -72,7 +72,7 @@ async def named(world: World, found: Found, name: str) -> VmSnapshot:
         f"VM {found.vmid} has no snapshot {name!r}",
         why=f"it has {', '.join(names)}" if names else "it has none, as far as the token may see",
         hint=did_you_mean(name, names),
-        code="PVX0560",
+        code="PVX0909",
     )
 
 
@@ -103,7 +103,7 @@ async def delete(world: World, step: Step, found: Found, name: str) -> None:
     if all(each.name != name for each in await world.pve.snapshots(found.node, found.vmid)):
         return
     raise lost or RemoteFailure(
-        f"the task ended well, but snapshot {name} is still there", hint=f"pvenix snapshots {step.host}", code="PVX0561"
+        f"the task ended well, but snapshot {name} is still there", hint=f"pvenix snapshots {step.host}", code="PVX0910"
     )
 
 
