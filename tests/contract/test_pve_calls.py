@@ -11,7 +11,7 @@ import pytest
 from pvenix.engine.ports import AgentPort, ClusterPort, NewVm, Pve, VmPort
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix_lab.site.faults import FOREVER
-from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE
+from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE, Pool
 from pvenix_lab.site.pve.volumes import Volume
 from tests.contract.methods import methods_of
 from tests.contract.pve_world import ToyGuest
@@ -19,6 +19,7 @@ from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, PveWorld
 
 Look = Callable[[PveWorld], Awaitable[object]]
 KEY_FILE: Final = "/etc/ssh/ssh_host_ed25519_key.pub"
+POOL: Final = "prod"
 JOB: Final = "backup-1234abcd-5678"
 KEPT: Final = f"local:backup/vzdump-qemu-{NEW}-2026_01_01-00_00_00.vma.zst"
 SUM: Final = "0f" * 32
@@ -52,6 +53,10 @@ class Write:
     """Whether Proxmox lets everybody ask and refuses while it works on it, so that the call counts as one that came in."""
     ha: bool = False
     """Whether the HA manager has to keep it."""
+
+
+async def _pool(world: PveWorld) -> object:
+    return world.site.cluster.vms[NEW].pool
 
 
 async def _value(world: PveWorld, key: str) -> object:
@@ -139,6 +144,10 @@ WRITES: Final = {
         ask=lambda pve: pve.migrate(NODE, NEW, OTHER, online=False, local_disks=False), method="POST", path="/migrate",
         look=_place,
     ),
+    "put_in_pool": Write(
+        ask=lambda pve: pve.put_in_pool(NEW, POOL), method="PUT", path="/pools",
+        look=_pool,
+    ),
     "make_template": Write(
         ask=lambda pve: pve.make_template(NODE, NEW), method="POST", path="/template",
         look=lambda world: _value(world, "template"),
@@ -225,6 +234,7 @@ async def prepare(world: PveWorld, call: Read | Write) -> None:
             world.site.cluster.sections["ha/resources"] = {f"vm:{NEW}": {"state": "stopped", "type": "vm"}}
         kept = Volume(storage="local", name=KEPT.partition(":")[2], size=1, content="backup", vmid=NEW, node=NODE)
         world.site.cluster.volumes.entries[kept.node, kept.volid] = kept
+        world.site.cluster.pools[POOL] = Pool(name=POOL)
         world.site.cluster.sections["jobs"] = {JOB: {"vmid": str(NEW), "storage": "local", "schedule": "daily"}}
     if call.on:
         await world.done(await world.pve.start(NODE, NEW))

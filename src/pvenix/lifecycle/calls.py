@@ -5,7 +5,7 @@ A verb makes its calls in one place, from which `commands` takes the words and `
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -55,6 +55,7 @@ class VmCalls:
     def configure(self, values: Mapping[str, str], *, delete: Sequence[str] = (), digest: str = "") -> Call[None]:
         """Write `values` and take `delete` out; `digest` refuses when somebody wrote in between."""
         words = dict(sorted(values.items())) | ({"delete": ",".join(delete)} if delete else {})
+        words |= {key: repr(values[key]) for key in ("description",) if key in values}
         return self._call(
             f"PUT {self.path}/config {_pairs(words)}",
             lambda: self._pve.set_config(self._node, self._vmid, values, delete=delete, digest=digest),
@@ -155,6 +156,12 @@ class VmCalls:
         """Destroy the VM with its disks; gives a UPID."""
         return self._call(f"DELETE {self.path} purge=1", lambda: self._pve.destroy(self._node, self._vmid))
 
+    def put_in_pool(self, pool: str) -> Call[None]:
+        """Make the VM a member of a resource pool, and of no other."""
+        return self._call(
+            f"PUT /pools poolid={pool} vms={self._vmid} allow-move=1", lambda: self._pve.put_in_pool(self._vmid, pool)
+        )
+
     @staticmethod
     def _call(text: str, make: Callable[[], Awaitable[T]]) -> Call[T]:
         return Call(channel="pve", text=text, make=make)
@@ -174,6 +181,16 @@ def clone_call(pve: Pve, source: NodeName, template: Vmid, new: NewVm) -> Call[s
         channel="pve",
         text=f"POST /nodes/{source}/qemu/{template}/clone {_pairs(values)}",
         make=lambda: pve.clone(source, template, new),
+    )
+
+
+def backup_job_call(pve: Pve, job: str, vmids: Collection[int]) -> Call[None]:
+    """Give a backup job another list of VMs."""
+    listed = sorted(vmids)
+    return Call(
+        channel="pve",
+        text=f"PUT /cluster/backup/{job} vmid={','.join(map(str, listed))}",
+        make=lambda: pve.set_backup_job(job, listed),
     )
 
 

@@ -13,6 +13,7 @@ from pvenix.lifecycle import (
     build,
     clone,
     cloudinit,
+    configure,
     delete_snapshot,
     destroy,
     hardware,
@@ -30,6 +31,7 @@ from pvenix.lifecycle import (
 )
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe
+from pvenix.model.verbs import VERBS, Danger, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,20 @@ class Bound:
     probe_in: Callable[[World, Step], Awaitable[Probe]]
     apply_in: Callable[[World, Step], Awaitable[Outcome]]
     commands_in: Callable[[World, Step], Awaitable[Commands]]
+    needs_quorum: bool = False
+    """Whether it writes to Proxmox."""
 
     async def probe(self, step: Step) -> Probe:
         """Look, without changing anything."""
         return await self.probe_in(self.world, step)
 
     async def apply(self, step: Step) -> Outcome:
-        """Bring it about."""
+        """Bring it about.
+
+        Raises: Refused, before anything was intended, when the cluster takes no writes.
+        """
+        if self.needs_quorum:
+            await self.world.quorum.require(step)
         return await self.apply_in(self.world, step)
 
     async def commands(self, step: Step) -> Commands:
@@ -74,6 +83,7 @@ _MODULES: Mapping[str, Parts] = {
     "place": place,
     "clone": clone,
     "cloudinit": cloudinit,
+    "configure": configure,
     "boot": boot,
     "hardware": hardware,
     "register": register,
@@ -101,7 +111,13 @@ def verbs(world: World) -> Mapping[str, Verb]:
     return {
         name: cast(
             "Verb",
-            Bound(world=world, probe_in=module.probe, apply_in=module.apply, commands_in=module.commands),
+            Bound(
+                world=world,
+                probe_in=module.probe,
+                apply_in=module.apply,
+                commands_in=module.commands,
+                needs_quorum=VERBS[name].kind in (Kind.PVE, Kind.CLONE) and VERBS[name].danger is not Danger.READ,
+            ),
         )
         for name, module in _MODULES.items()
     }

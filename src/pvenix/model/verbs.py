@@ -76,6 +76,17 @@ VERBS: dict[str, VerbSpec] = {
             timeout_s=1800,
         ),
         VerbSpec(
+            name="configure",
+            help="bring an existing VM to what the inventory declares",
+            danger=Danger.REBOOTS,
+            kind=Kind.PVE,
+            timeout_s=7200,
+            args={
+                "reboot": Arg(type=bool, help="reboot once where a change needs it, whatever update.reboot says"),
+                "offline": Arg(type=bool, help="shut the VM down for what only a VM that is off takes, and start it"),
+            },
+        ),
+        VerbSpec(
             name="hardware",
             help="generate the hardware configuration on the guest",
             danger=Danger.READ,

@@ -103,6 +103,10 @@ class VmCaller(Caller):
         params |= ({"online": "1"} if online else {}) | ({"with-local-disks": "1"} if local_disks and online else {})
         return await self._start("POST", vm_path(node, vmid, "migrate"), params)
 
+    async def put_in_pool(self, vmid: Vmid, pool: str) -> None:
+        """Make the VM a member of `pool`, and of no other; `allow-move` is there since pve-manager 8.0.6."""
+        await self._write("PUT", api_path("pools"), {"poolid": pool, "vms": str(vmid), "allow-move": "1"})
+
     async def make_template(self, node: NodeName, vmid: Vmid) -> str:
         """Make the stopped VM a template, for good; returns a UPID."""
         return await self._start("POST", vm_path(node, vmid, "template"), {})

@@ -169,6 +169,10 @@ class VmPort(Protocol):
         """Move the VM to `target`, its local disks too if asked; returns a UPID."""
         ...
 
+    async def put_in_pool(self, vmid: Vmid, pool: str) -> None:
+        """Make the VM a member of `pool`, and of no other."""
+        ...
+
     async def make_template(self, node: NodeName, vmid: Vmid) -> str:
         """Make the stopped VM a template, for good; returns a UPID."""
         ...

@@ -125,7 +125,7 @@ class _Look:
     def removed(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
         """Disks, cards and devices that were added for the inventory, which has them no more."""
         asked = {one.key for one in wanted}
-        ours = dict.fromkeys(key for key in (one.partition(".")[0] for one in self.recorded) if _is_device(key))
+        ours = dict.fromkeys(key for key in (one.partition(".")[0] for one in self.recorded) if is_device(key))
         for key in ours:
             present = self.seen.waiting.get(key, self.seen.config.values.get(key, ""))
             if key in asked or key in (ROOT_DISK, "net0") or (not present and key not in self.seen.waiting):
@@ -153,7 +153,8 @@ class _Look:
 
     def unmanaged(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
         """What the VM has beyond the inventory's wishes, and keeps."""
-        asked = {one.key for one in wanted} | {one.partition(".")[0] for one in self.recorded}
+        ours = {key for key in (one.partition(".")[0] for one in self.recorded) if is_device(key)}
+        asked = {one.key for one in wanted} | ours
         for key, value in sorted(self.seen.config.values.items()):
             if key not in asked and not _HOUSEKEEPING.fullmatch(key) and "cloudinit" not in value.partition(",")[0]:
                 yield FieldPlan(
@@ -165,7 +166,8 @@ class _Look:
                 )
 
 
-def _is_device(key: str) -> bool:
+def is_device(key: str) -> bool:
+    """True for disks, cards and mapped devices: what is taken away again when the inventory has it no more."""
     return bool(DISK.fullmatch(key) or NIC.fullmatch(key) or re.fullmatch(r"hostpci\d+", key))
 
 
