@@ -117,13 +117,16 @@ async def wrong(root: Path, machine: str, far: Far | None = None, seen: VmConfig
 
 
 WRONG = {
+    "a node that the cluster does not have": (
+        "{proxmox: {node: pve9}}",
+        ["hosts.yaml:4:33: error[PVX0580]: there is no node `pve9` | did you mean `pve3`?"],
+    ),
     "nodes that the cluster does not have": (
-        "{proxmox: {node: pve9, nodes: [pve1, pvex], avoid: [pve8], ha: {failover: pv2}}}",
+        "{proxmox: {nodes: [pve1, pvex], avoid: [pve8], ha: {failover: tappaas}}}",
         [
-            "hosts.yaml:4:33: error[PVX0580]: there is no node `pve9` | did you mean `pve3`?",
-            "hosts.yaml:4:53: error[PVX0580]: there is no node `pvex` | did you mean `pve3`?",
-            "hosts.yaml:4:68: error[PVX0580]: there is no node `pve8` | did you mean `pve3`?",
-            "hosts.yaml:4:90: error[PVX0580]: there is no node `pv2` | did you mean `pve2`?",
+            "hosts.yaml:4:41: error[PVX0580]: there is no node `pvex` | did you mean `pve3`?",
+            "hosts.yaml:4:56: error[PVX0580]: there is no node `pve8` | did you mean `pve3`?",
+            "hosts.yaml:4:78: error[PVX0580]: there is no node `tappaas` | known: pve1, pve2, pve3",
         ],
     ),
     "a storage that is not there": (
@@ -208,8 +211,10 @@ WRONG = {
         ["hosts.yaml:4:45: error[PVX0581]: storage `tank` takes no iso, only images | those that can: local"],
     ),
     "nothing": (
-        "{network: {bridge: vmbr1}, backup: {job: nightly, storage: local}, "
-        + "proxmox: {storage: tank, pool: infra, pci: [{mapping: gpu}], vmid: 210}}",
+        (
+            "{network: {bridge: vmbr1}, backup: {job: nightly, storage: local}, "
+            "proxmox: {storage: tank, pool: infra, pci: [{mapping: gpu}], vmid: 210}}"
+        ),
         [],
     ),
 }

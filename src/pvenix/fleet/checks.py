@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from pvenix.fleet import codes
+from pvenix.fleet import cards, codes, machine_checks
 from pvenix.fleet.node import Kind, Node
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean
@@ -82,34 +81,37 @@ def _cycle(start: str, after: dict[str, list[Node]], done: set[str]) -> Iterator
 def _zone_findings(tree: Node) -> Iterator[Finding]:
     for name, zone in _entries(tree, "zones"):
         cidr, gateway = zone.get("cidr"), zone.get("gateway")
-        network, address = _network(cidr), _ip(gateway)
+        network, address = cards.network(cidr), cards.ip(gateway)
         if gateway is not None and network is not None and address is not None and address not in network:
             yield gateway.finding(codes.ADDRESS, f"the gateway {address} is outside zone `{name}` ({network})")
 
 
-class Claims:
-    """What hosts have claimed so far; each host is asked once, in order."""
+class Taken:
+    """What hosts have taken so far; each host is asked once, in order."""
 
     def __init__(self, tree: Node) -> None:
         self._tree = tree
-        self._claims: dict[tuple[str, ...], tuple[str, Node]] = {}
+        self._taken: dict[tuple[str, ...], tuple[str, Node]] = {}
         self._controller: tuple[str, Node] | None = None
         self._sections: dict[str, list[str]] = {}
         for name, template in _entries(tree, "templates"):
             vmid, cluster = template.get("vmid"), template.get("cluster")
-            if vmid is not None and cluster is not None:
-                self._claims["vmid", str(cluster.value), str(vmid.value)] = (f"template {name}", vmid)
+            replicas = template.get("replicas")
+            entries = list(replicas.entries.values()) if replicas is not None else []
+            for node in [*([vmid] if vmid is not None else []), *(entry.value for entry in entries)]:
+                if cluster is not None:
+                    key = ("vmid", str(cluster.value), str(node.value))
+                    self._taken.setdefault(key, (f"template {name}", node))
 
     def host_findings(self, name: str, key: Node, machine: Node) -> list[Finding]:
         """Everything that is wrong between this host, the site and the hosts before it."""
         return [
             *self._references(key, machine),
             *self._vmid(name, machine),
-            *self._address(name, machine),
-            *self._mac(name, machine),
+            *self._cards(name, machine),
             *self._self(name, machine),
             *self._needs(machine),
-            *_install(machine),
+            *machine_checks.findings(machine),
         ]
 
     def _references(self, key: Node, machine: Node) -> Iterator[Finding]:
@@ -128,10 +130,16 @@ class Claims:
             yield key.finding(codes.MISSING, "`machine.cluster` is missing", hint)
 
     def _claim(self, kind: str, scope: str, value: str, name: str, node: Node) -> Iterator[Finding]:
-        holder, first = self._claims.setdefault((kind, scope, value), (name, node))
+        holder, first = self._taken.setdefault((kind, scope, value), (name, node))
         if holder != name:
             where = f"`{holder}` has it at {first.file}:{first.line}"
             yield node.finding(codes.CLASH, f"{_CLAIM_WORDS[kind]} {value} is taken", where)
+
+    def _cards(self, name: str, machine: Node) -> Iterator[Finding]:
+        for card in cards.of(machine):
+            for kind, value, node in cards.taken(card):
+                yield from self._claim(kind, "", value, name, node)
+            yield from cards.findings(card, self._tree)
 
     def _vmid(self, name: str, machine: Node) -> Iterator[Finding]:
         node, cluster = machine.get("proxmox", "vmid"), machine.get("cluster")
@@ -146,32 +154,6 @@ class Claims:
             shown = ", ".join(f"{first} to {last}" for first, last in spans)
             what = f"VM id {node.value} is outside the range {shown} of cluster `{scope}`"
             yield node.finding(codes.VALUE, what, "take one of the range, or add it to `reserve` in site.yaml")
-
-    def _address(self, name: str, machine: Node) -> Iterator[Finding]:
-        node = machine.get("network", "address")
-        interface = _interface(node)
-        if node is None or interface is None:
-            return
-        yield from self._claim("address", "", str(interface.ip), name, node)
-        zone = machine.get("network", "zone")
-        network = _network(self._tree.get("zones", str(zone.value), "cidr")) if zone is not None else None
-        gateway = _ip(machine.get("network", "gateway"))
-        if network is not None and zone is not None:
-            misfits = list(_fits(node, interface, network, str(zone.value)))
-            yield from misfits
-            if misfits:
-                return
-        if gateway is not None and gateway == interface.ip:
-            yield node.finding(codes.ADDRESS, f"{gateway} is the gateway's address", "choose another address")
-        elif gateway is not None and gateway not in interface.network:
-            at = machine.get("network", "gateway") or node
-            what = f"the gateway {gateway} cannot be reached from {interface}"
-            yield at.finding(codes.ADDRESS, what, "the gateway lies inside the address's network")
-
-    def _mac(self, name: str, machine: Node) -> Iterator[Finding]:
-        node = machine.get("network", "mac")
-        if node is not None and isinstance(node.value, str):
-            yield from self._claim("mac", "", node.value.upper().replace("-", ":"), name, node)
 
     def _self(self, name: str, machine: Node) -> Iterator[Finding]:
         node = machine.get("self")
@@ -201,15 +183,6 @@ class Claims:
                 yield item.finding(codes.NEEDS, what, "give it more `memory`, or a larger class", warning=True)
 
 
-def _install(machine: Node) -> Iterator[Finding]:
-    install, iso = machine.get("install"), machine.get("iso")
-    if install is not None and install.value == "iso" and iso is None:
-        hint = "add `iso: {volume: local:iso/NAME.iso}`, or {url, sha256, storage}"
-        yield install.finding(codes.MISSING, "`install: iso` needs an image to boot from", hint)
-    elif iso is not None and (install is None or install.value != "iso"):
-        yield iso.finding(codes.VALUE, "`iso` is only used with `install: iso`", "add `install: iso`, or remove it")
-
-
 def _vmid_policy(node: Node | None) -> tuple[list[tuple[int, int]], list[Any]]:
     plain = node.plain() if node is not None and node.kind == Kind.MAP else {}
     match plain.get("range"):
@@ -223,47 +196,8 @@ def _vmid_policy(node: Node | None) -> tuple[list[tuple[int, int]], list[Any]]:
     return spans, reserve if isinstance(reserve, list) else []
 
 
-def _fits(
-    node: Node,
-    interface: ipaddress.IPv4Interface | ipaddress.IPv6Interface,
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network,
-    zone: str,
-) -> Iterator[Finding]:
-    if interface.ip not in network:
-        yield node.finding(codes.ADDRESS, f"{interface.ip} is outside zone `{zone}` ({network})")
-    elif interface.network != network:
-        what = f"the prefix /{interface.network.prefixlen} differs from zone `{zone}` ({network})"
-        yield node.finding(codes.ADDRESS, what, f"write {interface.ip}/{network.prefixlen}")
-    elif network.prefixlen < network.max_prefixlen - 1 and interface.ip == network.network_address:
-        yield node.finding(codes.ADDRESS, f"{interface.ip} is the network's own address", "choose another address")
-    elif network.version == 4 and network.prefixlen < 31 and interface.ip == network.broadcast_address:
-        yield node.finding(codes.ADDRESS, f"{interface.ip} is the broadcast address", "choose another address")
-
-
 def _size(node: Node | None) -> int:
     try:
         return mib(node.value) if node is not None else 0
     except ValueError:
         return 0
-
-
-def _interface(node: Node | None) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
-    try:
-        text = node.value if node is not None else None
-        return ipaddress.ip_interface(text) if isinstance(text, str) and "/" in text else None
-    except ValueError:
-        return None
-
-
-def _network(node: Node | None) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(node.value) if node is not None and isinstance(node.value, str) else None
-    except ValueError:
-        return None
-
-
-def _ip(node: Node | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(node.value) if node is not None and isinstance(node.value, str) else None
-    except ValueError:
-        return None

@@ -67,12 +67,13 @@ class Stack:
         self.findings += checks.site_findings(self.tree)
         self.findings += self._role_findings()
         hosts: dict[str, Host] = {}
-        claims = checks.Claims(self.tree)
+        taken = checks.Taken(self.tree)
         for listed in self._inventory.hosts.values():
             merged = self._merged(listed)
             found: list[Finding] = []
             machine = check(MACHINE, merged, found, root=self._root, path="machine")
-            found += claims.host_findings(listed.name, listed.key, merged)
+            found += taken.host_findings(listed.name, listed.key, merged)
+            found += _inherited_absence(listed, merged)
             if not self._inventory.is_whole(listed.name):  # what is missing may stand in the file that cannot be read
                 found = [finding for finding in found if not finding.warning and finding.code != codes.MISSING]
             self.findings += [_placed(finding, listed.key) for finding in found]
@@ -258,6 +259,16 @@ class Stack:
     def _fqdn(self, name: str, zone: str) -> str:
         domain = self.site.domain if self.site else ""
         return ".".join(part for part in (name, zone.lower(), domain) if part)
+
+
+def _inherited_absence(listed: Listed, merged: Node) -> list[Finding]:
+    """`absent` retires a machine, so it is said of each one by itself and never of a group, a role or a command line."""
+    state = merged.get("state")
+    own = any(layer.node.get("state") is not None for layer in (*listed.inline, *listed.files))
+    if state is None or state.value != "absent" or own:
+        return []
+    hint = f"write it in inventory/host_vars/{listed.name}.yaml"
+    return [state.finding(codes.VALUE, f"`state: absent` of {listed.name} is not its own", hint)]
 
 
 def _text(node: Node | None) -> str:
