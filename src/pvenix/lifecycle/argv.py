@@ -58,6 +58,16 @@ def append_to_file(path: str) -> Argv:
     return ("dd", f"of={path}", "oflag=append", "conv=notrunc", "status=none")
 
 
+def locked(path: str, command: Argv) -> Argv:
+    """`command` while nobody else holds the lock of the file or directory `path`; status 1 when it is not had (flock(1))."""
+    return ("flock", "-w", "30", path, *command)
+
+
+def take_lines_out(path: str, regex: str) -> Argv:
+    """Take the lines that match out of a file, in one step that keeps its mode and owner; no `%` in `regex` (sed(1))."""
+    return ("sed", "-i", "-e", rf"\%{regex}%d", path)
+
+
 def fetch_bundle(attempt: str, branch: str) -> Argv:
     """Take the commits of the attempt's bundle into /etc/nixos."""
     return (

@@ -9,20 +9,15 @@ from typing import Any
 
 from pvenix.engine.step import Commands, Step
 from pvenix.fleet.edit import add_host, set_machine
-from pvenix.lifecycle import argv, hardware
+from pvenix.lifecycle import gitkeys, hardware
 from pvenix.lifecycle.calls import Call, git_call, shown
-from pvenix.lifecycle.gitkeys import SERVE, Sending, host_at, key_file, key_line, letting_in, send
 from pvenix.lifecycle.hostfile import host_file_text
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.remote import Remote, as_text, text_of
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import RemoteFailure, UsageError
-from pvenix.model.git_url import GitUrl
+from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import CommitId, registration_branch
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, is_claim, trust_file, vars_file
-
-_PUBLIC_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{60,80}={0,2}")
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -51,7 +46,7 @@ async def apply(world: World, step: Step) -> Outcome:
     await step.intend(branch=branch, base=base)
     commit = await push.send(step) if push else base
     step.evidence(commit=commit)
-    trouble = await _let_in(world, step, found)
+    trouble = await gitkeys.let_in(world, step, found)
     return Outcome(
         status=Status.CHANGED,
         summary=f"{branch} is at {commit[:10]}" + (f"; its own Git key is not let in: {trouble}" if trouble else ""),
@@ -67,16 +62,7 @@ async def commands(world: World, step: Step) -> Commands:
         return (("git", _words(step, files)),)
     base = await world.repo.tip(registration_branch(step.host)) or main
     push = await _push(world, step, found, main=main, base=base)
-    return (*shown([push] if push else []), *await _key_commands(world, step, found))
-
-
-async def _key_commands(world: World, step: Step, found: Found) -> Commands:
-    server = _server(world)
-    key = await world.pve.agent_read_file(found.node, found.vmid, argv.GIT_KEY)
-    if _trouble(world, server, key):
-        return ()
-    remote = Remote(session=await world.guest.session(await world.target(server)), step=step)
-    return tuple(("ssh", as_text(command, sudo=True)) for command, _ in await _own_line(world, remote, key or ""))
+    return (*shown([push] if push else []), *await gitkeys.let_in_commands(world, step, found))
 
 
 async def _push(world: World, step: Step, found: Found, *, main: CommitId, base: CommitId) -> Call[CommitId] | None:
@@ -143,48 +129,3 @@ async def _holds(world: World, rev: str, files: dict[str, str]) -> bool:
 def _message(world: World, step: Step, found: Found) -> str:
     roles = ", ".join(world.host(step).roles) or "none"
     return f"Register {step.host}\n\nVM {found.vmid} on {found.node}, roles: {roles}.\nRun: {step.run}\n"
-
-
-async def _let_in(world: World, step: Step, found: Found) -> str:
-    """Let the guest's own key push its own registration branch; why that is not possible, empty when it is done."""
-    server = _server(world)
-    text = await world.pve.agent_read_file(found.node, found.vmid, argv.GIT_KEY)
-    if trouble := _trouble(world, server, text):
-        return trouble
-    step.asks("agent", f"file-read {argv.GIT_KEY}")
-    remote = Remote(session=await world.guest.session(await world.target(server)), step=step)
-    await send(remote, await _own_line(world, remote, text or ""))
-    return ""
-
-
-async def _own_line(world: World, remote: Remote, key: str) -> list[Sending]:
-    """What gives the guest's key, and no earlier one of the guest, its line on the repository's host."""
-    place, who = GitUrl.parse(_url(world)), f"guest:{remote.step.host}"
-    keys = await key_file(remote, place.user)
-    serve = SERVE if (await remote.try_read(("test", "-e", SERVE), sudo=True)).ok else keys.own_serve
-    line = key_line(serve, who, key, repository=place.path)
-    return letting_in(keys, who, line, present=await text_of(remote, keys.path))
-
-
-def _trouble(world: World, server: str, key: str | None) -> str:
-    """Why the guest's key cannot be let in."""
-    if not server:
-        return f"no host of the inventory keeps {_url(world) or 'a repository'}"
-    if _PUBLIC_KEY.match(key or "") is None:
-        return f"there is none in {argv.GIT_KEY}"
-    if world.trust.get(server) is None:
-        return f"no host key is pinned for {server} (pvenix boot {server})"
-    return ""
-
-
-def _server(world: World) -> str:
-    """The host that keeps the repository; empty when its URL names none, or one that the inventory does not have."""
-    try:
-        return host_at(world.fleet, GitUrl.parse(_url(world)).address)
-    except UsageError:
-        return ""
-
-
-def _url(world: World) -> str:
-    repository = world.fleet.site.repository
-    return repository.url if repository else ""

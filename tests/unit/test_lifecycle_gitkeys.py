@@ -1,7 +1,8 @@
-"""Letting a guest's own Git key in: one line is added or replaced, and no other is ever lost."""
+"""Letting a guest's own Git key in and out: its one line is added, replaced or taken away, and no other is ever lost."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from pvenix.engine.ports import CommandResult, End
+from pvenix.lifecycle import gitkeys
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.register import _let_in
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
@@ -41,25 +42,36 @@ class Server:
                 return self._cat or ended(0, self.files[path])
             case ["getent", "passwd", user]:
                 return ended(0, f"{user}:x:990:990::{HOME}:/bin/sh\n")
-            case ["dd", target, "oflag=append", "conv=notrunc", *_]:
+            case ["touch", path]:
+                self.files.setdefault(path, "")
+            case ["flock", "-w", _, folder, *locked] if KEYS.startswith(f"{folder}/"):
                 self.meanwhile()
-                self.files[target.removeprefix("of=")] += stdin.decode()
-            case ["dd", target, *_]:
-                self.files[target.removeprefix("of=")] = stdin.decode()
-            case ["mv", "-T", source, target]:
-                self.files[target] = self.files.pop(source)
+                self._change(locked, stdin.decode())
+            case ["dd" | "sed", *_]:
+                raise AssertionError(f"the keys are changed without their lock: {argv}")
         return ended(0)
+
+    def _change(self, words: list[str], text: str) -> None:
+        match words:
+            case ["dd", target, "oflag=append", "conv=notrunc", *_]:
+                self.files[target.removeprefix("of=")] += text
+            case ["sed", "-i", "-e", script, path]:
+                pattern = re.compile(script.removeprefix("\\%").removesuffix("%d"))
+                lines = self.files[path].splitlines(keepends=True)
+                self.files[path] = "".join(line for line in lines if not pattern.search(line.rstrip("\n")))
+            case _:
+                raise AssertionError(words)
 
 
 def ended(status: int, out: str = "", end: End = End.EXITED) -> CommandResult:
     return CommandResult(argv=("x",), end=end, exit_status=status, stdout=out, stderr="", seconds=0)
 
 
-async def let_in(server: Server, name: str = "dns01", url: str = URL) -> str:
+def world_of(server: Server, name: str, url: str) -> World:
     async def agent_read_file(*_: object) -> str:
         return f"{KEY} root@{name}\n"
 
-    async def same(*_: object) -> Any:
+    async def same(*_: object, **__: object) -> Any:
         return server
 
     controller = host("cicd", controller=True)
@@ -69,11 +81,18 @@ async def let_in(server: Server, name: str = "dns01", url: str = URL) -> str:
         ),
         pve=SimpleNamespace(agent_read_file=agent_read_file),
         trust=SimpleNamespace(get=lambda _name: object()),
-        guest=SimpleNamespace(session=same),
-        target=same,
+        ways=SimpleNamespace(session=same),
     )
+    return cast("World", world)
+
+
+async def let_in(server: Server, name: str = "dns01", url: str = URL) -> str:
     found = Found(node=NodeName("n1"), vmid=Vmid(200), config=config())
-    return await _let_in(cast("World", world), looking_at(name), found)
+    return await gitkeys.let_in(world_of(server, name, url), looking_at(name), found)
+
+
+async def shut_out(server: Server, name: str = "dns01") -> str:
+    return await gitkeys.shut_out(world_of(server, name, URL), looking_at(name))
 
 
 async def test_the_first_key_of_all_makes_the_file() -> None:
@@ -140,3 +159,32 @@ async def test_keys_that_were_not_read_whole_are_not_written_anew(cat: CommandRe
     with pytest.raises(error):
         await let_in(server)
     assert server.files == {KEYS: OPERATOR}
+
+
+async def test_a_key_is_taken_away_and_no_other_is() -> None:
+    server = Server(OPERATOR)
+    for name in ("dns01", "dns0", "dns011"):
+        await let_in(server, name)
+    assert await shut_out(server, "dns01") == ""
+    assert [line.split()[-1] for line in server.files[KEYS].splitlines()] == ["operator", "dns0", "dns011"]
+    before = server.files[KEYS]
+    server.meanwhile = lambda: pytest.fail("nothing was to be changed")
+    assert await shut_out(server, "dns01") == ""
+    assert server.files[KEYS] == before
+
+
+@pytest.mark.parametrize("act", [shut_out, let_in], ids=["taken away", "replaced"])
+async def test_a_key_that_is_let_in_while_another_goes_stays(act: Callable[[Server], Any]) -> None:
+    """What goes was read before the other one came: the file must not be written as it was read."""
+    older = f'restrict,command="/bin/fleet-git-serve guest:dns01" ssh-ed25519 {"C" * 68} dns01\n'
+    other = f'restrict,command="/bin/fleet-git-serve guest:web01" {KEY} web01\n'
+    server = Server(OPERATOR + older)
+
+    def let_another_in() -> None:
+        if other not in server.files[KEYS]:
+            server.files[KEYS] += other
+
+    server.meanwhile = let_another_in
+    await act(server)
+    assert server.files[KEYS].startswith(OPERATOR + other)
+    assert older not in server.files[KEYS]
