@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from pvenix.adapters.pve.login import Ask
     from pvenix.engine.ports import Commit
     from pvenix.fleet.load import Fleet
-    from pvenix.lifecycle.planning.drift import Accepted
     from pvenix.lifecycle.daytwo import DayTwo
+    from pvenix.lifecycle.planning.drift import Accepted
     from pvenix.lifecycle.world import World
     from pvenix.model.doctor import Report
     from pvenix.model.fleetplan import FleetPlan
     from pvenix.model.initialised import Initialised
     from pvenix.model.privileges import Level
+    from pvenix.model.template import TemplateHealth
 
 
 class Workspace:
@@ -252,6 +253,12 @@ class Workspace:
         from pvenix.lifecycle.daytwo import DayTwo
 
         return DayTwo(await self._site(fresh=True), self.runs)
+
+    async def template_healths(self, names: Sequence[str] = ()) -> tuple[TemplateHealth, ...]:
+        """Whether clones of these templates, or of all, will be what they should."""
+        from pvenix.lifecycle.template import template_healths
+
+        return await template_healths(await self._site(), names)
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
         """The main branch's commits, newest first."""

@@ -28,12 +28,15 @@ _OWN = {
     "host": Entry(module="host", help="add, edit or show a host of the inventory", section=FLEET),
     "role": Entry(module="role", help="list or show the roles of the site", section=FLEET),
     "inventory": Entry(module="inventory", help="list hosts, explain values, draw groups, export", section=FLEET),
-    "plan": Entry(module="plan", help="show what differs from the inventory, and what an apply would do", section=HOSTS),
+    "plan": Entry(
+        module="plan", help="show what differs from the inventory, and what an apply would do", section=HOSTS
+    ),
     "apply": Entry(module="apply", help="bring hosts to what the inventory says", section=HOSTS),
     "status": Entry(module="status", help="read what every host runs, against what it should run", section=HOSTS),
     "generations": Entry(module="generations", help="list the system generations of a host", section=HOSTS),
     "snapshots": Entry(module="snapshots", help="list the snapshots of hosts, theirs and ours", section=HOSTS),
     "review": Entry(module="review", help="look at, approve, reject or merge registration branches", section=HOSTS),
+    "template": Entry(module="template", help="look at the templates that hosts are cloned from", section=HOSTS),
     "reprovision": Entry(
         module="reprovision", help="destroy the VM and make it anew under the same name", section=HOSTS
     ),
