@@ -179,7 +179,9 @@ class Seed:
             "ciuser": "tappaas",
             "ciupgrade": 0,
             "sshkeys": quote(self._operator.public.strip(), safe=""),
-            "ipconfig0": "ip=dhcp" if host.address == "dhcp" else f"ip={host.address},gw={zone.gateway}",
+            "ipconfig0": "ip=dhcp,ip6=auto"
+            if host.address == "dhcp"
+            else f"gw={zone.gateway},ip={host.address},ip6=auto",
             "searchdomain": f"{zone.name}.{domain}",
             **({"nameserver": " ".join(dns)} if dns else {}),
             **({"protection": 1} if host.protect else {}),

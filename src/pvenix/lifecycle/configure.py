@@ -11,7 +11,7 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import migrate
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.fields import outside
-from pvenix.lifecycle.fields.compare import BOOT, compare
+from pvenix.lifecycle.fields.compare import BOOT, UNKNOWN, compare
 from pvenix.lifecycle.fields.doing import carry_out, pending_of
 from pvenix.lifecycle.fields.taken import refuse_untaken
 from pvenix.lifecycle.fields.values import CLOUD_INIT
@@ -106,7 +106,7 @@ async def apply(world: World, step: Step) -> Outcome:
         after, rebooted = await _reboot(world, step, after), True
     if rebooted and any(_is_cloud_init(one) for one in (*job.take, *_pending(job))):
         await refuse_untaken(world, step, found, after.view.wanted)
-    return Outcome(status=Status.CHANGED, summary=_summary(after, [one.field for one in job.take]))
+    return Outcome(status=Status.CHANGED, summary=_summary(after, [one.field for one in job.take], rebooted=rebooted))
 
 
 async def commands(world: World, step: Step) -> Commands:
@@ -163,7 +163,7 @@ async def _look(world: World, step: Step, found: Found, *, running: bool) -> Vie
     storage = storage_of(world.host(step), seen.config)
     view = View(wanted=wanted, fields=fields, seen=seen, storage=storage, whole=True)
     if running and any(_is_cloud_init(one) for one in view.differing()):
-        return replace(view, boot=await outside.boot_of(world, found) or "unknown")
+        return replace(view, boot=await outside.boot_of(world, found) or UNKNOWN)
     return view
 
 
@@ -205,7 +205,7 @@ async def _reboot(world: World, step: Step, job: Job) -> Job:
     Raises: RemoteFailure when it is not seen to boot, or something still waits.
     """
     found, vm = job.found, VmCalls.on(world.pve, job.found, {})
-    before = step.known.get("boot_id") or await outside.boot_of(world, found) or "unknown"
+    before = step.known.get("boot_id") or await outside.boot_of(world, found) or UNKNOWN
     strange = sorted(set(job.view.seen.waiting) - {one.key for one in job.view.wanted})
     if strange:
         step.tell(f"the reboot puts into effect too what others wrote: {', '.join(strange)}")
@@ -244,9 +244,10 @@ def _is_cloud_init(plan: FieldPlan) -> bool:
     return bool(CLOUD_INIT.fullmatch(plan.key))
 
 
-def _summary(job: Job, wrote: Sequence[str]) -> str:
+def _summary(job: Job, wrote: Sequence[str], *, rebooted: bool = False) -> str:
     """What was written, what waits for a reboot and what for a VM that is off."""
     parts = [f"wrote {', '.join(wrote)}"] if wrote else []
+    parts += ["rebooted"] if rebooted else []
     parts += [f"reboot to apply {', '.join(job.waiting)}"] if job.waiting else []
     parts += [f"needs --offline: {', '.join(one.field for one in job.left)}"] if job.left else []
     return "; ".join(parts)

@@ -18,8 +18,10 @@ from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
 LONGEST: Final = 48
 """Characters of a value that the record keeps as it is; of a longer one it keeps the hash."""
 BOOT: Final = "cloud-init.boot"
-"""In the record: the guest's boot id when cloud-init's values were last written, so that a later look knows whether it has
-booted since. Around a VM: its boot id now."""
+"""In the record: the guest's boot when cloud-init's values were last written, and which were (`told`), so that a later look
+knows whether it has booted since. Around a VM: its boot id now, empty when its agent is silent."""
+UNKNOWN: Final = "unknown"
+"""The boot of a guest whose agent was silent when cloud-init's values were written: only our own reboot ends the wait."""
 OUTSIDE: Final = ("pool", "node", "backup")
 """Keys that are no options of the configuration; what they are now comes with `around`."""
 _HOUSEKEEPING: Final = re.compile(
@@ -50,6 +52,12 @@ def recorded_as(value: str) -> str:
     if len(value) <= LONGEST:
         return value
     return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:12]}"
+
+
+def told(recorded: Mapping[str, str]) -> tuple[str, frozenset[str]]:
+    """The beginning of the guest's boot id when cloud-init's values were last written, and which values were."""
+    boot, _, names = recorded.get(BOOT, "").partition(" ")
+    return boot, frozenset(names.split(",")) - {""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +109,7 @@ class _Look:
 
     def _state(self, one: Wanted, now: str, later: str, record: str | None) -> FieldState:
         if self._same(one, later):
-            unread = CLOUD_INIT.fullmatch(one.key) and self.running and self._not_booted_since()
+            unread = CLOUD_INIT.fullmatch(one.key) and self.running and self._not_booted_since(one)
             return FieldState.EQUAL if self._same(one, now) and not unread else FieldState.PENDING
         if record is None:
             return FieldState.CHANGE
@@ -118,9 +126,11 @@ class _Look:
             return actual == one.value or ("q35" in actual) is (one.value == "q35")
         return actual == one.value
 
-    def _not_booted_since(self) -> bool:
-        """True when the guest still runs the boot in which cloud-init's values were written."""
-        return bool(self.recorded.get(BOOT)) and self.recorded[BOOT] == self.around.get(BOOT, self.recorded[BOOT])
+    def _not_booted_since(self, one: Wanted) -> bool:
+        """True when the value was written in the boot that the guest still runs, or nobody knows of another."""
+        boot, names = told(self.recorded)
+        now = self.around.get(BOOT, "")
+        return one.id in names and (boot == UNKNOWN or not now or now.startswith(boot))
 
     def removed(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
         """Disks, cards and devices that were added for the inventory, which has them no more."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pvenix.engine.ports import VmPending
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.calls import Call, VmCalls
-from pvenix.lifecycle.fields.compare import BOOT, OUTSIDE, is_device, recorded_as
+from pvenix.lifecycle.fields.compare import BOOT, OUTSIDE, UNKNOWN, is_device, recorded_as, told
 from pvenix.lifecycle.fields.spelling import changes
 from pvenix.lifecycle.fields.values import CLOUD_INIT, DISK, mib_of
 from pvenix.lifecycle.fields.wanted import Wanted
@@ -126,8 +126,15 @@ class Put:
         if self.booted:
             applied.pop(BOOT, None)
         if view.boot and any(CLOUD_INIT.fullmatch(key) for key in self.keys):
-            applied[BOOT] = view.boot
+            applied[BOOT] = self._told(view, before)
         return applied
+
+    def _told(self, view: View, before: Mapping[str, str]) -> str:
+        """The guest's boot with the values that it has not seen: those of this call, and of others in the same boot."""
+        boot, names = told(before)
+        fresh = {one.id for one in view.wanted if one.key in self.keys and CLOUD_INIT.fullmatch(one.key)}
+        earlier = names if boot == UNKNOWN or view.boot.startswith(boot) else frozenset[str]()
+        return f"{view.boot[:8]} {','.join(sorted(fresh | earlier))}"
 
 
 Action = Grow | Move | Put
