@@ -17,7 +17,7 @@ from pvenix.lifecycle import argv
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote, as_text, text_of
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import RemoteFailure, UsageError
+from pvenix.model.errors import PvenixError, RemoteFailure, UsageError
 from pvenix.model.git_url import GitUrl
 
 DEFAULT_PATH: Final = "/srv/git/tappaas-nixos-config.git"
@@ -157,20 +157,28 @@ async def let_in_commands(world: World, step: Step, found: Found) -> Commands:
 
 
 async def shut_out(world: World, step: Step) -> str:
-    """Take the key of the step's host out of those that open the repository; why that is not possible, empty when done.
-
-    Raises: RemoteFailure, Unreachable, Refused, OutcomeUnknown of the host that keeps the repository.
-    """
-    if trouble := _trouble(world):
-        return trouble
-    remote = await _server_of(world, step)
-    await send(remote, await _no_line(world, remote))
+    """Take the key of the step's host out of those that open the repository; why it is still there, empty when done."""
+    try:
+        remote = await _keeper(world, step)
+        if remote is not None:
+            await send(remote, await _no_line(world, remote))
+    except PvenixError as error:
+        return str(error)
     return ""
 
 
 async def shut_out_commands(world: World, step: Step) -> Commands:
-    """What `shut_out` would change now."""
-    return () if _trouble(world) else _shown(await _no_line(world, await _server_of(world, step)))
+    """What `shut_out` would change now, as far as can be seen."""
+    try:
+        remote = await _keeper(world, step)
+        return () if remote is None else _shown(await _no_line(world, remote))
+    except PvenixError:
+        return ()
+
+
+async def _keeper(world: World, step: Step) -> Remote | None:
+    """The host with the repository's keys; None when none of ours is, or it is the very host that goes."""
+    return None if _trouble(world) or _server(world) == step.host else await _server_of(world, step)
 
 
 async def _own_line(world: World, remote: Remote, key: str) -> list[Sending]:

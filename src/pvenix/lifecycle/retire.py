@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
 from pvenix.fleet.edit import set_machine
-from pvenix.lifecycle import destroy
+from pvenix.lifecycle import destroy, gitkeys
 from pvenix.lifecycle.calls import Call, git_call, shown
 from pvenix.lifecycle.world import World
 from pvenix.model.names import CommitId
@@ -33,12 +33,15 @@ async def apply(world: World, step: Step) -> Outcome:
     if found is not None:
         await destroy.demolish(world, step, found)
     world.trust.forget(step.host)
+    world.sightings.forget(step.host)
     summary, evidence = await destroy.told(world, step, found)
+    if left := await gitkeys.shut_out(world, step):
+        summary += f"; its Git key still opens the repository ({left})"
     commit = "" if await _entombed(world, step) else await _entomb(world, step)
+    step.tell(f"next, in your checkout of the fleet: git fetch && git merge origin/{branch_of(step.host)} && git push")
     return Outcome(
         status=Status.CHANGED,
         summary=f"{summary}; tombstone on {branch_of(step.host)}",
-        hint=f"merge it: git fetch && git merge origin/{branch_of(step.host)} && git push" if commit else "",
         evidence=evidence,
         facts={"commit": commit} if commit else {},
     )
@@ -48,6 +51,7 @@ async def commands(world: World, step: Step) -> Commands:
     """The calls that `apply` would send."""
     found = await destroy.present(world, step)
     removal = await destroy.demolition(world, step, found) if found is not None else ()
+    removal = (*removal, *await gitkeys.shut_out_commands(world, step))
     return removal if await _entombed(world, step) else (*removal, *shown([await _entombing(world, step)]))
 
 
