@@ -101,6 +101,12 @@ class Scene:
         self._run = self.sim.plan("faults", hosts, *known)
         return await self._go(self._run, resume=False)
 
+    @property
+    def run_id(self) -> str:
+        """The last run's id."""
+        assert self._run is not None
+        return self._run.run
+
     async def resume(self) -> Done:
         """The last run gone on with."""
         assert self._run is not None

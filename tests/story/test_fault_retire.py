@@ -84,7 +84,7 @@ def test_without_the_right_to_take_it_from_the_ha_manager_the_vm_goes_on_running
         site.arm("F27", NEW)
         done = await site.run("retire")
         assert (done.code, site.vms(), site.vm().running) == (ExitCode.REFUSED, 1, True), done.why
-        assert "Sys.Console: pveum acl modify / " in done.why
+        assert "it takes Sys.Console on /: `pvenix doctor` prints the pveum lines" in done.why
         assert f"refs/heads/retire/{NEW}" not in site.sim.remote.refs
 
     scene(golden, act)

@@ -284,11 +284,22 @@ def test_a_denied_call_says_what_to_type() -> None:
     call = Call(cluster="lab", token="a@pve!b", method="GET", path="nodes/n1/qemu/311/config")
     problem = explained(call, ApiStatus(403, "Permission check failed (/vms/311, VM.Audit|VM.Config.Options)"))
     assert problem.hint == (
-        "give a role with VM.Audit or VM.Config.Options: pveum acl modify /vms/311 --tokens 'a@pve!b' --roles <role>"
+        "it takes VM.Audit or VM.Config.Options on /vms/311: `pvenix doctor` prints the pveum lines; by hand, to the "
+        "role that a@pve!b has there: pveum role modify <role> --append 1 --privs VM.Audit"
     )
-    assert explained(call, ApiStatus(403, "Permission check failed")).hint.startswith("the token needs VM.Config")
+    clone = Call(cluster="lab", token="a@pve!b", method="POST", path="nodes/n1/qemu/8100/clone")
+    assert "--privs VM.Allocate" in explained(clone, ApiStatus(403, "Permission check failed")).hint
     other = Call(cluster="lab", token="a@pve!b", method="GET", path="version")
-    assert "pveum user token permissions" in explained(other, ApiStatus(403, "Permission check failed")).hint
+    assert explained(other, ApiStatus(403, "Permission check failed")).hint == (
+        "`pvenix doctor` names what a@pve!b lacks, with the pveum lines that give it"
+    )
+
+
+def test_a_dead_login_says_how_to_go_on() -> None:
+    for token, words in (("a@pve!b", "API token a@pve!b"), ("ops@pam", "login of ops@pam")):
+        problem = explained(Call(cluster="lab", token=token, method="GET", path="x"), ApiStatus(401, "No ticket"))
+        assert f"does not accept the {words}" in problem.what
+        assert "pvenix resume last" in problem.hint
 
 
 def test_an_error_that_is_not_the_transports_is_a_defect() -> None:

@@ -223,7 +223,7 @@ def _blind(name: str, pool: str) -> Refused:
     return Refused(
         f"the API token may not see whether {name} has a VM",
         why=f"without {_SEE} the lists leave a VM out and say nothing",
-        hint=f"pveum acl modify {f'/pool/{pool}' if pool else '/vms'} --tokens '<token>' --roles PVEAuditor",
+        hint=f"it takes {_SEE} on {f'/pool/{pool}' if pool else '/vms'}: `pvenix doctor` prints the pveum lines",
         code="PVX0532",
     )
 

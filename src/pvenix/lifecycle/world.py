@@ -10,6 +10,7 @@ from pvenix.engine.step import Step
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.ownership import OwnVms
+from pvenix.lifecycle.quorum import QuorumGuard
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.slots import Slots
 from pvenix.lifecycle.survey import Ledger, Survey
@@ -46,6 +47,7 @@ class World:
         self.trust = trust
         self.survey = Survey(pve, clock)
         self.ledger = Ledger()
+        self.quorum = QuorumGuard(pve, clock)
         self.slots = Slots()
         self.vms = OwnVms(fleet=fleet, pve=pve, survey=self.survey, clock=clock, trust=trust)
         self.sightings = sightings or Sightings()

@@ -17,12 +17,6 @@ TRANSIENT_STATUS: Final = LOST_STATUS | {CONNECT_FAILED}
 
 _DENIED: Final = re.compile(r"Permission check failed \((?P<path>[^,]+), (?P<privileges>[^)]+)\)")
 _SECRET_PARAMETERS: Final = frozenset({"cipassword", "password"})
-_COMPOSITE: Final = {
-    "clone": "VM.Clone on the template, VM.Allocate on the new VM or its pool, Datastore.AllocateSpace on the storage, "
-    "SDN.Use on the bridge",
-    "agent": "VM.GuestAgent.Audit and VM.GuestAgent.FileRead on the VM (VM.Monitor on Proxmox 8)",
-    "config": "VM.Config.* on the VM, SDN.Use on the bridge",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +32,11 @@ class Call:
     def writes(self) -> bool:
         """True when a lost answer leaves the outcome open."""
         return self.method != "GET"
+
+    @property
+    def login(self) -> str:
+        """`API token a@pve!b`, or `login of a@pam`."""
+        return f"API token {self.token}" if "!" in self.token else f"login of {self.token}"
 
     @property
     def text(self) -> str:
@@ -90,9 +89,10 @@ def _of_status(call: Call, error: ApiStatus) -> PvenixError:
     why = _reason(error)
     if error.status == 401:
         return Refused(
-            f"Proxmox {call.cluster} does not accept the API token {call.token}",
+            f"Proxmox {call.cluster} does not accept the {call.login}",
             why=why,
-            hint="check its secret; a token may also have been removed, disabled or have expired",
+            hint="check its secret; a token or a user may also have been removed, disabled or have expired. With one that "
+            "is accepted an interrupted run goes on: pvenix resume last",
             code="PVX0531",
         )
     if error.status == 403:
@@ -125,16 +125,24 @@ def _reason(error: ApiStatus) -> str:
 
 
 def _grant(call: Call, why: str) -> str:
-    """What to type on a node so that the call is permitted."""
+    """What to type on a node so that the call is permitted.
+
+    An entry of its own on the path would take the place of those above it, so the role that holds there is added to.
+    """
     denied = _DENIED.search(why)
-    if denied:
-        return (
-            f"give a role with {denied['privileges'].replace('|', ' or ')}: "
-            f"pveum acl modify {denied['path']} --tokens '{call.token}' --roles <role>"
-        )
-    needs = next((text for word, text in _COMPOSITE.items() if f"/{word}" in f"/{call.path}"), "")
+    path, names = (denied["path"], denied["privileges"].split("|")) if denied else _composite(call)
+    if not names:
+        return f"`pvenix doctor` names what {call.token} lacks, with the pveum lines that give it"
     return (
-        f"the token needs {needs}"
-        if needs
-        else "see what the token may do: pveum user token permissions <user> <token>"
+        f"it takes {' or '.join(names)} on {path}: `pvenix doctor` prints the pveum lines; by hand, to the role that "
+        f"{call.token} has there: pveum role modify <role> --append 1 --privs {names[0]}"
     )
+
+
+def _composite(call: Call) -> tuple[str, list[str]]:
+    """What a call lacks whose refusal names nothing: the schema's `or` of a VM's own path and its pool."""
+    if call.method == "POST" and call.path.rpartition("/")[2] in ("clone", "qemu"):
+        return "/vms, or on the VM's pool", ["VM.Allocate"]
+    if call.path.endswith("/download-url"):
+        return "/nodes", ["Sys.AccessNetwork"]
+    return "", []

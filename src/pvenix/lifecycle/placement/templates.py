@@ -89,7 +89,7 @@ async def _missing(world: World, template: Template, found: VmState | None) -> P
         return Refused(
             f"the API token does not see template {template.vmid}",
             why="without VM.Audit the lists leave a VM out and say nothing",
-            hint=f"pveum acl modify /vms/{template.vmid} --tokens '<token>' --roles PVEAuditor",
+            hint=f"it takes VM.Audit on /vms/{template.vmid}: `pvenix doctor` prints the pveum lines",
             code="PVX0532",
         )
     known = ", ".join(f"{vm.vmid} {vm.name}" for vm in await world.survey.vms() if vm.template)
