@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,21 +15,31 @@ from pvenix.cli.settings import Output, Settings
 from pvenix.model.errors import ExitCode, InvalidInput, UsageError
 from pvenix.model.findings import Finding
 
+if TYPE_CHECKING:
+    from pvenix.model.fleetplan import FleetPlan
+    from pvenix.wiring import Workspace
+
 
 @click.command(
     "validate",
     cls=Command,
-    examples=("pvenix validate", "pvenix validate playbooks/onboard.yaml", "pvenix validate --fleet ~/fleet -o json"),
+    examples=(
+        "pvenix validate",
+        "pvenix validate playbooks/onboard.yaml",
+        "pvenix validate --fleet ~/fleet -o json",
+        "pvenix validate --live                    ask Proxmox for nodes, storages, bridges and templates too",
+    ),
 )
 @click.argument(
     "playbooks", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Playbooks beside those of the fleet.",
 )  # fmt: skip
+@click.option("--live", is_flag=True, help="Compare with the site too; the API token reads, and nothing is changed.")
 @click.pass_obj
-def command(settings: Settings, /, *, playbooks: tuple[Path, ...]) -> int:
+def command(settings: Settings, /, *, playbooks: tuple[Path, ...], live: bool) -> int:
     """Check inventory, site and playbooks, and show every finding with its place.
 
-    Talks to nobody. Exit code 2 when something is wrong; warnings alone are fine.
+    Talks to nobody without --live. Exit code 2 when something is wrong; warnings alone are fine.
     """
     from pvenix.fleet.root import find_root
 
@@ -39,6 +50,8 @@ def command(settings: Settings, /, *, playbooks: tuple[Path, ...]) -> int:
     hosts, findings = _inventory(root, settings)
     for path in dict.fromkeys([*shipped, *(path.absolute() for path in playbooks)]):
         findings += _playbook(path, root)
+    if live and all(finding.warning for finding in findings):
+        findings += _live(settings)
     errors = [finding for finding in findings if not finding.warning]
     if settings.output is Output.TEXT:
         counted = f"{hosts} host{'s' if hosts != 1 else ''}, {len(shipped)} playbooks: "
@@ -57,6 +70,16 @@ def _inventory(root: Path, settings: Settings) -> tuple[int, list[Finding]]:
     except InvalidInput as error:
         return 0, list(error.findings)
     return len(fleet.hosts), list(fleet.findings)
+
+
+def _live(settings: Settings) -> list[Finding]:
+    """What a plan of all hosts finds wrong with them."""
+
+    async def action(workspace: Workspace) -> FleetPlan:
+        return await workspace.plan_fleet("all")
+
+    plan = settings.run_async(action)
+    return [finding for host in plan.hosts for finding in host.findings]
 
 
 def _playbook(path: Path, root: Path) -> Sequence[Finding]:

@@ -73,7 +73,7 @@ class Asked:
         """What to say of a name that is not in a list: that there is none only if the token would see it."""
         acl = kind.acl.format(name)
         if set(kind.privileges) & effective(await self.world.survey.permissions(), acl):
-            return at.finding(kind.code, f"there is no {kind.word} `{name}`", did_you_mean(name, known))
+            return at.finding(kind.code, f"there is no {kind.word} `{name}`", choices(kind.word, name, known))
         lacks = f"the API token lacks {' or '.join(kind.privileges)} on {acl}"
         return at.finding(UNCHECKED, f"{kind.word} `{name}` cannot be checked: {lacks}", DOCTOR, warning=True)
 
@@ -89,6 +89,12 @@ class Asked:
             for name in up
             if proxmox.node in ("auto", name) and name in (proxmox.nodes or (name,)) and name not in proxmox.avoid
         ]
+
+
+def choices(word: str, name: str, known: Iterable[str]) -> str:
+    """A hint: the nearest name, or all of them, or that there are none."""
+    names = sorted(set(known))
+    return did_you_mean(name, names) if names else f"the site has no {word} at all; make it, or leave the field out"
 
 
 def any_of(nodes: Iterable[str]) -> str:

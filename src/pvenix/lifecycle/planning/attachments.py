@@ -6,11 +6,21 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
-from pvenix.lifecycle.planning.asking import BRIDGE, DOCTOR, JOB, MAPPING, POOL, UNCHECKED, Asked, Kind, any_of
+from pvenix.lifecycle.planning.asking import (
+    BRIDGE,
+    DOCTOR,
+    JOB,
+    MAPPING,
+    POOL,
+    UNCHECKED,
+    Asked,
+    Kind,
+    any_of,
+    choices,
+)
 from pvenix.model.errors import Refused, Unreachable
 from pvenix.model.findings import Finding
 from pvenix.model.names import NodeName
-from pvenix.model.nearest import did_you_mean
 
 _BRIDGE: Final = Kind(word="bridge", code=BRIDGE, acl="/sdn/zones/localnetwork/{}", privileges=("SDN.Audit", "SDN.Use"))
 """Proxmox lists a bridge only for who has one of these on it (pve-manager, `API2/Network.pm`)."""
@@ -74,7 +84,7 @@ async def jobs(asked: Asked) -> AsyncIterator[Finding]:
         yield at.finding(UNCHECKED, what, DOCTOR, warning=True)
         return
     if name not in known:
-        yield at.finding(JOB, f"there is no backup job `{name}`", did_you_mean(name, known))
+        yield at.finding(JOB, f"there is no backup job `{name}`", choices("backup job", name, known))
 
 
 async def _listed(asked: Asked, node: NodeName) -> tuple[str, ...] | None:
