@@ -36,7 +36,7 @@ async def apply(world: World, step: Step) -> Outcome:
     found = await present(world, step)
     if found is not None:
         await demolish(world, step, found)
-    world.trust.forget(step.host)
+    forget(world, step.host)
     summary, evidence = await told(world, step, found)
     return Outcome(status=Status.CHANGED, summary=summary, evidence=evidence)
 
@@ -110,6 +110,12 @@ async def demolish(world: World, step: Step, found: Found) -> None:
     if calls.stop is not None:
         await task_end(world, step, await calls.stop.send(step), timeout_s=_TASK_TIMEOUT_S)
     await _destroy(world, step, found, calls.destroy)
+
+
+def forget(world: World, host: str) -> None:
+    """Drop what this machine knows of the host's VM: its key, and where it was."""
+    world.trust.forget(host)
+    world.sightings.forget(host)
 
 
 async def demolition(world: World, step: Step, found: Found) -> Commands:

@@ -32,12 +32,13 @@ async def apply(world: World, step: Step) -> Outcome:
     found = await destroy.present(world, step)
     if found is not None:
         await destroy.demolish(world, step, found)
-    world.trust.forget(step.host)
-    world.sightings.forget(step.host)
+    elif "uuid" not in step.known:  # another run destroyed it
+        await step.intend(branch=branch_of(step.host))
+    destroy.forget(world, step.host)
     summary, evidence = await destroy.told(world, step, found)
     if left := await gitkeys.shut_out(world, step):
         summary += f"; its Git key still opens the repository ({left})"
-    commit = "" if await _entombed(world, step) else await _entomb(world, step)
+    commit = "" if await _entombed(world, step) else await (await _entombing(world, step)).send(step)
     step.tell(f"next, in your checkout of the fleet: git fetch && git merge origin/{branch_of(step.host)} && git push")
     return Outcome(
         status=Status.CHANGED,
@@ -53,13 +54,6 @@ async def commands(world: World, step: Step) -> Commands:
     removal = await destroy.demolition(world, step, found) if found is not None else ()
     removal = (*removal, *await gitkeys.shut_out_commands(world, step))
     return removal if await _entombed(world, step) else (*removal, *shown([await _entombing(world, step)]))
-
-
-async def _entomb(world: World, step: Step) -> str:
-    """Push the tombstone; the commit. What another run destroyed has no intent in the journal of this one."""
-    if "volumes" not in step.known:
-        await step.intend(branch=branch_of(step.host))
-    return await (await _entombing(world, step)).send(step)
 
 
 async def _entombed(world: World, step: Step) -> bool:
