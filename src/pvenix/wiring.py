@@ -158,11 +158,13 @@ class Workspace:
         commit = await head(self.root, home=home)
         return await fleet_plan(world, pattern=pattern, limit=limit, commit=commit, extra=self._extra)
 
-    def plan_apply(self, plan: FleetPlan, **mode: bool | int) -> RunPlan:
-        """The run that does what a plan says, bound to what it decided."""
+    def plan_apply(
+        self, plan: FleetPlan, *, reboot: bool = False, offline: bool = False, **mode: bool | int
+    ) -> RunPlan:
+        """The run that does what a plan says, bound to what it decided; without plays when there is nothing to do."""
         from pvenix.lifecycle.planning.running import decisions_of, plays_of
 
-        run = self._run_plan(plays_of(self.fleet(), plan), mode, title="apply")
+        run = self._run_plan(plays_of(self.fleet(), plan, reboot=reboot, offline=offline), mode, title="apply")
         return replace(run, decisions=decisions_of(plan))
 
     async def accept_drift(self, plan: FleetPlan, fields: Sequence[str] = ()) -> tuple[Accepted, ...]:

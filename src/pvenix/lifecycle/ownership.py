@@ -48,6 +48,7 @@ class OwnVms:
     ) -> None:
         """`read` gives a VM's configuration in another way than `Pve.config`, as from what was read already."""
         self._fleet = fleet
+        self._declared = {host.machine.proxmox.vmid for host in fleet.hosts.values()} - {0}
         self._pve = pve
         self._config = read or pve.config
         self._survey = survey
@@ -103,7 +104,7 @@ class OwnVms:
         """The VMs that are the host's, only the declared one if it is; and why the search may have missed one."""
         silent: dict[NodeName, Unreachable] = {}
         found: list[Found] = []
-        for vm in _likely_first(await self._survey.vms(), name, declared):
+        for vm in _likely_first(await self._survey.vms(), name, declared, self._declared - {declared}):
             if vm.node in silent:
                 continue
             try:
@@ -202,9 +203,16 @@ def fleet_of(config: VmConfig) -> str:
     return notes.parse(config.values.get("description", "")).fleet
 
 
-def _likely_first(vms: Sequence[VmState], host: str, declared: int) -> list[VmState]:
-    """The VMs that may be the host's: that of the declared id, those of its name, then those without a name."""
-    may_be = [vm for vm in vms if not vm.template and (vm.vmid == declared or vm.name in ("", host))]
+def _likely_first(vms: Sequence[VmState], host: str, declared: int, others: Collection[int]) -> list[VmState]:
+    """The VMs that may be the host's: that of the declared id, those of its name, then those without a name.
+
+    The list has no names for a while after a node went down; an id that another host declares (`others`) is that one's.
+    """
+    may_be = [
+        vm
+        for vm in vms
+        if not vm.template and (vm.vmid == declared or vm.name == host or (not vm.name and vm.vmid not in others))
+    ]
     return sorted(may_be, key=lambda vm: (vm.vmid != declared, vm.name != host))
 
 

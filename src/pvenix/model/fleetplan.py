@@ -146,6 +146,8 @@ class FleetPlan:
     extra: Mapping[str, bool | int | str] = field(default_factory=dict)
     hosts: tuple[HostPlan, ...] = ()
     strays: tuple[Stray, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What concerns no single host."""
 
     def count(self, action: Action) -> int:
         """How many hosts the action awaits."""

@@ -18,6 +18,7 @@ from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.fleetplan import Action, FleetPlan
 
 if TYPE_CHECKING:
+    from pvenix.model.plan import RunPlan
     from pvenix.wiring import Workspace
 
 
@@ -36,9 +37,20 @@ if TYPE_CHECKING:
     help="A plan that `pvenix plan --out` kept, or hosts, groups and patterns; all of them unless said.",
 )  # fmt: skip
 @click.option("--confirm", "confirmed", multiple=True, metavar="HOST", help="Yes, destroy the VM of this host.")
+@click.option("--reboot", is_flag=True, help="Reboot once where a change needs it, whatever update.reboot says.")
+@click.option("--offline", is_flag=True, help="Shut down for what only a VM that is off takes, and start it again.")
 @run_options
 @click.pass_obj
-def command(settings: Settings, /, *, what: tuple[str, ...], confirmed: tuple[str, ...], how: How) -> int:
+def command(
+    settings: Settings,
+    /,
+    *,
+    what: tuple[str, ...],
+    confirmed: tuple[str, ...],
+    reboot: bool,
+    offline: bool,
+    how: How,
+) -> int:
     """Plan, show the plan, ask, and do it in one run.
 
     A plan from a file is made anew before, and refused when anything is not as it was: commit, inventory, a VM's
@@ -50,10 +62,11 @@ def command(settings: Settings, /, *, what: tuple[str, ...], confirmed: tuple[st
 
     async def action(workspace: Workspace) -> int:
         plan = await _plan(workspace, kept, what, how)
+        run = workspace.plan_apply(plan, reboot=reboot, offline=offline, **how.mode)
         if how.list_hosts:
-            click.echo("\n".join(host.host for host in plan.hosts if host.steps))
+            click.echo("\n".join(run.hosts))
             return ExitCode.OK
-        return await _apply(settings, workspace, plan, confirmed, how)
+        return await _apply(settings, workspace, plan, run, confirmed)
 
     return settings.run_async(action)
 
@@ -83,17 +96,16 @@ async def _plan(workspace: Workspace, kept: FleetPlan | None, what: tuple[str, .
 
 
 async def _apply(
-    settings: Settings, workspace: Workspace, plan: FleetPlan, confirmed: tuple[str, ...], how: How
+    settings: Settings, workspace: Workspace, plan: FleetPlan, run: RunPlan, confirmed: tuple[str, ...]
 ) -> int:
     if settings.output is Output.TEXT:
         talk(plan_text(plan, width=columns(), verbose=settings.verbose > 0))
     refused = worst([ExitCode(host.exit_code) for host in plan.hosts])
-    if not plan.changes:
+    if not run.plays:
         talk("nothing to do")
         return refused
-    run = workspace.plan_apply(plan, **how.mode)
     refuse_unasked(settings, run)
-    _ask(settings, plan, confirmed, check=how.check)
+    _ask(settings, plan, confirmed, check=run.check)
     code = await execute(settings, workspace, workspace.runs.create(run))
     return worst([ExitCode(code), refused])
 

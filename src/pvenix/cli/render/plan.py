@@ -25,9 +25,9 @@ _SIGNS = MappingProxyType(
 _EFFECTS = MappingProxyType(
     {
         Effect.LIVE: "",
-        Effect.REBOOT: ", with one reboot",
-        Effect.OFFLINE: ", switched off meanwhile",
-        Effect.MOVE: ", moved",
+        Effect.REBOOT: ", with a reboot",
+        Effect.OFFLINE: ", switched off for it",
+        Effect.MOVE: ", with a move",
     }
 )
 _STATES = MappingProxyType(
@@ -51,6 +51,7 @@ def plan_text(plan: FleetPlan, *, width: int, verbose: bool = False) -> str:
     for action in _SIGNS:
         hosts = [host for host in plan.hosts if host.action is action]
         blocks += [block for host in hosts if (block := _host(host, width, verbose=verbose))]
+    blocks += ["\n".join(_wrapped(f"warning: {text}", width, "", "  ")) for text in plan.warnings]
     if plan.strays:
         blocks.append(_strays(plan.strays, width))
     return "\n\n".join([*blocks, _summary(plan)])
@@ -78,18 +79,21 @@ def _host(host: HostPlan, width: int, *, verbose: bool) -> str:
     lines += [line for one in host.findings for line in _finding(one, width)]
     if host.action is Action.NONE and not lines:
         return ""
-    return "\n".join([_title(host), *lines])
+    return "\n".join([_title(host, width), *lines])
 
 
-def _title(host: HostPlan) -> str:
+def _title(host: HostPlan, width: int) -> str:
     sign, colour, word = _SIGNS[host.action]
     if host.action is Action.CHANGE and host.effect is not None:
         word += _EFFECTS.get(host.effect, "")
     if host.action is Action.NONE and host.waiting:
         word = "waits for a cold start"
     where = f"VM {host.vmid} on {host.node}" if host.vmid and host.node else ""
-    parts = [style(clean(host.host), "strong"), ", ".join(part for part in (where, host.power) if part), word]
-    return f"{click.style(sign, fg=colour) if colour else sign} {'  '.join(part for part in parts if part)}"
+    name, place = clean(host.host), ", ".join(part for part in (where, host.power) if part)
+    fits = cells(f"  {name}  {place}  {word}") <= width
+    parts = [style(name, "strong"), *([place] if place else [])]
+    painted = click.style(sign, fg=colour) if colour else sign
+    return f"{painted} {'  '.join(parts)}{'  ' if fits else f'{chr(10)}    '}{word}"
 
 
 def _shown(host: HostPlan, *, verbose: bool) -> list[FieldPlan]:
@@ -141,7 +145,7 @@ def _finding(one: Finding, width: int) -> Iterator[str]:
 
 
 def _strays(strays: Sequence[Stray], width: int) -> str:
-    lines = [style("VMs of this fleet that no host has; pvenix does not touch them:", "strong")]
+    lines = [style("VMs of this fleet that no host has; none is touched:", "strong")]
     for one in strays:
         text = f"VM {one.vmid} on {one.node}, {one.power}: marked as {one.host}, and {one.why}"
         lines += _wrapped(text, width, "  ", "    ")

@@ -49,6 +49,7 @@ async def fleet_plan(
         limit=limit,
         extra=dict(extra),
         hosts=tuple(plans[name] for name in hosts),
+        warnings=await _quorum_lost(world),
         strays=() if limit or pattern != "all" else await strays(picture, looker, planner.vmids),
     )
 
@@ -56,6 +57,17 @@ async def fleet_plan(
 def largest_first(fleet: Fleet, plans: Iterable[HostPlan]) -> list[HostPlan]:
     """The hosts that need most memory first, those that need as much by name: the largest is the hardest to place."""
     return sorted(plans, key=lambda plan: (-fleet.hosts[plan.host].machine.memory_mib, plan.host))
+
+
+async def _quorum_lost(world: World) -> tuple[str, ...]:
+    """A plan is made without quorum too; it only cannot be applied then. Who may not ask is told nothing."""
+    try:
+        quorum = await world.survey.quorum()
+    except Refused:
+        return ()
+    if quorum.quorate:
+        return ()
+    return (f"the cluster has no quorum ({quorum.online} of {quorum.nodes} nodes): it takes no change now",)
 
 
 async def _refuse_nothing_seen(world: World, listed: Resources) -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.placement import Decision, decide_all
-from pvenix.lifecycle.planning.comparing import compared
+from pvenix.lifecycle.planning.comparing import compared, wanted_power
 from pvenix.lifecycle.planning.looking import Looker
-from pvenix.lifecycle.planning.origins import finding, placed
+from pvenix.lifecycle.planning.origins import finding
 from pvenix.lifecycle.planning.problems import problems
 from pvenix.lifecycle.planning.words import adding, changing, destroying, going_on
 from pvenix.lifecycle.removal import consequences, obstacle
@@ -91,17 +91,21 @@ class HostPlanner:
             node=found.node,
             uuid=found.config.uuid,
             digest=found.config.digest,
-            power=await self._power(found),
+            power=await self._power(host, found),
         )
         if host.machine.state is State.ABSENT:
             return await self._destroyed(host, found, seen)
         return await self._changed(host, found, seen)
 
-    async def _power(self, found: Found) -> str:
-        return next((vm.status for vm in await self._world.survey.vms() if vm.vmid == found.vmid), "unknown")
+    async def _power(self, host: Host, found: Found) -> str:
+        """Whether it runs: as the cluster lists it, and where that is not as it should be, as its node says now."""
+        listed = next((vm.status for vm in await self._world.survey.vms() if vm.vmid == found.vmid), "unknown")
+        if listed == wanted_power(host):
+            return listed
+        return (await self._world.pve.power(found.node, found.vmid)).status
 
     async def _destroyed(self, host: Host, found: Found, seen: HostPlan) -> HostPlan:
-        refused = _own_machine(host) or obstacle(host, found)
+        refused = obstacle(host, found)
         if refused is None and not self._world.vms.owns(found.config, host.name):
             refused = _not_ours(found, host.name)
         if refused is not None:
@@ -115,7 +119,7 @@ class HostPlanner:
 
     async def _changed(self, host: Host, found: Found, seen: HostPlan) -> HostPlan:
         world, present = self._world, self._looker.seen(found.node, found.vmid)
-        fields = placed(world.fleet, host, await compared(world, host, found, present, power=seen.power))
+        fields = await compared(world, host, found, present, power=seen.power)
         plan = replace(
             seen,
             fields=tuple(one for one in fields if one.state is not FieldState.EQUAL),
@@ -138,9 +142,8 @@ class HostPlanner:
         begun = {"node": found.node, "vmid": str(found.vmid)}
         if host.machine.state is State.PRESENT and world.trust.get(host.name) is None:
             return replace(plan, action=Action.ADD, decision=begun, steps=going_on(host, found))
-        if not any(one.state.differs for one in plan.fields):
-            return plan
-        return replace(plan, action=Action.CHANGE, decision=begun, steps=changing(plan))
+        steps = changing(host, plan)
+        return replace(plan, action=Action.CHANGE, decision=begun, steps=steps) if steps else plan
 
     def _impossible(self, host: Host, one: FieldPlan) -> Finding:
         code, what, hint = _IMPOSSIBLE[one.effect]
@@ -156,12 +159,6 @@ class HostPlanner:
             findings=(finding(self._world.fleet, host, error, field=field),),
             exit_code=int(error.exit_code),
         )
-
-
-def _own_machine(host: Host) -> Refused | None:
-    if not host.machine.controller:
-        return None
-    return Refused(f"{host.name} runs pvenix; it does not destroy itself", code="PVX0540")
 
 
 def _not_ours(found: Found, name: str) -> Refused:

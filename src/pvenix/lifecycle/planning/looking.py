@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 
-from pvenix.engine.ports import Pve, VmConfig, VmPending
+from typing_extensions import override
+
+from pvenix.engine.ports import Clock, Pve, Quorum, VmConfig, VmPending
 from pvenix.lifecycle.ownership import OwnVms
 from pvenix.lifecycle.survey import Ledger, Survey
 from pvenix.lifecycle.world import World
@@ -60,11 +62,22 @@ class Looker:
         return all(one.online for one in nodes if one.name == node)
 
 
+class Still(Survey):
+    """Lists that are read once. What is planned is planned without quorum too: only an apply needs one."""
+
+    def __init__(self, pve: Pve, clock: Clock) -> None:
+        super().__init__(pve, clock)
+        self.hold()
+
+    @override
+    async def quorum(self) -> Quorum:
+        return Quorum(quorate=True, nodes=0, online=0)
+
+
 def still_picture(world: World) -> tuple[World, Looker]:
     """The same site with nothing read, reserved or found yet, whose lists are read once; and what reads its VMs."""
     picture = copy.copy(world)
-    picture.survey, picture.ledger = Survey(world.pve, world.clock), Ledger()
-    picture.survey.hold()
+    picture.survey, picture.ledger = Still(world.pve, world.clock), Ledger()
     looker = Looker(picture.pve, picture.survey)
     picture.vms = OwnVms(
         fleet=picture.fleet,

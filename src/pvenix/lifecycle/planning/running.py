@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.planning.building import largest_first
@@ -14,13 +14,16 @@ from pvenix.model.plan import PlayPlan, Task
 _MAKE = ("cloudinit", "boot", "hardware", "register")
 
 
-def plays_of(fleet: Fleet, plan: FleetPlan) -> tuple[PlayPlan, ...]:
+def plays_of(fleet: Fleet, plan: FleetPlan, *, reboot: bool = False, offline: bool = False) -> tuple[PlayPlan, ...]:
     """The plays that bring a fleet to its plan, in order; none when there is nothing to do.
 
-    Newcomers go together, the largest first. Changes to running machines that take no reboot go together, those that
-    take one go one by one and end with the first that fails. What is destroyed comes last.
+    Newcomers go together, the largest first. Changes that are in effect at once go together, those that may take a
+    reboot go one by one and end with the first that fails. What is destroyed comes last. `reboot` reboots for what waits
+    for it, whatever `update.reboot` says; `offline` shuts down for what only a machine that is off takes.
     """
-    return (*_adds(fleet, plan), *_changes(plan), *_removals(plan))
+    args = {name: True for name, given in (("reboot", reboot), ("offline", offline)) if given}
+    changes = [host for host in plan.hosts if host.action is Action.CHANGE or (reboot and _only_waits(host))]
+    return (*_adds(fleet, plan), *_changes(changes, Task(verb="configure", args=dict(args))), *_removals(plan))
 
 
 def decisions_of(plan: FleetPlan) -> dict[str, dict[str, str]]:
@@ -44,27 +47,34 @@ def _verbs(fleet: Fleet, host: HostPlan) -> tuple[str, ...]:
     return ("place", make, *_MAKE)
 
 
-def _changes(plan: FleetPlan) -> Iterator[PlayPlan]:
-    changes = [host for host in plan.hosts if host.action is Action.CHANGE]
+def _only_waits(host: HostPlan) -> bool:
+    return host.action is Action.NONE and host.waiting and host.power == "running"
+
+
+def _changes(hosts: Sequence[HostPlan], write: Task) -> Iterator[PlayPlan]:
     kinds: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
-    for host in changes:
-        kinds.setdefault((host.effect is not Effect.LIVE, _verbs_of_change(host)), []).append(host.host)
+    tasks: dict[tuple[str, ...], tuple[Task, ...]] = {}
+    for host in hosts:
+        found = _tasks_of_change(host, write)
+        verbs = tuple(task.verb for task in found)
+        tasks[verbs] = found
+        kinds.setdefault((host.waiting or host.effect is not Effect.LIVE, verbs), []).append(host.host)
     for (alone, verbs), names in sorted(kinds.items()):
-        waves = tuple((name,) for name in names) if alone else (tuple(names),)
         yield PlayPlan(
             name=_named("change one by one" if alone else "change", names),
-            waves=waves,
-            tasks=tuple(Task(verb=verb) for verb in verbs),
+            waves=tuple((name,) for name in names) if alone else (tuple(names),),
+            tasks=tasks[verbs],
             any_errors_fatal=alone,
         )
 
 
-def _verbs_of_change(host: HostPlan) -> tuple[str, ...]:
+def _tasks_of_change(host: HostPlan, write: Task) -> tuple[Task, ...]:
     """A machine that is to be off is off before it is written to, and one that is to run is started last."""
     differing = [one for one in host.fields if one.state.differs]
     power = next((one.desired for one in differing if one.key == POWER), "")
-    write = ("configure",) if any(one.key != POWER for one in differing) else ()
-    return (*(("shutdown",) if power == "stopped" else ()), *write, *(("start",) if power == "running" else ()))
+    writes = host.waiting or any(one.key != POWER for one in differing)
+    down, up = power == "stopped", power == "running"
+    return (*((Task(verb="shutdown"),) * down), *((write,) * writes), *((Task(verb="start"),) * up))
 
 
 def _removals(plan: FleetPlan) -> Iterator[PlayPlan]:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.placement import Decision
-from pvenix.lifecycle.planning.comparing import POWER
+from pvenix.lifecycle.planning.comparing import POWER, wanted_power
 from pvenix.model.fleetplan import Effect, HostPlan
-from pvenix.model.host import Host, State
+from pvenix.model.host import Host, Reboot, State
 
 _EFFECT = {
     Effect.LIVE: "write while it runs",
-    Effect.REBOOT: "write, then one reboot",
-    Effect.OFFLINE: "shut down, write, start",
+    Effect.REBOOT: "write, in effect after a reboot",
+    Effect.OFFLINE: "with --offline: shut down, write, start",
     Effect.MOVE: "move",
 }
 
@@ -38,8 +38,8 @@ def _until_registered(host: Host) -> tuple[str, ...]:
     return ("write cloud-init", "boot, pin its host key", "read its hardware", f"push registration/{host.name}")
 
 
-def changing(plan: HostPlan) -> tuple[str, ...]:
-    """Fields that are written, by what it takes, and the power."""
+def changing(host: Host, plan: HostPlan) -> tuple[str, ...]:
+    """Fields that are written, by what it takes, the power, and a reboot that nobody has to ask for."""
     differing = [one for one in plan.fields if one.state.differs]
     off = [f"shut it down (it is {one.actual})" for one in differing if (one.key, one.desired) == (POWER, "stopped")]
     on = [f"start it (it is {one.actual})" for one in differing if (one.key, one.desired) == (POWER, "running")]
@@ -48,7 +48,15 @@ def changing(plan: HostPlan) -> tuple[str, ...]:
         fields = [one.field for one in differing if one.effect is effect and one.key != POWER]
         if fields:
             writes.append(f"{words}: {', '.join(fields)}")
+    if (plan.effect is Effect.REBOOT or plan.waiting) and reboots(host, plan):
+        writes.append("reboot it once")
     return (*off, *writes, *on)
+
+
+def reboots(host: Host, plan: HostPlan) -> bool:
+    """True for a running machine that an apply may reboot without being told."""
+    automatic = host.machine.update.reboot is Reboot.AUTO and not host.machine.controller
+    return automatic and plan.power == wanted_power(host) == "running"
 
 
 def destroying(found: Found, power: str, changed: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,128 @@
+"""What a plan says of a site, and what an apply makes of it: in memory, under a virtual clock, asked of the far side."""
+
+from __future__ import annotations
+
+import pytest
+
+from pvenix.model.errors import ExitCode, Refused
+from pvenix.model.fleetplan import Action
+from tests.sim.golden import Golden
+from tests.story.fault_scene import NEW, OLD, Scene, row, scene
+from tests.story.plan_scene import applied, edited, fields_of, host_plan, planned, unlisted
+
+GONE = "docker01"
+"""A host that is not protected, and runs."""
+
+
+def test_a_host_without_a_vm_is_added_where_the_plan_says(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        plan = await planned(scene, NEW)
+        [host] = plan.hosts
+        assert (host.action, plan.exit_code) == (Action.ADD, ExitCode.CHANGES)
+        done = await applied(scene, plan)
+        assert done.code is ExitCode.OK, done.why
+        vm = scene.vm(NEW)
+        assert (str(vm.vmid), vm.node) == (host.decision["vmid"], host.decision["node"])
+
+    scene(golden, act)
+
+
+def test_an_absent_host_is_destroyed_and_is_then_as_it_should_be(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, GONE, state="absent")
+        plan = await planned(scene)
+        assert [host.host for host in plan.hosts if host.action is Action.DESTROY] == [GONE]
+        before = scene.strangers()
+        done = await applied(scene, await planned(scene, GONE))
+        assert done.code is ExitCode.OK, done.why
+        assert (scene.vms(GONE), scene.strangers()) == (0, before)
+        assert (await host_plan(scene, GONE)).action is Action.NONE
+
+    scene(golden, act)
+
+
+def test_a_host_that_the_inventory_lost_keeps_its_vm_and_is_shown(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        vmid = scene.vm(OLD).vmid
+        unlisted(scene, OLD)
+        plan = await planned(scene)
+        assert OLD not in [host.host for host in plan.hosts]
+        [stray] = plan.strays
+        assert (stray.vmid, stray.host) == (vmid, OLD)
+        assert plan.count(Action.DESTROY) == 0
+
+    scene(golden, act)
+
+
+def test_a_host_that_only_a_pattern_leaves_out_is_no_stray(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        assert (await planned(scene, "docker01")).strays == ()
+        assert (await planned(scene, limit="docker01")).strays == ()
+
+    scene(golden, act)
+
+
+def test_a_token_that_sees_no_vm_adds_nothing(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        scene.arm("rights-lost")
+        with pytest.raises(Refused, match="sees no VM"):
+            await planned(scene)
+
+    scene(golden, act)
+
+
+def test_a_cluster_without_quorum_is_planned_all_the_same(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        before = await planned(scene)
+        scene.arm("no-quorum")
+        after = await planned(scene)
+        assert (after.hosts, before.warnings) == (before.hosts, ())
+        assert "no quorum" in after.warnings[0]
+
+    scene(golden, act)
+
+
+def test_a_machine_that_is_off_is_started_and_one_that_should_be_is_shut_down(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, OLD, state="stopped")
+        assert fields_of(await host_plan(scene, OLD))["state"] == "drift"
+        done = await applied(scene, await planned(scene, OLD))
+        assert done.code is ExitCode.OK, done.why
+        assert scene.vm(OLD).status == "stopped"
+        edited(scene, OLD, state="present")
+        await scene.later(11)
+        assert (await applied(scene, await planned(scene, OLD))).code is ExitCode.OK
+        assert scene.vm(OLD).status == "running"
+
+    scene(golden, act)
+
+
+def test_a_protected_host_is_not_planned_away(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, OLD, state="absent")
+        host = await host_plan(scene, OLD)
+        assert (host.action, host.findings[0].code, host.findings[0].line > 1) == (Action.REFUSE, "PVX0541", True)
+
+    scene(golden, act)
+
+
+@row("F11")
+def test_a_node_that_is_down_hides_its_own_hosts_and_no_others(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        node = scene.vm(GONE).node
+        scene.arm("node-down", node=node)
+        plan = await planned(scene)
+        unknown = {host.host for host in plan.hosts if host.action is Action.UNKNOWN}
+        assert unknown == {host for host in (OLD, GONE) if scene.vm(host).node == node}
+        assert plan.exit_code is ExitCode.UNREACHABLE
+
+    scene(golden, act)
+
+
+def test_one_picture_of_the_cluster_and_one_read_for_each_vm_are_enough(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        scene.site.counters.reset()
+        plan = await planned(scene)
+        assert scene.site.counters.pve_reads <= 1 + 2 * (len(plan.hosts) + len(scene.site.cluster.nodes))
+
+    scene(golden, act)
