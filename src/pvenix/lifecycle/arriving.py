@@ -20,6 +20,9 @@ from pvenix.model.names import NodeName, Vmid, node_name, vmid
 TASK_TIMEOUT_S = 1500.0
 DECIDED = ("node", "vmid", "route", "storage", "template", "source")
 """The facts that make a journey."""
+LOST_PATIENCE_S = 10.0
+"""How long a request whose answer was lost may take to show an effect."""
+_PAUSE_S = 0.5
 _UNDER_WAY = ("clone", "create", "migrate")
 """Locks of a VM that is not where or what it will be."""
 
@@ -123,8 +126,10 @@ async def arrived(world: World, step: Step, journey: Journey | None, found: Foun
         await carried_out(world, step, journey.moving(world), use, timeout_s=TASK_TIMEOUT_S)
     except (OutcomeUnknown, RemoteFailure) as error:
         step.tell(f"looking where VM {journey.vmid} is, after: {error}")
-        moved = await appeared(world, step, journey.vmid, (journey.node, journey.source))
-        if moved is None or moved.node != journey.node:
+        moved = await _moved(
+            world, step, journey, patience_s=0 if isinstance(error, RemoteFailure) else LOST_PATIENCE_S
+        )
+        if moved is None:
             raise
         return moved
     finally:
@@ -135,3 +140,15 @@ async def arrived(world: World, step: Step, journey: Journey | None, found: Foun
             f"VM {journey.vmid} is not on {journey.node} although its migration ended well", code="PVX0515"
         )
     return Found(node=journey.node, vmid=journey.vmid, config=config)
+
+
+async def _moved(world: World, step: Step, journey: Journey, *, patience_s: float) -> Found | None:
+    """The VM on its node, None when it has not gone there after `patience_s` seconds."""
+    until_s = world.clock.monotonic() + patience_s
+    while True:
+        found = await appeared(world, step, journey.vmid, (journey.node, journey.source))
+        if found is not None and found.node == journey.node:
+            return found
+        if world.clock.monotonic() >= until_s:
+            return None
+        await world.clock.sleep(_PAUSE_S)

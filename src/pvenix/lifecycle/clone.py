@@ -8,7 +8,7 @@ import re
 from pvenix.engine.ports import VmConfig
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import place
-from pvenix.lifecycle.arriving import DECIDED, TASK_TIMEOUT_S, Journey, appeared, arrived
+from pvenix.lifecycle.arriving import DECIDED, LOST_PATIENCE_S, TASK_TIMEOUT_S, Journey, appeared, arrived
 from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.placement import Way
@@ -24,7 +24,6 @@ from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
 TAKEN = "PVX0511"
 _TRIES = 5
-_LOST_PATIENCE_S = 10.0
 _BUSY = re.compile(r"got lock request timeout|got lock timeout|can't lock file '[^']*(?:pve-storage|storage-)[^']*'")
 """PVE::Cluster cfs_lock and PVE::Storage cluster_lock_storage, as a clone's task repeats them."""
 _BUSY_PAUSE_S = (2.0, 8.0)
@@ -206,7 +205,7 @@ async def _clone_as(world: World, step: Step, journey: Journey) -> Found:
             raise
         step.tell("the answer was lost; looking whether the clone exists")
         places = journey.landing, journey.source
-        found = await appeared(world, step, journey.vmid, places, patience_s=_LOST_PATIENCE_S)
+        found = await appeared(world, step, journey.vmid, places, patience_s=LOST_PATIENCE_S)
         if found is None:
             raise
         return found
