@@ -118,19 +118,6 @@ def test_a_login_that_may_not_ask_for_the_quorum_is_told_once_and_goes_on(golden
     scene(golden, act)
 
 
-@row("F40")
-def test_hosts_of_one_run_are_spread_before_the_cluster_shows_any_of_them(golden: Golden) -> None:
-    async def act(site: Scene) -> None:
-        site.arm("F40")
-        for node in site.site.cluster.nodes.values():
-            node.memory = 34 << 30
-        done = await site.run("clone", hosts=(OTHER, NEW))
-        assert (done.code, site.vms(NEW), site.vms(OTHER)) == (ExitCode.OK, 1, 1), done.why
-        assert site.vm(NEW).node != site.vm(OTHER).node
-
-    scene(golden, act)
-
-
 # --- the guest, and what is written to it ----------------------------------------------------------------------------
 
 
@@ -253,29 +240,6 @@ def test_a_change_between_reading_and_writing_is_noticed(golden: Golden) -> None
         done = await site.run("cloudinit")
         assert (done.code, "was changed meanwhile" in done.why) == (ExitCode.FAILED, True), done.why
         assert (await site.run("cloudinit")).code is ExitCode.OK
-
-    scene(golden, act)
-
-
-@row("F24")
-def test_a_template_that_cannot_be_cloned_to_the_node_leaves_nothing_behind(golden: Golden) -> None:
-    async def act(site: Scene) -> None:
-        site.arm("F24", node="tappaas3")
-        done = await site.run("clone", hosts=(OTHER,))
-        assert (done.code, site.vms(OTHER)) == (ExitCode.FAILED, 0)
-        assert "VM uses local storage" in done.why
-
-    scene(golden, act)
-
-
-@row("F33")
-def test_a_volume_that_nobody_owns_is_left_alone(golden: Golden) -> None:
-    async def act(site: Scene) -> None:
-        site.arm("F33", vmid=310)
-        done = await site.run("clone")
-        assert done.code is ExitCode.OK, done.why
-        left = site.site.cluster.volumes.entries[("", "tanka1:vm-310-disk-0")]
-        assert (left.size, left.volid in str(site.vm().config)) == (8 << 30, False)
 
     scene(golden, act)
 
