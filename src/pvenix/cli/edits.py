@@ -30,7 +30,7 @@ def apply_edits(root: Path, texts: Mapping[Path, str], *, inventory: Path | None
             else:
                 _write(path, old)
         raise
-    return "".join(_diff(path.relative_to(root).as_posix(), before[path] or "", text) for path, text in texts.items())
+    return "".join(diff_of(path.relative_to(root).as_posix(), before[path] or "", text) for path, text in texts.items())
 
 
 def _write(path: Path, text: str) -> None:
@@ -47,6 +47,7 @@ def _write(path: Path, text: str) -> None:
         raise LocalResource(f"{path} cannot be written", why=str(error)) from error
 
 
-def _diff(name: str, old: str, new: str) -> str:
+def diff_of(name: str, old: str, new: str) -> str:
+    """The unified diff of a file's texts."""
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
     return "".join(f"{line}\n" for line in lines)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from pvenix.engine.runfiles import RunStore
-from pvenix.lifecycle import restore, snapshots
+from pvenix.lifecycle import adopt, restore, snapshots
+from pvenix.lifecycle.adopt import Adoption
 from pvenix.lifecycle.world import World
 from pvenix.model.snapshots import HostSnapshot
 
@@ -22,6 +23,13 @@ class DayTwo:
         for host in hosts:
             for each in await snapshots.host_snapshots(self._world, host):
                 yield each
+
+    async def examine(self, vmid: int, host: str, *, rename: bool) -> Adoption:
+        """What adopting a VM as a host would write.
+
+        Raises: Refused when it is somebody's, UsageError when there is no such VM.
+        """
+        return await adopt.examine(self._world, vmid, host, rename=rename)
 
     async def losses(self, host: str, snapshot: str) -> tuple[str, ...]:
         """What going back to a snapshot would cost, a line each."""

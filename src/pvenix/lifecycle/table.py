@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from pvenix.engine.step import Commands, Step, Verb
 from pvenix.lifecycle import (
+    adopt,
     backup,
     boot,
     build,
@@ -101,6 +102,7 @@ _MODULES: Mapping[str, Parts] = {
     "restore": restore,
     "delete-snapshot": delete_snapshot,
     "migrate": migrate,
+    "adopt": adopt,
     "backup": backup,
     "retire": retire,
 }

@@ -223,6 +223,14 @@ VERBS: dict[str, VerbSpec] = {
             },
         ),
         VerbSpec(
+            name="adopt",
+            help="mark the VM of the inventory's id as the host's",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.PVE,
+            timeout_s=300,
+            args={"rename": Arg(type=bool, help="also when Proxmox calls it by another name, which it changes then")},
+        ),
+        VerbSpec(
             name="backup",
             help="back the VM up while it runs, and see the backup",
             danger=Danger.REVERSIBLE,

@@ -11,7 +11,7 @@ from pvenix.fleet.load import Fleet
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.fields.values import ROOT_DISK, meaning, size
 from pvenix.lifecycle.ownership import MARKER_TAG
-from pvenix.model.host import Disk, Host, Network
+from pvenix.model.host import Disk, Host, Install, Network
 from pvenix.model.site import Site, Zone
 
 
@@ -188,6 +188,9 @@ class _Seeker:
         return self.site.zones.get(card.zone)
 
     def _cloud_init(self) -> Iterator[Wanted]:
+        """Nothing for an adopted machine: its first boot was not ours, and what cloud-init was told then is its own."""
+        if self.host.machine.install is Install.ADOPT:
+            return
         first, bootstrap = self.host.machine.network, self.host.machine.bootstrap
         yield from self._one("bootstrap.user", "ciuser", bootstrap.user)
         if self.keys:
