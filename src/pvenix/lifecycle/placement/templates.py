@@ -9,6 +9,7 @@ from pvenix.lifecycle.placement.values import TemplateDisk, TemplateSeen
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, Refused, RemoteFailure
 from pvenix.model.names import Vmid
+from pvenix.model.privileges import effective
 from pvenix.model.site import Template
 
 ROOT_DISK = "scsi0"
@@ -85,7 +86,7 @@ async def _missing(world: World, template: Template, found: VmState | None) -> P
             code="PVX0516",
         )
     granted = await world.survey.permissions()
-    if not any("VM.Audit" in granted.get(path, {}) for path in ("/", "/vms", f"/vms/{template.vmid}")):
+    if "VM.Audit" not in effective(granted, f"/vms/{template.vmid}"):
         return Refused(
             f"the API token does not see template {template.vmid}",
             why="without VM.Audit the lists leave a VM out and say nothing",
