@@ -23,7 +23,7 @@ from pvenix.model.events import Event
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
 from pvenix.model.review import Review
-from pvenix.model.status import HostStatus
+from pvenix.model.status import Console, HostStatus
 from pvenix.operator import author, operator
 
 if TYPE_CHECKING:
@@ -237,6 +237,13 @@ class Workspace:
 
         async for status in host_statuses(await self._site(fresh=True), hosts):
             yield status
+
+    async def console(self, host: str) -> Console:
+        """The ways to the host's console; its SSH command reads a file of pinned keys that is written here."""
+        from pvenix.lifecycle.consoles import console, write_known
+
+        world = await self._site()
+        return await console(world, host, known_hosts=write_known(world, host, self.state_dir / "console"))
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
         """The host's generations, oldest first."""

@@ -33,6 +33,7 @@ _OWN = {
     ),
     "apply": Entry(module="apply", help="bring hosts to what the inventory says", section=HOSTS),
     "status": Entry(module="status", help="read what every host runs, against what it should run", section=HOSTS),
+    "console": Entry(module="console", help="print or open the ways to the console of a host", section=HOSTS),
     "generations": Entry(module="generations", help="list the system generations of a host", section=HOSTS),
     "adopt": Entry(module="adopt", help="make an existing VM a host of the fleet", section=HOSTS),
     "snapshots": Entry(module="snapshots", help="list the snapshots of hosts, theirs and ours", section=HOSTS),

@@ -116,10 +116,9 @@ class Reboot:
 async def boot_now(world: World, step: Step, found: Found) -> Boot:
     """What the host booted: asked over a new connection, else through the agent, whose word is the boot id only."""
     with contextlib.suppress(PvenixError):  # whoever does not answer is not waited for here
-        target = await world.target(step.host)
-        remote = Remote(session=await world.guest.fresh_session(target), step=step)
-        facts = await read_facts(remote)
-        return Boot(id=facts.boot_id, booted=facts.booted, starts=facts.starts or facts.profile, address=target.address)
+        facts = await read_facts(Remote(session=await world.ways.fresh(step.host), step=step))
+        address = world.ways.reached(step.host).address
+        return Boot(id=facts.boot_id, booted=facts.booted, starts=facts.starts or facts.profile, address=address)
     with contextlib.suppress(PvenixError):
         text = await world.pve.agent_read_file(found.node, found.vmid, _BOOT_ID_FILE) or ""
         if _BOOT_ID.fullmatch(text.strip()):

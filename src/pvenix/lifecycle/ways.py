@@ -88,14 +88,13 @@ class Ways:
             raise
 
     async def address(self, name: str) -> str:
-        """Where the host is as far as is known without connecting: chosen, fixed, or what the agent says first.
+        """Where the host is as far as is known without connecting: chosen, reached lately, fixed, or as the agent says.
 
         Raises: Unreachable when neither is known.
         """
         if name in self._chosen:
             return self._chosen[name].address
-        fixed = self._fixed(name)
-        return (fixed or await self.of_agent(name))[0].address
+        return self._last(name).address or (self._fixed(name) or await self.of_agent(name))[0].address
 
     def reached(self, name: str) -> Sighting:
         """Where the host proved to be itself, when that was and why there."""

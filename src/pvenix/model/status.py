@@ -1,4 +1,4 @@
-"""The state of a host as a table row shows it."""
+"""The state of a host as a table row shows it, and the ways to its console."""
 
 from __future__ import annotations
 
@@ -32,3 +32,31 @@ class HostStatus:
     """UTC, ISO 8601: when it was chosen."""
     problem: str = ""
     """Why less is known than asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to a host's console."""
+
+    kind: str
+    """`ssh`, `serial` or `web`."""
+    argv: tuple[str, ...] = ()
+    """The command; empty for a page of the web, or when there is none."""
+    url: str = ""
+    problem: str = ""
+    """Why it does not work now, empty when it should."""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Every way to a host's console."""
+
+    host: str
+    vmid: int
+    """0 when there is no VM, or it is not known."""
+    node: str
+    power: str
+    problem: str
+    """Why less is known of its VM."""
+    ways: tuple[Way, ...]
