@@ -18,7 +18,7 @@ from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.sightings import Sightings
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet import planning
-from pvenix.model.errors import UsageError
+from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.events import Event
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
     from pvenix.fleet.load import Fleet
     from pvenix.lifecycle.daytwo import DayTwo
+    from pvenix.lifecycle.placement import Decision
     from pvenix.lifecycle.planning.drift import Accepted
     from pvenix.lifecycle.world import World
     from pvenix.model.doctor import Report
@@ -237,6 +238,13 @@ class Workspace:
 
         async for status in host_statuses(await self._site(fresh=True), hosts):
             yield status
+
+    async def place(self, hosts: Sequence[str]) -> dict[str, Decision | PvenixError]:
+        """Where hosts are or would go, or why there is no place; changes nothing."""
+        from pvenix.lifecycle.placement import look_up
+
+        world = await self._site(fresh=True)
+        return await look_up(world, [world.fleet.host(name) for name in hosts])
 
     async def console(self, host: str) -> Console:
         """The ways to the host's console; its SSH command reads a file of pinned keys that is written here."""

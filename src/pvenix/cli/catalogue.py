@@ -32,6 +32,7 @@ _OWN = {
         module="plan", help="show what differs from the inventory, and what an apply would do", section=HOSTS
     ),
     "apply": Entry(module="apply", help="bring hosts to what the inventory says", section=HOSTS),
+    "place": Entry(module="place", help="show where hosts would go: node, storage, VM id, and why", section=HOSTS),
     "status": Entry(module="status", help="read what every host runs, against what it should run", section=HOSTS),
     "console": Entry(module="console", help="print or open the ways to the console of a host", section=HOSTS),
     "generations": Entry(module="generations", help="list the system generations of a host", section=HOSTS),

@@ -11,9 +11,20 @@ from pvenix.lifecycle.placement.values import GIB, Candidate, Decision, Route, W
 from pvenix.lifecycle.placement.vmids import choose_vmid, orphans_on
 from pvenix.lifecycle.placement.wishes import wish_of
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import PvenixError, RemoteFailure
+from pvenix.model.errors import PvenixError, RemoteFailure, Unreachable
 from pvenix.model.host import Host
 from pvenix.model.names import Vmid
+
+
+class NoNode(RemoteFailure):
+    """No node can take a host; `candidates` hold each node's reason."""
+
+    code = "PVX0520"
+
+    def __init__(self, host: str, candidates: Sequence[Candidate]) -> None:
+        why = "; ".join(f"{one.node}: {one.refused}" for one in candidates) or "the API token sees no node"
+        super().__init__(f"no node can take {host}", why=why)
+        self.candidates = tuple(candidates)
 
 
 async def decide(world: World, host: Host, *, decided: Mapping[str, str] | None = None, full: bool = False) -> Decision:
@@ -22,11 +33,8 @@ async def decide(world: World, host: Host, *, decided: Mapping[str, str] | None 
     `decided` is what a plan or an earlier step decided: it is kept, or refused when it no longer holds.
     Raises: RemoteFailure with each node's reason, or for a disk smaller than the template's; Refused, Unreachable.
     """
-    found = await world.vms.find(host.name, decided)
-    if found is not None:
-        storage = next((disk.storage for disk in disks_in(found.config) if disk.key == ROOT_DISK), "")
-        route = Route(way=Way.STAY, storage=storage, words=f"VM {found.vmid} is there")
-        return Decision(host=host.name, node=found.node, vmid=found.vmid, route=route)
+    if (staying := await _stays(world, host, decided)) is not None:
+        return staying
     wish = wish_of(world.fleet, host, world.cluster(host), full=full)
     async with world.ledger.lock:
         return await _decide(world, host, wish, await look(world, [host], [wish]), decided or {})
@@ -54,6 +62,36 @@ async def decide_all(world: World, hosts: Sequence[Host]) -> dict[str, Decision 
     return {host.name: found[host.name] for host in hosts}
 
 
+async def look_up(world: World, hosts: Sequence[Host]) -> dict[str, Decision | PvenixError]:
+    """Where several hosts are or would go, as `decide_all` for those without a VM.
+
+    Raises: Unreachable when the cluster does not answer.
+    """
+    found: dict[str, Decision | PvenixError] = {}
+    for host in hosts:
+        try:
+            staying = await _stays(world, host, None)
+        except Unreachable:
+            raise
+        except PvenixError as error:
+            found[host.name] = error
+            continue
+        if staying is not None:
+            found[host.name] = staying
+    found |= await decide_all(world, [host for host in hosts if host.name not in found])
+    return {host.name: found[host.name] for host in hosts}
+
+
+async def _stays(world: World, host: Host, decided: Mapping[str, str] | None) -> Decision | None:
+    """The place of a VM that exists, which nothing here moves."""
+    found = await world.vms.find(host.name, decided)
+    if found is None:
+        return None
+    storage = next((disk.storage for disk in disks_in(found.config) if disk.key == ROOT_DISK), "")
+    route = Route(way=Way.STAY, storage=storage, words=f"VM {found.vmid} is there, and stays")
+    return Decision(host=host.name, node=found.node, vmid=found.vmid, route=route)
+
+
 async def _decide(world: World, host: Host, wish: Wish, view: View, decided: Mapping[str, str]) -> Decision:
     if wish.template in view.errors:
         raise view.errors[wish.template]
@@ -61,11 +99,7 @@ async def _decide(world: World, host: Host, wish: Wish, view: View, decided: Map
     candidates = rank(wish, view.site)
     chosen = _kept(wish, candidates, decided) if "node" in decided else candidates[0] if candidates else None
     if chosen is None or chosen.route is None:
-        raise RemoteFailure(
-            f"no node can take {host.name}",
-            why="; ".join(f"{one.node}: {one.refused}" for one in candidates) or "the API token sees no node",
-            code="PVX0520",
-        )
+        raise NoNode(host.name, candidates)
     vms = await world.survey.vms()
     storages = frozenset(name for name, _ in needs(wish, chosen.route) if name)
     orphans = await orphans_on(world, chosen.node, storages, vms)

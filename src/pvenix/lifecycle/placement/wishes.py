@@ -28,7 +28,7 @@ def wish_of(fleet: Fleet, host: Host, cluster: Cluster, *, full: bool = False) -
         node="" if proxmox.node == "auto" else proxmox.node,
         nodes=proxmox.nodes,
         avoid=proxmox.avoid,
-        storage=proxmox.storage,
+        storage=proxmox.storage if _is_declared(fleet, host) else "",
         default_storage=cluster.storage.get("default", ""),
         full=full or proxmox.full,
         bridges=tuple(dict.fromkeys(bridges_of(fleet, host))),
@@ -38,6 +38,14 @@ def wish_of(fleet: Fleet, host: Host, cluster: Cluster, *, full: bool = False) -
         template="" if iso else machine.template,
         iso_storage=machine.iso.wanted.partition(":")[0] if iso and machine.iso else "",
     )
+
+
+def _is_declared(fleet: Fleet, host: Host) -> bool:
+    """True when somebody asked for the root disk's storage, and not only the cluster has a default."""
+    if "proxmox.storage" not in host.declared:
+        return False
+    [explained] = fleet.explain(host.name, "proxmox.storage")
+    return not explained.origins[0].layer.startswith("cluster ")
 
 
 def bridges_of(fleet: Fleet, host: Host) -> list[str]:
