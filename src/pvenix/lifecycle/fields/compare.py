@@ -42,7 +42,9 @@ def compare(
     `recorded` is `Notes.applied`; `around` says what is outside of the configuration (`OUTSIDE`, `BOOT`): a field of those that
     it does not tell is left out. Without a record every difference is a change.
     """
-    look = _Look(recorded=recorded, seen=seen, running=running, around=around or {})
+    protection = next((one.value for one in wanted if one.key == "protection"), "")
+    protected = protection or read("protection", "", seen.config.values.get("protection", ""))
+    look = _Look(recorded=recorded, seen=seen, running=running, around=around or {}, protected=protected == "1")
     plans = [look.plan(one) for one in wanted if one.key not in OUTSIDE or one.key in look.around]
     return (*plans, *look.removed(wanted), *look.unmanaged(wanted))
 
@@ -66,21 +68,14 @@ class _Look:
     seen: VmPending
     running: bool
     around: Mapping[str, str]
+    protected: bool
 
     def plan(self, one: Wanted) -> FieldPlan:
         """How the field stands."""
         now, later = self._values(one)
         record = self.recorded.get(one.id)
         state = self._state(one, now, later, record)
-        doing = Doing(
-            key=one.key,
-            part=one.part,
-            old=later,
-            new=one.value,
-            present=self.seen.config.values.get(one.key, ""),
-            running=self.running,
-            hotplug=self.seen.config.values.get("hotplug", ""),
-        )
+        doing = self._doing(one.key, one.part, later, one.value)
         effect, note = effect_of(doing) if state is not FieldState.EQUAL else (Effect.LIVE, "")
         return FieldPlan(
             field=one.field,
@@ -92,6 +87,19 @@ class _Look:
             actual=now,
             where=one.where,
             note=note,
+        )
+
+    def _doing(self, key: str, part: str, old: str, new: str) -> Doing:
+        config = self.seen.config.values
+        return Doing(
+            key=key,
+            part=part,
+            old=old,
+            new=new,
+            present=config.get(key, ""),
+            running=self.running,
+            hotplug=config.get("hotplug", ""),
+            protected=self.protected,
         )
 
     def _values(self, one: Wanted) -> tuple[str, str]:
@@ -140,16 +148,7 @@ class _Look:
             present = self.seen.waiting.get(key, self.seen.config.values.get(key, ""))
             if key in asked or key in (ROOT_DISK, "net0") or (not present and key not in self.seen.waiting):
                 continue
-            doing = Doing(
-                key=key,
-                part="",
-                old=present,
-                new="",
-                present=present,
-                running=self.running,
-                hotplug=self.seen.config.values.get("hotplug", ""),
-            )
-            effect, note = effect_of(doing)
+            effect, note = effect_of(self._doing(key, "", present, ""))
             state = FieldState.CHANGE if present else FieldState.PENDING
             yield FieldPlan(
                 field=_field_of(key),

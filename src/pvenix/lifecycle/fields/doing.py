@@ -53,7 +53,7 @@ async def pending_of(world: World, found: Found) -> VmPending:
 async def _untouched(world: World, found: Found, view: View, action: Action) -> VmPending:
     """The VM now, when only what `action` is about has changed since `view`."""
     seen = await pending_of(world, found)
-    ours = {"description", "boot", action.disk} if isinstance(action, Put) else {action.disk}
+    ours = {"description", "boot", *action.keys} if isinstance(action, Put) else {action.disk}
     before, after = ({**one.config.values, **one.waiting} for one in (view.seen, seen))
     strange = [
         key

@@ -34,6 +34,8 @@ class Doing:
     running: bool
     hotplug: str
     """The VM's option."""
+    protected: bool = False
+    """Whether the VM is protected, and is to stay so."""
 
     def hot(self, feature: str) -> Effect:
         """Live for a VM that takes changes of `feature` while it runs."""
@@ -52,7 +54,7 @@ def effect_of(doing: Doing) -> tuple[Effect, str]:
     if doing.key == "node" or (DISK.fullmatch(doing.key) and doing.part == "storage" and doing.present):
         return Effect.MOVE, ""
     note = SYS_MODIFY if doing.key in ("startup", "backup") else ""
-    if DISK.fullmatch(doing.key) and not doing.part and not doing.new:
+    if _is_detached(doing):
         note = "detached, and kept as unused"
     return (_while_running(doing) if doing.running else Effect.LIVE), note
 
@@ -60,7 +62,14 @@ def effect_of(doing: Doing) -> tuple[Effect, str]:
 def _refused(doing: Doing) -> str:
     if doing.part == "size" and doing.old and mib_of(doing.new) < mib_of(doing.old):
         return f"no disk shrinks: it has {doing.old}; ask for {doing.old} or more"
+    if doing.protected and _is_detached(doing):
+        return "Proxmox detaches no disk of a protected VM: set proxmox.protect: false first"
     return ""
+
+
+def _is_detached(doing: Doing) -> bool:
+    whole = doing.part in ("", "version") and not doing.new
+    return bool(DISK.fullmatch(doing.key)) and whole and bool(doing.present)
 
 
 def _while_running(doing: Doing) -> Effect:

@@ -162,7 +162,7 @@ class _Seeker:
     def _cards(self) -> Iterator[tuple[int, str, Network]]:
         """The cards with their numbers and what their fields begin with."""
         yield 0, "network", self.host.machine.network
-        for index, card in enumerate(getattr(self.host.machine, "nics", ()), start=1):
+        for index, card in enumerate(self.host.machine.nics, start=1):
             yield index, f"nics.{index}", card
 
     def _nics(self) -> Iterator[Wanted]:

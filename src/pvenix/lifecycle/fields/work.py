@@ -141,7 +141,7 @@ Action = Grow | Move | Put
 
 
 def work(view: View, take: Sequence[FieldPlan]) -> tuple[Action, ...]:
-    """What brings the fields `take` about: disks one by one, then all other options in one call.
+    """What brings the fields `take` about: disks that grow or move, new ones, all other options in one call, old disks.
 
     What lies outside of the configuration is not among it. Something that was done leaves a record, nothing else does.
     """
@@ -149,16 +149,15 @@ def work(view: View, take: Sequence[FieldPlan]) -> tuple[Action, ...]:
     tasks = [action for one in fields for action in _tasks(view, one)]
     written = [one for one in fields if not _is_task(view, one)]
     disks = list(dict.fromkeys(one.key for one in written if DISK.fullmatch(one.key)))
+    gone = [key for key in disks if all(view.of(one) is None for one in written if one.key == key)]
+    rest = tuple(dict.fromkeys(one.key for one in written if one.key not in disks))
+    steps = [*((key,) for key in disks if key not in gone), *([rest] if rest else []), *((key,) for key in gone)]
     done = {one.field for one in view.fields if one.state in (FieldState.EQUAL, FieldState.PENDING)}
     done |= {one.field for one in fields if _is_task(view, one)}
-    puts: list[Put] = []
-    for key in disks:
-        done |= {one.field for one in written if one.key == key}
-        puts.append(Put(keys=(key,), done=frozenset(done)))
-    rest = tuple(dict.fromkeys(one.key for one in written if one.key not in disks))
-    if rest or (tasks and not puts):
-        done |= {one.field for one in written}
-        puts.append(Put(keys=rest, done=frozenset(done)))
+    puts = []
+    for keys in steps or ([()] if tasks else []):
+        done |= {one.field for one in written if one.key in keys}
+        puts.append(Put(keys=keys, done=frozenset(done)))
     return (*tasks, *puts)
 
 
