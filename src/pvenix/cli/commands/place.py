@@ -116,9 +116,7 @@ def _table(candidates: Sequence[Candidate], width: int) -> list[str]:
             values = {**dataclasses.asdict(one.scores), "total": one.scores.total}
             points = " ".join(f"{values[part]:6.1f}" for part in _PARTS)
             lines.append(
-                _wrapped(
-                    clean(one.route.words if one.route else ""), f"{one.node:{first}} {points}  ", width, column + 1
-                )
+                _wrapped(clean(one.route.words if one.route else ""), f"{one.node:{first}} {points}  ", width, column)
             )
     return lines
 
