@@ -21,8 +21,9 @@ tui: runtime ## the full-screen application on a throw-away simulated site
 test: dev ## all tests but the long lanes; ARGS='-k word' narrows
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-sim: dev ## the simulation: SEEDS=2000 seeds of faults and deaths, FIRST=0
+sim: dev ## the simulation: SEEDS=2000 seeds of faults and deaths, FIRST=0; and half as many that make, enlarge and destroy VMs
 	@$(BIN)/python tools/sim.py --seed $(or $(FIRST),0) --count $(or $(SEEDS),2000)
+	@$(BIN)/python tools/sim.py --family provisioning --seed $(or $(FIRST),0) --count $$(($(or $(SEEDS),2000) / 2))
 
 test-long: dev ## the long lanes
 	@$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5

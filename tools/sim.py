@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from types import FrameType
 
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.sim.golden import Golden  # noqa: E402 - the checkout's root comes first
 from tests.sim.scenario import replay  # noqa: E402 - as above
-from tests.sim.script import script  # noqa: E402 - as above
+from tests.sim.script import FAMILIES  # noqa: E402 - as above
 
 PATIENCE_S = 60
 """Real seconds after which a seed counts as one that never ends."""
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=1, help="how many seeds from there on")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
+    parser.add_argument("--family", choices=sorted(FAMILIES), default="life", help="what the seeds stand for")
     parser.add_argument("--verbose", action="store_true", help="tell every event as it happens; one at a time")
     parser.add_argument("--real-git", action="store_true", help="let the guests have real files and run the real git")
     options = parser.parse_args()
@@ -59,7 +61,7 @@ def main() -> int:
         if result.broken:
             broken.append(result.seed)
             print(f"seed {result.seed}: {result.broken[:2000]}")
-            print(f"  replay: python tools/sim.py --seed {result.seed} --verbose", flush=True)
+            print(f"  replay: python tools/sim.py --family {options.family} --seed {result.seed} --verbose", flush=True)
     print(summary(reached))
     print(f"{options.count} seeds, {len(broken)} broken, {time.monotonic() - began:.1f} s")
     return int(bool(broken))
@@ -70,11 +72,11 @@ def results(seeds: range, options: argparse.Namespace) -> Iterator[Result]:
     if options.verbose or options.jobs == 1 or len(seeds) == 1:
         prepare()
         for seed in seeds:
-            yield played(seed, verbose=options.verbose, real_git=options.real_git)
+            yield played(seed, options.family, verbose=options.verbose, real_git=options.real_git)
         return
     with ProcessPoolExecutor(options.jobs, initializer=prepare) as pool:
         parts = [seeds[start : start + PART] for start in range(0, len(seeds), PART)]
-        for found in pool.map(played_all, parts, [options.real_git] * len(parts)):
+        for found in pool.map(played_all, parts, repeat(options.family), repeat(options.real_git)):
             yield from found
 
 
@@ -89,16 +91,16 @@ def _too_long(_signal: int, _frame: FrameType | None) -> None:
     raise AssertionError(f"no end within {PATIENCE_S} s of real time")
 
 
-def played_all(seeds: Sequence[int], real_git: bool) -> list[Result]:  # noqa: FBT001 - what a pool passes has no names
+def played_all(seeds: Sequence[int], family: str, real_git: bool) -> list[Result]:  # noqa: FBT001 - what a pool passes has no names
     """The results of these seeds."""
-    return [played(seed, real_git=real_git) for seed in seeds]
+    return [played(seed, family, real_git=real_git) for seed in seeds]
 
 
-def played(seed: int, *, verbose: bool = False, real_git: bool = False) -> Result:
+def played(seed: int, family: str, *, verbose: bool = False, real_git: bool = False) -> Result:
     """The result of one seed."""
     signal.alarm(PATIENCE_S)
     try:
-        play = replay(_golden[-1], script(seed), verbose=verbose, real_git=real_git)
+        play = replay(_golden[-1], FAMILIES[family](seed), verbose=verbose, real_git=real_git)
     except Exception:  # noqa: BLE001 - a seed that ends the simulation itself is broken like any other, and is named
         return Result(seed=seed, broken=traceback.format_exc(), reached=Counter())
     finally:

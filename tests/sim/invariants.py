@@ -227,6 +227,17 @@ class Invariants:
             if isinstance(guest, Guest):
                 require("no program of ours goes on", not guest.channels.open, (guest.name, guest.channels.open))
 
+    def no_orphan(self, sim: Sim) -> None:
+        """After an act that was done in the end: every VM and volume of our making belongs to a host's one VM."""
+        cluster = sim.site.cluster
+        owned = {vmid for host, own in sim.owned().items() if host in sim.fleet.hosts for vmid in own}
+        for vmid, vm in cluster.vms.items():
+            ours = "pvenix-" in str(vm.config.get("description", ""))
+            require("no VM of ours is left without a host", not ours or vmid in owned, (vmid, vm.config))
+            require("no clone is left half made", vm.lock != "clone", (vmid, vm.config))
+        for volume in cluster.volumes.entries.values():
+            require("no volume is left without its VM", volume.vmid is None or volume.vmid in cluster.vms, volume)
+
     def clean(self, sim: Sim, hosts: tuple[str, ...]) -> None:
         """After a run that went well: nothing is in the way of the next one."""
         for host in hosts:

@@ -35,6 +35,7 @@ from tests.sim.world import Sim
 REST_S = 1500.0
 """Longer than every dead-man, health budget and task."""
 GOOD = (ExitCode.OK,)
+CREATING = ("place", "clone", "cloudinit", "boot")
 RESUMES = 4
 
 
@@ -68,6 +69,7 @@ class Play:
                 self.rules.mark(sim)
                 for number, act in enumerate(self.told.acts):
                     await self._act(number, act)
+                    self.rules.no_orphan(sim)
                 await self._nothing_to_do(hosts)
 
     async def _act(self, number: int, act: Act) -> None:
@@ -115,6 +117,12 @@ class Play:
         if act.kind == "rebuild":
             sim.change_main("nix/modules/role-base.nix", _touched(sim, number))
             return sim.plan("rebuild", act.hosts, Task(verb="rebuild"), serial=act.serial)
+        if act.kind == "create":
+            return sim.plan("create", act.hosts, *(Task(verb=verb) for verb in CREATING), serial=act.serial)
+        if act.kind == "resize":
+            for host in act.hosts:
+                sim.change_host(host, **_larger(sim, host))
+            return sim.plan("resize", act.hosts, Task(verb="configure", args={"reboot": True}), serial=act.serial)
         [host] = act.hosts
         if act.kind == "rollback":
             guest = sim.guest(host)
@@ -184,7 +192,7 @@ class Play:
         sim, spec, host = self.sim, CATALOGUE[strike.name], strike.host
         if spec.needs_host and not self._is_alone(host):
             return  # it befalls a VM, and there is none yet, or another one might be meant
-        if strike.name == "id-taken" and sim.golden.fleet.hosts[host].machine.proxmox.vmid:
+        if strike.name == "id-taken" and sim.fleet.hosts[host].machine.proxmox.vmid:
             return  # the inventory wants this id: a person has to choose another
         if strike.name == "vm-moved" and host == WITH_DEVICE:
             return  # its device is on the node where it is: a person has to move it back
@@ -261,6 +269,17 @@ class Play:
             after = (sim.site.counters.pve_writes, sim.site.counters.guest_mutations, dict(sim.remote.refs))
             require("a second run writes nothing", not again or before == after, (before, after))
         self.rules.clean(sim, left)
+
+
+def _larger(sim: Sim, host: str) -> dict[str, Any]:
+    """Of some of its sizes more than the inventory wants now."""
+    machine = sim.fleet.hosts[host].machine
+    more = {
+        "disk_mib": machine.disk_mib + sim.rng.choice((1, 4, 10)) * 1024,
+        "memory_mib": machine.memory_mib + sim.rng.choice((256, 1024)),
+        "cores": machine.cores + 1,
+    }
+    return {field: more[field] for field in sim.rng.sample(sorted(more), sim.rng.randint(1, 3))}
 
 
 def _touched(sim: Sim, number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from tests.sim.troubles import Strike, befalling
 
 PROTECTED: Final = "dns01"
 """The resident whose destruction the inventory forbids."""
-SPAN: Final = {"onboard": 130, "rebuild": 60, "rollback": 60, "retire": 20}
+SPAN: Final = {"onboard": 130, "rebuild": 60, "rollback": 60, "retire": 20, "create": 70, "resize": 20}
 """About how many calls a host's part of an act makes."""
 
 RIVALLED: Final = ("rebuild", "rollback")
@@ -81,6 +82,25 @@ def script(seed: int) -> Script:
     if rng.random() < 0.4 and set(everyone) != {PROTECTED}:
         acts.append(_act(rng, "retire", (rng.choice([host for host in everyone if host != PROTECTED]),)))
     return Script(seed=seed, acts=tuple(acts), namesake=rng.random() < 0.5)
+
+
+def provisioning(seed: int) -> Script:
+    """Acts that make, enlarge and destroy VMs, and nothing else."""
+    rng = random.Random(seed * 7919 + 2)
+    newcomers = tuple(rng.sample(NEWCOMERS, rng.choice((1, 1, 2))))
+    acts = [_act(rng, "create", newcomers)]
+    for _ in range(rng.choice((1, 1, 2))):
+        everyone = (*newcomers, *RESIDENTS)
+        acts.append(_act(rng, "resize", tuple(rng.sample(everyone, rng.choice((1, 1, 2))))))
+    if rng.random() < 0.7:
+        acts.append(_act(rng, "retire", (rng.choice(newcomers),)))
+        if rng.random() < 0.3:
+            acts.append(_act(rng, "create", acts[-1].hosts))
+    return Script(seed=seed, acts=tuple(acts), namesake=rng.random() < 0.5)
+
+
+FAMILIES: Final[dict[str, Callable[[int], Script]]] = {"life": script, "provisioning": provisioning}
+"""What a seed may stand for."""
 
 
 def _act(rng: random.Random, kind: str, hosts: tuple[str, ...]) -> Act:

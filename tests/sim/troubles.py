@@ -32,7 +32,7 @@ class Trouble:
 
     name: str
     args: Callable[[random.Random], Args] = lambda _: {}
-    acts: tuple[str, ...] = ("onboard", "rebuild", "rollback", "retire")
+    acts: tuple[str, ...] = ("onboard", "rebuild", "rollback", "retire", "create", "resize")
     weight: int = 2
 
 
@@ -53,7 +53,8 @@ def _effect(rng: random.Random) -> bool:
     return rng.random() < 0.6
 
 
-NEW: Final = ("onboard",)
+NEW: Final = ("onboard", "create")
+TASKS: Final = ("onboard", "create", "resize", "retire")
 SWITCHING: Final = ("onboard", "rebuild", "rollback")
 TROUBLES: Final = (
     # what somebody or something outside does; see `Play._strike`
@@ -93,7 +94,8 @@ TROUBLES: Final = (
     Trouble(name="pve-596", args=_call("GET", "POST", "PUT", "DELETE", effect=_effect), weight=5),
     Trouble(name="pve-596", args=_call("POST", path="clone", effect=_effect), acts=NEW, weight=6),
     Trouble(name="pve-596", args=_call("POST", path="start", effect=_effect), acts=NEW, weight=4),
-    Trouble(name="pve-596", args=_call("PUT", path="config", effect=_effect), acts=NEW, weight=4),
+    Trouble(name="pve-596", args=_call("PUT", path="config", effect=_effect), acts=(*NEW, "resize"), weight=4),
+    Trouble(name="pve-596", args=_call("PUT", path="resize", effect=_effect), acts=("create", "resize"), weight=12),
     Trouble(name="pve-596", args=_call("DELETE", effect=_effect), acts=("retire",), weight=12),
     Trouble(name="pve-596", args=_call("POST", path="stop", effect=_effect), acts=("retire",), weight=12),
     Trouble(name="pve-500", args=_call(), weight=3),
@@ -118,15 +120,15 @@ TROUBLES: Final = (
     Trouble(name="clone-slow", args=_one_of(seconds=(20.0, 300.0)), acts=NEW, weight=4),
     Trouble(name="id-taken", args=_one_of(when=("at-once", "in-task", "answer-lost")), acts=NEW, weight=5),
     Trouble(name="orphan-volume", args=_one_of(vmid=(200, 210, 220, 399)), acts=NEW),
-    Trouble(name="template-larger", acts=NEW),
+    Trouble(name="template-larger", acts=("onboard",)),
     Trouble(name="template-elsewhere", acts=NEW),
     Trouble(name="cloudinit-stale", acts=NEW),
-    Trouble(name="task-fails", args=_one_of(effect=(True, False)), acts=("onboard", "retire"), weight=4),
-    Trouble(name="task-warns", acts=("onboard", "retire")),
-    Trouble(name="task-slow", args=_one_of(seconds=(5.0, 100.0)), acts=("onboard", "retire")),
-    Trouble(name="task-ignored", acts=("onboard", "retire")),
-    Trouble(name="task-vanishes", acts=("onboard", "retire"), weight=3),
-    Trouble(name="task-elsewhere", acts=("onboard", "retire")),
+    Trouble(name="task-fails", args=_one_of(effect=(True, False)), acts=TASKS, weight=4),
+    Trouble(name="task-warns", acts=TASKS),
+    Trouble(name="task-slow", args=_one_of(seconds=(5.0, 100.0)), acts=TASKS),
+    Trouble(name="task-ignored", acts=TASKS),
+    Trouble(name="task-vanishes", acts=TASKS, weight=3),
+    Trouble(name="task-elsewhere", acts=TASKS),
     Trouble(name="ha-managed", acts=("retire",), weight=6),
     Trouble(name="vm-locked", args=_one_of(lock=("backup", "snapshot", "migrate"), alive=(True, False)), weight=3),
     Trouble(name="vm-moved", weight=3),

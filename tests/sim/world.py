@@ -6,8 +6,9 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.engine.execution import Tools
@@ -16,6 +17,7 @@ from pvenix.engine.narrator import Narrator
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.runner import Runner
 from pvenix.engine.trust import TrustStore
+from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.table import verbs
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import ExitCode
@@ -48,6 +50,8 @@ class Sim:
     machines: Machines
     rng: random.Random
     watch: Callable[[Sim, Event], None]
+    fleet: Fleet
+    """What the operators' inventory says at this moment."""
     verbose: bool = False
     journals: dict[str, SimJournal] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -80,6 +84,7 @@ class Sim:
             machines=Machines(site),
             rng=random.Random(seed),
             watch=watch,
+            fleet=golden.fleet,
         )
 
     @property
@@ -131,7 +136,7 @@ class Sim:
         cluster = PveCluster(SimTransport(self.site, calls), clock=clock, cluster="lab", token=TOKEN)
         cluster._random = random.Random(self.rng.random())
         world = World(
-            fleet=self.golden.fleet,
+            fleet=self.fleet,
             pve=cluster,
             guest=SimGuest(self.machines, calls),
             repo=counted_repo(MemoryRepo(self.remote), calls),
@@ -200,6 +205,13 @@ class Sim:
         """A file of a commit."""
         found = self.remote.commits[commit].files.get(path)  # type: ignore[index]
         return found[1] if found else None
+
+    def change_host(self, host: str, **machine: Any) -> None:
+        """Somebody edits the inventory: from the next run on these fields of the host are others."""
+        old = self.fleet.hosts[host]
+        new = replace(old, machine=replace(old.machine, **machine))
+        self.fleet = replace(self.fleet, hosts={**self.fleet.hosts, host: new})
+        self.note(f"somebody wants {machine} of {host}")
 
     def change_main(self, path: str, text: str, who: str = "Somebody <somebody@example.org>") -> str:
         """Another operator pushes a change to main."""
