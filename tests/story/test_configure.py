@@ -6,6 +6,7 @@ Every rule is asked of the far side: the VM's configuration, its volumes, its bo
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from functools import reduce
 from typing import Any
@@ -225,7 +226,7 @@ def test_a_disk_is_added_grown_moved_and_detached_and_never_freed(golden: Golden
         says(site, proxmox__disks=disk("20G", "tanka1"))
         assert ((await configure(site)).code, str(vm.config["scsi1"])[:7]) == (ExitCode.OK, "tanka1:")
         volumes = {
-            str(value).partition(",")[0] for key, value in vm.config.items() if key.startswith(("scsi", "unused"))
+            str(value).partition(",")[0] for key, value in vm.config.items() if re.fullmatch(r"(scsi|unused)\d+", key)
         }
         says(site, proxmox__disks=[])
         kept = await configure(site)

@@ -158,7 +158,7 @@ async def _look(world: World, step: Step, found: Found, *, running: bool) -> Vie
     seen = await pending_of(world, found)
     wanted = wanted_of(world.fleet, step.host, seen.config)
     recorded = parse(seen.config.values.get("description", "")).applied
-    around = await outside.around(world, found, {one.key for one in wanted}, recorded)
+    around = await outside.around(world, found, {one.key for one in wanted}, recorded, fresh=True)
     fields = compare(wanted, recorded, seen, running=running, around=around)
     storage = storage_of(world.host(step), seen.config)
     view = View(wanted=wanted, fields=fields, seen=seen, storage=storage, whole=True)

@@ -14,10 +14,13 @@ from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.fleetplan import FieldPlan
 
 
-async def around(world: World, found: Found, keys: Collection[str], recorded: Mapping[str, str]) -> dict[str, str]:
+async def around(
+    world: World, found: Found, keys: Collection[str], recorded: Mapping[str, str], *, fresh: bool = False
+) -> dict[str, str]:
     """Node, pool, backup jobs and boot of the VM by key, as far as `keys` or the record ask for them.
 
-    What the token may not see is left out: no job that is seen is not the same as no job.
+    What the token may not see is left out: no job that is seen is not the same as no job. The jobs are those that the run read
+    some time ago, unless they are to be `fresh`.
     """
     told = {"node": str(found.node)}
     if {"pool", "backup"} & set(keys):
@@ -25,15 +28,15 @@ async def around(world: World, found: Found, keys: Collection[str], recorded: Ma
         if "pool" in keys and (pool or await world.survey.pools()):
             told["pool"] = pool
         if "backup" in keys:
-            told |= await _jobs(world, found, pool)
+            told |= await _jobs(world, found, pool, fresh=fresh)
     if BOOT in recorded:
         told[BOOT] = await boot_of(world, found)
     return told
 
 
-async def _jobs(world: World, found: Found, pool: str) -> dict[str, str]:
+async def _jobs(world: World, found: Found, pool: str, *, fresh: bool) -> dict[str, str]:
     try:
-        jobs = await world.survey.backup_jobs()
+        jobs = await (world.pve if fresh else world.survey).backup_jobs()
     except Refused:
         return {}
     return {"backup": ",".join(job.id for job in jobs if job.covers(found.vmid, pool))}
