@@ -85,13 +85,13 @@ async def host_plan(scene: Scene, host: str) -> HostPlan:
     return plan
 
 
-async def applied(scene: Scene, plan: FleetPlan) -> Done:
+async def applied(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> Done:
     """The one run that does what a plan says."""
     sim = scene.sim
     run = RunStore(sim.root / "state/runs" / str(len(sim.journals))).create(
         RunPlan(
             title="apply",
-            plays=plays_of(sim.fleet, plan),
+            plays=plays_of(sim.fleet, plan, reboot=reboot),
             fleet=str(sim.fleet.root),
             decisions=decisions_of(plan),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 import pytest
 
@@ -31,8 +33,15 @@ def test_every_kind_of_host_has_a_sign_and_a_word() -> None:
 
 def test_a_field_says_from_what_to_what_why_and_where() -> None:
     lines = shown(plan(host())).splitlines()
-    assert "    memory              4096 -> 8192  (change, reboot)" in lines
-    assert f"{'':24}inventory/host_vars/dns01.yaml:3:11" in lines
+    at = lines.index("    memory  4096 -> 8192  (change, reboot)")
+    assert lines[at + 1] == "            inventory/host_vars/dns01.yaml:3:11"
+
+
+def test_values_stand_under_each_other_and_a_shared_place_is_told_once() -> None:
+    fields = (replace(MEMORY, field="proxmox.disks.scsi1.size"), replace(MEMORY, field="cores"))
+    lines = shown(plan(host(fields=fields))).splitlines()
+    assert lines[3].index("4096") == lines[4].index("4096") == lines[5].index("inventory")
+    assert [line for line in lines if "inventory/" in line] == [lines[5]]
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ _STATES = MappingProxyType(
         FieldState.UNMANAGED: "unmanaged",
     }
 )
-_NAME = 24
-"""Columns of a field's name; a longer one has a line of its own."""
+_NAME = 30
+"""The most columns of a field's name; a longer one has a line of its own."""
 _LONGEST = 160
 """Columns of one value; more of a key or of notes helps nobody."""
 
@@ -73,7 +73,7 @@ def _summary(plan: FleetPlan) -> str:
 
 def _host(host: HostPlan, width: int, *, verbose: bool) -> str:
     """One host; empty when there is nothing to say of it."""
-    lines = [line for one in _shown(host, verbose=verbose) for line in _field(one, width)]
+    lines = list(_fields(_shown(host, verbose=verbose), width))
     if host.action is not Action.CHANGE:
         lines += [line for step in host.steps for line in _wrapped(step, width, "    ", "      ")]
     lines += [line for one in host.findings for line in _finding(one, width)]
@@ -100,11 +100,22 @@ def _shown(host: HostPlan, *, verbose: bool) -> list[FieldPlan]:
     return [one for one in host.fields if verbose or one.state is not FieldState.UNMANAGED]
 
 
-def _field(one: FieldPlan, width: int) -> Iterator[str]:
-    """The field's name, from what to what, why, and where the inventory says so."""
-    name = f"    {one_line(one.field):<{_NAME - 6}}  "
-    indent = " " * _NAME
-    if cells(name) > _NAME:
+def _fields(fields: Sequence[FieldPlan], width: int) -> Iterator[str]:
+    """Fields under each other; a place that several in a row share is told once."""
+    names = [cells(one_line(one.field)) for one in fields]
+    column = 6 + max((name for name in names if name <= _NAME), default=_NAME)
+    for index, one in enumerate(fields):
+        yield from _field(one, width, column)
+        place = one.where if one.state.differs else ""
+        if place and (index + 1 == len(fields) or fields[index + 1].where != place):
+            shown = clean(place)
+            yield f"{'':{max(4, min(column, width - cells(shown)))}}{shown}"
+
+
+def _field(one: FieldPlan, width: int, column: int) -> Iterator[str]:
+    """The field's name, from what to what, and why."""
+    name, indent = f"    {one_line(one.field):<{column - 6}}  ", " " * column
+    if cells(name) > column:
         yield name.rstrip()
         name = indent
     text = _value(one.actual)
@@ -117,8 +128,6 @@ def _field(one: FieldPlan, width: int) -> Iterator[str]:
     else:
         lines += _wrapped(words, width, indent, indent)
     yield from lines
-    if one.where and one.state.differs:
-        yield f"{indent}{one.where}"
 
 
 def _why(one: FieldPlan) -> str:

@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pvenix.fleet.edit import EditRefused, set_machine
+from pvenix.fleet.edit import EditRefused, remove_machine, set_machine
+from pvenix.fleet.yaml import parse
 from pvenix.lifecycle.planning.spelling import spelt
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.fleetplan import FieldPlan, FieldState, FleetPlan, HostPlan
+from pvenix.model.names import CommitId
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.paths import vars_file
 
 _DRIFTED = (FieldState.DRIFT, FieldState.CONFLICT)
 _SET = "--set"
+_SHOWN = 60
+"""Characters of a value in a commit's message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +49,22 @@ async def accept_drift(world: World, plan: FleetPlan, fields: Sequence[str]) -> 
 
     Raises: UsageError for a field that has not drifted anywhere; what keeps the repository from being written.
     """
-    drifted = {host: [one for one in host.fields if one.state in _DRIFTED] for host in plan.hosts}
-    known = {one.field for of_host in drifted.values() for one in of_host}
+    drifted = [(host, [one for one in host.fields if one.state in _DRIFTED]) for host in plan.hosts]
+    known = {one.field for _, of_host in drifted for one in of_host}
     for field in fields:
         if field not in known:
             raise UsageError(f"{field[:80]} has not drifted on these hosts", hint=did_you_mean(field, known))
     wanted = frozenset(fields) or known
-    await world.repo.fetch()
-    accepted = []
-    for host, of_host in drifted.items():
+    main, accepted = await world.repo.fetch(), []
+    for host, of_host in drifted:
         chosen = [one for one in of_host if one.field in wanted]
         if chosen:
-            accepted.append(await _accept(world, host, chosen))
+            accepted.append(await _accept(world, host, chosen, main))
     return tuple(accepted)
 
 
-async def _accept(world: World, host: HostPlan, fields: Sequence[FieldPlan]) -> Accepted:
-    branch, path, main = branch_of(host.host), vars_file(host.host), await world.repo.main()
+async def _accept(world: World, host: HostPlan, fields: Sequence[FieldPlan], main: CommitId) -> Accepted:
+    branch, path = branch_of(host.host), vars_file(host.host)
     base = await world.repo.tip(branch) or main
     before = await world.repo.read(base, path) or ""
     text, taken, left = _edited(world, host.host, before, fields)
@@ -81,12 +84,20 @@ def _edited(world: World, host: str, text: str, fields: Sequence[FieldPlan]) -> 
     for one in fields:
         try:
             path, value = _edit(world, host, one, lists)
-            text = set_machine(text, path, value)
+            text = set_machine(_without_appended(text, path), path, value)
         except (EditRefused, InvalidInput, _Left) as reason:
             left.append(f"{one.field} stays as it is: {reason}")
         else:
-            taken.append(f"{one.field} {one.actual or 'nothing'}")
+            taken.append(f"{one.field} {' '.join(one.actual.split())[:_SHOWN] or 'nothing'}")
     return text, taken, left
+
+
+def _without_appended(text: str, path: Sequence[str]) -> str:
+    """The file without a `key+` of the field: it would be added to what the field itself says then."""
+    appended = (*path[:-1], f"{path[-1]}+")
+    tree = parse(text, "host_vars")
+    there = tree is not None and tree.get("machine", *appended) is not None
+    return remove_machine(text, appended) if there else text
 
 
 class _Left(Exception):
