@@ -83,7 +83,7 @@ async def present(world: World, step: Step) -> Found | None:
     return found
 
 
-async def demolish(world: World, step: Step, found: Found) -> None:
+async def demolish(world: World, step: Step, found: Found, *, keep_backup: bool = True) -> None:
     """Back the VM up where the site says so, take it from the HA manager, cut its power, destroy it, and see that it is gone.
 
     Raises: Refused when it is not of our making.
@@ -102,7 +102,7 @@ async def demolish(world: World, step: Step, found: Found) -> None:
         hidden=" ".join(sorted(volumes.hidden)),
         changes="\n".join(changes),
     )
-    if last_backup(world, world.host(step)):
+    if keep_backup and last_backup(world, world.host(step)):
         step.evidence(last_backup=await back_up(world, step, found))
     calls = await _removal(world, found)
     if calls.leave_ha is not None:

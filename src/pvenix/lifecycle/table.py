@@ -30,6 +30,9 @@ from pvenix.lifecycle import (
     rollback,
     snapshot,
 )
+from pvenix.lifecycle.template import build as template_build
+from pvenix.lifecycle.template import canary as template_canary
+from pvenix.lifecycle.template import publish as template_publish
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe
 from pvenix.model.verbs import VERBS, Danger, Kind
@@ -92,6 +95,9 @@ _MODULES: Mapping[str, Parts] = {
     "build": build,
     "rebuild": rebuild,
     "rollback": rollback,
+    "template-build": template_build,
+    "template-canary": template_canary,
+    "template-publish": template_publish,
     "destroy": destroy,
     "start": power.START,
     "shutdown": power.SHUTDOWN,

@@ -134,6 +134,27 @@ VERBS: dict[str, VerbSpec] = {
             args={"to": Arg(type=int, help="the generation's number", required=True)},
         ),
         VerbSpec(
+            name="template-build",
+            help="build the fleet's template on the host's VM, take its identity away and make it a template",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.BUILD,
+            timeout_s=9000,
+        ),
+        VerbSpec(
+            name="template-canary",
+            help="clone the new template twice, look whether each clone is as it should be, destroy it",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.CLONE,
+            timeout_s=7200,
+        ),
+        VerbSpec(
+            name="template-publish",
+            help="push a branch that names the new template in the site",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.GIT,
+            timeout_s=180,
+        ),
+        VerbSpec(
             name="destroy",
             help="stop and destroy the VM, and keep the host in the inventory",
             danger=Danger.DESTROYS,
