@@ -8,23 +8,16 @@ from dataclasses import dataclass
 from pvenix.engine.ports import NewVm
 from pvenix.engine.step import Step
 from pvenix.lifecycle.calls import Call, VmCalls, clone_call
+from pvenix.lifecycle.making import DECIDED, LOST_PATIENCE_S, TASK_TIMEOUT_S, appeared
 from pvenix.lifecycle.ownership import Found, marker
 from pvenix.lifecycle.placement import Way
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
-from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
 
-TASK_TIMEOUT_S = 1500.0
-DECIDED = ("node", "vmid", "route", "storage", "template", "source")
-"""The facts that make a journey."""
-LOST_PATIENCE_S = 10.0
-"""How long a request whose answer was lost may take to show an effect."""
 _PAUSE_S = 0.5
-_UNDER_WAY = ("clone", "create", "migrate")
-"""Locks of a VM that is not where or what it will be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,31 +79,6 @@ class Journey:
     def moving(self, world: World) -> Call[str]:
         """The migration of the new VM, which is off."""
         return VmCalls(world.pve, self.source, self.vmid).migrate(self.node, online=False, local_disks=True)
-
-
-async def appeared(
-    world: World, step: Step, new: Vmid, places: tuple[NodeName, NodeName], *, patience_s: float = 0
-) -> Found | None:
-    """The VM `new` if it is ours and whole, None when it does not exist or belongs to somebody else.
-
-    `places` are the node where it is to be and the one where it is made: until a clone has ended Proxmox lists it on the
-    template's node, and what moves goes from there to its own. A request whose answer was lost may still be on its way:
-    for `patience_s` seconds a missing VM is looked for again.
-    """
-    end, made = places
-    patient_until = world.clock.monotonic() + patience_s
-
-    async def whole() -> Found | bool | None:
-        for where in (end, made, end) if end != made else (end,):  # twice: it may have moved between the two looks
-            config = await world.pve.config(where, new)
-            if config is not None and config.values.get("lock") in _UNDER_WAY:
-                return None
-            if config is not None:
-                return Found(node=where, vmid=new, config=config) if world.vms.owns(config, step.host) else False
-        return None if world.clock.monotonic() < patient_until else False
-
-    found = await until(whole, clock=world.clock, timeout_s=TASK_TIMEOUT_S, what=f"the end of the making of VM {new}")
-    return found if isinstance(found, Found) else None
 
 
 async def arrived(world: World, step: Step, journey: Journey | None, found: Found) -> Found:

@@ -8,22 +8,31 @@ import re
 from pvenix.engine.ports import VmConfig
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import place
-from pvenix.lifecycle.arriving import DECIDED, LOST_PATIENCE_S, TASK_TIMEOUT_S, Journey, appeared, arrived
+from pvenix.lifecycle.arriving import Journey, arrived
 from pvenix.lifecycle.calls import VmCalls, shown
+from pvenix.lifecycle.making import (
+    DECIDED,
+    LOST_PATIENCE_S,
+    TAKEN,
+    TASK_TIMEOUT_S,
+    TRIES,
+    after_foreign,
+    appeared,
+    choose_another,
+    earlier,
+    taken_or,
+)
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.placement import Way
 from pvenix.lifecycle.settling import ROOT_DISK, config_of, kept, present_gib, settle, settling, wanted_gib
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
-from pvenix.lifecycle.waiting import STALLED, task_end, until
+from pvenix.lifecycle.waiting import STALLED
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.host import Install
-from pvenix.model.names import NodeName, Vmid, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
-TAKEN = "PVX0511"
-_TRIES = 5
 _BUSY = re.compile(r"got lock request timeout|got lock timeout|can't lock file '[^']*(?:pve-storage|storage-)[^']*'")
 """PVE::Cluster cfs_lock and PVE::Storage cluster_lock_storage, as a clone's task repeats them."""
 _BUSY_PAUSE_S = (2.0, 8.0)
@@ -53,7 +62,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Clone unless an earlier attempt did, move the clone if its way is such, then set what the host wants."""
-    found = await _earlier(world, step) or await _after_foreign_clones(world, step) or await _clone(world, step)
+    found = await earlier(world, step) or await after_foreign(world, step) or await _clone(world, step)
     world.survey.outdated()
     found = await arrived(world, step, _journey(step), found)
     await settle(world, step, found)
@@ -103,45 +112,8 @@ async def _decided(world: World, step: Step) -> Journey:
     return journey
 
 
-async def _earlier(world: World, step: Step) -> Found | None:
-    """The VM that a killed attempt of this run left behind, once its task has ended."""
-    if "vmid" not in step.known:
-        return await world.vms.certain(step.host, step.facts)
-    if "upid" in step.known:
-        step.tell("an earlier process started a task; waiting for its end")
-        try:
-            await task_end(world, step, step.known["upid"], timeout_s=TASK_TIMEOUT_S)
-        except (RemoteFailure, OutcomeUnknown) as error:  # the VM itself tells what came of it
-            if error.code == STALLED:
-                raise
-    end = node_name(step.known["node"])
-    return await appeared(world, step, vmid(step.known["vmid"]), (end, node_name(step.known.get("source", end))))
-
-
-async def _after_foreign_clones(world: World, step: Step) -> Found | None:
-    """The host's VM if a clone that this run did not start turns out to be it, None when none does.
-
-    Until a clone has ended its VM has neither name nor notes, so it may be the work of an interrupted run.
-    """
-
-    async def pending() -> list[Vmid]:
-        own = set(world.ledger.vmids.values())
-        world.survey.outdated()
-        return [vm.vmid for vm in await world.survey.vms() if vm.lock == "clone" and vm.vmid not in own]
-
-    async def ended() -> bool | None:
-        return None if await pending() else True
-
-    foreign = await pending()
-    if not foreign:
-        return None
-    step.tell(f"VM {foreign[0]} is being cloned; waiting to see whose it is")
-    await until(ended, clock=world.clock, timeout_s=TASK_TIMEOUT_S, what="the end of a clone that is under way")
-    return await world.vms.find(step.host)
-
-
 async def _clone(world: World, step: Step) -> Found:
-    for attempt in range(1, _TRIES + 1):
+    for attempt in range(1, TRIES + 1):
         journey = await _decided(world, step)
         try:
             return await _clone_as(world, step, journey)
@@ -153,33 +125,10 @@ async def _clone(world: World, step: Step) -> Found:
                 raise
             if (ours := await appeared(world, step, journey.vmid, (journey.node, journey.source))) is not None:
                 return ours
-            _choose_another(world, step, journey.vmid, error)
+            choose_another(world, step, journey.vmid, error)
     raise RemoteFailure(
-        f"no clone for {step.host} after {_TRIES} tries", why="ids were taken or the storage was busy", code="PVX0522"
+        f"no clone for {step.host} after {TRIES} tries", why="ids were taken or the storage was busy", code="PVX0522"
     )
-
-
-def _choose_another(world: World, step: Step, taken: Vmid, error: RemoteFailure) -> None:
-    """Let another id be chosen.
-
-    Raises: RemoteFailure when the inventory or a plan that somebody looked at names the id.
-    """
-    if world.host(step).machine.proxmox.vmid:
-        raise error
-    if place.CHOSEN_HERE not in step.facts:
-        raise RemoteFailure(
-            f"VM id {taken} was taken since the plan was made",
-            why=error.why,
-            hint="look at a new plan: pvenix plan",
-            code="PVX0527",
-        ) from error
-    step.tell(f"VM id {taken} was taken meanwhile; choosing another")
-    world.survey.outdated()
-    world.ledger.refused.add(taken)
-    world.ledger.release(step.host)
-    for key in DECIDED:
-        step.facts.pop(key, None)
-        step.known.pop(key, None)
 
 
 async def _absent(world: World, journey: Journey) -> bool:
@@ -210,14 +159,12 @@ async def _clone_as(world: World, step: Step, journey: Journey) -> Found:
             raise
         return found
     except RemoteFailure as error:
-        if "already exists" in error.why:
-            raise RemoteFailure(error.what, why=error.why, evidence=error.evidence, code=TAKEN) from error
-        raise
+        raise taken_or(error) from error
     config = await config_of(world, journey.landing, journey.vmid)
     return Found(node=journey.landing, vmid=journey.vmid, config=config)
 
 
 async def _inherited(world: World, journey: Journey) -> VmConfig:
     """The root disk that a clone of the template begins with."""
-    config = await config_of(world, NodeName(journey.source), journey.template)
+    config = await config_of(world, journey.source, journey.template)
     return VmConfig(values={ROOT_DISK: config.values.get(ROOT_DISK, "")}, digest="")

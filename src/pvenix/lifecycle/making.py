@@ -1,0 +1,116 @@
+"""What clones and empty VMs have in common: ids that are taken, lost answers, and what an earlier process left behind."""
+
+from __future__ import annotations
+
+from pvenix.engine.step import Step
+from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.place import CHOSEN_HERE
+from pvenix.lifecycle.waiting import STALLED, task_end, until
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure
+from pvenix.model.names import NodeName, Vmid, node_name, vmid
+
+TAKEN = "PVX0511"
+TRIES = 5
+TASK_TIMEOUT_S = 1500.0
+LOST_PATIENCE_S = 10.0
+"""How long a request whose answer was lost may take to show an effect."""
+DECIDED = ("node", "vmid", "route", "storage", "template", "source")
+"""The facts of a decision."""
+_UNDER_WAY = ("clone", "create", "migrate")
+"""Locks of a VM that is not where or what it will be."""
+
+
+async def appeared(
+    world: World, step: Step, new: Vmid, places: tuple[NodeName, NodeName], *, patience_s: float = 0
+) -> Found | None:
+    """The VM `new` if it is ours and whole, None when it does not exist or belongs to somebody else.
+
+    `places` are the node where it is to be and the one where it is made: until a clone has ended Proxmox lists it on the
+    template's node, and what moves goes from there to its own. A request whose answer was lost may still be on its way:
+    for `patience_s` seconds a missing VM is looked for again.
+    """
+    end, made = places
+    patient_until = world.clock.monotonic() + patience_s
+
+    async def whole() -> Found | bool | None:
+        for where in (end, made, end) if end != made else (end,):  # twice: it may have moved between the two looks
+            config = await world.pve.config(where, new)
+            if config is not None and config.values.get("lock") in _UNDER_WAY:
+                return None
+            if config is not None:
+                return Found(node=where, vmid=new, config=config) if world.vms.owns(config, step.host) else False
+        return None if world.clock.monotonic() < patient_until else False
+
+    found = await until(whole, clock=world.clock, timeout_s=TASK_TIMEOUT_S, what=f"the end of the making of VM {new}")
+    return found if isinstance(found, Found) else None
+
+
+async def earlier(world: World, step: Step) -> Found | None:
+    """The VM that a killed attempt of this run left behind, once its task has ended.
+
+    Raises: Refused when the token may not see whether the host has a VM.
+    """
+    if "vmid" not in step.known:
+        return await world.vms.certain(step.host, step.facts)
+    if "upid" in step.known:
+        step.tell("an earlier process started a task; waiting for its end")
+        try:
+            await task_end(world, step, step.known["upid"], timeout_s=TASK_TIMEOUT_S)
+        except (RemoteFailure, OutcomeUnknown) as error:  # the VM itself tells what came of it
+            if error.code == STALLED:
+                raise
+    end = node_name(step.known["node"])
+    return await appeared(world, step, vmid(step.known["vmid"]), (end, node_name(step.known.get("source", end))))
+
+
+async def after_foreign(world: World, step: Step) -> Found | None:
+    """The host's VM if one that is being made, and not by this run, turns out to be it, None when none does.
+
+    Until its task has ended a VM has neither name nor notes, so it may be the work of an interrupted run.
+    """
+
+    async def pending() -> list[Vmid]:
+        own = set(world.ledger.vmids.values())
+        world.survey.outdated()
+        return [vm.vmid for vm in await world.survey.vms() if vm.lock in ("clone", "create") and vm.vmid not in own]
+
+    async def ended() -> bool | None:
+        return None if await pending() else True
+
+    foreign = await pending()
+    if not foreign:
+        return None
+    step.tell(f"VM {foreign[0]} is being made; waiting to see whose it is")
+    await until(ended, clock=world.clock, timeout_s=TASK_TIMEOUT_S, what="the end of a VM's making that is under way")
+    return await world.vms.find(step.host)
+
+
+def taken_or(error: RemoteFailure) -> RemoteFailure:
+    """The error, with the code of an id that is taken when that is what a task says."""
+    if "already exists" not in error.why:
+        return error
+    return RemoteFailure(error.what, why=error.why, evidence=error.evidence, code=TAKEN)
+
+
+def choose_another(world: World, step: Step, taken: Vmid, error: RemoteFailure) -> None:
+    """Let another id be chosen.
+
+    Raises: RemoteFailure when the inventory or a plan that somebody looked at names the id.
+    """
+    if world.host(step).machine.proxmox.vmid:
+        raise error
+    if CHOSEN_HERE not in step.facts:
+        raise RemoteFailure(
+            f"VM id {taken} was taken since the plan was made",
+            why=error.why,
+            hint="look at a new plan: pvenix plan",
+            code="PVX0527",
+        ) from error
+    step.tell(f"VM id {taken} was taken meanwhile; choosing another")
+    world.survey.outdated()
+    world.ledger.refused.add(taken)
+    world.ledger.release(step.host)
+    for key in DECIDED:
+        step.facts.pop(key, None)
+        step.known.pop(key, None)
