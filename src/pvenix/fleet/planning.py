@@ -35,7 +35,7 @@ def playbook_plays(
     """
     from pvenix.fleet.playbook import expand, load_playbook, refuse_unknown_tags, starting_at
 
-    limited = set(fleet.select(limit))
+    limited = set(fleet.hosts if limit == "all" else fleet.select(limit))  # a play may name a host that is archived
     plays = load_playbook(path, fleet.root)
     refuse_unknown_tags(plays, (*tags, *skip_tags))
     return tuple(
