@@ -23,7 +23,7 @@ async def converged(scene: Scene, **fields: object) -> None:
     assert fields_of(await host_plan(scene, HOST)) == {}
 
 
-def by_hand(scene: Scene, key: str, value: object) -> None:
+def by_hand(scene: Scene, key: str, value: str | int) -> None:
     """Somebody changes an option in Proxmox, and the VM has it at once."""
     scene.vm(HOST).config[key] = value
 

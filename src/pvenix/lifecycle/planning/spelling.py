@@ -74,6 +74,11 @@ def _present(text: str) -> Any:
     return bool(text)
 
 
+def _startup(text: str) -> Any:
+    """With the name of the first part, which Proxmox leaves out."""
+    return f"order={text}" if text[:1].isdigit() else text or None
+
+
 def _power(text: str) -> Any:
     return {"stopped": "stopped", "running": "present"}.get(text)
 
@@ -87,7 +92,8 @@ _SPELLING: Final[Mapping[re.Pattern[str], Spell]] = {
         r"disk|proxmox\.disks\.\w+\.size": _disk,
         r"proxmox\.(onboot|protect)|hardware\.(numa|secureboot)|network\.firewall": _flag,
         r"proxmox\.disks\.\w+\.(ssd|discard|backup|iothread)|proxmox\.pci\.\d+\.(pcie|primary)": _flag,
-        r"proxmox\.(startup|pool|node|storage)|hardware\.(machine|bios|cpu|scsihw|display|ostype|hotplug)": _word,
+        r"proxmox\.startup": _startup,
+        r"proxmox\.(pool|node|storage)|hardware\.(machine|bios|cpu|scsihw|display|ostype|hotplug)": _word,
         r"proxmox\.disks\.\w+\.storage|proxmox\.pci\.\d+\.mapping|bootstrap\.user": _word,
         r"network\.(bridge|mac|address|gateway|gateway6)": _word,
         r"hardware\.(serial|tpm)": _present,
