@@ -11,8 +11,9 @@ from typing import Final
 
 import pytest
 
+from pvenix.adapters.clock import SystemClock
 from pvenix.adapters.pve.cluster import PveCluster
-from pvenix.adapters.pve.login import TokenLogin
+from pvenix.adapters.pve.login import Login, TicketLogin, TokenLogin
 from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 from pvenix.engine.ports import NewVm, Pve
 from pvenix.model.names import Vmid, node_name, vmid
@@ -64,7 +65,27 @@ async def in_memory(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
 
 @asynccontextmanager
 async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
-    """proxmoxer against the site's own server."""
+    """proxmoxer against the site's own server, with API tokens."""
+    async with _served(folder, flavour, TokenLogin) as world:
+        yield world
+
+
+@asynccontextmanager
+async def with_tickets(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
+    """The same with passwords of the tokens' users."""
+
+    def login(token: str, secret: str) -> TicketLogin:
+        async def typed(_question: str) -> str:
+            return secret
+
+        return TicketLogin(token.partition("!")[0], typed, typed, SystemClock(), tries=1)
+
+    async with _served(folder, flavour, login) as world:
+        yield world
+
+
+@asynccontextmanager
+async def _served(folder: Path, flavour: Flavour, login: Callable[[str, str], Login]) -> AsyncIterator[PveWorld]:
     async with make_site(folder / "site", flavour) as site:
         face = HttpsFace()
         port = await face.start(site, folder)
@@ -72,12 +93,16 @@ async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
         def connect(token_id: str, secret: str) -> PveCluster:
             assert face.certificate
             transport = ProxmoxerTransport(
-                endpoints=[f"https://127.0.0.1:{port}"], login=TokenLogin(token_id, secret),
-                ca=face.certificate.ca, workers=2,
-            )  # fmt: skip
+                endpoints=[f"https://127.0.0.1:{port}"],
+                login=login(token_id, secret),
+                ca=face.certificate.ca,
+                workers=2,
+            )
             return PveCluster(transport, clock=ImpatientClock(), cluster="lab", token=token_id)
 
         secrets = {name: token.secret for name, token in site.cluster.tokens.items()}
+        for name, secret in secrets.items():
+            site.cluster.rights.users[name.partition("!")[0]].password = secret
         pve, viewer, stranger = (
             connect(TOKEN, secrets[TOKEN]), connect(VIEWER, secrets[VIEWER]), connect(TOKEN, "wrong"),
         )  # fmt: skip
@@ -87,7 +112,7 @@ async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
         await face.stop()
 
 
-MAKERS: Final[dict[str, Make]] = {"in memory": in_memory, "https": over_https}
+MAKERS: Final[dict[str, Make]] = {"in memory": in_memory, "https": over_https, "tickets": with_tickets}
 
 
 def pve_params(*ways: tuple[str, Flavour]) -> list[object]:
@@ -96,5 +121,5 @@ def pve_params(*ways: tuple[str, Flavour]) -> list[object]:
 
 
 EVERY_WAY: Final = tuple(itertools.product(MAKERS, Flavour))
-EVERY_RELEASE: Final = (*((name, Flavour.PVE_8_4) for name in MAKERS), ("in memory", Flavour.PVE_9_2))
+EVERY_RELEASE: Final = (*((name, Flavour.PVE_8_4) for name in ("in memory", "https")), ("in memory", Flavour.PVE_9_2))
 """Without HTTPS to the newer release, whose bytes on the wire are those of the older one."""

@@ -142,7 +142,7 @@ async def _handle(call: Call, handler: Handler, path: str, *, behind_proxy: bool
     site = call.site
     if fault := _fault(site, "pve-500", call, path):
         raise PveError(fault.text("message", f"can't lock file '{_lock_file(call)}' - got timeout"))
-    if call.method == "GET":
+    if call.method == "GET" or path == "/access/ticket":  # a log-in changes nothing
         site.counters.pve_reads += 1
     else:
         site.counters.pve_writes += 1
