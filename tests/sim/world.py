@@ -16,6 +16,7 @@ from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.runner import Runner
+from pvenix.engine.sightings import Sightings
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.table import verbs
@@ -92,6 +93,11 @@ class Sim:
         """The pins of the fleet, as each operator has them."""
         return TrustStore(fleet=self.golden.fleet.root, local=self.root / "state/trust")
 
+    @property
+    def sightings(self) -> Sightings:
+        """Where the operator's machine last reached each host."""
+        return Sightings(self.root / "state/seen")
+
     def plan(self, title: str, hosts: tuple[str, ...], *tasks: Task, serial: int = 0) -> RunDir:
         """A new run on disk."""
         size = serial or len(hosts)
@@ -142,6 +148,7 @@ class Sim:
             repo=counted_repo(MemoryRepo(self.remote), calls),
             clock=clock,
             trust=self.trust,
+            sightings=self.sightings,
         )
         tools = Tools(verbs=verbs(world), journal=journal, clock=clock, locks=HostLocks(self.root / machine / "locks"))
         with run.locked(), Narrator(run, clock, self._seen) as narrator:

@@ -17,11 +17,11 @@ FENCE = "/run/pvenix/fence"
 FIRED = "fired"
 """Where a dead-man moves its token before it goes back."""
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+MACHINE_ID = "/etc/machine-id"
 GIT_KEY = "/var/lib/fleet/id_ed25519.pub"
 
 SYSTEMS: Argv = ("readlink", "-f", "/run/booted-system", "/run/current-system", PROFILE)
 BOOT_ID: Argv = ("cat", "/proc/sys/kernel/random/boot_id")
-MACHINE_ID: Argv = ("cat", "/etc/machine-id")
 BOOT: Argv = (*BOOT_ID, "/boot/loader/loader.conf")
 """The boot's id, and where systemd-boot is what the machine starts with, its configuration; the ESP is root's alone."""
 GENERATION: Argv = ("readlink", PROFILE)

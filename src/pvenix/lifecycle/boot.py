@@ -1,20 +1,18 @@
-"""Start the VM, pin its host key through the guest agent, and wait until it takes commands.
-
-Each phase has its own time. One that passes ends the step with what Proxmox knows of the VM and what a person can do.
-"""
+"""Start the VM, pin its host key through the guest agent, and wait until it takes commands, all in one boot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 from pvenix.engine.ports import KEY_CHANGED, KEY_REFUSED
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.addresses import fixed_addresses
 from pvenix.lifecycle.agentpath import AgentReader, Reader
+from pvenix.lifecycle.bootphases import agent_answers, cloud_init_ends, has_address, next_steps, place
 from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.evidence import shown_state
-from pvenix.lifecycle.identity import is_first_boot, machine_id, pin, pinned, refuse_twin, twin
+from pvenix.lifecycle.identity import is_first_boot, machine_twin, pin, pinned, refuse_twin, twin
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.waiting import task_end, unlocked, until
@@ -23,6 +21,7 @@ from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused, RemoteFail
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _START_TIMEOUT_S = 120.0
+_SAME = "its machine id is that of {} too: clean the template"
 _BOOTS = 3
 """How often a guest may boot anew before it is told that it does so again and again: cloud-init reboots it once."""
 
@@ -53,20 +52,26 @@ async def apply(world: World, step: Step) -> Outcome:
     found = await world.vms.of(step)
     first = is_first_boot(world, step, found)
     await _start(world, step, found)
-    agent = await _agent_answers(world, step, found)
+    agent, same = await agent_answers(world, step, found), ""
     if agent:
         await pin(world, step, found)
-        await _has_address(world, step, found)
+        same = await machine_twin(world, step, found)
+        await has_address(world, step, found)
     for _ in range(_BOOTS):
-        reader = await _log_in(world, step, found, first=first, agent=agent)
+        try:
+            reader = await _log_in(world, step, found, first=first, agent=agent)
+        except Refused as error:
+            if same:
+                error.hint = f"{_SAME.format(same)}, and DHCP may give both one address"
+            raise
         outcome = await _settled(world, step, found, reader, first=first, agent=agent)
         if outcome is not None:
-            return outcome
+            return replace(outcome, summary=f"{outcome.summary}; {_SAME.format(same)}") if same else outcome
         step.tell("the guest boots anew; waiting for it again")
     raise RemoteFailure(
         f"{step.host} boots again and again",
-        why=f"its boot id changed {_BOOTS} times while cloud-init was waited for",
-        hint=_next(step, "see what makes it boot"),
+        why=f"{_BOOTS} times its boot id changed or its connection ended before cloud-init had",
+        hint=next_steps(step, "see what makes it boot"),
         evidence=await shown_state(world, found),
         code="PVX0578",
     )
@@ -94,86 +99,6 @@ async def _start(world: World, step: Step, found: Found) -> None:
             raise
 
 
-# --- phases ----------------------------------------------------------------------------------------------------------
-
-
-async def _agent_answers(world: World, step: Step, found: Found) -> bool:
-    """True once the agent answers; False when it stays silent and the host can be proved and reached without it.
-
-    Raises: RemoteFailure when it stays silent otherwise.
-    """
-    step.tell("waiting for the guest agent")
-    timeout_s = world.host(step).machine.bootstrap.agent_timeout_s
-
-    async def answers() -> bool | None:
-        return await world.pve.agent_ping(found.node, found.vmid) or None
-
-    try:
-        return await until(answers, clock=world.clock, timeout_s=timeout_s, what="the guest agent")
-    except OutcomeUnknown as error:
-        fixed = fixed_addresses(world.host(step))
-        if fixed and pinned(world, step.host, found):
-            step.tell(f"no agent within {timeout_s:.0f} s; going on at {' or '.join(fixed)} with the pinned key")
-            return False
-        power = await world.pve.power(found.node, found.vmid)
-        raise RemoteFailure(
-            f"the guest agent of VM {found.vmid} did not answer within {timeout_s:.0f} s",
-            why=f"the VM is {power.status}" + ("" if power.agent else " and its options name no agent"),
-            hint=_next(
-                step,
-                "is the agent enabled in the template (services.qemuGuest) and in the VM's options?",
-                f"without an agent: give {step.host} a fixed machine.network.address and put the host key that its "
-                f"console shows into inventory/trust/{step.host}",
-            ),
-            evidence=await shown_state(world, found),
-            code="PVX0518",
-        ) from error
-
-
-async def _has_address(world: World, step: Step, found: Found) -> None:
-    """Return once an address is known: fixed, or reported by the agent on the VM's own cards.
-
-    Raises: RemoteFailure with what the agent reported instead.
-    """
-    host = world.host(step)
-    if fixed_addresses(host):
-        return
-    step.tell("waiting for an address")
-    said: list[str] = []
-
-    async def known() -> bool | None:
-        try:
-            return bool(await world.ways.of_agent(step.host, _place(found)))
-        except (Unreachable, RemoteFailure) as error:
-            said[:] = [str(error)]
-            return None  # the agent goes away for a moment when the first boot restarts it
-
-    timeout_s = host.machine.bootstrap.address_timeout_s
-    try:
-        await until(known, clock=world.clock, timeout_s=timeout_s, what=f"an address of {step.host}")
-    except OutcomeUnknown as error:
-        raise RemoteFailure(
-            f"{step.host} had no usable address within {timeout_s:.0f} s",
-            why=said[0] if said else "",
-            hint=_next(
-                step,
-                "is its card on the right bridge and VLAN, and does DHCP answer there?",
-                f"else fix its address: pvenix host edit {step.host} network.address=IP/PREFIX",
-            ),
-            evidence=(*await _interfaces(world, found), *await shown_state(world, found)),
-            code="PVX0579",
-        ) from error
-
-
-async def _interfaces(world: World, found: Found) -> tuple[str, ...]:
-    """What the agent reports, a line for each interface."""
-    try:
-        seen = await world.pve.agent_interfaces(found.node, found.vmid)
-    except PvenixError:
-        return ()
-    return tuple(f"{each.name} {each.mac}: {' '.join(each.addresses) or 'no address'}" for each in seen[:8])
-
-
 async def _log_in(world: World, step: Step, found: Found, *, first: bool, agent: bool) -> Reader:
     """The host over SSH; through its agent when no address takes our login in time and the agent does.
 
@@ -184,15 +109,13 @@ async def _log_in(world: World, step: Step, found: Found, *, first: bool, agent:
 
     async def answering() -> Remote | None:
         try:
-            session = await world.ways.session(step.host, facts=_place(found), tell=step.tell, probing=True)
+            session = await world.ways.session(step.host, facts=place(found), tell=step.tell, probing=True)
         except (Unreachable, RemoteFailure) as error:
             said[:] = [error]
         except Refused as error:
             said[:] = [error]
-            if error.code == KEY_REFUSED:
-                return None  # sshd may answer before cloud-init has written the keys
-            if error.code != KEY_CHANGED or not first or not await pin(world, step, found, renewed=True):
-                raise  # else cloud-init has made a new key meanwhile
+            if not await _may_pass(world, step, found, error, first=first, agent=agent):
+                raise
         else:
             return Remote(session=session, step=step)
         return None
@@ -201,17 +124,36 @@ async def _log_in(world: World, step: Step, found: Found, *, first: bool, agent:
     try:
         return await until(answering, clock=world.clock, timeout_s=timeout_s, what=f"SSH of {step.host}")
     except OutcomeUnknown as error:
+        if said and isinstance(said[0], Refused) and said[0].code == KEY_CHANGED:
+            raise said[0] from error
         why = str(said[0]) if said else ""
-        if agent and (not said or isinstance(said[0], Unreachable)):
+        silent = not said or isinstance(said[0], Unreachable)
+        if agent and silent and await world.pve.agent_ping(found.node, found.vmid):
             step.tell(f"SSH does not answer ({why}); reading through the guest agent")
             return AgentReader(world, step, found)
         raise RemoteFailure(
             f"{step.host} took no login within {timeout_s:.0f} s",
             why=why,
-            hint=_next(step, said[0].hint if said else "is sshd enabled, and its port open?"),
+            hint=next_steps(step, said[0].hint if said else "is sshd enabled, and its port open?"),
             evidence=(*(said[0].evidence if said else ()), *await shown_state(world, found)),
             code="PVX0580",
         ) from error
+
+
+async def _may_pass(world: World, step: Step, found: Found, error: Refused, *, first: bool, agent: bool) -> bool:
+    """True when what refused us may be over in a moment."""
+    if error.code == KEY_REFUSED:
+        return True  # sshd may answer before cloud-init has written the keys
+    if error.code != KEY_CHANGED or not agent:
+        return False
+    if first and await pin(world, step, found, renewed=True):
+        return True  # cloud-init has made a new key meanwhile
+    try:
+        own = await world.ways.of_agent(step.host, place(found))
+    except (Unreachable, RemoteFailure):
+        return True  # nobody knows yet where else it is
+    fixed = set(fixed_addresses(world.host(step)))
+    return bool(fixed) and not {each.address for each in own} <= fixed
 
 
 async def _settled(
@@ -223,12 +165,11 @@ async def _settled(
     """
     try:
         boot_id = (await reader.read(argv.BOOT_ID)).strip()
-        await _cloud_init_ends(world, step, found, reader)
+        await cloud_init_ends(world, step, found, reader)
         if agent:
             await pin(world, step, found, renewed=first)
         refuse_twin(world, step.host)
         await reader.read(argv.NOTHING, sudo=True, timeout_s=30)
-        same = await machine_id(world, step, reader)
         if (await reader.read(argv.BOOT_ID)).strip() != boot_id:
             return None
     except OutcomeUnknown as error:
@@ -239,42 +180,6 @@ async def _settled(
     summary = f"answers at {seen.address}" if over_ssh else "answers through its guest agent only, SSH does not"
     return Outcome(
         status=Status.CHANGED,
-        summary=summary + (f"; its machine id is that of {same} too: clean the template" if same else ""),
+        summary=summary,
         facts={"boot_id": boot_id, "uuid": found.config.uuid} | ({"address": seen.address} if over_ssh else {}),
     )
-
-
-async def _cloud_init_ends(world: World, step: Step, found: Found, reader: Reader) -> None:
-    """Return when cloud-init has ended, well or not: what it could not do shows in what comes next.
-
-    Raises: RemoteFailure when it does not end in time, OutcomeUnknown when the connection is lost.
-    """
-    step.tell("waiting for cloud-init")
-    timeout_s, began = world.host(step).machine.bootstrap.cloudinit_timeout_s, world.clock.monotonic()
-    try:
-        status = (await reader.try_read(argv.CLOUD_INIT_DONE, timeout_s=timeout_s)).exit_status
-    except RemoteFailure as error:
-        step.tell(f"cloud-init cannot be asked ({error}); going on")
-        return
-    except OutcomeUnknown as error:
-        if world.clock.monotonic() - began < timeout_s:
-            raise
-        raise RemoteFailure(
-            f"cloud-init of {step.host} did not end within {timeout_s:.0f} s",
-            hint=_next(step, f"see where it stands: `cloud-init status --long` on {step.host}"),
-            evidence=(*error.evidence, *await shown_state(world, found)),
-            code="PVX0581",
-        ) from error
-    # 2 is "done, with recoverable errors" since cloud-init 23.4; minimal images end so and work.
-    if status not in (0, 2):
-        step.tell(f"cloud-init ended with status {status}; going on, as the guest answers")
-
-
-def _place(found: Found) -> Mapping[str, str]:
-    return {"node": found.node, "vmid": str(found.vmid)}
-
-
-def _next(step: Step, *first: str) -> str:
-    """What a person can do now."""
-    ways = [f"look at it: pvenix console {step.host}", f"go on: pvenix boot {step.host}"]
-    return "; ".join([*first, *ways, f"give up: pvenix retire {step.host}"])

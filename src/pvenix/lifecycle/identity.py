@@ -5,7 +5,6 @@ from __future__ import annotations
 from pvenix.engine.step import Step
 from pvenix.engine.trust import Pin, parse_host_key
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.agentpath import Reader
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
@@ -82,9 +81,19 @@ def refuse_twin(world: World, name: str) -> None:
         )
 
 
-async def machine_id(world: World, step: Step, reader: Reader) -> str:
-    """Remember the host's machine id; the name of another host that has the same, empty when it is its own."""
-    own = (await reader.read(argv.MACHINE_ID)).strip()
+async def machine_twin(world: World, step: Step, found: Found) -> str:
+    """Another host of the inventory that had the same machine id when it booted last, empty when none is known.
+
+    Read through the agent: with one machine id DHCP may give both one address (systemd.network(5), DUIDType), where
+    the other one would answer.
+    """
+    try:
+        own = (await world.pve.agent_read_file(found.node, found.vmid, argv.MACHINE_ID) or "").strip()
+    except RemoteFailure:
+        return ""
+    if not own:
+        return ""
     world.sightings.booted(step.host, machine_id=own)
-    same = (name for name, seen in world.sightings.all().items() if name != step.host and seen.machine_id == own)
-    return next((name for name in same if name in world.fleet.hosts and own), "")
+    seen = world.sightings.all()
+    same = (name for name in seen if name != step.host and name in world.fleet.hosts and seen[name].machine_id == own)
+    return next(same, "")
