@@ -25,9 +25,9 @@ class Notes:
     """The notes of a VM, taken apart."""
 
     above: str = ""
-    """Somebody's text over our lines."""
+    """Somebody's text over our lines, with the line end before them."""
     below: str = ""
-    """Somebody's text under our first line."""
+    """Somebody's text under our first line, with the line end after ours."""
     host: str = ""
     """The host whose VM it is; empty when pvenix never marked it."""
     fleet: str = ""
@@ -38,7 +38,7 @@ class Notes:
     @property
     def text(self) -> str:
         """All that is not ours."""
-        return "\n".join(part for part in (self.above, self.below) if part)
+        return (self.above + self.below).strip("\n")
 
     @override
     def __str__(self) -> str:
@@ -56,23 +56,26 @@ class Notes:
         return (f"pvenix-applied: {json.dumps(dict(sorted(self.applied.items())), separators=(',', ':'))}",)
 
     def _joined(self, ours: tuple[str, ...]) -> str:
-        return "\n".join(part for part in (self.above, "\n".join(ours), self.below) if part)
+        between = "\n" if ours and self.above and not self.above.endswith("\n") else ""
+        return self.above + between + "\n".join(ours) + self.below
 
 
 def parse(description: str) -> Notes:
     """The notes in a VM's `description`; of our lines the first of each key counts, and no text is an error."""
-    above: list[str] = []
-    below: list[str] = []
+    lines = description.split("\n")
     ours: dict[str, str] = {}
-    for line in description.split("\n"):
+    first, others = len(lines), dict[int, str]()
+    for number, line in enumerate(lines):
         match = _OURS.fullmatch(line)
         if match and match[1] not in ours:
             ours[match[1]] = match[2]
+            first = min(first, number)
         else:
-            (below if ours else above).append(line)
+            others[number] = line
+    above = "".join(f"{line}\n" for number, line in others.items() if number < first)
     return Notes(
-        above="\n".join(above),
-        below="\n".join(below),
+        above=above if ours else description,
+        below="".join(f"\n{line}" for number, line in others.items() if number > first),
         host=ours.get("host", ""),
         fleet=ours.get("fleet", ""),
         run=ours.get("run", ""),

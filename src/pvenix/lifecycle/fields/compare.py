@@ -11,7 +11,7 @@ from typing import Final
 from pvenix.engine.ports import VmPending
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.fields.effects import Doing, effect_of
-from pvenix.lifecycle.fields.values import CLOUD_INIT, DISK, NIC, ROOT_DISK, read
+from pvenix.lifecycle.fields.values import CLOUD_INIT, DISK, NIC, ROOT_DISK, mib_of, read
 from pvenix.lifecycle.fields.wanted import Wanted
 from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
 
@@ -112,7 +112,7 @@ class _Look:
         text = self.seen.config.values.get(one.key, "")
         waiting = self.seen.waiting.get(one.key, text)
         if one.key == "description":
-            return notes.parse(text).text.rstrip(), notes.parse(waiting).text.rstrip()
+            return notes.parse(text).text.strip(), notes.parse(waiting).text.strip()
         return read(one.key, one.part, text), read(one.key, one.part, waiting)
 
     def _state(self, one: Wanted, now: str, later: str, record: str | None) -> FieldState:
@@ -123,7 +123,14 @@ class _Look:
             return FieldState.CHANGE
         if record == recorded_as(one.value):
             return FieldState.DRIFT
-        return FieldState.CHANGE if record == recorded_as(later) else FieldState.CONFLICT
+        return FieldState.CHANGE if self._as_recorded(one, later, record) else FieldState.CONFLICT
+
+    def _as_recorded(self, one: Wanted, actual: str, record: str) -> bool:
+        """True when nobody but the inventory changed the field; a disk only grows, so a smaller one is no conflict."""
+        if one.key == "tags":
+            return set(record.split(";")) <= set(actual.split(";"))
+        grows = one.part == "size" and mib_of(actual) < mib_of(one.value)
+        return grows or record == recorded_as(actual)
 
     def _same(self, one: Wanted, actual: str) -> bool:
         if one.key == "tags":

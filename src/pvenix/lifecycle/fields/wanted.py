@@ -116,7 +116,7 @@ class _Seeker:
         yield from self._one("proxmox.onboot", "onboot", proxmox.onboot)
         yield from self._one("proxmox.startup", "startup", meaning("startup", proxmox.startup))
         yield from self._one("proxmox.protect", "protection", proxmox.protect)
-        yield from self._one("proxmox.notes", "description", notes.inert(proxmox.notes).rstrip())
+        yield from self._one("proxmox.notes", "description", notes.inert(proxmox.notes).strip())
         tags = ";".join(sorted({MARKER_TAG, *(tag.lower() for tag in self.host.machine.tags)}))
         yield Wanted(field="tags", key="tags", value=tags, where=self.declared.get("tags", ""))
         yield from self._one("proxmox.pool", "pool", proxmox.pool)
