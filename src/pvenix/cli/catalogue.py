@@ -37,6 +37,7 @@ _OWN = {
     "console": Entry(module="console", help="print or open the ways to the console of a host", section=HOSTS),
     "generations": Entry(module="generations", help="list the system generations of a host", section=HOSTS),
     "adopt": Entry(module="adopt", help="make an existing VM a host of the fleet", section=HOSTS),
+    "orphans": Entry(module="orphans", help="show what is left at Proxmox and no host's, remove it", section=HOSTS),
     "snapshots": Entry(module="snapshots", help="list the snapshots of hosts, theirs and ours", section=HOSTS),
     "review": Entry(module="review", help="look at, approve, reject or merge registration branches", section=HOSTS),
     "template": Entry(module="template", help="look at the templates that hosts are cloned from", section=HOSTS),
@@ -52,7 +53,9 @@ _OWN = {
     "_execute": Entry(module="execute", help="execute the run of a directory"),
 }
 _VERBS = {
-    spec.name: Entry(module="verbs", help=spec.help, section=HOSTS) for spec in VERBS.values() if spec.name not in _OWN
+    spec.name: Entry(module="verbs", help=spec.help, section=HOSTS)
+    for spec in VERBS.values()
+    if spec.name not in (*_OWN, "remove-orphan")  # which is `orphans remove`
 }
 
 COMMANDS = MappingProxyType({**_OWN, **_VERBS})

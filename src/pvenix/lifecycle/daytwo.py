@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from pvenix.engine.runfiles import RunStore
 from pvenix.lifecycle import adopt, restore, snapshots
 from pvenix.lifecycle.adopt import Adoption
+from pvenix.lifecycle.orphans import orphans as find_orphans
 from pvenix.lifecycle.world import World
+from pvenix.model.errors import Refused
+from pvenix.model.names import host_name
+from pvenix.model.orphans import OrphanKind, Orphans
 from pvenix.model.snapshots import HostSnapshot
 
 
@@ -30,6 +34,25 @@ class DayTwo:
         Raises: Refused when it is somebody's, UsageError when there is no such VM.
         """
         return await adopt.examine(self._world, vmid, host, rename=rename)
+
+    async def orphans(self) -> Orphans:
+        """What is nobody's, as far as the token may see."""
+        return await find_orphans(self._world, self._runs)
+
+    async def host_of_orphan(self, vmid: int) -> str:
+        """The host that an orphaned VM was made for.
+
+        Raises: Refused when it is none of ours, or a host's own.
+        """
+        for each in (await self.orphans()).found:
+            if each.vmid == vmid and each.kind in (OrphanKind.VANISHED, OrphanKind.DOUBLE, OrphanKind.RUN):
+                return host_name(each.host)
+        raise Refused(
+            f"VM {vmid} is no orphan of this fleet",
+            why="pvenix destroys only what has its marker and is no host's",
+            hint="pvenix orphans",
+            code="PVX0938",
+        )
 
     async def losses(self, host: str, snapshot: str) -> tuple[str, ...]:
         """What going back to a snapshot would cost, a line each."""

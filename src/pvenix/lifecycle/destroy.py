@@ -102,7 +102,7 @@ async def demolish(world: World, step: Step, found: Found, *, keep_backup: bool 
         hidden=" ".join(sorted(volumes.hidden)),
         changes="\n".join(changes),
     )
-    if keep_backup and last_backup(world, world.host(step)):
+    if keep_backup and last_backup(world, world.fleet.hosts.get(step.host)):
         step.evidence(last_backup=await back_up(world, step, found))
     calls = await _removal(world, found)
     if calls.leave_ha is not None:
@@ -123,7 +123,7 @@ async def demolition(world: World, step: Step, found: Found) -> Commands:
     _ours(world, step.host, found)
     for line in await consequences(world, found):
         step.tell(line)
-    storage, calls = last_backup(world, world.host(step)), await _removal(world, found)
+    storage, calls = last_backup(world, world.fleet.hosts.get(step.host)), await _removal(world, found)
     return (
         *shown([VmCalls.on(world.pve, found, {}).back_up(storage, notes="")] if storage else []),
         *shown([calls.leave_ha] if calls.leave_ha else []),

@@ -148,9 +148,9 @@ def backup_storage(world: World, host: Host) -> str:
     return host.machine.backup.storage or world.cluster(host).storage.get("backup", "")
 
 
-def last_backup(world: World, host: Host) -> str:
-    """The storage that the VM is backed up to before it goes; empty when it is not."""
-    return backup_storage(world, host) if host.machine.backup.before_destroy else ""
+def last_backup(world: World, host: Host | None) -> str:
+    """The storage that the VM is backed up to before it goes; empty when it is not, or its host has vanished."""
+    return backup_storage(world, host) if host is not None and host.machine.backup.before_destroy else ""
 
 
 def _backup_line(world: World, host: Host, found: Found) -> str:

@@ -15,6 +15,7 @@ from pvenix.lifecycle import (
     clone,
     cloudinit,
     configure,
+    create,
     delete_snapshot,
     destroy,
     hardware,
@@ -24,6 +25,7 @@ from pvenix.lifecycle import (
     reboot,
     rebuild,
     register,
+    remove_orphan,
     restore,
     retire,
     review,
@@ -86,6 +88,7 @@ class Parts(Protocol):
 _MODULES: Mapping[str, Parts] = {
     "place": place,
     "clone": clone,
+    "create": create,
     "cloudinit": cloudinit,
     "configure": configure,
     "boot": boot,
@@ -109,6 +112,7 @@ _MODULES: Mapping[str, Parts] = {
     "delete-snapshot": delete_snapshot,
     "migrate": migrate,
     "adopt": adopt,
+    "remove-orphan": remove_orphan,
     "backup": backup,
     "retire": retire,
 }

@@ -62,6 +62,13 @@ VERBS: dict[str, VerbSpec] = {
             args={"full": Arg(type=bool, help="copy the disks instead of linking them to the template")},
         ),
         VerbSpec(
+            name="create",
+            help="make an empty VM that installs itself from an ISO image",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.CLONE,
+            timeout_s=3600,
+        ),
+        VerbSpec(
             name="cloudinit",
             help="write user, keys, address and DNS to the cloud-init drive",
             danger=Danger.REVERSIBLE,
@@ -252,6 +259,17 @@ VERBS: dict[str, VerbSpec] = {
             args={"rename": Arg(type=bool, help="also when Proxmox calls it by another name, which it changes then")},
         ),
         VerbSpec(
+            name="remove-orphan",
+            help="destroy a VM with our marker that is no host's",
+            danger=Danger.DESTROYS,
+            kind=Kind.PVE,
+            timeout_s=15000,
+            args={
+                "vmid": Arg(type=int, help="the VM's id", required=True),
+                "confirm": Arg(type=str, help="the VM's id, typed", required=True),
+            },
+        ),
+        VerbSpec(
             name="backup",
             help="back the VM up while it runs, and see the backup",
             danger=Danger.REVERSIBLE,
@@ -269,7 +287,7 @@ VERBS: dict[str, VerbSpec] = {
     )
 }
 
-ONBOARDING = ("place", "clone", "cloudinit", "boot", "hardware", "register", "review", "build", "rebuild")
+ONBOARDING = ("place", "clone", "create", "cloudinit", "boot", "hardware", "register", "review", "build", "rebuild")
 """The verbs that take a line in the inventory to a running, registered host, in order."""
 
 REPROVISIONING = ("destroy", *ONBOARDING)
