@@ -14,6 +14,7 @@ import pytest
 
 from pvenix.engine.runfiles import RunStore
 from pvenix.fleet import planning
+from pvenix.fleet.playbook import load_playbook
 from pvenix.lifecycle.doctor import Examination
 from pvenix.lifecycle.world import World
 from pvenix.model import privileges, pveum
@@ -31,10 +32,13 @@ from tests.sim.records import SimJournal
 from tests.sim.virtual import LoopClock
 from tests.story.fault_scene import NEW, OLD, OTHER, Done, Scene, row, scene
 from tests.story.pveum import forget_everybody, paste
+from tests.story.test_fault_template import carries_templates
 
 pytestmark = pytest.mark.sim
 BOTH = pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: flavour.value)
-PLAYBOOKS = sorted(path for path in (ROOT / "playbooks").glob("*.yaml"))
+PLAYED = {"onboard": NEW, "rebuild-all": OLD, "rollback": OLD, "reprovision": OTHER, "retire": OTHER}
+"""Playbooks in the order in which they are played, each with its host."""
+REFRESH = "template-refresh.yaml"
 GENERATION = 1
 DENIED = ("Permission check failed", "not permitted")
 
@@ -51,25 +55,25 @@ def the_cluster(golden: Golden) -> Cluster:
     return one
 
 
-def wanted(golden: Golden, level: Level = Level.PROVISIONER) -> tuple[Need, ...]:
+def wanted(site: Scene, level: Level = Level.PROVISIONER) -> tuple[Need, ...]:
     """What the fleet needs of this site, its template on bridge `lan` without a VLAN."""
-    fleet = golden.fleet
-    uses = privileges.uses(fleet.site, the_cluster(golden), fleet.hosts.values())
+    fleet = site.sim.fleet
+    uses = privileges.uses(fleet.site, the_cluster(site.golden), fleet.hosts.values())
     uses = replace(uses, networks=uses.networks | {("lan", 0)})
-    return privileges.needs(uses, level, int(golden.cluster.flavour.value[0]))
+    return privileges.needs(uses, level, int(site.golden.cluster.flavour.value[0]))
 
 
 async def install(site: Scene, level: Level = Level.PROVISIONER) -> None:
     """Forget everybody, and paste what doctor prints for a site from nothing."""
     forget_everybody(site.site)
-    given = pveum.grants(wanted(site.golden, level), level, site.golden.fleet.site.name)
+    given = pveum.grants(wanted(site, level), level, site.sim.fleet.site.name)
     await paste(site.site, pveum.lines(given, TOKEN, account=True))
 
 
 async def doctor(site: Scene, level: Level = Level.PROVISIONER) -> Report:
     """What doctor says of the site."""
     sim = site.sim
-    fleet = site.golden.fleet
+    fleet = site.sim.fleet
     direct = replace(fleet, site=replace(fleet.site, access=replace(fleet.site.access, jump=None)))
     world = World(
         fleet=direct,  # in memory there is no jump host
@@ -153,7 +157,7 @@ def test_each_privilege_that_is_taken_away_is_named_and_the_lines_bring_it_back(
 ) -> None:
     async def act(site: Scene) -> None:
         await install(site)
-        needs = wanted(site.golden)
+        needs = wanted(site)
         given = {grant.path: set(grant.privileges) for grant in pveum.grants(needs, Level.PROVISIONER, "x")}
         for path, privileges_there in given.items():
             for one in sorted(privileges_there):
@@ -190,16 +194,33 @@ def test_the_least_token_is_enough_for_every_shipped_playbook(golden: Golden, fl
         await install(site)
         await site.onboard(OTHER)
         site.sim.change_main("nix/modules/role-base.nix", "{ }\n# new\n")
-        order = sorted(PLAYBOOKS, key=lambda path: (path.stem == "retire", path.stem != "onboard", path.stem))
-        for path in order:
-            host = OTHER if path.stem in ("retire", "reprovision") else OLD
-            host = NEW if path.stem == "onboard" else host
+        for playbook, host in PLAYED.items():
             arguments: dict[str, bool | int | str] = {"approve": True, "confirm": host, "to": GENERATION}
-            done = await execute(site, plan_of(site.golden, path.name, host, arguments))
-            assert not any(word in done.text for word in DENIED), (path.stem, done.why)
-            assert done.code in (ExitCode.OK, ExitCode.CHANGES), (path.stem, done.code, done.why)
+            done = await execute(site, plan_of(site.golden, f"{playbook}.yaml", host, arguments))
+            assert not any(word in done.text for word in DENIED), (playbook, done.why)
+            assert done.code in (ExitCode.OK, ExitCode.CHANGES), (playbook, done.code, done.why)
 
     scene(of_release(golden, flavour), act)
+
+
+@BOTH
+def test_the_least_token_is_enough_to_make_a_new_template(golden: Golden, flavour: Flavour) -> None:
+    async def act(site: Scene) -> None:
+        carries_templates(site)
+        await install(site)
+        tasks = [task for play in load_playbook(ROOT / "playbooks" / REFRESH, ROOT) for task in play.tasks]
+        done = await site.run(*(task.verb for task in tasks))
+        assert done.code is ExitCode.OK, done.why
+        assert not any(word in done.text for word in DENIED), done.why
+
+    scene(of_release(golden, flavour), act)
+
+
+def test_every_shipped_playbook_is_played_with_the_least_token() -> None:
+    assert {path.name for path in (ROOT / "playbooks").glob("*.yaml")} == {
+        REFRESH,
+        *(f"{name}.yaml" for name in PLAYED),
+    }
 
 
 ONBOARD = ("clone", "cloudinit", "boot")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from pvenix.model.host import Host, Install
+from pvenix.model.host import Host, Install, State
 from pvenix.model.site import Cluster, Site
 
 GRANULAR_AGENT: Final = 9
@@ -73,6 +73,8 @@ class Uses:
     ha: bool = False
     empty: bool = False
     """Whether VMs are made without a template."""
+    new_templates: bool = False
+    """Whether templates are made anew, and so cloned before their ids are known."""
 
     @property
     def guests(self) -> tuple[str, ...]:
@@ -95,7 +97,8 @@ class _List:
 
 def uses(site: Site, cluster: Cluster, hosts: Iterable[Host]) -> Uses:
     """What the hosts of `cluster` that pvenix manages make use of."""
-    mine = [host for host in hosts if host.machine.state.managed and host.machine.cluster in ("", cluster.name)]
+    all_hosts = [host for host in hosts if host.machine.cluster in ("", cluster.name)]
+    mine = [host for host in all_hosts if host.machine.state.managed]
     machines = [host.machine for host in mine]
     proxmox = [machine.proxmox for machine in machines]
     cloned = {machine.template for machine in machines if machine.install is Install.CLONE}
@@ -118,6 +121,7 @@ def uses(site: Site, cluster: Cluster, hosts: Iterable[Host]) -> Uses:
         startup=any(one.startup for one in proxmox),
         jobs=any(machine.backup.job for machine in machines),
         ha=any(one.ha is not None for one in proxmox),
+        new_templates=any(host.machine.state is State.ARCHIVED and host.machine.update.canary for host in all_hosts),
         empty=any(machine.install not in (Install.CLONE, Install.ADOPT) for machine in machines),
     )
 
@@ -187,6 +191,9 @@ def _provisioning(result: _List, found: Uses, release: int) -> None:
     result.add(vms, "VM.Allocate", why="VMs are made and destroyed")
     for what in _CONFIG:
         result.add(vms, f"VM.Config.{what}", why="the VM is given what the inventory says")
+    if found.new_templates:
+        result.add(vms, "VM.Clone", why="a new template is proved by clones of it")
+    result.add([f"/pool/{one}" for one in sorted(found.pools)], "Pool.Allocate", why="a VM is put into the pool")
     if found.hardware:
         result.add(vms, "VM.Config.HWType", why="display, machine type or devices are declared")
     if found.empty:
