@@ -11,6 +11,8 @@ SITE_TEST: Final = "tests/story/test_fault_site.py"
 RETIRE_TEST: Final = "tests/story/test_fault_retire.py"
 TRAPS_TEST: Final = "tests/story/test_fault_traps.py"
 LAB_TEST: Final = "tests/story/test_faults_lab.py"
+POWER_TEST: Final = "tests/story/test_daytwo_power.py"
+SNAPSHOTS_TEST: Final = "tests/story/test_daytwo_snapshots.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +256,32 @@ REMOVALS: Final = (
         "a missing privilege is named",
         (_PROBLEMS, "if error.status == 403:", "if error.status == 0:"),
         f"{SITE_TEST}::test_a_missing_privilege_is_named_with_the_line_that_gives_it",
+    ),
+    _removal(
+        "F27",
+        "the HA manager's answer is not its effect",
+        (
+            "src/pvenix/lifecycle/power.py",
+            "if not await _comes(world, found, wanted, _HA_TIMEOUT_S if ha else _SPARE_S):",
+            "if not await _comes(world, found, wanted, 0) and not ha:",
+        ),
+        f"{POWER_TEST}::test_a_vm_that_the_ha_manager_keeps_is_off_when_it_is_off_and_not_when_the_request_ends",
+    ),
+    _removal(
+        "F35",
+        "a guest is thawed when its snapshot hangs",
+        (
+            "src/pvenix/lifecycle/freezing.py",
+            "            await _thaw(world, step, found)\n",
+            "",
+        ),
+        f"{SNAPSHOTS_TEST}::test_a_snapshot_that_hangs_has_its_guest_thawed_and_is_not_said_to_be_taken",
+    ),
+    _removal(
+        "F36",
+        "newer snapshots are seen before the way back",
+        ("src/pvenix/lifecycle/restore.py", "if way.passed and strict:", "if way.passed and not strict:"),
+        f"{SNAPSHOTS_TEST}::test_newer_snapshots_are_named_and_none_is_deleted_on_the_way_back",
     ),
     _removal(
         "F37",
