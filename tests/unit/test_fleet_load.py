@@ -105,6 +105,12 @@ def test_several_ranges_of_vm_ids_are_used_one_after_the_other(tmp_path: Path) -
     assert not policy.allows(300)
 
 
+def test_nulls_in_a_map_leave_no_map_that_nobody_wrote(tmp_path: Path) -> None:
+    fleet = load(tmp_path, host_vars__a1="machine: {hardware: {cpu: null}, backup: {}}")
+    assert all(one.origins for one in fleet.explain("a1"))
+    assert [one.field for one in fleet.explain("a1") if one.field.startswith(("hardware", "backup"))] == ["backup"]
+
+
 def test_a_class_gives_sizes_and_display(tmp_path: Path) -> None:
     machine = load(tmp_path, host_vars__a1="machine: {class: gpu, cores: 6}").host("a1").machine
     assert (machine.cores, machine.memory_mib, machine.hardware.display) == (6, 32768, "none")

@@ -69,7 +69,11 @@ def overlay(base: Node, over: Node) -> Node:
         elif value.kind == Kind.MAP:
             old = entries.get(key)
             lower = old.value if old is not None and old.value.kind == Kind.MAP else _EMPTY
-            entries[key] = Entry(entry.key, overlay(lower, value))
+            below = overlay(lower, value)
+            if below.entries or not value.entries:
+                entries[key] = Entry(entry.key, below)
+            else:  # nothing but nulls, and nothing under them
+                entries.pop(key, None)
         elif value.is_null:
             entries.pop(key, None)
         else:
