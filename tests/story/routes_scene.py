@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from typing import Any
 
-from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.engine.runfiles import RunStore
-from pvenix.lifecycle import clone
 from pvenix.lifecycle.placement import Decision, decide
 from pvenix.lifecycle.state import looking_at
-from pvenix.lifecycle.world import World
+from pvenix.lifecycle.table import verbs
 from pvenix.model.events import Command
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.vm import Vm
-from tests.contract.memory_repo import MemoryRepo
-from tests.contract.pve_world import TOKEN
-from tests.sim.ports import Calls, SimGuest, SimTransport
-from tests.sim.records import SimJournal, counted_repo
-from tests.sim.virtual import LoopClock
+from tests.sim.records import SimJournal
 from tests.story.fault_scene import NEW, Done, Scene
+from tests.story.plan_scene import world_of
 
 GIB = 2**30
 
@@ -50,30 +44,15 @@ def template_on(site: Scene, node: str, *, storage: str = "local-lvm", vmid: int
 
 async def decision(site: Scene, host: str = NEW, **given: Any) -> Decision:
     """What would be decided now."""
-    world = site_world(site)
+    world = world_of(site)
     return await decide(world, world.fleet.hosts[host], **given)
 
 
-def site_world(site: Scene) -> World:
-    """A world over the scene's site."""
-    sim, calls, clock = site.sim, Calls(), LoopClock()
-    cluster = PveCluster(SimTransport(sim.site, calls), clock=clock, cluster="lab", token=TOKEN)
-    cluster._random = random.Random(1)
-    return World(
-        fleet=sim.fleet,
-        pve=cluster,
-        guest=SimGuest(sim.machines, calls),
-        repo=counted_repo(MemoryRepo(sim.remote), calls),
-        clock=clock,
-        trust=sim.trust,
-    )
-
-
-async def applied(site: Scene, decisions: dict[str, dict[str, str]], *verbs: str) -> Done:
+async def applied(site: Scene, decisions: dict[str, dict[str, str]], *names: str) -> Done:
     """A run of a plan that was saved with what it decided."""
     plan = RunPlan(
         title="applied",
-        plays=(PlayPlan(name="applied", waves=((NEW,),), tasks=tuple(Task(verb=verb) for verb in verbs)),),
+        plays=(PlayPlan(name="applied", waves=((NEW,),), tasks=tuple(Task(verb=verb) for verb in names)),),
         fleet=str(site.golden.fleet.root),
         decisions=decisions,
     )
@@ -83,9 +62,9 @@ async def applied(site: Scene, decisions: dict[str, dict[str, str]], *verbs: str
     return await site._go(run, resume=False)
 
 
-async def checked(site: Scene) -> list[str]:
-    """The calls that `--check` shows of a clone."""
-    return [text for _, text in await clone.commands(site_world(site), looking_at(NEW))]
+async def shown(site: Scene, verb: str = "clone") -> list[str]:
+    """The calls that `--check` shows of a verb."""
+    return [text for _, text in await verbs(world_of(site))[verb].commands(looking_at(NEW))]
 
 
 def calls_of(done: Done) -> list[str]:

@@ -16,7 +16,10 @@ from pvenix.model.plan import Task
 from tests.sim.golden import NAMESAKE, STRANGER, Golden
 from tests.sim.ports import Calls
 from tests.story.fault_scene import NEW, OTHER, Scene, row, scene, undeclared
-from tests.story.routes_scene import GIB, applied, calls_of, checked, decision, site_world, template_on, wants
+from tests.story.plan_scene import world_of
+from tests.story.routes_scene import GIB, applied, calls_of, decision, shown, template_on, wants
+
+pytestmark = pytest.mark.sim
 
 # --- the way ---------------------------------------------------------------------------------------------------------
 
@@ -39,12 +42,12 @@ def test_what_check_shows_of_a_migrated_clone_is_what_is_sent(golden: Golden) ->
     async def act(site: Scene) -> None:
         site.arm("F24", node="tappaas3")
         wants(site, node="tappaas1")
-        shown = await checked(site)
+        before = await shown(site)
         sent = await site.run("clone")
-        assert [text.partition(" description")[0] for text in shown][:2] == [
+        assert [text.partition(" description")[0] for text in before][:2] == [
             text.partition(" description")[0] for text in calls_of(sent)
         ][:2]
-        assert "/migrate target=tappaas1" in shown[1]
+        assert "/migrate target=tappaas1" in before[1]
 
     scene(golden, act)
 
@@ -290,11 +293,11 @@ def test_a_vm_whose_figures_are_not_shown_yet_counts_as_the_inventory_says(golde
         for vmid in (STRANGER, NAMESAKE):
             del site.site.cluster.vms[vmid]
         site.rules.begin(site.sim)
-        shown = [one.scores for one in (await decision(site)).candidates]
+        empty = [one.scores for one in (await decision(site)).candidates]
         site.arm("F40")
         stale = await decision(site)
-        assert [round(one.scores.memory, 1) for one in stale.candidates] == [round(one.memory, 1) for one in shown]
-        assert len({one.memory for one in shown}) > 1
+        assert [round(one.scores.memory, 1) for one in stale.candidates] == [round(one.memory, 1) for one in empty]
+        assert len({one.memory for one in empty}) > 1
 
     scene(golden, act)
 
@@ -307,7 +310,7 @@ def test_a_host_that_needs_the_device_of_one_node_finds_room_there_before_all_ot
         for other in ("tappaas2", "tappaas3"):
             site.site.cluster.nodes[other].memory = 40 * GIB
         assert (await decision(site)).node == "tappaas1"
-        world = site_world(site)
+        world = world_of(site)
         found = await decide_all(world, [world.fleet.hosts[name] for name in (NEW, OTHER)])
         assert all(isinstance(one, Decision) for one in found.values()), found
         assert getattr(found[OTHER], "node", "") == "tappaas1"
@@ -318,7 +321,7 @@ def test_a_host_that_needs_the_device_of_one_node_finds_room_there_before_all_ot
 def test_a_host_that_fits_nowhere_does_not_keep_others_from_their_place(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         wants(site, OTHER, node="tappaas2")
-        world = site_world(site)
+        world = world_of(site)
         found: Mapping[str, Decision | PvenixError] = await decide_all(world, list(map(world.fleet.host, (OTHER, NEW))))
         assert isinstance(found[OTHER], RemoteFailure)
         assert "tappaas2: has no gpu0" in str(found[OTHER])

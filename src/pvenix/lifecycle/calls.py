@@ -194,6 +194,25 @@ def backup_job_call(pve: Pve, job: str, vmids: Collection[int]) -> Call[None]:
     )
 
 
+def create_call(pve: Pve, node: NodeName, new: Vmid, values: Mapping[str, str]) -> Call[str]:
+    """Make an empty VM; gives a UPID."""
+    return Call(
+        channel="pve",
+        text=f"POST /nodes/{node}/qemu vmid={new} {_pairs(dict(sorted(values.items())))}",
+        make=lambda: pve.create(node, new, values),
+    )
+
+
+def download_call(pve: Pve, node: NodeName, storage: str, url: str, *, filename: str, sha256: str) -> Call[str]:
+    """Let a node fetch an ISO image; gives a UPID."""
+    words = {"url": url, "content": "iso", "filename": filename, "checksum-algorithm": "sha256", "checksum": sha256}
+    return Call(
+        channel="pve",
+        text=f"POST /nodes/{node}/storage/{storage}/download-url {_pairs(words)}",
+        make=lambda: pve.download(node, storage, url, filename=filename, sha256=sha256),
+    )
+
+
 def git_call(text: str, make: Callable[[], Awaitable[T]]) -> Call[T]:
     """A push."""
     return Call(channel="git", text=text, make=make)

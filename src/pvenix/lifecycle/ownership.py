@@ -118,7 +118,7 @@ class OwnVms:
                 found.append(read)
                 if vm.vmid == declared:
                     break
-            elif vm.vmid == declared and read.config.values.get("lock") != "clone":
+            elif vm.vmid == declared and read.config.values.get("lock") not in ("clone", "create"):
                 raise _stranger(vm.vmid, read.config, name)
         return found, next(iter(silent.values()), None)
 

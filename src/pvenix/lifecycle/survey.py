@@ -31,6 +31,11 @@ class Ledger:
     refused: set[Vmid] = field(default_factory=set)
     """Ids that Proxmox said are taken: the token may not see every VM, and the list lags."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _images: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def image(self, name: str) -> asyncio.Lock:
+        """Held while an image is looked for and fetched, so that two hosts do not fetch it both."""
+        return self._images.setdefault(name, asyncio.Lock())
 
     def keep(self, decision: Decision) -> None:
         """Promise a host its place."""

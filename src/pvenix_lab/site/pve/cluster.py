@@ -86,8 +86,20 @@ class Pool:
 AUDIT_ROLE = "PVEAuditor"
 PROVISIONER_ROLE = "Provisioner"
 _PROVISIONER = (
-    *("Datastore.AllocateSpace", "Datastore.Audit", "Mapping.Audit", "Mapping.Use", "Pool.Audit", "SDN.Audit"),
-    *("SDN.Use", "Sys.Audit", "VM.Allocate", "VM.Audit", "VM.Backup", "VM.Clone", "VM.Config.CDROM", "VM.Config.CPU"),
+    *("Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit", "Mapping.Audit", "Mapping.Use"),
+    *(
+        "Pool.Audit",
+        "SDN.Audit",
+        "SDN.Use",
+        "Sys.AccessNetwork",
+        "Sys.Audit",
+        "VM.Allocate",
+        "VM.Audit",
+        "VM.Backup",
+        "VM.Clone",
+        "VM.Config.CDROM",
+        "VM.Config.CPU",
+    ),
     *("VM.Config.Cloudinit", "VM.Config.Disk", "VM.Config.HWType", "VM.Config.Memory", "VM.Config.Network"),
     *("VM.Config.Options", "VM.Console", "VM.Migrate", "VM.Monitor", "VM.PowerMgmt", "VM.Snapshot"),
     *("VM.Snapshot.Rollback", "VM.GuestAgent.Audit", "VM.GuestAgent.FileRead", "VM.GuestAgent.FileWrite"),
