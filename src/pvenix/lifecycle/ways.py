@@ -225,7 +225,8 @@ class Ways:
         if fixed and won.address not in fixed:
             tell(f"{' and '.join(fixed)} of the inventory did not answer; using {won.address} ({won.why})")
         self._chosen[name] = won
-        if self._last(name).address != won.address:
+        last = self._last(name)
+        if (last.address, last.why) != (won.address, won.why):
             self._sightings.reached(name, address=won.address, at=self._world.clock.utc(), why=won.why)
 
     def _target(self, name: str, each: Candidate) -> Target:
