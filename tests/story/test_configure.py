@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import pytest
@@ -19,6 +19,8 @@ from pvenix.model.errors import ExitCode
 from pvenix.model.plan import ArgValue, Task
 from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE, Pool
 from tests.sim.golden import CONTROLLER, Golden
+from tests.sim.ports import Calls
+from tests.sim.world import KILLED
 from tests.story.fault_scene import OLD, Done, Scene, row, scene
 
 pytestmark = pytest.mark.sim
@@ -396,5 +398,60 @@ def test_the_controller_is_not_rebooted(golden: Golden) -> None:
         says(site, CONTROLLER, cores=6)
         done = await configure(site, CONTROLLER, reboot=True)
         assert (done.sent("/status/reboot"), "reboot to apply cores" in done.why) == (0, True), done.why
+
+    scene(golden, act)
+
+
+# --- interruptions ---------------------------------------------------------------------------------------------------
+
+
+@row("F39", "F32")
+def test_killed_at_any_call_it_ends_as_if_nothing_had_happened_and_reboots_once(golden: Golden) -> None:
+    def everything(site: Scene) -> None:
+        says(
+            site, cores=6, disk="64G", update__reboot="auto", network__address="10.69.13.77/24", proxmox__disks=disk(),
+            proxmox__protect=False,
+        )  # fmt: skip
+
+    async def whole(site: Scene) -> None:
+        everything(site)
+        assert (await configure(site)).code is ExitCode.OK
+        ends.update(_end(site), calls=site.sim.calls.count)
+
+    async def killed(site: Scene, number: int, *, before: bool) -> None:
+        everything(site)
+        boot = boots(site)
+        run = site.sim.plan("killed", (OLD,), Task(verb="configure"))
+        code = await site.sim.run(run, Calls(die_at=number, before=before))
+        code = await site.sim.run(run, Calls(), resume=True) if code is KILLED else code
+        assert code is ExitCode.OK, (number, before)
+        assert {**_end(site), "calls": ends["calls"]} == ends, (number, before)
+        reboots = [task for task in site.site.cluster.tasks.values() if task.type == "qmreboot"]
+        assert (len(reboots), boots(site) != boot) == (1, True), (number, before)
+
+    ends: dict[str, object] = {}
+    scene(golden, whole)
+    for number in range(1, int(str(ends["calls"])) + 1):
+        for before in (True, False):
+            scene(golden, partial(killed, number=number, before=before))
+
+
+def _end(site: Scene) -> dict[str, object]:
+    """The VM without what differs from scene to scene."""
+    vm = site.vm(OLD)
+    config = {key: value for key, value in vm.config.items() if key not in ("description", "vmgenid")}
+    return {"config": config, "pending": dict(vm.pending), "addresses": str(site.guest(OLD).addresses)}
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_a_lost_answer_is_looked_at_before_anything_is_sent_again(golden: Golden, *, effect: bool) -> None:
+    async def act(site: Scene) -> None:
+        says(site, network__vlan=99)
+        site.arm("pve-596", method="PUT", path="/config", effect=effect)
+        done = await configure(site)
+        assert done.sent("/config") == 1
+        assert done.code is (ExitCode.OK if effect else ExitCode.UNKNOWN), done.why
+        assert (await configure(site)).code is ExitCode.OK
+        assert "tag=99" in str(site.vm(OLD).config["net0"])
 
     scene(golden, act)

@@ -11,6 +11,7 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import migrate
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.fields import outside
+from pvenix.lifecycle.fields.booting import reboot_once
 from pvenix.lifecycle.fields.compare import BOOT, UNKNOWN, compare
 from pvenix.lifecycle.fields.doing import carry_out, pending_of
 from pvenix.lifecycle.fields.taken import refuse_untaken
@@ -21,7 +22,7 @@ from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, grace_of
 from pvenix.lifecycle.settling import refuse_lost, storage_of
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
@@ -29,7 +30,6 @@ from pvenix.model.host import Reboot
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
 _TASK_TIMEOUT_S: Final = 7200.0
-_SPARE_S: Final = 60.0
 _IMPOSSIBLE: Final = (Effect.RECREATE, Effect.REFUSE)
 
 
@@ -89,9 +89,10 @@ async def apply(world: World, step: Step) -> Outcome:
     job = await _job(world, step, found)
     if not world.vms.owns(found.config, step.host):
         raise Refused(f"VM {found.vmid} was not made by pvenix", hint=f"pvenix adopt {step.host}", code="PVX0651")
-    step.tell(f"to write: {', '.join(one.field for one in job.take) or 'nothing'}")
+    if job.take:
+        step.tell(f"to write: {', '.join(one.field for one in job.take)}")
     off = job.off or step.known.get("power") == "off"
-    keys = " ".join(dict.fromkeys(one.key for one in job.take)) or step.known.get("keys", "")
+    keys = " ".join(dict.fromkeys([*step.known.get("keys", "").split(), *(one.key for one in job.take)]))
     await step.intend(vmid=str(found.vmid), node=found.node, keys=keys, power="off" if off else "")
     vm = VmCalls.on(world.pve, found, {})
     if job.off:
@@ -205,23 +206,10 @@ async def _reboot(world: World, step: Step, job: Job) -> Job:
     Raises: RemoteFailure when it is not seen to boot, or something still waits.
     """
     found, vm = job.found, VmCalls.on(world.pve, job.found, {})
-    before = step.known.get("boot_id") or await outside.boot_of(world, found) or UNKNOWN
     strange = sorted(set(job.view.seen.waiting) - {one.key for one in job.view.wanted})
     if strange:
         step.tell(f"the reboot puts into effect too what others wrote: {', '.join(strange)}")
-    if "boot_id" not in step.known or await outside.boot_of(world, found) == before:
-        await step.intend(boot_id=before)
-        await task_end(
-            world, step, await vm.reboot(timeout_s=grace_of(step)).send(step), timeout_s=grace_of(step) + _SPARE_S
-        )
-    step.tell("waiting for another boot")
-
-    async def another() -> str | None:
-        now = await outside.boot_of(world, found)
-        return now if now not in ("", before) else None
-
-    timeout_s = world.host(step).machine.bootstrap.agent_timeout_s
-    await until(another, clock=world.clock, timeout_s=timeout_s, what=f"another boot of {step.host}")
+    await reboot_once(world, step, found)
     after = await _look(world, step, found, running=True)
     if BOOT in after.notes.applied:
         await Put(keys=(), done=frozenset(), booted=True).call(vm, after).send(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,10 +12,11 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle.calls import VmCalls
 from pvenix.lifecycle.fields.work import Action, Put, View
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.waiting import task_end
+from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import Refused, RemoteFailure
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 
+_LOST_PATIENCE_S: Final = 10.0
 _TASK_TIMEOUT_S: Final = 7200.0
 """A disk of some TiB takes its time to another storage; the step's own limit is what ends it."""
 
@@ -30,13 +32,32 @@ async def carry_out(world: World, step: Step, found: Found, view: View, actions:
             step.tell(f"{action.disk} has a change that waits for a reboot; it is grown or moved after that")
             continue
         if isinstance(action, Put):
-            await action.call(vm, view).send(step)
+            await _written(world, step, found, view, action)
         else:
             upid = await action.call(vm, view).send(step)
             await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
         if index + 1 < len(actions):
             view = replace(view, seen=await _untouched(world, found, view, action))
     return view
+
+
+async def _written(world: World, step: Step, found: Found, view: View, action: Put) -> None:
+    """Return when Proxmox has taken the call; when its answer was lost, once the configuration shows it.
+
+    Raises: OutcomeUnknown when it does not show within a few seconds.
+    """
+    try:
+        await action.call(VmCalls.on(world.pve, found, {}), view).send(step)
+    except OutcomeUnknown:
+        step.tell("the answer was lost; looking at the VM")
+
+        async def shown() -> bool | None:
+            return True if (await pending_of(world, found)).config.digest != view.seen.config.digest else None
+
+        with contextlib.suppress(OutcomeUnknown):
+            await until(shown, clock=world.clock, timeout_s=_LOST_PATIENCE_S, what=f"the write to VM {found.vmid}")
+            return
+        raise
 
 
 async def pending_of(world: World, found: Found) -> VmPending:

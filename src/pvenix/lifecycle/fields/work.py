@@ -122,7 +122,11 @@ class Put:
             there = {key for key in view.present if is_device(key)}
             keep = {name for name in applied if name in ids or name == BOOT or name.partition(".")[0] in there - asked}
             applied = {name: value for name, value in applied.items() if name in keep}
-        applied |= {one.id: recorded_as(one.value) for one in view.wanted if one.field in self.done}
+        for one in view.wanted:
+            if one.field in self.done and one.value:
+                applied[one.id] = recorded_as(one.value)
+            elif one.field in self.done:
+                applied.pop(one.id, None)
         if self.booted:
             applied.pop(BOOT, None)
         if view.boot and any(CLOUD_INIT.fullmatch(key) for key in self.keys):
@@ -132,7 +136,8 @@ class Put:
     def _told(self, view: View, before: Mapping[str, str]) -> str:
         """The guest's boot with the values that it has not seen: those of this call, and of others in the same boot."""
         boot, names = told(before)
-        fresh = {one.id for one in view.wanted if one.key in self.keys and CLOUD_INIT.fullmatch(one.key)}
+        differs = {one.field for one in view.differing() if one.key in self.keys and CLOUD_INIT.fullmatch(one.key)}
+        fresh = {one.id for one in view.wanted if one.field in differs}
         earlier = names if boot == UNKNOWN or view.boot.startswith(boot) else frozenset[str]()
         return f"{view.boot[:8]} {','.join(sorted(fresh | earlier))}"
 
