@@ -60,8 +60,8 @@ def explained(call: Call, error: Exception) -> PvenixError:
             return Refused(
                 f"Proxmox {call.cluster} did not prove its identity",
                 why=sanitise(str(error)),
-                hint="compare the certificate on the node and put its CA or fingerprint into inventory/site.yaml; "
-                "verification is never switched off",
+                hint="`pvenix doctor` shows it; compare the certificate on the node and put its CA or fingerprint into "
+                "inventory/site.yaml; verification is never switched off",
                 code="PVX0533",
             )
         case NotSent():
