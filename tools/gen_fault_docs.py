@@ -34,14 +34,8 @@ ELSEWHERE: Final = {
 }
 """Tests that prove a row and were there before it had a fault."""
 LATER: Final = {
-    "F19": "plan and apply: the values are written and the drive is asked for anew; what the guest made of them is not compared yet",
-    "F20": "template health",
-    "F22": "plan and apply; today the larger disk is kept and said",
     "F24": "clone routes; today Proxmox' refusal is quoted and nothing is left behind",
-    "F30": "nothing depends on snippets",
-    "F31": "template health",
     "F38": "ISO and images",
-    "F39": "plan and apply",
     "T13": "no part of a site",
     "T15": "secrets",
     "T16": "`pvenix lint`",

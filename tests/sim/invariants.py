@@ -97,7 +97,10 @@ class Invariants:
     def boots(self, sim: Sim) -> None:
         """What each guest would boot changes only after the new system was confirmed, once for each attempt."""
         for guest in sim.site.guests.values():
+            host = sim.fleet.hosts.get(guest.name) if isinstance(guest, Guest) else None
             if not isinstance(guest, Guest) or not guest.running:
+                continue
+            if host is not None and not host.machine.state.managed:  # it is there to become a template
                 continue
             root, default = _machine(guest), boot_default(guest.tree)
             if self.defaults.setdefault(root, default) != default:

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvenix.engine.ports import AgentResult, NewVm, VmConfig
+from pvenix.engine.ports import AgentResult, NewVm
 from pvenix.engine.step import Commands, Step
 from pvenix.engine.trust import parse_host_key
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.calls import VmCalls, clone_call, shown
 from pvenix.lifecycle.destroy import demolish
 from pvenix.lifecycle.evidence import shown_state
-from pvenix.lifecycle.ownership import MARKER_TAG, Found, marker
+from pvenix.lifecycle.ownership import MARKER_TAG, Found, is_tagged, marker
 from pvenix.lifecycle.placement.vmids import choose_vmid
-from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts
+from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts, to_come
 from pvenix.lifecycle.template.sealing import MACHINE_ID
 from pvenix.lifecycle.waiting import task_end, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
-from pvenix.model.names import Vmid, node_name, vmid
+from pvenix.model.names import NodeName, Vmid, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 CLONES: Final = 2
@@ -36,6 +36,8 @@ _PROGRAMS: Final = "/run/current-system/sw/bin"
 async def probe(world: World, step: Step) -> Probe:
     """Done only when an earlier attempt of this very step proved the template."""
     await refuse_real_hosts(world, world.host(step))
+    if to_come(step):
+        return needed(f"{CLONES} clones of the new template will be made, looked at and destroyed")
     candidate = Candidate.of(step.facts)
     if _proven(step) == CLONES and await world.vms.find(step.host) is None:
         return done(f"template {candidate.vmid} was proven")
@@ -47,7 +49,7 @@ async def apply(world: World, step: Step) -> Outcome:
     candidate = Candidate.of(step.facts)
     await _clear(world, step)
     for number in range(_proven(step) + 1, CLONES + 1):
-        found = await _clone(world, step, candidate)
+        found = await _clone(world, step, candidate, number)
         await _start(world, step, found)
         identity = await _look(world, step, found, candidate)
         step.evidence(**{f"canary{number}": "\n".join(identity)})
@@ -60,7 +62,9 @@ async def apply(world: World, step: Step) -> Outcome:
 
 
 async def commands(world: World, step: Step) -> Commands:
-    """The calls for one clone; they are sent for each."""
+    """The calls for one clone, which are sent for each; none while there is no new template."""
+    if to_come(step):
+        return ()
     candidate = Candidate.of(step.facts)
     clone = clone_call(world.pve, candidate.node, candidate.vmid, _new_vm(world, step, Vmid(0)))
     vm = VmCalls.on(world.pve, None, {"node": candidate.node})
@@ -78,20 +82,15 @@ def _proven(step: Step) -> int:
 
 async def _clear(world: World, step: Step) -> None:
     """Destroy the clone that there is, if one is: an earlier attempt's, or the one that was just looked at."""
-    if "cloning" in step.known:
-        await _let_end(world, step)
+    if planned := step.known.get("clone_vmid", ""):
+        await _let_end(world, node_name(step.known["clone_node"]), vmid(planned))
     found = await world.vms.certain(step.host)
-    if found is None:
-        return
-    if MARKER_TAG not in found.config.values.get("tags", "").split(";"):
-        await VmCalls.on(world.pve, found, {}).configure({"tags": MARKER_TAG}, digest=found.config.digest).send(step)
-        found = Found(node=found.node, vmid=found.vmid, config=await _config(world, found))
-    await demolish(world, step, found, keep_backup=False)
+    if found is not None:
+        await demolish(world, step, await _tagged(world, step, found), passing=True)
 
 
-async def _let_end(world: World, step: Step) -> None:
-    """Wait for a clone that a killed attempt began: until it has ended its VM has no name and is nobody's."""
-    node, number = node_name(step.known["cloning_on"]), vmid(step.known["cloning"])
+async def _let_end(world: World, node: NodeName, number: Vmid) -> None:
+    """Wait for a clone under way: until it has ended its VM has neither name nor notes, and is nobody's."""
 
     async def whole() -> bool | None:
         config = await world.pve.config(node, number)
@@ -101,46 +100,56 @@ async def _let_end(world: World, step: Step) -> None:
     world.survey.outdated()
 
 
-async def _clone(world: World, step: Step, candidate: Candidate) -> Found:
-    """A linked clone with our notes, and then with our tag."""
+async def _clone(world: World, step: Step, candidate: Candidate, ordinal: int) -> Found:
+    """A linked clone with our notes, and then with our tag.
+
+    A request that a killed attempt sent may still be on its way: it is sent again with the same VM id, of which Proxmox
+    makes one VM at most.
+    """
     for _ in range(_TRIES):
-        world.survey.outdated()
-        vms = await world.survey.vms()
-        number = choose_vmid(world, world.host(step), vms, {}).vmid
-        await step.intend(cloning=str(number), cloning_on=candidate.node)
+        number = await _number(world, step, candidate, ordinal)
         call = clone_call(world.pve, candidate.node, candidate.vmid, _new_vm(world, step, number))
         try:
             await task_end(world, step, await call.send(step), timeout_s=_TASK_TIMEOUT_S)
         except OutcomeUnknown:
             step.tell("the answer was lost; looking whether the clone exists")
-            await _let_end(world, step)
         except RemoteFailure as error:
             if error.code != _TAKEN and "already exists" not in error.why:
                 raise
-            world.ledger.refused.add(number)
-            continue
-        world.survey.outdated()
+        await _let_end(world, candidate.node, number)
         found = await world.vms.certain(step.host)
-        if found is None:
-            raise OutcomeUnknown(
-                f"the clone of template {candidate.vmid} was not found", hint=f"pvenix resume {step.run}"
-            )
-        await VmCalls.on(world.pve, found, {}).configure({"tags": MARKER_TAG}, digest=found.config.digest).send(step)
-        return Found(node=found.node, vmid=found.vmid, config=await _config(world, found))
-    raise RemoteFailure(f"no VM id was free in {_TRIES} tries", hint=f"pvenix resume {step.run}", code=_TAKEN)
+        if found is not None:
+            return await _tagged(world, step, found)
+        world.ledger.refused.add(number)
+        step.known.pop("clone_vmid", None)
+    raise RemoteFailure(f"no clone of template {candidate.vmid} came of {_TRIES} tries", code="PVX0747")
+
+
+async def _number(world: World, step: Step, candidate: Candidate, ordinal: int) -> Vmid:
+    """The VM id of this clone: the one that an attempt of it wrote down, else a free one."""
+    if "clone_vmid" in step.known and step.known.get("clone_ordinal") == str(ordinal):
+        return vmid(step.known["clone_vmid"])
+    world.survey.outdated()
+    number = choose_vmid(world, world.host(step), await world.survey.vms(), {}).vmid
+    await step.intend(clone_vmid=str(number), clone_node=candidate.node, clone_ordinal=str(ordinal))
+    return number
+
+
+async def _tagged(world: World, step: Step, found: Found) -> Found:
+    """The clone with the tag without which nothing is destroyed."""
+    if is_tagged(found.config):
+        return found
+    await VmCalls.on(world.pve, found, {}).configure({"tags": MARKER_TAG}, digest=found.config.digest).send(step)
+    config = await world.pve.config(found.node, found.vmid)
+    if config is None:
+        raise RemoteFailure(f"VM {found.vmid} is no longer on {found.node}", hint="look again", code="PVX0525")
+    return Found(node=found.node, vmid=found.vmid, config=config)
 
 
 def _new_vm(world: World, step: Step, number: Vmid) -> NewVm:
     notes = marker(step.host, fleet=world.fleet.site.name, run=step.run)
     pool = world.host(step).machine.proxmox.pool or None
     return NewVm(vmid=number, name=step.host, description=notes, pool=pool)
-
-
-async def _config(world: World, found: Found) -> VmConfig:
-    config = await world.pve.config(found.node, found.vmid)
-    if config is None:
-        raise RemoteFailure(f"VM {found.vmid} is no longer on {found.node}", hint="look again", code="PVX0525")
-    return config
 
 
 async def _start(world: World, step: Step, found: Found) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pvenix.engine.step import Step
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused, UsageError
 from pvenix.model.host import Host
@@ -49,6 +50,11 @@ class Candidate:
             system=facts["new_template_system"],
             identities=frozenset(facts["new_template_was"].split("\n")),
         )
+
+
+def to_come(step: Step) -> bool:
+    """True when a run that changes nothing has come to the steps after the template would have been built."""
+    return step.check and "new_template" not in step.facts
 
 
 def template_of(world: World, host: Host) -> Template:

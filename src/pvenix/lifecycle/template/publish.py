@@ -8,7 +8,7 @@ from pvenix.engine.step import Commands, Step
 from pvenix.fleet.splice import remove_value, set_value
 from pvenix.fleet.yaml import parse
 from pvenix.lifecycle.calls import Call, git_call, shown
-from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts, template_of
+from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts, template_of, to_come
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.names import CommitId
@@ -21,7 +21,10 @@ async def probe(world: World, step: Step) -> Probe:
     """Done when the main branch, or the template's branch, names the new template."""
     host = world.host(step)
     await refuse_real_hosts(world, host)
-    candidate, branch = Candidate.of(step.facts), _branch(world, step)
+    branch = _branch(world, step)
+    if to_come(step):
+        return needed(f"{branch} will name the new template")
+    candidate = Candidate.of(step.facts)
     if step.facts.get("proven_template") != str(candidate.vmid):
         raise UsageError(
             f"template {candidate.vmid} was not proven in this run",
@@ -53,7 +56,9 @@ async def apply(world: World, step: Step) -> Outcome:
 
 
 async def commands(world: World, step: Step) -> Commands:
-    """The push."""
+    """The push; none while there is no new template."""
+    if to_come(step):
+        return ()
     return shown([await _push(world, step)])
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pvenix_lab.site.armed.fault import Fault, Spec, Undo
 from pvenix_lab.site.armed.spec import Arg, Face, Kind
+from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.keys import new_key
+from pvenix_lab.site.guest.vfs import VirtualRoot
 from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.sizes import GIB
 from pvenix_lab.site.pve.vm import Vm
@@ -75,22 +77,22 @@ def _without_drive(site: Site, _fault: Fault) -> Undo:
 
 def _with_identity(site: Site, _fault: Fault) -> Undo:
     """The template's disk has a machine id and a host key: its clones share them."""
-    root = site.guest_root(_template(site).vmid)
-    pair = new_key("root@template")
+    vm, pair = _template(site), new_key("root@template")
+    guest = site.guest_for(vm)
+    tree = guest.tree if isinstance(guest, Guest) else VirtualRoot(site.guest_root(vm.vmid))
     given = {
-        "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
-        "etc/ssh/ssh_host_ed25519_key": pair.private,
-        "etc/ssh/ssh_host_ed25519_key.pub": pair.public,
+        "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+        "/etc/ssh/ssh_host_ed25519_key": pair.private,
+        "/etc/ssh/ssh_host_ed25519_key.pub": pair.public,
     }
-    before = {path: (root / path).read_text() if (root / path).exists() else None for path in given}
+    before = {path: tree.read_text(path) if tree.exists(path) else None for path in given}
 
     def write(files: dict[str, str | None]) -> None:
         for path, text in files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
             if text is None:
-                (root / path).unlink(missing_ok=True)
+                tree.remove(path)
             else:
-                (root / path).write_text(text)
+                tree.put(path, text, mode=0o600 if path.endswith("_key") else 0o644)
 
     write(dict(given))
     return lambda: write(before)
