@@ -98,6 +98,7 @@ async def applied(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> Don
     )
     sim.journals[run.run] = SimJournal()
     sim.began[run.run] = sim.main()
+    scene._run = run
     return await scene._go(run, resume=False)
 
 

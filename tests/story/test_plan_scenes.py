@@ -6,7 +6,7 @@ import pytest
 
 from pvenix.model.errors import ExitCode, Refused
 from pvenix.model.fleetplan import Action
-from tests.sim.golden import Golden
+from tests.sim.golden import STRANGER, Golden
 from tests.story.fault_scene import NEW, OLD, Scene, row, scene
 from tests.story.plan_scene import applied, edited, fields_of, host_plan, planned, unlisted
 
@@ -115,6 +115,63 @@ def test_a_node_that_is_down_hides_its_own_hosts_and_no_others(golden: Golden) -
         unknown = {host.host for host in plan.hosts if host.action is Action.UNKNOWN}
         assert unknown == {host for host in (OLD, GONE) if scene.vm(host).node == node}
         assert plan.exit_code is ExitCode.UNREACHABLE
+
+    scene(golden, act)
+
+
+def test_a_host_to_adopt_gets_no_vm_made(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, NEW, install="adopt")
+        host = await host_plan(scene, NEW)
+        assert (host.action, host.findings[0].code) == (Action.REFUSE, "PVX0569")
+
+    scene(golden, act)
+
+
+def test_an_apply_that_failed_is_resumed_to_the_vm_that_the_plan_decided(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        plan = await planned(scene, NEW)
+        scene.arm("clone-fails-in-task", NEW, 1)
+        assert (await applied(scene, plan)).code is ExitCode.FAILED
+        done = await scene.resume()
+        assert done.code is ExitCode.OK, done.why
+        assert (scene.vms(NEW), str(scene.vm(NEW).vmid)) == (1, plan.hosts[0].decision["vmid"])
+
+    scene(golden, act)
+
+
+def test_a_machine_that_was_made_and_never_reached_is_gone_on_with(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        assert (await scene.run("place", "clone")).code is ExitCode.OK
+        await scene.later(11)
+        plan = await planned(scene, NEW)
+        assert plan.hosts[0].action is Action.ADD
+        assert "go on with" in plan.hosts[0].steps[0]
+        assert (await applied(scene, plan)).code is ExitCode.OK
+        assert (scene.vms(NEW), (await host_plan(scene, NEW)).action) == (1, Action.NONE)
+
+    scene(golden, act)
+
+
+def test_a_stranger_on_the_declared_id_is_a_finding_and_stays(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, NEW, proxmox__vmid=STRANGER)
+        before = scene.strangers()
+        plan = await planned(scene, NEW)
+        assert (plan.hosts[0].action, plan.hosts[0].findings[0].code) == (Action.REFUSE, "PVX0512")
+        await applied(scene, plan)
+        assert scene.strangers() == before
+
+    scene(golden, act)
+
+
+@row("F03")
+def test_a_machine_that_was_replaced_behind_our_back_is_a_finding(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        scene.arm("vmid-recycled", GONE)
+        plan = await planned(scene, GONE)
+        assert plan.hosts[0].action is Action.REFUSE
+        assert "uuid" in plan.hosts[0].findings[0].what
 
     scene(golden, act)
 

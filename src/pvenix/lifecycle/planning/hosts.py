@@ -15,10 +15,10 @@ from pvenix.lifecycle.planning.problems import problems
 from pvenix.lifecycle.planning.words import adding, changing, destroying, going_on
 from pvenix.lifecycle.removal import consequences, obstacle
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import PvenixError, Refused, Unreachable
+from pvenix.model.errors import PvenixError, Refused, Unreachable, UsageError
 from pvenix.model.findings import Finding
 from pvenix.model.fleetplan import Action, Effect, FieldPlan, FieldState, HostPlan
-from pvenix.model.host import Host, State
+from pvenix.model.host import Host, Install, State
 
 _IMPOSSIBLE: Final = {
     Effect.REFUSE: ("PVX0561", "is not done: {field} would go from {actual} to {desired}", ""),
@@ -81,8 +81,11 @@ class HostPlanner:
         found = await self._world.vms.find(host.name)
         if found is None:
             self._world.vms.refuse_blind(host.name, await self._world.survey.permissions())
-            gone = host.machine.state is State.ABSENT
-            return HostPlan(host=host.name, action=Action.NONE if gone else Action.ADD)
+            if host.machine.state is State.ABSENT:
+                return HostPlan(host=host.name, action=Action.NONE)
+            if host.machine.install is Install.ADOPT:
+                raise _nothing_to_adopt(host.name)
+            return HostPlan(host=host.name, action=Action.ADD)
         self.vmids.add(int(found.vmid))
         seen = HostPlan(
             host=host.name,
@@ -128,7 +131,7 @@ class HostPlanner:
         if not world.vms.owns(found.config, host.name):
             note = PvenixError(
                 f"VM {found.vmid} was not made by pvenix: its settings stay as they are",
-                hint=f"pvenix adopt {host.name}",
+                hint=f"pvenix adopt {found.vmid} {host.name}",
                 code="PVX0564",
             )
             return replace(plan, findings=(finding(world.fleet, host, note, warning=True),))
@@ -159,6 +162,15 @@ class HostPlanner:
             findings=(finding(self._world.fleet, host, error, field=field),),
             exit_code=int(error.exit_code),
         )
+
+
+def _nothing_to_adopt(name: str) -> UsageError:
+    return UsageError(
+        f"{name} is to be adopted, and no VM is its own",
+        why="install: adopt makes none",
+        hint=f"pvenix adopt VMID {name}, or another `install`",
+        code="PVX0569",
+    )
 
 
 def _not_ours(found: Found, name: str) -> Refused:

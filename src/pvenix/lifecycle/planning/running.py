@@ -10,8 +10,7 @@ from pvenix.lifecycle.planning.comparing import POWER
 from pvenix.model.fleetplan import Action, Effect, FleetPlan, HostPlan
 from pvenix.model.host import State
 from pvenix.model.plan import PlayPlan, Task
-
-_MAKE = ("cloudinit", "boot", "hardware", "register")
+from pvenix.model.verbs import ONBOARDING
 
 
 def plays_of(fleet: Fleet, plan: FleetPlan, *, reboot: bool = False, offline: bool = False) -> tuple[PlayPlan, ...]:
@@ -41,10 +40,9 @@ def _adds(fleet: Fleet, plan: FleetPlan) -> Iterator[PlayPlan]:
 
 
 def _verbs(fleet: Fleet, host: HostPlan) -> tuple[str, ...]:
-    make = "create" if host.decision.get("route") == "create" else "clone"
-    if fleet.hosts[host.host].machine.state is State.STOPPED:
-        return ("place", make, "cloudinit")
-    return ("place", make, *_MAKE)
+    """The onboarding up to what a person decides, or to the first boot of a machine that is to be off."""
+    last = "boot" if fleet.hosts[host.host].machine.state is State.STOPPED else "review"
+    return ONBOARDING[: ONBOARDING.index(last)]
 
 
 def _only_waits(host: HostPlan) -> bool:
