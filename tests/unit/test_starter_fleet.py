@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tree_sitter import Language, Node, Parser
 
 from pvenix.fleet.starter import starter
-from pvenix.model.verbs import ONBOARDING, VERBS
+from pvenix.model.verbs import ONBOARDING, REPROVISIONING, VERBS
 
 ROOT = starter()
 NIX = ROOT / "nix"
@@ -138,7 +138,7 @@ def test_the_nix_side_and_the_inventory_name_the_same_repository() -> None:
     assert f'branch = "{declared["branch"]}";' in site
 
 
-@pytest.mark.parametrize("name", ["onboard", "rebuild-all", "rollback", "retire"])
+@pytest.mark.parametrize("name", ["onboard", "rebuild-all", "rollback", "retire", "reprovision", "template-refresh"])
 def test_a_playbook_calls_verbs_that_exist_with_arguments_that_they_take(name: str) -> None:
     words = {"name", "tags", "throttle", "run_once"}
     for play in load(f"playbooks/{name}.yaml"):
@@ -151,6 +151,11 @@ def test_a_playbook_calls_verbs_that_exist_with_arguments_that_they_take(name: s
 def test_onboarding_does_every_verb_in_order() -> None:
     (play,) = load("playbooks/onboard.yaml")
     assert tuple(verb for task in play["tasks"] for verb in task if verb in VERBS) == ONBOARDING
+
+
+def test_reprovisioning_destroys_and_then_onboards() -> None:
+    (play,) = load("playbooks/reprovision.yaml")
+    assert tuple(verb for task in play["tasks"] for verb in task if verb in VERBS) == REPROVISIONING
 
 
 def test_the_inventory_refers_to_secrets_and_holds_none() -> None:
