@@ -34,8 +34,6 @@ ELSEWHERE: Final = {
 }
 """Tests that prove a row and were there before it had a fault."""
 LATER: Final = {
-    "F24": "clone routes; today Proxmox' refusal is quoted and nothing is left behind",
-    "F38": "ISO and images",
     "T13": "no part of a site",
     "T15": "secrets",
     "T16": "`pvenix lint`",
