@@ -132,6 +132,22 @@ def test_a_guest_that_reboots_while_it_comes_up_is_ready_only_in_its_last_boot(g
 
 
 @row("F18")
+def test_a_reboot_is_noticed_through_the_agent_too(golden: Golden) -> None:
+    """No connection ends then: an agent that answers again is that of another boot."""
+
+    async def act(site: Scene) -> None:
+        await cloned(site)
+        site.site.timings = replace(site.site.timings, cloud_init_s=60.0)
+        site.arm("ssh-refused", NEW)
+        site.arm("F18", NEW, after_s=20)
+        done = await site.run("boot")
+        assert done.code is ExitCode.OK, done.why
+        assert (site.guest(NEW).cloud_init_done.is_set(), "boots anew" in done.text) == (True, True)
+
+    scene(declaring(golden, bootstrap={"ssh_timeout_s": 1}), act)
+
+
+@row("F18")
 def test_a_guest_that_boots_again_and_again_is_told(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         await cloned(site)

@@ -130,8 +130,8 @@ class Ways:
         """The known addresses and then the agent's; all together where none is of the family that is asked for."""
         known = self._known(name)
         if any(each.family for each in known):
-            alone = len(known) == 1 and not probing
-            return [*self._in_turn(name, known, failed, probing=not alone), self._by_agent(name, known, failed)]
+            in_turn = self._in_turn(name, known, failed, probing=probing or len(known) > 1)
+            return [*in_turn, self._by_agent(name, known, failed)]
         others = await self._besides(name, known)
         return self._in_turn(name, [*known, *others], failed, probing=probing or len(known) + len(others) > 1)
 
