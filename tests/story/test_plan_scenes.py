@@ -153,6 +153,39 @@ def test_a_machine_that_was_made_and_never_reached_is_gone_on_with(golden: Golde
     scene(golden, act)
 
 
+@pytest.mark.parametrize("state", ["external", "archived"])
+def test_a_machine_that_is_not_managed_is_neither_made_nor_changed(golden: Golden, state: str) -> None:
+    async def act(scene: Scene) -> None:
+        for name in (NEW, GONE):
+            edited(scene, name, state=state, cores=7)
+            host = await host_plan(scene, name)
+            assert (host.action, host.fields, host.findings[0].warning) == (Action.NONE, (), True)
+        assert not {NEW, GONE} & {host.host for host in (await planned(scene)).hosts}
+        assert (await planned(scene)).strays == ()
+
+    scene(golden, act)
+
+
+def test_a_tombstone_whose_id_somebody_else_has_is_at_rest(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, NEW, state="absent", proxmox__vmid=STRANGER)
+        host = await host_plan(scene, NEW)
+        assert (host.action, host.findings[0].warning) == (Action.NONE, True)
+
+    scene(golden, act)
+
+
+def test_a_node_that_cannot_be_had_is_a_finding_at_its_line(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, NEW, proxmox__node="tappaas9")
+        plan = await planned(scene, NEW)
+        [host] = plan.hosts
+        assert (host.action, plan.exit_code) == (Action.REFUSE, ExitCode.USAGE)
+        assert host.findings[0].file == f"inventory/host_vars/{NEW}.yaml"
+
+    scene(golden, act)
+
+
 def test_a_stranger_on_the_declared_id_is_a_finding_and_stays(golden: Golden) -> None:
     async def act(scene: Scene) -> None:
         edited(scene, NEW, proxmox__vmid=STRANGER)

@@ -73,6 +73,19 @@ def test_a_host_that_waits_for_a_cold_start_is_shown_and_counted() -> None:
     assert text.endswith("1 with changes that wait for a cold start")
 
 
+def test_hosts_of_which_the_same_is_to_be_said_share_it() -> None:
+    lines = shown(plan(host(), host("dns02", vmid=201), host("dns03", fields=(field("tags"),)))).splitlines()
+    at = lines.index("~ dns01  VM 200 on n1, running  to change, with a reboot")
+    assert lines[at + 1] == "~ dns02  VM 201 on n1, running  to change, with a reboot"
+    assert lines[at + 2] == "    memory  4096 -> 8192  (change, reboot)"
+    assert sum("4096" in line for line in lines) == 1
+    assert lines.index("~ dns03  VM 200 on n1, running  to change") > at + 2
+
+
+def test_a_lock_and_the_ha_manager_are_shown() -> None:
+    assert "VM 200 on n1, running, locked: backup, HA started" in shown(plan(host(lock="backup", ha="started")))
+
+
 def test_a_finding_is_shown_at_its_place_with_what_to_do() -> None:
     text = shown(plan(host(action=Action.REFUSE, findings=(finding(),))))
     assert "    inventory/hosts.yaml:31:9: error[PVX0520]\n      no node can take web09\n      hint: widen it" in text

@@ -18,6 +18,8 @@ from pvenix.model.names import vmid as vm_id
 
 MARKER_TAG: Final = "pvenix"
 """The tag of every VM that pvenix made."""
+STRANGER: Final = "PVX0512"
+"""The error of an id that another machine has."""
 _SEE: Final = "VM.Audit"
 _MOVING_TRIES: Final = 6
 _MOVING_PAUSE_S: Final = 1.0
@@ -243,13 +245,13 @@ def _stranger(vmid: Vmid, config: VmConfig, name: str) -> Refused:
             why=f"its smbios uuid is {config.uuid}, and neither its notes nor a pin say that it is {name}",
             hint=f"if you made it in its place, remove the pin of {name} and boot it again; else choose another "
             "machine.proxmox.vmid: pvenix never takes over a stranger's VM",
-            code="PVX0512",
+            code=STRANGER,
         )
     return Refused(
         f"VM {vmid} is {config.values.get('name')!r}, not {name}",
         why=f"the inventory gives {vmid} to {name}",
         hint=f"choose another machine.proxmox.vmid for {name}; pvenix never takes over a stranger's VM",
-        code="PVX0512",
+        code=STRANGER,
     )
 
 

@@ -91,6 +91,10 @@ class HostPlan:
     digest: str = ""
     """Of the VM's configuration as it was read; a write with an old one is refused by Proxmox."""
     power: str = ""
+    lock: str = ""
+    """The job that holds the VM, such as `backup`; an apply waits for its end."""
+    ha: str = ""
+    """The state that the HA manager is to keep it in, empty when it is not its business."""
     fields: tuple[FieldPlan, ...] = ()
     """Without those that are equal."""
     equal: int = 0

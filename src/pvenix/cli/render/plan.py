@@ -49,8 +49,7 @@ def plan_text(plan: FleetPlan, *, width: int, verbose: bool = False) -> str:
     """The plan in lines of at most `width` columns, save for places and words that are longer; no host twice."""
     blocks = [_head(plan)]
     for action in _SIGNS:
-        hosts = [host for host in plan.hosts if host.action is action]
-        blocks += [block for host in hosts if (block := _host(host, width, verbose=verbose))]
+        blocks += _hosts([host for host in plan.hosts if host.action is action], width, verbose=verbose)
     blocks += ["\n".join(_wrapped(f"warning: {text}", width, "", "  ")) for text in plan.warnings]
     if plan.strays:
         blocks.append(_strays(plan.strays, width))
@@ -71,15 +70,23 @@ def _summary(plan: FleetPlan) -> str:
     return f"{style(plan.summary, 'strong')}{more}"
 
 
-def _host(host: HostPlan, width: int, *, verbose: bool) -> str:
-    """One host; empty when there is nothing to say of it."""
-    lines = list(_fields(_shown(host, verbose=verbose), width))
-    if host.action is not Action.CHANGE:
-        lines += [line for step in host.steps for line in _wrapped(step, width, "    ", "      ")]
-    lines += [line for one in host.findings for line in _finding(one, width)]
-    if host.action is Action.NONE and not lines:
-        return ""
-    return "\n".join([_title(host, width), *lines])
+def _hosts(hosts: Sequence[HostPlan], width: int, *, verbose: bool) -> list[str]:
+    """A block for each host; those of which the same is to be said share one, their names under each other."""
+    blocks: dict[str, list[str]] = {}
+    for host in hosts:
+        body = "\n".join(_body(host, width, verbose=verbose))
+        if body or host.action is not Action.NONE:
+            blocks.setdefault(body, []).append(_title(host, width))
+    return ["\n".join([*titles, body] if body else titles) for body, titles in blocks.items()]
+
+
+def _body(host: HostPlan, width: int, *, verbose: bool) -> Iterator[str]:
+    """What there is to say of one host."""
+    yield from _fields(_shown(host, verbose=verbose), width)
+    for step in host.steps if host.action is not Action.CHANGE else ():
+        yield from _wrapped(step, width, "    ", "      ")
+    for one in host.findings:
+        yield from _finding(one, width)
 
 
 def _title(host: HostPlan, width: int) -> str:
@@ -89,7 +96,8 @@ def _title(host: HostPlan, width: int) -> str:
     if host.action is Action.NONE and host.waiting:
         word = "waits for a cold start"
     where = f"VM {host.vmid} on {host.node}" if host.vmid and host.node else ""
-    name, place = clean(host.host), ", ".join(part for part in (where, host.power) if part)
+    marks = (f"locked: {host.lock}" if host.lock else "", f"HA {host.ha}" if host.ha else "")
+    name, place = clean(host.host), ", ".join(clean(part) for part in (where, host.power, *marks) if part)
     fits = cells(f"  {name}  {place}  {word}") <= width
     parts = [style(name, "strong"), *([place] if place else [])]
     painted = click.style(sign, fg=colour) if colour else sign

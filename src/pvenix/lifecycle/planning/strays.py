@@ -11,12 +11,12 @@ from pvenix.lifecycle.planning.looking import Looker
 from pvenix.lifecycle.planning.scope import PLANNED
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import Unreachable
+from pvenix.model.errors import PvenixError
 from pvenix.model.fleetplan import Stray
 
 
 async def strays(world: World, looker: Looker, known: Collection[int]) -> tuple[Stray, ...]:
-    """The marked VMs that are none of `known`; those on a silent node are left out.
+    """The marked VMs that are none of `known`; those that cannot be read now are left out.
 
     Tags only say where to look: a clone inherits its template's, so the notes decide.
     """
@@ -33,7 +33,7 @@ async def strays(world: World, looker: Looker, known: Collection[int]) -> tuple[
 async def _stray(world: World, looker: Looker, vm: VmState) -> Stray | None:
     try:
         config = await looker.config(vm.node, vm.vmid)
-    except Unreachable:
+    except PvenixError:
         return None
     notes = parse(config.values.get("description", "") if config is not None else "")
     if not notes.host or notes.fleet not in ("", world.fleet.site.name):
