@@ -143,6 +143,19 @@ def test_a_reboot_by_somebody_else_ends_the_wait_too(golden: Golden) -> None:
     scene(golden, act)
 
 
+@row("F19")
+def test_a_guest_that_booted_without_taking_its_address_is_told_as_such(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        del site.vm(OLD).config["ide2"]
+        site.vm(OLD).cloudinit.clear()
+        says(site, network__address="10.69.13.77/24")
+        done = await configure(site, reboot=True)
+        assert (done.code, "did not take what cloud-init was told" in done.why) == (ExitCode.FAILED, True), done.why
+        assert "and not 10.69.13.77/24" in done.why
+
+    scene(golden, act)
+
+
 # --- what is not ours stays ------------------------------------------------------------------------------------------
 
 
@@ -405,6 +418,7 @@ def test_the_controller_is_not_rebooted(golden: Golden) -> None:
 # --- interruptions ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(180)
 @row("F39", "F32")
 def test_killed_at_any_call_it_ends_as_if_nothing_had_happened_and_reboots_once(golden: Golden) -> None:
     def everything(site: Scene) -> None:
