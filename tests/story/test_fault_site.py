@@ -33,6 +33,7 @@ def test_a_node_that_is_down_takes_only_its_own_hosts_along(golden: Golden) -> N
         assert done.code is ExitCode.OK, done.why
         away = await site.run("clone", hosts=("docker01",))
         assert (away.code, "No route to host" in away.why) == (ExitCode.UNREACHABLE, True), away.why
+        assert f"node {site.vm('docker01').node} does not answer" in away.why
         assert away.sent("/clone newid=") == 0
 
     scene(golden, act)
@@ -48,6 +49,7 @@ def test_a_node_that_is_not_trusted_by_the_others_is_named_and_nothing_is_writte
         assert (done.code, site.writes) == (ExitCode.UNREACHABLE, writes), done.why
         assert f"/nodes/{site.vm().node}/" in done.why
         assert "certificate verify failed" in done.why
+        assert "is it named as the cluster lists it" in done.why
 
     scene(golden, act)
 

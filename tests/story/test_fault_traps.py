@@ -157,7 +157,7 @@ def test_a_write_that_failed_with_a_status_is_repeated_after_a_look_only(
 
 def asked_reason(status: int) -> str:
     """What the operator must read of a status: Proxmox' own words."""
-    return {401: "does not accept the API token", 403: "is not permitted", 595: "did not reach its node"}.get(
+    return {401: "does not accept the API token", 403: "is not permitted", 595: "does not answer the others"}.get(
         status, "got no answer" if status in (502, 596, 597, 599) else "failed"
     )
 

@@ -16,6 +16,10 @@ LOST_STATUS: Final = frozenset({502, 503, 504, 596, 597, 598, 599})
 TRANSIENT_STATUS: Final = LOST_STATUS | {CONNECT_FAILED}
 
 _DENIED: Final = re.compile(r"Permission check failed \((?P<path>[^,]+), (?P<privileges>[^)]+)\)")
+_WRONG_NODE: Final = (
+    "the node that answered does not trust that one: is it named as the cluster lists it, without a domain? "
+    "else, on the node itself: pvecm updatecerts --force"
+)
 _SECRET_PARAMETERS: Final = frozenset({"cipassword", "password"})
 
 
@@ -32,6 +36,12 @@ class Call:
     def writes(self) -> bool:
         """True when a lost answer leaves the outcome open."""
         return self.method != "GET"
+
+    @property
+    def node(self) -> str:
+        """The node that the call goes to, empty for one of the whole cluster."""
+        found = re.match(r"nodes/([^/]+)", self.path)
+        return found[1] if found else ""
 
     @property
     def login(self) -> str:
@@ -98,11 +108,16 @@ def _of_status(call: Call, error: ApiStatus) -> PvenixError:
     if error.status == 403:
         return Refused(f"{call.text} is not permitted to {call.token}", why=why, hint=_grant(call, why), code="PVX0532")
     if error.status == CONNECT_FAILED:
-        return Unreachable(f"{call.text} did not reach its node", why=why, hint="is the node up? `pvenix status`")
+        return Unreachable(
+            f"node {call.node or 'of that call'} does not answer the others of Proxmox {call.cluster}",
+            why=f"{call.method} /{call.path}: {why}",
+            hint="only what is on it has to wait; is it up? else: pvecm status, on another node",
+        )
     if error.status in LOST_STATUS:
         if call.writes:
             return _unknown(call, f"{error.status} {why}")
-        return Unreachable(f"{call.text} got no answer", why=f"{error.status} {why}")
+        hint = _WRONG_NODE if "certificate verify failed" in why else ""
+        return Unreachable(f"{call.text} got no answer", why=f"{error.status} {why}", hint=hint)
     if "config file already exists" in why:
         return RemoteFailure(f"{call.text}: the VM id is taken", why=why, code="PVX0511")
     if "checksum mismatch" in why:
