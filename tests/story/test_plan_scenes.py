@@ -175,6 +175,7 @@ def test_a_tombstone_whose_id_somebody_else_has_is_at_rest(golden: Golden) -> No
     scene(golden, act)
 
 
+@row("F12")
 def test_a_node_that_cannot_be_had_is_a_finding_at_its_line(golden: Golden) -> None:
     async def act(scene: Scene) -> None:
         edited(scene, NEW, proxmox__node="tappaas9")
@@ -182,6 +183,29 @@ def test_a_node_that_cannot_be_had_is_a_finding_at_its_line(golden: Golden) -> N
         [host] = plan.hosts
         assert (host.action, plan.exit_code) == (Action.REFUSE, ExitCode.USAGE)
         assert host.findings[0].file == f"inventory/host_vars/{NEW}.yaml"
+
+    scene(golden, act)
+
+
+@row("F22")
+def test_a_disk_smaller_than_its_template_is_a_finding_that_names_the_size(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, NEW, disk="8G")
+        host = await host_plan(scene, NEW)
+        assert (host.action, host.findings[0].file) == (Action.REFUSE, f"inventory/host_vars/{NEW}.yaml")
+        assert "32G" in host.findings[0].what
+
+    scene(golden, act)
+
+
+@row("F26")
+def test_a_machine_that_was_moved_is_the_same_machine_and_nothing_to_do(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        before = await host_plan(scene, GONE)
+        scene.arm("vm-moved", GONE)
+        after = await host_plan(scene, GONE)
+        assert (after.action, after.vmid, after.uuid) == (Action.NONE, before.vmid, before.uuid)
+        assert after.node != before.node
 
     scene(golden, act)
 

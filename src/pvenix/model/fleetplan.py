@@ -168,8 +168,8 @@ class FleetPlan:
         return worst([ExitCode(host.exit_code) for host in self.hosts] + [ExitCode.CHANGES] * self.changes)
 
     @property
-    def summary(self) -> str:
-        """Such as `3 to add, 2 to change, 1 to destroy, 194 as they should be`."""
+    def todo(self) -> str:
+        """Such as `3 to add, 2 to change`; empty when there is nothing to do and nothing is refused."""
         words = {
             Action.ADD: "to add",
             Action.CHANGE: "to change",
@@ -177,9 +177,13 @@ class FleetPlan:
             Action.REFUSE: "refused",
             Action.UNKNOWN: "not known",
         }
-        counted = [f"{self.count(action)} {word}" for action, word in words.items() if self.count(action)]
+        return ", ".join(f"{self.count(action)} {word}" for action, word in words.items() if self.count(action))
+
+    @property
+    def summary(self) -> str:
+        """Such as `3 to add, 2 to change, 194 as they should be`."""
         same = self.count(Action.NONE)
-        return ", ".join([*counted, f"{same} as {'it' if same == 1 else 'they'} should be"])
+        return ", ".join(part for part in (self.todo, f"{same} as {'it' if same == 1 else 'they'} should be") if part)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document of schema `pvenix/plan/v1`."""

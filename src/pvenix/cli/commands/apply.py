@@ -124,4 +124,4 @@ def _ask(settings: Settings, plan: FleetPlan, confirmed: tuple[str, ...], *, che
     for name in doomed:
         if name not in confirmed:
             typed(settings, f"the VM of {name} will be destroyed; type its name", name, f"--confirm {name}")
-    confirm(settings, f"apply: {plan.summary}?")
+    confirm(settings, f"do it ({plan.todo or 'a reboot of what waits for one'})?")

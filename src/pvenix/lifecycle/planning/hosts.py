@@ -21,14 +21,7 @@ from pvenix.model.findings import Finding
 from pvenix.model.fleetplan import Action, Effect, FieldPlan, FieldState, HostPlan
 from pvenix.model.host import Host, Install, State
 
-_IMPOSSIBLE: Final = {
-    Effect.REFUSE: ("PVX0561", "is not done: {field} would go from {actual} to {desired}", ""),
-    Effect.RECREATE: (
-        "PVX0562",
-        "only another VM would have it: {field} would go from {actual} to {desired}",
-        "take the change back, or retire the host and let it be made anew",
-    ),
-}
+_IMPOSSIBLE: Final = {Effect.REFUSE: "PVX0561", Effect.RECREATE: "PVX0562"}
 
 
 class HostPlanner:
@@ -163,9 +156,14 @@ class HostPlanner:
         return replace(plan, action=Action.CHANGE, decision=begun, steps=steps) if steps else plan
 
     def _impossible(self, host: Host, one: FieldPlan) -> Finding:
-        code, what, hint = _IMPOSSIBLE[one.effect]
-        text = what.format(field=one.field, actual=one.actual or "nothing", desired=one.desired or "nothing")
-        return finding(self._world.fleet, host, PvenixError(text, why=one.note, hint=hint, code=code), field=one.field)
+        error = PvenixError(
+            f"{one.field} cannot go from {one.actual or 'nothing'} to {one.desired or 'nothing'}",
+            why=one.note,
+            hint="take the change back"
+            + (f", or have another VM made: pvenix reprovision {host.name}" if one.effect is Effect.RECREATE else ""),
+            code=_IMPOSSIBLE[one.effect],
+        )
+        return finding(self._world.fleet, host, error, field=one.field)
 
     def _refused(self, host: Host, error: PvenixError, *, field: str = "") -> HostPlan:
         """A host of which nothing is done; what is wrong with it is a matter of its files unless a right is missing."""
