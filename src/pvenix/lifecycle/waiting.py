@@ -16,7 +16,7 @@ T = TypeVar("T")
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 _STALL_S = {
-    "qmclone": 900.0,
+    "qmclone": 1200.0,
     "qmmove": 900.0,
     "qmigrate": 900.0,
     "qmrestore": 900.0,
