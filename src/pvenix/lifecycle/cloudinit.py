@@ -12,6 +12,7 @@ from pvenix.lifecycle.fields.compare import compare
 from pvenix.lifecycle.fields.values import CLOUD_INIT
 from pvenix.lifecycle.fields.wanted import wanted_of
 from pvenix.lifecycle.fields.work import View, work
+from pvenix.lifecycle.identity import pinned
 from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.settling import refuse_lost
@@ -22,11 +23,12 @@ from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when Proxmox holds the values, or when `configure` has taken over: after that a change needs a reboot."""
-    if await world.registered(step.host):
-        return done("registered: pvenix configure writes what changes from now on")
     found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM yet")
+    is_new = world.vms.owns(found.config, step.host) and not pinned(world, step.host, found)  # as after `reprovision`
+    if not is_new and await world.registered(step.host):
+        return done("registered: pvenix configure writes what changes from now on")
     missing = _missing(_view(world, step, found.config))
     if "fields" in step.known and not missing:
         return needed("an interrupted attempt may not have regenerated the drive")
