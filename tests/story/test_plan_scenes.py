@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from pvenix.model.errors import ExitCode, Refused
 from pvenix.model.fleetplan import Action
 from tests.sim.golden import STRANGER, Golden
-from tests.story.fault_scene import NEW, OLD, Scene, row, scene
+from tests.story.fault_scene import NEW, OLD, OTHER, Scene, row, scene, undeclared
 from tests.story.plan_scene import applied, edited, fields_of, host_plan, planned, unlisted
 
 GONE = "docker01"
@@ -25,6 +27,42 @@ def test_a_host_without_a_vm_is_added_where_the_plan_says(golden: Golden) -> Non
         assert (str(vm.vmid), vm.node) == (host.decision["vmid"], host.decision["node"])
 
     scene(golden, act)
+
+
+@pytest.mark.parametrize("name", [NEW, OTHER])
+def test_a_host_that_was_added_is_as_it_should_be(golden: Golden, name: str) -> None:
+    async def act(scene: Scene) -> None:
+        assert (await applied(scene, await planned(scene, name))).code is ExitCode.OK
+        await scene.later(11)
+        host = await host_plan(scene, name)
+        assert (host.action, fields_of(host)) == (Action.NONE, {})
+
+    scene(golden, act)
+
+
+def test_a_host_that_is_to_be_off_is_made_and_never_started(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, NEW, state="stopped")
+        assert (await applied(scene, await planned(scene, NEW))).code is ExitCode.OK
+        assert scene.vm(NEW).status == "stopped"
+        await scene.later(11)
+        assert (await host_plan(scene, NEW)).action is Action.NONE
+
+    scene(golden, act)
+
+
+def test_what_was_decided_and_is_taken_meanwhile_is_refused_and_never_made_elsewhere(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        plan = await planned(scene, NEW)
+        vmid = int(plan.hosts[0].decision["vmid"])
+        theirs = scene.site.cluster.vms[STRANGER]
+        scene.site.cluster.vms[vmid] = copy.deepcopy(theirs)
+        scene.site.cluster.vms[vmid].vmid = vmid
+        done = await applied(scene, plan)
+        assert done.code is not ExitCode.OK
+        assert scene.vms(NEW) == 0
+
+    scene(undeclared(golden), act)
 
 
 def test_an_absent_host_is_destroyed_and_is_then_as_it_should_be(golden: Golden) -> None:

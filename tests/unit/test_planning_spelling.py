@@ -119,5 +119,5 @@ def test_appended_tags_become_the_tags_that_there_are(tmp_path: Path) -> None:
 
 
 def test_what_the_command_line_decides_is_left(tmp_path: Path) -> None:
-    one = field("cores", actual="4", where="--set cores=2:1:1")
+    one = field("cores", actual="4", where="--set cores=2")
     assert edit(tmp_path, "", one)[2] == ["cores stays as it is: --set decides it"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pvenix.engine.ports import VmPending
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.fields import compare, outside, wanted_of
@@ -22,7 +24,13 @@ async def compared(world: World, host: Host, found: Found, seen: VmPending, *, p
     wanted = wanted_of(world.fleet, host.name, seen.config)
     recorded = notes.parse(seen.config.values.get("description", "")).applied
     around = await outside.around(world, found, {one.key for one in wanted}, recorded)
-    return (_power(world, host, power), *compare(wanted, recorded, seen, running=power == "running", around=around))
+    fields = compare(wanted, recorded, seen, running=power == "running", around=around)
+    return (_power(world, host, power), *(_at_option(one) for one in fields))
+
+
+def _at_option(one: FieldPlan) -> FieldPlan:
+    """A field that the command line gives has no line and no column."""
+    return replace(one, where=one.where.rsplit(":", 2)[0]) if one.where.startswith("--") else one
 
 
 def wanted_power(host: Host) -> str:
