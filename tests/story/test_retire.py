@@ -26,6 +26,33 @@ def test_a_protected_host_and_the_controller_are_refused(lab: StoryLab) -> None:
         assert writes(counters) == {}
 
 
+def test_what_goes_with_the_vm_is_told_before_anything_is_changed(lab: StoryLab) -> None:
+    lab.fault("backup-job", "docker01")
+    before = lab.site.api("/cluster/backup")
+    done, counters = lab.counted("retire", "docker01", "-C")
+    assert done.code == 3, done.text
+    assert writes(counters) == {}
+    assert "backup job backup-by-hand (02:00, to local) names it: the job is deleted, it names no other" in done.text
+    assert "no backup is made before" in done.text
+    assert lab.site.api("/cluster/backup") == before
+
+
+def test_a_host_is_made_anew_with_the_same_id_and_name(lab: StoryLab) -> None:
+    old, config = lab.site.vm("docker01"), lab.site.config("docker01")
+    refused = lab.ends(2, "reprovision", "docker01", "--confirm", "dns01")
+    assert "is not the host docker01" in refused.text
+    waiting = lab.ends(3, "reprovision", "docker01", "--confirm", "docker01")
+    assert "review" in waiting.text
+    new = lab.site.vm("docker01")
+    assert (new["vmid"], new["node"]) == (old["vmid"], old["node"])
+    assert lab.site.config("docker01")["smbios1"] != config["smbios1"]
+    assert lab.site.config("docker01")["ipconfig0"] == config["ipconfig0"]
+    lab.ok("review", "approve", "docker01", "--yes")
+    lab.ok("resume", "last")
+    assert lab.ask("status", "docker01")["status"][0]["sync"] == "in sync"
+    assert lab.site.vm("docker01")["vmid"] == old["vmid"]
+
+
 def test_the_vm_is_gone_its_disk_too_and_a_branch_proposes_the_tombstone(lab: StoryLab) -> None:
     before = {vm["vmid"] for vm in lab.site.vms}
     vmid = lab.site.vm("docker01")["vmid"]
