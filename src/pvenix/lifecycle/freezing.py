@@ -34,7 +34,7 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
     if power.status != "running" or not power.agent:
         return
     honoured = backup or int((await world.pve.version()).partition(".")[0]) >= _FIRST_FOR_SNAPSHOTS
-    if honoured and _switched_off(found.config.values.get("agent", "")):
+    if honoured and switched_off(found.config.values.get("agent", "")):
         return
     option = "freeze-fs-on-backup=0" if backup else "freeze-fs=0 (from Proxmox 9 on)"
     other = "" if backup else ", or with its memory, which freezes nothing: memory=true"
@@ -48,7 +48,8 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
     )
 
 
-def _switched_off(agent: str) -> bool:
+def switched_off(agent: str) -> bool:
+    """True when the VM's agent option says that nothing is to be frozen."""
     return any(f"{name}=0" in agent.split(",") for name in _SWITCHES)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from pvenix.engine.ports import MigrationCheck
 from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle.asked import seen_tasks, task_begun
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, grace_of, refuse_self
@@ -18,6 +19,7 @@ from pvenix.model.names import NodeName, node_name
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
+_TASKS: Final = ("qmigrate", "hamigrate")
 _TIMEOUT_S: Final = 3 * 3600.0
 _ARRIVES_S: Final = 60.0
 _HA_ARRIVES_S: Final = 3600.0
@@ -44,6 +46,8 @@ async def probe(world: World, step: Step) -> Probe:
         if step.known.get("was_running") == "1" and not await world.vms.running(found):
             return needed(f"VM {found.vmid} has arrived on {to} and was not started again")
         return done(f"VM {found.vmid} is on {to}", node=to)
+    if "to" in step.known or found.config.values.get("lock"):
+        return needed(f"VM {found.vmid} is on {found.node}, and a job may be at work on it")
     move = await _move(world, step, found, to)
     how = "while it runs" if move.online else "while it is off"
     return needed(
@@ -56,7 +60,10 @@ async def apply(world: World, step: Step) -> Outcome:
     to = await _target(world, step)
     found = await world.vms.of(step)
     if found.node != to:
-        await _go(world, step, await _move(world, step, found, to))
+        if not await _gone(world, step, found, to):
+            await unlocked(world, step, found)
+            await _go(world, step, await _move(world, step, found, to))
+        world.survey.outdated()
         found = Found(node=to, vmid=found.vmid, config=found.config)
     again = await _as_before(world, step, found)
     return Outcome(
@@ -149,11 +156,13 @@ def _keeps_running(check: MigrationCheck) -> tuple[str, ...]:
 async def _go(world: World, step: Step, move: Move) -> None:
     """Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when nobody knows where the VM is."""
     vm = VmCalls.on(world.pve, move.found, {})
-    await unlocked(world, step, move.found)
     if "was_running" not in step.known:
         stops = move.running and not move.online
         before = (await boot_now(world, step, move.found)).id if stops else ""
-        await step.intend(to=move.to, was_running=str(int(move.running)), stops=str(int(stops)), boot_id=before)
+        seen = await seen_tasks(world, move.found, *_TASKS)
+        await step.intend(
+            to=move.to, was_running=str(int(move.running)), stops=str(int(stops)), boot_id=before, seen=seen
+        )
     if move.running and not move.online:
         await changed(world, step, move.found, vm.shutdown(timeout_s=grace_of(step)), wanted="stopped")
     if move.ha:
@@ -167,26 +176,41 @@ async def _go(world: World, step: Step, move: Move) -> None:
     except OutcomeUnknown as error:
         step.tell("the answer was lost; looking where the VM is")
         lost = error
-    patience_s = _HA_ARRIVES_S if move.ha else _ARRIVES_S
-    if not await _arrives(world, move, patience_s):
+    if not await _arrives(world, move.found, move.to, ha=move.ha):
         raise lost or RemoteFailure(
             f"VM {move.found.vmid} is not on {move.to} although Proxmox took the request",
             why=f"the HA manager has it as {move.ha}" if move.ha else "",
             hint="ha-manager status, on a node" if move.ha else f"pvenix status {step.host}",
             code="PVX0925",
         )
-    world.survey.outdated()
 
 
-async def _arrives(world: World, move: Move, patience_s: float) -> bool:
+async def _gone(world: World, step: Step, found: Found, to: NodeName) -> bool:
+    """True when an earlier process of this run has moved the VM; a task of it that failed is asked for anew."""
+    upid = await task_begun(world, step, found, *_TASKS)
+    if not upid:
+        return False
+    step.tell("an earlier process asked for it; waiting for its end")
+    try:
+        await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
+    except RemoteFailure as error:
+        step.tell(f"it failed: {error}")
+        return False
+    here = await world.pve.config(found.node, found.vmid)
+    ha = (await world.pve.power(found.node, found.vmid)).ha if here is not None else ""
+    return await _arrives(world, found, to, ha=ha)
+
+
+async def _arrives(world: World, found: Found, to: NodeName, *, ha: str) -> bool:
     """True once the same machine is on the other node, and no job holds it."""
 
     async def there() -> bool | None:
-        config = await world.pve.config(move.to, move.found.vmid)
-        return True if config and config.uuid == move.found.config.uuid and not config.values.get("lock") else None
+        config = await world.pve.config(to, found.vmid)
+        return True if config and config.uuid == found.config.uuid and not config.values.get("lock") else None
 
+    patience_s = _HA_ARRIVES_S if ha else _ARRIVES_S
     try:
-        return await until(there, clock=world.clock, timeout_s=patience_s, what=f"VM {move.found.vmid} on {move.to}")
+        return await until(there, clock=world.clock, timeout_s=patience_s, what=f"VM {found.vmid} on {to}")
     except OutcomeUnknown:
         return False
 

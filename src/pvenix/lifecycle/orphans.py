@@ -214,32 +214,36 @@ def _of_runs(
 
 
 def unfinished(runs: RunStore) -> dict[int, _Made]:
-    """The VM ids that runs of this machine were about to use and did not end well with, by id; newest run first."""
+    """The VM ids that runs of this machine were about to use, by id, unless that run or a newer one ended well with it."""
     found: dict[int, _Made] = {}
+    settled: set[int] = set()
     for run in runs.newest(limit=_RUNS):
-        for vmid, host in _begun(run).items():
-            found.setdefault(vmid, _Made(run=str(run.run), host=host))
+        begun, ended = _begun(run)
+        settled |= ended
+        for vmid, host in begun.items():
+            if vmid not in settled:
+                found.setdefault(vmid, _Made(run=str(run.run), host=host))
     return found
 
 
-def _begun(run: RunDir) -> dict[int, str]:
-    """The ids that a run which nobody executes now intended to make a VM with, by the host."""
-    if run.alive():
-        return {}
-    try:
-        entries = read_entries(run.journal_path)
-    except LocalResource:
-        return {}
+def _begun(run: RunDir) -> tuple[dict[int, str], set[int]]:
+    """By id the hosts that a run which nobody executes now was about to make a VM for, and the ids that it made one of."""
     begun: dict[tuple[str, str], int] = {}
+    ended: set[int] = set()
+    try:
+        entries = () if run.alive() else read_entries(run.journal_path)
+    except LocalResource:
+        entries = ()  # a damaged journal tells nothing
     for entry in entries:
         if entry.step.rpartition(".")[2] not in _MAKING:
             continue
-        key = entry.host, entry.step
-        if entry.what == "intent" and entry.data.get("vmid", "").isdigit():
-            begun[key] = int(entry.data["vmid"])
+        key, vmid = (entry.host, entry.step), entry.data.get("vmid", entry.data.get("fact.vmid", ""))
+        if entry.what == "intent" and vmid.isdigit():
+            begun[key] = int(vmid)
         elif entry.what == "result" and Status(entry.data["status"]).goes_on:
-            begun.pop(key, None)
-    return {vmid: host for (host, _), vmid in begun.items()}
+            ended |= {begun.pop(key)} if key in begun else set()
+            ended |= {int(vmid)} if vmid.isdigit() else set()
+    return {vmid: host for (host, _), vmid in begun.items()}, ended
 
 
 async def _volumes(world: World) -> tuple[list[Orphan], list[str]]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.asked import seen_tasks, task_begun
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.ownership import Found
@@ -66,9 +67,7 @@ class Reboot:
         """Note the boot, ask for another one, and wait until it is seen."""
         found = await world.vms.of(step)
         before = await self._before(world, step, found)
-        if not await self._under_way(world, step):
-            await unlocked(world, step, found)
-            await self._ask(world, step, found)
+        await self._asked(world, step, found)
         step.tell("waiting for another boot")
         bootstrap = world.host(step).machine.bootstrap
         after = await until(
@@ -90,27 +89,30 @@ class Reboot:
         before = await boot_now(world, step, found)
         if before.starts and before.starts != before.booted:
             step.tell(f"it was booted with {before.booted} and boots {before.starts} next")
-        await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts)
+        seen = await seen_tasks(world, found, self.task)
+        await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts, seen=seen)
         return before
 
-    async def _under_way(self, world: World, step: Step) -> bool:
-        """True when the request of an interrupted attempt is seen at Proxmox; it is followed then."""
-        if "upid" not in step.known:
-            return False
-        with contextlib.suppress(RemoteFailure, OutcomeUnknown):  # the boot itself tells what came of it
-            await task_end(world, step, step.known["upid"], timeout_s=grace_of(step) + _SPARE_S)
-            return True
-        return False
+    async def _asked(self, world: World, step: Step, found: Found) -> None:
+        """See the request through that this step has made, or make it; the boot itself tells what came of it.
 
-    async def _ask(self, world: World, step: Step, found: Found) -> None:
-        call = self.call(VmCalls.on(world.pve, found, {}), step)
+        Raises: RemoteFailure with the error of a task that was begun here, OutcomeUnknown when nobody knows of it.
+        """
+        timeout_s = grace_of(step) + _SPARE_S
+        if upid := await task_begun(world, step, found, self.task):
+            step.tell("an earlier process asked for it; waiting for its end")
+            with contextlib.suppress(RemoteFailure, OutcomeUnknown):
+                await task_end(world, step, upid, timeout_s=timeout_s)
+                return
+        await unlocked(world, step, found)
         try:
-            await task_end(world, step, await call.send(step), timeout_s=grace_of(step) + _SPARE_S)
+            upid = await self.call(VmCalls.on(world.pve, found, {}), step).send(step)
         except OutcomeUnknown:
-            tasks = await world.pve.tasks_of(found.node, found.vmid)
-            if not any(task.kind == self.task for task in tasks):
+            upid = await task_begun(world, step, found, self.task)
+            if not upid:
                 raise
-            step.tell("the answer was lost; Proxmox lists the task, so the boot will tell")
+            step.tell("the answer was lost; Proxmox lists the task")
+        await task_end(world, step, upid, timeout_s=timeout_s)
 
 
 async def boot_now(world: World, step: Step, found: Found) -> Boot:

@@ -8,6 +8,7 @@ from typing import Final
 from pvenix.engine.ports import VmSnapshot
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import snapshots
+from pvenix.lifecycle.asked import seen_tasks, task_begun
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, refuse_self
@@ -19,6 +20,7 @@ from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageErr
 from pvenix.model.outcome import Outcome, Probe, Status, needed
 
 _TIMEOUT_S: Final = 1800.0
+_TASK: Final = "qmrollback"
 _NEWEST_ONLY: Final = frozenset({"zfspool", "zfs", "lvm"})
 """Storages that go back to their newest snapshot only (pve-storage, volume_rollback_is_possible)."""
 
@@ -57,7 +59,8 @@ async def apply(world: World, step: Step) -> Outcome:
     before = step.known.get("boot_id", "")
     if "was_running" not in step.known:
         before = (await boot_now(world, step, way.found)).id if way.running else ""
-        await step.intend(was_running=str(int(way.running)), boot_id=before, vmid=str(way.found.vmid))
+        seen = await seen_tasks(world, way.found, _TASK)
+        await step.intend(was_running=str(int(way.running)), boot_id=before, vmid=str(way.found.vmid), seen=seen)
     ran = step.known["was_running"] == "1"
     if "rolled_back" not in step.known:
         await _go_back(world, step, way)
@@ -136,12 +139,9 @@ async def _check(world: World, step: Step, way: Way) -> None:
 
 async def _go_back(world: World, step: Step, way: Way) -> None:
     """Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when its end cannot be seen."""
-    vm = VmCalls.on(world.pve, way.found, {})
-    if "upid" in step.known:
-        step.tell("an earlier process began to go back; waiting for its end")
-        await task_end(world, step, step.known["upid"], timeout_s=_TIMEOUT_S)
-    else:
+    if not await _went_back(world, step, way):
         await unlocked(world, step, way.found)
+        vm = VmCalls.on(world.pve, way.found, {})
         if way.running and way.ha:
             step.tell("the HA manager would start the VM on its way: it is asked to stop it first")
             await changed(world, step, way.found, vm.stop(), wanted="stopped")
@@ -151,18 +151,30 @@ async def _go_back(world: World, step: Step, way: Way) -> None:
     world.survey.outdated()
 
 
+async def _went_back(world: World, step: Step, way: Way) -> bool:
+    """True when an earlier process of this run went back; a task of it that failed is asked for anew."""
+    upid = await task_begun(world, step, way.found, _TASK)
+    if not upid:
+        return False
+    step.tell("an earlier process began to go back; waiting for its end")
+    try:
+        await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
+    except RemoteFailure as error:
+        step.tell(f"it failed: {error}")
+        return False
+    return True
+
+
 async def _asked(world: World, step: Step, way: Way, call: Call[str]) -> str:
     """The UPID of the task; that of a request whose answer was lost is looked up."""
-    known = {task.upid for task in await world.pve.tasks_of(way.found.node, way.found.vmid)}
     try:
         return await call.send(step)
     except OutcomeUnknown:
-        tasks = await world.pve.tasks_of(way.found.node, way.found.vmid)
-        mine = [task.upid for task in tasks if task.kind == "qmrollback" and task.upid not in known]
-        if not mine:
+        upid = await task_begun(world, step, way.found, _TASK)
+        if not upid:
             raise
         step.tell("the answer was lost; Proxmox lists the task")
-        return mine[0]
+        return upid
 
 
 async def _as_before(world: World, step: Step, way: Way, before: str, *, ran: bool) -> str:

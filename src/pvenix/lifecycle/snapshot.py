@@ -8,7 +8,8 @@ from typing import Final
 from pvenix.engine.ports import VmSnapshot
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import snapshots
-from pvenix.lifecycle.calls import VmCalls, shown
+from pvenix.lifecycle.asked import seen_tasks, task_begun
+from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.signature import of_step, signed
@@ -19,6 +20,7 @@ from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}")
 _RESERVED: Final = frozenset({"current", "pending"})
+_TASK: Final = "qmsnapshot"
 _TIMEOUT_S: Final = 600.0
 _MEMORY_TIMEOUT_S: Final = 3000.0
 
@@ -36,9 +38,12 @@ async def probe(world: World, step: Step) -> Probe:
     found = await world.vms.of(step)
     name = _name(step)
     earlier = await _listed(world, found, name)
-    if earlier is not None and not earlier.unfinished and earlier.description.startswith(of_step(world, step)):
+    ours = earlier is not None and earlier.description.startswith(of_step(world, step))
+    if earlier is not None and ours and not earlier.unfinished:
+        if await snapshots.too_many(world, step, found):
+            return needed(f"snapshot {name} is there, and older ones of ours are too many")
         return done(f"snapshot {name} of VM {found.vmid} is there", snapshot=name)
-    if earlier is not None and "snapshot" not in step.known:
+    if earlier is not None and not ours:
         raise UsageError(
             f"VM {found.vmid} has a snapshot {name} already",
             why=f"taken with the words {earlier.description.partition(chr(10))[0]!r}",
@@ -54,8 +59,8 @@ async def apply(world: World, step: Step) -> Outcome:
     """Take it, see it, and let go of what `snapshot.keep` does not keep."""
     found = await world.vms.of(step)
     name = _name(step)
-    await unlocked(world, step, found)
-    if (earlier := await _listed(world, found, name)) is None or earlier.unfinished:
+    listed = await _listed(world, found, name)
+    if listed is None or listed.unfinished:
         await _take(world, step, found, name)
     gone = await snapshots.prune(world, step, found)
     return Outcome(
@@ -75,18 +80,17 @@ async def commands(world: World, step: Step) -> Commands:
 
 async def _take(world: World, step: Step, found: Found, name: str) -> None:
     """Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when nobody knows whether it is there."""
-    await step.intend(snapshot=name, vmid=str(found.vmid), node=found.node)
     call = VmCalls.on(world.pve, found, {}).take_snapshot(
         name, description=await signed(world, step), memory=_memory(step)
     )
     lost: OutcomeUnknown | None = None
     try:
+        upid = await _asked(world, step, found, call)
         timeout_s = _MEMORY_TIMEOUT_S if _memory(step) else _TIMEOUT_S
-        await end_or_thaw(world, step, found, await call.send(step), timeout_s=timeout_s)
+        await end_or_thaw(world, step, found, upid, timeout_s=timeout_s)
     except OutcomeUnknown as error:
         step.tell(f"its end was not seen; looking for snapshot {name}")
         lost = error
-        await _until_no_task(world, step, found)
     listed = await _listed(world, found, name)
     if listed is not None and not listed.unfinished:
         return
@@ -104,13 +108,26 @@ async def _take(world: World, step: Step, found: Found, name: str) -> None:
     )
 
 
-async def _until_no_task(world: World, step: Step, found: Found) -> None:
-    """Wait for a snapshot task of a request whose answer was lost; one that hangs was waited for already."""
-    if "upid" in step.known:
-        return
-    for task in await world.pve.tasks_of(found.node, found.vmid):
-        if task.kind == "qmsnapshot" and task.running:
-            await end_or_thaw(world, step, found, task.upid, timeout_s=_TIMEOUT_S)
+async def _asked(world: World, step: Step, found: Found, call: Call[str]) -> str:
+    """The UPID of the task that makes the snapshot: the one of an earlier process, if Proxmox has begun it, or a new one."""
+    if (earlier := await task_begun(world, step, found, _TASK)) and await _runs(world, found, earlier):
+        step.tell("an earlier process asked for it; waiting for its end")
+        return earlier
+    await unlocked(world, step, found)
+    seen = await seen_tasks(world, found, _TASK)
+    await step.intend(snapshot=str(_name(step)), vmid=str(found.vmid), node=found.node, seen=seen)
+    try:
+        return await call.send(step)
+    except OutcomeUnknown:
+        upid = await task_begun(world, step, found, _TASK)
+        if not upid:
+            raise
+        return upid
+
+
+async def _runs(world: World, found: Found, upid: str) -> bool:
+    tasks = await world.pve.tasks_of(found.node, found.vmid)
+    return any(task.running for task in tasks if task.upid == upid)
 
 
 async def _listed(world: World, found: Found, name: str) -> VmSnapshot | None:
