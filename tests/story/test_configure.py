@@ -21,7 +21,7 @@ from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE, Pool
 from tests.sim.golden import CONTROLLER, Golden
 from tests.sim.ports import Calls
 from tests.sim.world import KILLED
-from tests.story.fault_scene import OLD, Done, Scene, row, scene
+from tests.story.fault_scene import NEW, OLD, Done, Scene, row, scene
 
 pytestmark = pytest.mark.sim
 
@@ -352,7 +352,7 @@ def test_a_card_is_added_changed_and_taken_away_while_the_guest_runs(golden: Gol
         assert {"tag=210", "firewall=1"} <= set(str(vm.config["net1"]).split(","))
         says(site, nics=[])
         assert (await configure(site)).code is ExitCode.OK
-        assert ("net1" in vm.config, vm.config["net0"]) == (False, first)
+        assert ("net1" in vm.config, "ipconfig1" in vm.config, vm.config["net0"]) == (False, False, first)
 
     scene(golden, act)
 
@@ -371,6 +371,15 @@ def test_pool_and_backup_job_take_the_vm_in_and_keep_the_others(golden: Golden) 
         assert done.code is ExitCode.OK, done.why
         assert site.vm(OLD).pool == "prod"
         assert set(cluster.sections["jobs"]["nightly"]["vmid"].split(",")) == {"230", str(vmid)}
+        writes = site.writes
+        assert ((await configure(site)).code, site.writes) == (ExitCode.OK, writes)
+        cluster.sections["jobs"]["weekly"] = {**cluster.sections["jobs"]["nightly"], "id": "weekly", "vmid": "240"}
+        says(site, backup__job="weekly")
+        assert (await configure(site)).code is ExitCode.OK
+        assert (cluster.sections["jobs"]["nightly"]["vmid"], site.vm(OLD).pool) == ("230", "prod")
+        says(site)
+        assert (await configure(site)).code is ExitCode.OK
+        assert cluster.sections["jobs"]["weekly"]["vmid"] == "240"
         writes = site.writes
         assert ((await configure(site)).code, site.writes) == (ExitCode.OK, writes)
         says(site, backup__job="nowhere")
@@ -406,6 +415,42 @@ def test_the_inventory_s_notes_take_the_place_of_a_person_s_and_pass_for_no_mark
     scene(golden, act)
 
 
+def test_notes_that_leave_no_room_for_the_mark_are_refused(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        says(site, proxmox__notes="x" * 8180)
+        writes, done = site.writes, await configure(site)
+        assert (done.code, site.writes, "too long" in done.why) == (ExitCode.REFUSED, writes, True), done.why
+
+    scene(golden, act)
+
+
+def test_a_pinned_vm_moves_to_its_node_and_runs_on(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        boot, home = boots(site), site.vm(OLD).node
+        site.arm("F26", OLD, node="tappaas3")
+        assert (site.vm(OLD).node, (await configure(site)).code, site.vm(OLD).node) == (
+            "tappaas3", ExitCode.OK, "tappaas3",
+        )  # fmt: skip
+        says(site, proxmox__pin=True, proxmox__onboot=False)
+        done = await configure(site)
+        assert (done.code, site.vm(OLD).node, site.vm(OLD).running) == (ExitCode.OK, home, True), done.why
+        assert boots(site) == boot
+        writes = site.writes
+        assert ((await configure(site)).code, site.writes) == (ExitCode.OK, writes)
+
+    scene(golden, act)
+
+
+def test_a_clone_has_the_tags_of_its_host_and_not_those_of_its_template(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.site.cluster.vms[8100].config["tags"] = "golden;nixos"
+        site.rules.begin(site.sim)
+        assert (await site.run("clone")).code is ExitCode.OK
+        assert site.vm(NEW).config["tags"] == "ai;nixos;pvenix"
+
+    scene(golden, act)
+
+
 def test_the_controller_is_not_rebooted(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         says(site, CONTROLLER, cores=6)
@@ -420,28 +465,35 @@ def test_the_controller_is_not_rebooted(golden: Golden) -> None:
 
 @pytest.mark.timeout(180)
 @row("F39", "F32")
-def test_killed_at_any_call_it_ends_as_if_nothing_had_happened_and_reboots_once(golden: Golden) -> None:
+@pytest.mark.parametrize("offline", [False, True])
+def test_killed_at_any_call_it_ends_as_if_nothing_had_happened_and_reboots_once(
+    golden: Golden, *, offline: bool
+) -> None:
     def everything(site: Scene) -> None:
         says(
             site, cores=6, disk="64G", update__reboot="auto", network__address="10.69.13.77/24", proxmox__disks=disk(),
-            proxmox__protect=False,
+            proxmox__protect=False, hardware__scsihw="virtio-scsi-single",
         )  # fmt: skip
+
+    task = Task(verb="configure", args={"offline": offline})
 
     async def whole(site: Scene) -> None:
         everything(site)
-        assert (await configure(site)).code is ExitCode.OK
+        assert (await site.run(task, hosts=(OLD,))).code is ExitCode.OK
         ends.update(_end(site), calls=site.sim.calls.count)
 
     async def killed(site: Scene, number: int, *, before: bool) -> None:
         everything(site)
         boot = boots(site)
-        run = site.sim.plan("killed", (OLD,), Task(verb="configure"))
+        run = site.sim.plan("killed", (OLD,), task)
         code = await site.sim.run(run, Calls(die_at=number, before=before))
         code = await site.sim.run(run, Calls(), resume=True) if code is KILLED else code
         assert code is ExitCode.OK, (number, before)
         assert {**_end(site), "calls": ends["calls"]} == ends, (number, before)
-        reboots = [task for task in site.site.cluster.tasks.values() if task.type == "qmreboot"]
-        assert (len(reboots), boots(site) != boot) == (1, True), (number, before)
+        done = [one.type for one in site.site.cluster.tasks.values()]
+        assert boots(site) != boot, (number, before)
+        powered = [done.count(kind) for kind in ("qmreboot", "qmshutdown", "qmstart")]
+        assert powered == ([0, 1, 1] if offline else [1, 0, 0]), (number, before)
 
     ends: dict[str, object] = {}
     scene(golden, whole)

@@ -84,7 +84,7 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Write what differs, read it back, and reboot once if that is asked for."""
     found = await world.vms.of(step)
-    await _see_through(world, step)
+    await _see_through(world, step, found)
     found = replace(found, config=await unlocked(world, step, found))
     job = await _job(world, step, found)
     if not world.vms.owns(found.config, step.host):
@@ -118,8 +118,8 @@ async def commands(world: World, step: Step) -> Commands:
     job = await _job(world, step, found)
     vm = VmCalls.on(world.pve, found, {})
     calls: list[Call[str] | Call[None]] = [vm.shutdown(timeout_s=grace_of(step))] if job.off else []
-    calls += [action.call(vm, job.view) for action in work(job.view, job.take)]
     calls += await outside.memberships(world, found, job.take)
+    calls += [action.call(vm, job.view) for action in work(job.view, job.take)]
     if job.running and not job.off and any(_is_cloud_init(one) for one in job.take):
         calls.append(vm.regenerate_cloudinit())
     moving = _moving(step, job)
@@ -170,10 +170,10 @@ async def _look(world: World, step: Step, found: Found, *, running: bool) -> Vie
 
 async def _write(world: World, step: Step, job: Job) -> None:
     """Everything that is written, in order; a VM that moves to another node does so last."""
-    await carry_out(world, step, job.found, job.view, work(job.view, job.take))
     for joined in await outside.memberships(world, job.found, job.take):
         await joined.send(step)
         world.survey.outdated()
+    await carry_out(world, step, job.found, job.view, work(job.view, job.take))
     written = any(CLOUD_INIT.fullmatch(key) for key in step.known.get("keys", "").split())
     if job.running and not job.off and written:
         await VmCalls.on(world.pve, job.found, {}).regenerate_cloudinit().send(step)
@@ -192,12 +192,18 @@ async def _read_back(world: World, step: Step, found: Found) -> Job:
     return after
 
 
-async def _see_through(world: World, step: Step) -> None:
-    """Wait for the end of a task that an earlier process started; the VM itself tells what came of it."""
-    if "upid" in step.known:
+async def _see_through(world: World, step: Step, found: Found) -> None:
+    """Wait for the end of what an earlier process started; the VM itself tells what came of it.
+
+    It may have died before it noted the answer, so what runs at the VM counts too.
+    """
+    if "vmid" not in step.known:
+        return
+    running = [task.upid for task in await world.pve.tasks_of(found.node, found.vmid) if task.running]
+    for upid in dict.fromkeys([*running, *filter(None, [step.known.get("upid", "")])]):
         step.tell("an earlier process started a task; waiting for its end")
         with contextlib.suppress(RemoteFailure, OutcomeUnknown):
-            await task_end(world, step, step.known["upid"], timeout_s=_TASK_TIMEOUT_S)
+            await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
 
 
 async def _reboot(world: World, step: Step, job: Job) -> Job:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pvenix.engine.ports import VmPending
 from pvenix.lifecycle import notes
-from pvenix.lifecycle.fields.effects import Doing, effect_of
+from pvenix.lifecycle.fields.effects import SYS_MODIFY, Doing, effect_of
 from pvenix.lifecycle.fields.values import CLOUD_INIT, DISK, NIC, ROOT_DISK, mib_of, read
 from pvenix.lifecycle.fields.wanted import Wanted
 from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
@@ -77,6 +77,8 @@ class _Look:
         state = self._state(one, now, later, record)
         doing = self._doing(one.key, one.part, later, one.value)
         effect, note = effect_of(doing) if state is not FieldState.EQUAL else (Effect.LIVE, "")
+        if one.key == "description" and (over := self._too_long(one.value)) > 0:
+            effect, note = Effect.REFUSE, f"the notes are {over} characters too long beside pvenix's own lines"
         return FieldPlan(
             field=one.field,
             key=one.key,
@@ -125,6 +127,10 @@ class _Look:
             return FieldState.DRIFT
         return FieldState.CHANGE if self._as_recorded(one, later, record) else FieldState.CONFLICT
 
+    def _too_long(self, text: str) -> int:
+        there = notes.parse(self.seen.config.values.get("description", ""))
+        return len(str(replace(there, above=text, below="", applied={}))) - notes.LIMIT
+
     def _as_recorded(self, one: Wanted, actual: str, record: str) -> bool:
         """True when nobody but the inventory changed the field; a disk only grows, so a smaller one is no conflict."""
         if one.key == "tags":
@@ -148,7 +154,18 @@ class _Look:
         return one.id in names and (boot == UNKNOWN or not now or now.startswith(boot))
 
     def removed(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
-        """Disks, cards and devices that were added for the inventory, which has them no more."""
+        """Disks, cards, devices and a backup job that came with the inventory, which has them no more."""
+        job = self.recorded.get("backup", "")
+        if job in self.around.get("backup", "").split(",") and job and not any(one.key == "backup" for one in wanted):
+            yield FieldPlan(
+                field="backup.job",
+                key="backup",
+                state=FieldState.CHANGE,
+                effect=Effect.LIVE,
+                recorded=job,
+                actual=job,
+                note=SYS_MODIFY,
+            )
         asked = {one.key for one in wanted}
         ours = dict.fromkeys(key for key in (one.partition(".")[0] for one in self.recorded) if is_device(key))
         for key in ours:
@@ -183,8 +200,8 @@ class _Look:
 
 
 def is_device(key: str) -> bool:
-    """True for disks, cards and mapped devices: what is taken away again when the inventory has it no more."""
-    return bool(DISK.fullmatch(key) or NIC.fullmatch(key) or re.fullmatch(r"hostpci\d+", key))
+    """True for disks, cards with their addresses and mapped devices: they go when the inventory has them no more."""
+    return bool(DISK.fullmatch(key) or NIC.fullmatch(key) or re.fullmatch(r"hostpci\d+|ipconfig[1-9]\d*", key))
 
 
 def _field_of(key: str) -> str:
@@ -193,4 +210,6 @@ def _field_of(key: str) -> str:
         return "disk" if key == ROOT_DISK else f"proxmox.disks.{key}"
     if NIC.fullmatch(key):
         return "network" if key == "net0" else f"nics.{key[3:]}"
+    if re.fullmatch(r"ipconfig[1-9]\d*", key):
+        return f"nics.{key[8:]}.address"
     return f"proxmox.pci.{key[7:]}" if key.startswith("hostpci") else key

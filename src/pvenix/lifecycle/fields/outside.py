@@ -23,7 +23,8 @@ async def around(
     some time ago, unless they are to be `fresh`.
     """
     told = {"node": str(found.node)}
-    if {"pool", "backup"} & set(keys):
+    keys = {*keys, *({"backup"} & set(recorded))}
+    if {"pool", "backup"} & keys:
         pool = next((vm.pool for vm in await world.survey.vms() if vm.vmid == found.vmid), "")
         if "pool" in keys and (pool or await world.survey.pools()):
             told["pool"] = pool

@@ -32,6 +32,8 @@ def spelled(key: str, wanted: Iterable[Wanted], present: str, *, storage: str, o
             return ""
         parts = _disk(key, parts, asked, storage)
         asked = {part: value for part, value in asked.items() if part not in ("size", "storage")}
+    if "mapping" in asked:
+        parts.pop("host", None)  # a device is named in one way only
     for part, value in asked.items():
         parts = _with(parts, part, value)
     return joined(key, parts)

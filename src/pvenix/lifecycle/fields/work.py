@@ -121,6 +121,7 @@ class Put:
         if view.whole:
             there = {key for key in view.present if is_device(key)}
             keep = {name for name in applied if name in ids or name == BOOT or name.partition(".")[0] in there - asked}
+            keep |= set() if "backup.job" in self.done else {"backup"}
             applied = {name: value for name, value in applied.items() if name in keep}
         for one in view.wanted:
             if one.field in self.done and one.value:
@@ -148,9 +149,11 @@ Action = Grow | Move | Put
 def work(view: View, take: Sequence[FieldPlan]) -> tuple[Action, ...]:
     """What brings the fields `take` about: disks that grow or move, new ones, all other options in one call, old disks.
 
-    What lies outside of the configuration is not among it. Something that was done leaves a record, nothing else does.
+    What lies outside of the configuration comes before it, and only its record is among it. Something that was done leaves a
+    record, nothing else does.
     """
     fields = [one for one in take if one.key not in OUTSIDE]
+    joined = [one.field for one in take if one.key in OUTSIDE and one.key != "node"]
     tasks = [action for one in fields for action in _tasks(view, one)]
     written = [one for one in fields if not _is_task(view, one)]
     disks = list(dict.fromkeys(one.key for one in written if DISK.fullmatch(one.key)))
@@ -158,9 +161,9 @@ def work(view: View, take: Sequence[FieldPlan]) -> tuple[Action, ...]:
     rest = tuple(dict.fromkeys(one.key for one in written if one.key not in disks))
     steps = [*((key,) for key in disks if key not in gone), *([rest] if rest else []), *((key,) for key in gone)]
     done = {one.field for one in view.fields if one.state in (FieldState.EQUAL, FieldState.PENDING)}
-    done |= {one.field for one in fields if _is_task(view, one)}
+    done |= {*joined, *(one.field for one in fields if _is_task(view, one))}
     puts = []
-    for keys in steps or ([()] if tasks else []):
+    for keys in steps or ([()] if tasks or joined else []):
         done |= {one.field for one in written if one.key in keys}
         puts.append(Put(keys=keys, done=frozenset(done)))
     return (*tasks, *puts)
