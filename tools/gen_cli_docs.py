@@ -27,7 +27,7 @@ MEANINGS: Final = {
     ExitCode.OK: "done, or nothing to do",
     ExitCode.FAILED: "failed on at least one host",
     ExitCode.USAGE: "the command line, the inventory or a playbook is invalid",
-    ExitCode.CHANGES: "`--check`: something would change; otherwise: a host waits for an approval",
+    ExitCode.CHANGES: "`plan`, `--check`: something would change; otherwise: a host waits for an approval",
     ExitCode.UNREACHABLE: "a host or Proxmox did not answer",
     ExitCode.UNKNOWN: "an effect may or may not have happened; `pvenix resume` looks",
     ExitCode.ROLLED_BACK: "a host is back on its earlier system",
