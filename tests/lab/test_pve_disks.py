@@ -39,6 +39,8 @@ async def waiting(lab: PveLab) -> dict[str, Any]:
         ({"scsi1": "tanka1:4"}, {}),
         ({"machine": "pc"}, {"machine": "pc"}),
         ({"serial1": "socket"}, {"serial1": "socket"}),
+        ({"hotplug": "disk"}, {}),
+        ({"hotplug": "disk,memory", "numa": "1"}, {"hotplug": "disk,memory", "numa": 1}),
     ],
 )
 def test_a_running_vm_takes_what_can_be_plugged_and_keeps_the_rest_for_the_next_start(

@@ -147,6 +147,8 @@ def _takes(vm: Vm, key: str, old: ConfigValue | None, new: ConfigValue | None) -
         return _takes_disk(key, old, new, hot="disk" in features)
     if key == "balloon":
         return new is not None and bool(old is None or int(old)) == bool(int(new))
+    if key == "hotplug":
+        return not {"memory", "cpu"} & {word for value in (old, new) for word in split_list(str(value or ""))}
     if key == "agent":
         return new is not None and old is not None and _switched_on(old) == _switched_on(new)
     needed = {"memory": "memory", "vcpus": "cpu", "tablet": "usb"}.get(key, "usb" if key.startswith("usb") else "")
@@ -158,9 +160,10 @@ def _switched_on(value: ConfigValue) -> str:
 
 
 def _same_card(old: ConfigValue, new: ConfigValue) -> bool:
-    """True if model, MAC and queues stay: bridge, tag and link change without unplugging."""
+    """True if model, MAC, queues and MTU stay: bridge, tag and link change without unplugging."""
     fixed = [
-        {k: v for k, v in parse_properties(str(value)).items() if ":" in v or k == "queues"} for value in (old, new)
+        {k: v for k, v in parse_properties(str(value)).items() if ":" in v or k in ("queues", "mtu")}
+        for value in (old, new)
     ]
     return fixed[0] == fixed[1]
 
