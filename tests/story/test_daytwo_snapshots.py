@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pvenix.model.errors import ExitCode
 from pvenix.model.plan import Task
+from pvenix_lab.site.pve.flavour import Flavour
 from tests.sim.golden import CONTROLLER, Golden
 from tests.story.fault_scene import OLD, Scene, row, scene
 
@@ -93,7 +94,7 @@ def test_a_host_that_may_not_be_frozen_is_snapshot_with_its_memory_or_not_while_
     async def act(site: Scene) -> None:
         done = await site.run("snapshot", hosts=(OLD,))
         assert (done.code, site.vm(OLD).snapshots) == (ExitCode.REFUSED, {}), done.why
-        assert "memory=true" in done.why
+        assert "--memory" in done.why
         done = await site.run(Task(verb="snapshot", args={"memory": True, "name": "warm"}), hosts=(OLD,))
         assert (done.code, list(site.vm(OLD).snapshots)) == (ExitCode.OK, ["warm"]), done.why
         assert (await site.run("shutdown", "snapshot", hosts=(OLD,))).code is ExitCode.OK
@@ -107,6 +108,29 @@ def test_the_host_that_runs_pvenix_is_never_frozen_by_it(golden: Golden) -> None
         before = site.writes
         done = await site.run("snapshot", hosts=(CONTROLLER,))
         assert (done.code, site.writes) == (ExitCode.REFUSED, before), done.why
+
+    scene(golden, act)
+
+
+@row("F35")
+def test_where_the_vm_s_option_keeps_a_snapshot_from_freezing_it_is_taken_while_the_host_runs(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.vm(OLD).config["agent"] = "1,guest-fsfreeze=0"
+        done = await site.run("snapshot", hosts=(OLD,))
+        assert (done.code, site.vm(OLD).snapshots) == (ExitCode.REFUSED, {}), done.why  # release 8 does not heed it
+        site.site.cluster.flavour = Flavour.PVE_9_2
+        done = await site.run("snapshot", hosts=(OLD,))
+        assert (done.code, len(site.vm(OLD).snapshots)) == (ExitCode.OK, 1), done.why
+
+    scene(wanting(golden, OLD, freeze=False), act)
+
+
+def test_a_saved_memory_goes_on_without_a_start(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        taken = await site.run(Task(verb="snapshot", args={"name": "before", "memory": True}), hosts=(OLD,))
+        assert taken.code is ExitCode.OK, taken.why
+        done = await site.run(BACK, hosts=(OLD,))
+        assert (done.code, done.sent("/status/start"), site.vm(OLD).running) == (ExitCode.OK, 0, True), done.why
 
     scene(golden, act)
 

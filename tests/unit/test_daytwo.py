@@ -86,18 +86,21 @@ def test_parents_in_a_circle_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "off"),
+    ("agent", "for_snapshots", "for_backups"),
     [
-        ("1", False),
-        ("", False),
-        ("1,freeze-fs-on-backup=1", False),
-        ("enabled=1,freeze-fs-on-backup=0", True),
-        ("1,fstrim_cloned_disks=1,guest-fsfreeze=0", True),
-        ("1,freeze-fs=0", True),
+        ("1", False, False),
+        ("", False, False),
+        ("1,freeze-fs-on-backup=1", False, False),
+        ("enabled=1,freeze-fs-on-backup=0", False, True),
+        ("1,fstrim_cloned_disks=1,guest-fsfreeze=0", True, True),
+        ("1,freeze-fs=0", True, True),
     ],
 )
-def test_an_agent_whose_freezing_is_switched_off_is_known_by_each_of_the_option_s_names(agent: str, off: bool) -> None:
-    assert switched_off(agent) is off
+def test_an_agent_whose_freezing_is_switched_off_is_known_by_each_of_the_option_s_names(
+    agent: str, for_snapshots: bool, for_backups: bool
+) -> None:
+    assert switched_off(agent, backup=False) is for_snapshots
+    assert switched_off(agent, backup=True) is for_backups
 
 
 def test_only_backups_can_be_named_for_deletion() -> None:

@@ -16,7 +16,8 @@ from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused
 
 STALL_S: Final = 90.0
 """A task that says nothing for so long may hang in a freeze; thawing a guest that is not frozen does nothing."""
-_SWITCHES: Final = ("freeze-fs", "guest-fsfreeze", "freeze-fs-on-backup")
+_SWITCHES: Final = ("freeze-fs", "guest-fsfreeze")
+_FOR_BACKUPS: Final = "freeze-fs-on-backup"
 _FIRST_FOR_SNAPSHOTS: Final = 9
 """Up to release 8 the agent's option holds for backups only."""
 
@@ -34,10 +35,10 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
     if power.status != "running" or not power.agent:
         return
     honoured = backup or int((await world.pve.version()).partition(".")[0]) >= _FIRST_FOR_SNAPSHOTS
-    if honoured and switched_off(found.config.values.get("agent", "")):
+    if honoured and switched_off(found.config.values.get("agent", ""), backup=backup):
         return
-    option = "freeze-fs-on-backup=0" if backup else "freeze-fs=0 (from Proxmox 9 on)"
-    other = "" if backup else ", or with its memory, which freezes nothing: memory=true"
+    option = f"{_FOR_BACKUPS}=0" if backup else "guest-fsfreeze=0 (from Proxmox 9 on)"
+    other = "" if backup else ", or with its memory, which freezes nothing: --memory"
     raise Refused(
         f"Proxmox would freeze the file systems of {step.host}",
         why="it runs pvenix, which would hang with it"
@@ -48,9 +49,10 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
     )
 
 
-def switched_off(agent: str) -> bool:
+def switched_off(agent: str, *, backup: bool) -> bool:
     """True when the VM's agent option says that nothing is to be frozen."""
-    return any(f"{name}=0" in agent.split(",") for name in _SWITCHES)
+    names = (*_SWITCHES, _FOR_BACKUPS) if backup else _SWITCHES
+    return any(f"{name}=0" in agent.split(",") for name in names)
 
 
 async def end_or_thaw(world: World, step: Step, found: Found, upid: str, *, timeout_s: float) -> TaskResult:

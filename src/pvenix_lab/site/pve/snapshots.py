@@ -16,6 +16,7 @@ from pvenix_lab.site.pve.drives import is_cdrom, register_unused
 from pvenix_lab.site.pve.errors import PveError
 from pvenix_lab.site.pve.features import has_feature
 from pvenix_lab.site.pve.filelock import held
+from pvenix_lab.site.pve.flavour import Flavour
 from pvenix_lab.site.pve.needs import need_quorum
 from pvenix_lab.site.pve.power import power_off, power_on
 from pvenix_lab.site.pve.tasks import Task, launch
@@ -143,9 +144,13 @@ def _prepare(call: Call, vm: Vm, name: str) -> Snapshot:
 
 
 async def _freeze(call: Call, vm: Vm, *, memory: bool) -> bool:
-    """True if the guest's file systems were frozen: it runs, its memory is not saved, and its agent answers and may freeze."""
+    """True if the guest's file systems were frozen: it runs, its memory is not saved, and its agent answers and may freeze.
+
+    Up to release 8 no option keeps a snapshot from it (source: QemuConfig.pm, __snapshot_check_freeze_needed).
+    """
     options = parse_properties(str(vm.config.get("agent", "0")), "enabled")
-    wanted = options.get("freeze-fs-on-backup", "1") == "1"
+    switch = options.get("guest-fsfreeze", options.get("freeze-fs", "1"))
+    wanted = call.flavour is Flavour.PVE_8_4 or switch == "1"
     if memory or not vm.running or vm.paused or not vm.agent_enabled or not wanted:
         return False
     guest = call.site.guest_for(vm)
