@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import urllib.parse
 import urllib.request
@@ -117,8 +118,17 @@ def test_a_host_that_was_moved_by_hand_is_the_same_host(lab: StoryLab) -> None:
 @row("F32")
 def test_what_a_killed_run_and_a_vanished_host_leave_is_an_orphan_until_it_is_removed(lab: StoryLab) -> None:
     assert lab.ask("orphans")["orphans"] == []
-    lab.ok("clone", NEW)
+    lab.fault("clone-slow", NEW, seconds=2)
+    site = lab.site
+    lab.killed_when(lambda: any(task["type"] == "qmclone" for task in site.api("/cluster/tasks")), "clone", NEW)
+    run = lab.ask("runs", "list", "-n", "1")["runs"][0]["run"]
+    until(lambda: any(vm.get("name") == NEW for vm in lab.site.vms))
     vmid = lab.site.vm(NEW)["vmid"]
+    [left] = json.loads(lab.ends(3, "orphans", "-o", "json").out)["orphans"]
+    assert (left["kind"], left["vmid"], left["ways"]) == ("unfinished run", vmid, [f"pvenix resume {run}"])
+    lab.ok("resume", run)
+    assert lab.ask("orphans")["orphans"] == []
+
     hosts = lab.fleet / "inventory/hosts.yaml"
     before = hosts.read_text()
     lines = before.splitlines(keepends=True)
