@@ -283,6 +283,9 @@ def test_a_token_that_may_not_use_the_agent_is_told_which_privilege_it_lacks(gol
         done = await site.run("hardware")
         assert done.last.status == Status.REFUSED
         tells(done, "VM.Monitor")
+        site.clear()
+        site.arm("ssh-refused", NEW)
+        assert (await site.run("hardware")).code is ExitCode.OK
 
     scene(golden, act)
 

@@ -10,7 +10,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import as_text, must, received
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 
 _PROGRAMS: Final = "/run/current-system/sw/bin"
 """Where NixOS keeps what a shell would find by name; the agent looks nowhere and is given no PATH of use."""
@@ -38,10 +38,12 @@ class Reader(Protocol):
 class AgentReader:
     """Commands that only read, run by the guest agent as root."""
 
-    def __init__(self, world: World, step: Step, found: Found) -> None:
+    def __init__(self, world: World, step: Step, found: Found, *, because: str = "") -> None:
+        """`because` is what SSH said; it is shown when the agent may not be asked either."""
         self._world = world
         self._step = step
         self._found = found
+        self._because = because
 
     async def read(self, argv: Sequence[str], *, sudo: bool = False, timeout_s: float = 60) -> str:
         """Standard output of a command; the agent is root in any case.
@@ -67,6 +69,10 @@ class AgentReader:
                     raise
                 lost = error
                 continue
+            except Refused as error:
+                if self._because:
+                    error.evidence = (*error.evidence, f"SSH: {self._because}")
+                raise
             return received(
                 CommandResult(
                     argv=words,
@@ -98,4 +104,4 @@ async def reader(world: World, step: Step, found: Found | None = None) -> Reader
         if found is None or not await world.pve.agent_ping(found.node, found.vmid):
             raise
         step.tell(f"SSH does not answer ({error}); reading through the guest agent")
-        return AgentReader(world, step, found)
+        return AgentReader(world, step, found, because=str(error))

@@ -130,7 +130,7 @@ async def _log_in(world: World, step: Step, found: Found, *, first: bool, agent:
         silent = not said or isinstance(said[0], Unreachable)
         if agent and silent and await world.pve.agent_ping(found.node, found.vmid):
             step.tell(f"SSH does not answer ({why}); reading through the guest agent")
-            return AgentReader(world, step, found)
+            return AgentReader(world, step, found, because=why)
         raise RemoteFailure(
             f"{step.host} took no login within {timeout_s:.0f} s",
             why=why,
