@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvenix.engine.ports import VmConfig, VmPending
-from pvenix.lifecycle.fields.compare import compare, recorded_as
+from pvenix.lifecycle.fields.compare import BOOT, compare, recorded_as
 from pvenix.lifecycle.fields.spelling import changes, spelled
 from pvenix.lifecycle.fields.values import joined, meaning, parts_of, read
 from pvenix.lifecycle.fields.wanted import Wanted, wanted
@@ -219,6 +219,41 @@ def test_what_was_added_for_the_inventory_and_is_in_it_no_more_is_to_go() -> Non
     assert plans["scsi2"].state is FieldState.UNMANAGED
 
 
+def test_a_job_that_the_inventory_names_no_more_lets_the_vm_go_when_it_still_has_it() -> None:
+    seen = VmPending(config=VmConfig(values={}, digest=""), waiting={})
+    listed = compare([], {"backup": "nightly"}, seen, running=True, around={"backup": "nightly,all"})
+    assert [(one.field, one.recorded, one.desired) for one in listed] == [("backup.job", "nightly", "")]
+    assert compare([], {"backup": "nightly"}, seen, running=True, around={"backup": "all"}) == ()
+    assert compare([], {"backup": "nightly"}, seen, running=True, around={}) == ()
+
+
+def test_cloud_init_waits_only_as_long_as_the_boot_that_it_was_written_in_runs() -> None:
+    asked = [one_wish("ipconfig0.ip", "dhcp"), one_wish("ciuser", "ops")]
+    seen = VmPending(config=VmConfig(values={"ipconfig0": "ip=dhcp", "ciuser": "ops"}, digest=""), waiting={})
+
+    def states(boot: str, now: str, *, running: bool = True) -> list[FieldState]:
+        plans = compare(asked, {BOOT: f"{boot} ipconfig0.ip"}, seen, running=running, around={BOOT: now})
+        return [one.state for one in plans]
+
+    waits, there = [FieldState.PENDING, FieldState.EQUAL], [FieldState.EQUAL, FieldState.EQUAL]
+    assert states("12345678", "12345678-aaaa") == waits
+    assert states("12345678", "99999999-aaaa") == there
+    assert states("12345678", "") == waits
+    assert states("unknown", "99999999-aaaa") == waits
+    assert states("12345678", "12345678-aaaa", running=False) == there
+
+
+def test_no_disk_of_a_protected_vm_is_detached() -> None:
+    config = {"scsi1": "tanka1:vm-1-disk-1,size=8G", "protection": "1"}
+    seen = VmPending(config=VmConfig(values=config, digest=""), waiting={})
+    asked = [one_wish("protection", "0")]
+    effects = [
+        [one.effect for one in compare(wanted, {"scsi1.size": "8G"}, seen, running=True) if one.key == "scsi1"]
+        for wanted in ([], asked)
+    ]
+    assert effects == [[Effect.REFUSE], [Effect.LIVE]]
+
+
 def test_what_nobody_declares_is_not_managed_and_its_secret_not_shown() -> None:
     config = {
         "cipassword": "**********",
@@ -323,6 +358,7 @@ def test_a_version_of_a_machine_type_is_that_type() -> None:
         ("tpmstate0", {"version": ""}, "a:v,version=v2.0", ""),
         ("efidisk0", {"pre-enrolled-keys": "1"}, "", "root:1,efitype=4m,pre-enrolled-keys=1"),
         ("hostpci0", {"mapping": "gpu0", "pcie": "1", "x-vga": "0"}, "", "mapping=gpu0,pcie=1"),
+        ("hostpci0", {"mapping": "gpu0"}, "host=0000:01:00.0,pcie=1", "mapping=gpu0,pcie=1"),
         ("ipconfig0", {"ip": "dhcp", "gw": "", "ip6": "auto"}, "ip=10.0.0.5/24,gw=10.0.0.1", "ip=dhcp,ip6=auto"),
         ("hotplug", {"": "disk;network"}, "1", "disk,network"),
         ("serial0", {"": ""}, "socket", ""),
