@@ -13,8 +13,8 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
-TIMEOUT_S = 4 * 3600.0
-"""The most that a backup may take."""
+TIMEOUT_S = 6900.0
+"""Less than the verb may take; `resume` goes on waiting for a backup that takes longer."""
 _PRUNE_TIMEOUT_S = 300.0
 _GIB = 1 << 30
 

@@ -20,7 +20,7 @@ from pvenix.model.nearest import did_you_mean
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _TASKS: Final = ("qmigrate", "hamigrate")
-_TIMEOUT_S: Final = 3 * 3600.0
+_TIMEOUT_S: Final = 6600.0
 _ARRIVES_S: Final = 60.0
 _HA_ARRIVES_S: Final = 3600.0
 

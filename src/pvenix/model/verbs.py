@@ -244,7 +244,7 @@ VERBS: dict[str, VerbSpec] = {
             help="move the VM to another node, while it runs if that is possible",
             danger=Danger.REBOOTS,
             kind=Kind.PVE,
-            timeout_s=14400,
+            timeout_s=7200,
             args={
                 "to": Arg(type=str, help="the node", required=True),
                 "offline": Arg(type=bool, help="shut the guest down for it, and start it again"),
@@ -263,7 +263,7 @@ VERBS: dict[str, VerbSpec] = {
             help="destroy a VM with our marker that is no host's",
             danger=Danger.DESTROYS,
             kind=Kind.PVE,
-            timeout_s=15000,
+            timeout_s=7200,
             args={
                 "vmid": Arg(type=int, help="the VM's id", required=True),
                 "confirm": Arg(type=str, help="the VM's id, typed", required=True),
@@ -274,7 +274,7 @@ VERBS: dict[str, VerbSpec] = {
             help="back the VM up while it runs, and see the backup",
             danger=Danger.REVERSIBLE,
             kind=Kind.PVE,
-            timeout_s=15000,
+            timeout_s=7200,
         ),
         VerbSpec(
             name="retire",
