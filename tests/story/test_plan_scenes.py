@@ -92,6 +92,33 @@ def test_a_host_that_the_inventory_lost_keeps_its_vm_and_is_shown(golden: Golden
     scene(golden, act)
 
 
+def test_a_copy_made_by_hand_is_a_stray_beside_the_one_that_the_inventory_names(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        copied_by_hand(scene)
+        plan = await planned(scene)
+        assert [(one.vmid, one.host) for one in plan.strays] == [(777, GONE)]
+        assert next(host.vmid for host in plan.hosts if host.host == GONE) == scene.golden.vmids[GONE]
+
+    scene(golden, act)
+
+
+def test_of_two_that_may_be_the_host_s_none_is_a_stray_and_the_host_is_a_finding(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        copied_by_hand(scene)
+        plan = await planned(scene)
+        [host] = [host for host in plan.hosts if host.host == GONE]
+        assert (host.action, host.findings[0].code, plan.strays) == (Action.REFUSE, "PVX0543", ())
+
+    scene(undeclared(golden), act)
+
+
+def copied_by_hand(scene: Scene) -> None:
+    """Somebody clones a host's VM in Proxmox, notes and name and all."""
+    made = copy.deepcopy(scene.site.cluster.vms[scene.golden.vmids[GONE]])
+    made.vmid = 777
+    scene.site.cluster.vms[777] = made
+
+
 def test_a_host_that_only_a_pattern_leaves_out_is_no_stray(golden: Golden) -> None:
     async def act(scene: Scene) -> None:
         assert (await planned(scene, "docker01")).strays == ()

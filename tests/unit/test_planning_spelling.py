@@ -86,6 +86,14 @@ def test_what_the_inventory_has_no_words_for_is_left(name: str, actual: str) -> 
     assert spelt(field(name, actual=actual)) is None
 
 
+def test_power_becomes_the_state_that_keeps_it() -> None:
+    assert [spelt(field("state", actual=power)) for power in ("stopped", "running", "unknown")] == [
+        "stopped",
+        "present",
+        None,
+    ]
+
+
 def edit(tmp_path: Path, own: str, *fields: Any) -> tuple[str, list[str], list[str]]:
     world: Any = dataclasses.make_dataclass("World", ["fleet"])(fleet(tmp_path, own))
     return _edited(world, HOST, own, fields)

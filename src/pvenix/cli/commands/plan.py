@@ -67,6 +67,9 @@ def command(
 
         write_plan(out, plan)
     show_plan(settings, plan, accepted)
+    for one in accepted:
+        if one.commit:
+            talk(f"next: git fetch && git diff main...origin/{one.branch}, and merge it when it is right")
     if out is not None:
         talk(f"the plan is in {out}; next: pvenix apply {out}")
     return plan.exit_code

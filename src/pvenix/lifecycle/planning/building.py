@@ -40,6 +40,7 @@ async def fleet_plan(
     plans = {task.result().host: task.result() for task in looking}
     newcomers = [plan for plan in plans.values() if plan.action is Action.ADD and not plan.vmid]
     plans |= {plan.host: plan for plan in await planner.place(newcomers)}
+    unclear = {plan.host for plan in plans.values() if plan.action in (Action.REFUSE, Action.UNKNOWN)}
     return FleetPlan(
         fleet=picture.fleet.site.name,
         commit=commit,
@@ -50,7 +51,7 @@ async def fleet_plan(
         extra=dict(extra),
         hosts=tuple(plans[name] for name in hosts),
         warnings=await _quorum_lost(world),
-        strays=() if limit or pattern != "all" else await strays(picture, looker, planner.vmids),
+        strays=() if limit or pattern != "all" else await strays(picture, looker, planner.vmids, unclear),
     )
 
 

@@ -15,10 +15,10 @@ from pvenix.model.errors import PvenixError
 from pvenix.model.fleetplan import Stray
 
 
-async def strays(world: World, looker: Looker, known: Collection[int]) -> tuple[Stray, ...]:
+async def strays(world: World, looker: Looker, known: Collection[int], unclear: Collection[str]) -> tuple[Stray, ...]:
     """The marked VMs that are none of `known`; those that cannot be read now are left out.
 
-    Tags only say where to look: a clone inherits its template's, so the notes decide.
+    So are those of hosts in `unclear`, of which it is not known which VM is theirs: a finding says so. Tags only say where to look: a clone inherits its template's, so the notes decide.
     """
     vms = [
         vm
@@ -27,7 +27,8 @@ async def strays(world: World, looker: Looker, known: Collection[int]) -> tuple[
     ]
     async with Together() as group:
         reading = [group.create_task(_stray(world, looker, vm)) for vm in vms]
-    return tuple(stray for task in reading if (stray := task.result()) is not None)
+    found = (task.result() for task in reading)
+    return tuple(stray for stray in found if stray is not None and stray.host not in unclear)
 
 
 async def _stray(world: World, looker: Looker, vm: VmState) -> Stray | None:
