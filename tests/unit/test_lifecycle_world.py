@@ -15,6 +15,7 @@ from pvenix.engine.ports import Interface, Resources, VmConfig, VmState
 from pvenix.engine.trust import TrustStore
 from pvenix.lifecycle import clone, cloudinit
 from pvenix.lifecycle.addresses import choose_addresses
+from pvenix.lifecycle.fields import Wanted
 from pvenix.lifecycle.ownership import marker
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
@@ -157,7 +158,8 @@ def test_what_a_guest_calls_an_address_and_is_none_is_passed_over(text: str) -> 
 async def test_an_interrupted_cloudinit_regenerates_the_drive_although_the_values_are_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cloudinit, "_wanted", lambda _world, _step: {"ciuser": "ops"})
+    user = Wanted(field="bootstrap.user", key="ciuser", value="ops")
+    monkeypatch.setattr(cloudinit, "wanted_of", lambda _fleet, _name, _config: (user,))
     pve = FakePve((vm(200, "n1", name="dns01"),), {200: config(**OURS, ciuser="ops")})
     there = world(pve, host())
 
