@@ -15,7 +15,9 @@ from pvenix.lifecycle.evidence import shown_state
 from pvenix.lifecycle.identity import is_first_boot, machine_twin, pin, pinned, refuse_twin, twin
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
+from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -92,8 +94,8 @@ async def _start(world: World, step: Step, found: Found) -> None:
     await unlocked(world, step, found)
     await step.intend(vmid=str(found.vmid))
     try:
-        upid = await VmCalls.on(world.pve, found, {}).start().send(step)
-        await task_end(world, step, upid, timeout_s=_START_TIMEOUT_S)
+        start = VmCalls.on(world.pve, found, {}).start()
+        await carried_out(world, step, start, Use(node=found.node), timeout_s=_START_TIMEOUT_S)
     except (OutcomeUnknown, RemoteFailure):
         if not await world.vms.running(found):
             raise

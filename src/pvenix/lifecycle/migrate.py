@@ -12,6 +12,8 @@ from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, grace_of, refuse_self
 from pvenix.lifecycle.reboot import another_boot, boot_now
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import task_end, unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
@@ -172,7 +174,8 @@ async def _go(world: World, step: Step, move: Move) -> None:
     call = vm.migrate(move.to, online=move.online, local_disks=move.local_disks)
     lost: OutcomeUnknown | None = None
     try:
-        await task_end(world, step, await call.send(step), timeout_s=_TIMEOUT_S)
+        use = Use(node=move.found.node, transfer=(move.found.node, move.to))
+        await carried_out(world, step, call, use, timeout_s=_TIMEOUT_S)
     except OutcomeUnknown as error:
         step.tell("the answer was lost; looking where the VM is")
         lost = error

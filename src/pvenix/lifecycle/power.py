@@ -10,7 +10,9 @@ from pvenix.engine.ports import VmPower
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
+from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -85,7 +87,7 @@ async def changed(world: World, step: Step, found: Found, call: Call[str], *, wa
     """
     timeout_s = grace_of(step) + _SPARE_S if wanted == "stopped" else _TASK_TIMEOUT_S
     try:
-        await task_end(world, step, await call.send(step), timeout_s=timeout_s)
+        await carried_out(world, step, call, Use(node=found.node), timeout_s=timeout_s)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking at the VM")
         if not await _comes(world, found, wanted, _SPARE_S):

@@ -12,7 +12,9 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle.calls import VmCalls
 from pvenix.lifecycle.fields.work import Action, Put, View
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
+from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 
@@ -34,8 +36,7 @@ async def carry_out(world: World, step: Step, found: Found, view: View, actions:
         if isinstance(action, Put):
             await _written(world, step, found, view, action)
         else:
-            upid = await action.call(vm, view).send(step)
-            await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
+            await carried_out(world, step, action.call(vm, view), Use(node=found.node), timeout_s=_TASK_TIMEOUT_S)
         if index + 1 < len(actions):
             view = replace(view, seen=await _untouched(world, found, view, action))
     return view
