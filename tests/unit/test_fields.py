@@ -29,9 +29,7 @@ NET0 = f"virtio={MAC},bridge=vmbr0"
 
 def wishes(*fields: str, keys: tuple[str, ...] = (), **machine: Any) -> dict[str, str]:
     """What a host that declares `fields` wants, by the record's names."""
-    found = wanted(
-        SITE, host(**machine), keys=keys, present=VmConfig(values={}, digest=""), declared=dict.fromkeys(fields, "")
-    )
+    found = wanted(SITE, host(**machine), keys=keys, declared=dict.fromkeys(fields, ""))
     return {one.id: one.value for one in found}
 
 

@@ -159,7 +159,7 @@ async def test_an_interrupted_cloudinit_regenerates_the_drive_although_the_value
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user = Wanted(field="bootstrap.user", key="ciuser", value="ops")
-    monkeypatch.setattr(cloudinit, "wanted_of", lambda _fleet, _name, _config: (user,))
+    monkeypatch.setattr(cloudinit, "wanted_of", lambda _fleet, _name: (user,))
     pve = FakePve((vm(200, "n1", name="dns01"),), {200: config(**OURS, ciuser="ops")})
     there = world(pve, host())
 

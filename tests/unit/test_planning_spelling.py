@@ -13,7 +13,6 @@ from pvenix.fleet.load import load_fleet
 from pvenix.lifecycle.fields import wanted_of
 from pvenix.lifecycle.planning.drift import _edited
 from pvenix.lifecycle.planning.spelling import spelt
-from tests.unit.lifecycle_support import config
 from tests.unit.planning_support import field
 
 SITE = (Path(__file__).parents[2] / "inventory" / "site.yaml").read_text(encoding="utf-8")
@@ -74,7 +73,7 @@ def fleet(root: Path, own: str = "") -> Any:
 def test_a_value_of_proxmox_becomes_the_wish_for_it(tmp_path: Path, name: str, actual: str) -> None:
     value = spelt(field(name, actual=actual))
     text = set_machine("# mine\n", name.split("."), value)
-    found = {one.field: one.value for one in wanted_of(fleet(tmp_path, text), HOST, config())}
+    found = {one.field: one.value for one in wanted_of(fleet(tmp_path, text), HOST)}
     assert found[name] == actual
 
 
@@ -103,7 +102,7 @@ def test_a_disk_is_changed_in_its_entry_and_the_others_stay(tmp_path: Path) -> N
     grown = field("proxmox.disks.scsi1.size", actual="500G")
     moved = field("proxmox.disks.scsi1.storage", actual="tanka1")
     text, taken, left = edit(tmp_path, DISKS, grown, moved)
-    found = {one.field: one.value for one in wanted_of(fleet(tmp_path, text), HOST, config())}
+    found = {one.field: one.value for one in wanted_of(fleet(tmp_path, text), HOST)}
     assert (found[grown.field], found[moved.field], left) == ("500G", "tanka1", [])
     assert taken == ["proxmox.disks.scsi1.size 500G", "proxmox.disks.scsi1.storage tanka1"]
 
@@ -122,7 +121,7 @@ def test_every_other_byte_of_the_file_stays(tmp_path: Path) -> None:
 
 def test_appended_tags_become_the_tags_that_there_are(tmp_path: Path) -> None:
     text, _, _ = edit(tmp_path, "machine:\n  cores: 2\n  tags+: [web]\n", field("tags", actual="pvenix;db"))
-    found = {one.field: one.value for one in wanted_of(fleet(tmp_path, text), HOST, config())}
+    found = {one.field: one.value for one in wanted_of(fleet(tmp_path, text), HOST)}
     assert (found["tags"], "tags+" in text) == ("db;pvenix", False)
 
 

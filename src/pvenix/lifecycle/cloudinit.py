@@ -69,8 +69,10 @@ def _missing(view: View) -> list[str]:
 
 
 def _view(world: World, step: Step, config: VmConfig) -> View:
-    wanted = tuple(one for one in wanted_of(world.fleet, step.host, config) if CLOUD_INIT.fullmatch(one.key))
+    wanted = tuple(one for one in wanted_of(world.fleet, step.host) if CLOUD_INIT.fullmatch(one.key))
     seen = VmPending(config=config, waiting={})
     fields = compare(wanted, parse(config.values.get("description", "")).applied, seen, running=False)
-    mine = tuple(one for one in fields if CLOUD_INIT.fullmatch(one.key))  # a disk that is not asked for here is not gone
+    mine = tuple(
+        one for one in fields if CLOUD_INIT.fullmatch(one.key)
+    )  # a disk that is not asked for here is not gone
     return View(wanted=wanted, fields=mine, seen=seen, storage="")

@@ -157,7 +157,7 @@ async def _job(world: World, step: Step, found: Found) -> Job:
 
 async def _look(world: World, step: Step, found: Found, *, running: bool) -> View:
     seen = await pending_of(world, found)
-    wanted = wanted_of(world.fleet, step.host, seen.config)
+    wanted = wanted_of(world.fleet, step.host)
     recorded = parse(seen.config.values.get("description", "")).applied
     around = await outside.around(world, found, {one.key for one in wanted}, recorded, fresh=True)
     fields = compare(wanted, recorded, seen, running=running, around=around)

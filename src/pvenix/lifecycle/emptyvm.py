@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pvenix.engine.ports import VmConfig
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.fields.compare import OUTSIDE, recorded_as
 from pvenix.lifecycle.fields.spelling import changes
@@ -20,8 +19,7 @@ def empty_vm(fleet: Fleet, host: Host, *, image: str, storage: str, run: str) ->
 
     It boots from its disk, and while nothing is on that from `image`. The cloud-init drive is the installed system's.
     """
-    present = VmConfig(values={}, digest="")
-    wanted = [one for one in wanted_of(fleet, host.name, present) if one.key not in OUTSIDE]
+    wanted = [one for one in wanted_of(fleet, host.name) if one.key not in OUTSIDE]
     mine = [one for one in wanted if not CLOUD_INIT.fullmatch(one.key)]
     keys = [key for key in dict.fromkeys(one.key for one in mine) if key != "description"]
     usual = _usual(fleet, host)

@@ -82,7 +82,7 @@ def _view(world: World, step: Step, config: VmConfig) -> View:
     What it has from its template is as good as ours: of the template's tags none stays unless the host has it too.
     """
     host = world.host(step)
-    wanted = tuple(one for one in wanted_of(world.fleet, step.host, config) if not CLOUD_INIT.fullmatch(one.key))
+    wanted = tuple(one for one in wanted_of(world.fleet, step.host) if not CLOUD_INIT.fullmatch(one.key))
     recorded = dict(parse(config.values.get("description", "")).applied)
     if "tags" not in recorded:
         recorded["tags"] = config.values.get("tags", "")

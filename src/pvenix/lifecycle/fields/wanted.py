@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pvenix.engine.ports import VmConfig
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.fields.values import ROOT_DISK, meaning, size
@@ -60,21 +59,19 @@ def _below(field: str, entries: Sequence[Any]) -> Iterator[str]:
             yield from (f"{field}.{number}.{name}" for name in entry)
 
 
-def wanted_of(fleet: Fleet, name: str, present: VmConfig) -> tuple[Wanted, ...]:
-    """What the fleet's inventory wants of host `name`, whose VM is now as `present` says.
+def wanted_of(fleet: Fleet, name: str) -> tuple[Wanted, ...]:
+    """What the fleet's inventory wants of host `name`.
 
     Raises: UsageError when a key file is missing.
     """
     host = fleet.host(name)
     keys = fleet.authorized_keys(name)
-    return wanted(fleet.site, host, keys=keys, present=present, declared=declared(fleet, name))
+    return wanted(fleet.site, host, keys=keys, declared=declared(fleet, name))
 
 
-def wanted(
-    site: Site, host: Host, *, keys: Sequence[str], present: VmConfig, declared: Mapping[str, str]
-) -> tuple[Wanted, ...]:
+def wanted(site: Site, host: Host, *, keys: Sequence[str], declared: Mapping[str, str]) -> tuple[Wanted, ...]:
     """What the inventory wants of the host's VM. `keys` are its public key lines, `declared` comes from `declared`."""
-    seeker = _Seeker(site=site, host=host, keys=keys, present=present, declared=declared)
+    seeker = _Seeker(site=site, host=host, keys=keys, declared=declared)
     return tuple(seeker.all())
 
 
@@ -83,7 +80,6 @@ class _Seeker:
     site: Site
     host: Host
     keys: Sequence[str]
-    present: VmConfig
     declared: Mapping[str, str]
 
     def all(self) -> Iterator[Wanted]:

@@ -21,7 +21,7 @@ async def compared(world: World, host: Host, found: Found, seen: VmPending, *, p
 
     Raises: UsageError when a key file of the host is missing.
     """
-    wanted = wanted_of(world.fleet, host.name, seen.config)
+    wanted = wanted_of(world.fleet, host.name)
     recorded = notes.parse(seen.config.values.get("description", "")).applied
     around = await outside.around(world, found, {one.key for one in wanted}, recorded)
     fields = compare(wanted, recorded, seen, running=power == "running", around=around)
