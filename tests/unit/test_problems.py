@@ -59,6 +59,7 @@ class Far:
         self._permissions = permissions
         self.asked: list[str] = []
         self.silent: set[str] = set()
+        self.boot = "order=scsi0"
 
     async def resources(self) -> Resources:
         self.asked.append("resources")
@@ -90,7 +91,17 @@ class Far:
 
     async def config(self, at: NodeName, vmid: int) -> VmConfig:
         self.asked.append(f"config {vmid} {at}")
-        return config(scsi0="tank:base-8100-disk-0,size=12G")
+        return config(
+            scsi0="tank:base-8100-disk-0,size=12G",
+            scsi1="tank:vm-8100-cloudinit,media=cdrom",
+            efidisk0="tank:base-8100-disk-1",
+            boot=self.boot,
+            bios="ovmf",
+            machine="q35",
+            agent="1",
+            serial0="socket",
+            scsihw="virtio-scsi-single",
+        )
 
     async def volumes(self, _at: NodeName, on: str, **_: Any) -> tuple[Volume, ...]:
         return (Volume(id=f"{on}:iso/nixos-25.iso", content="iso", size=1),)
@@ -289,3 +300,13 @@ async def test_a_look_costs_one_list_a_template_and_a_read_for_each_node_in_ques
     for _ in range(3):
         assert await problems(site, site.fleet.host("a1"), None) == ()
     assert far.asked == ["resources", "bridges pve2", "config 8100 pve1"]
+
+
+async def test_a_template_whose_clones_would_not_come_up_is_refused_before_it_is_cloned(tmp_path: Path) -> None:
+    far = Far(SEES_ALL)
+    far.boot = "order=net0"
+    [only] = await wrong(tmp_path, "{}", far)
+    assert only == (
+        "site.yaml:12:31: error[PVX0732]: template 8100: it boots from net0 first, not from scsi0 | "
+        "qm set 8100 --boot order=scsi0"
+    )

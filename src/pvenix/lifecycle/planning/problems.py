@@ -16,6 +16,7 @@ from pvenix.lifecycle.fields.values import mib_of, parts_of
 from pvenix.lifecycle.placement.templates import ROOT_DISK, disks_in
 from pvenix.lifecycle.planning import attachments
 from pvenix.lifecycle.planning.asking import DISK, IMAGE, NODE, STORAGE, TEMPLATE, VMID, Asked, Kind, any_of
+from pvenix.lifecycle.template import template_findings
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused, Unreachable
 from pvenix.model.findings import Finding
@@ -133,6 +134,8 @@ async def _template(asked: Asked) -> AsyncIterator[Finding]:
         smaller = await _smaller(asked, vm)
         if smaller is not None:
             yield smaller
+        for fault in await template_findings(asked.world, template):
+            yield fault
 
 
 async def _smaller(asked: Asked, vm: VmState) -> Finding | None:

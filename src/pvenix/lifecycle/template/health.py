@@ -43,12 +43,19 @@ async def template_healths(world: World, names: Sequence[str] = ()) -> tuple[Tem
 
 
 async def template_findings(world: World, template: Template) -> tuple[Finding, ...]:
-    """What makes clones of the template wrong; nothing about its age. Costs what placement has read already.
+    """What makes every clone of the template wrong; neither its age nor what its guests share by now.
 
+    Empty for a template that is not there, which others tell. Costs what placement has read already.
     Raises: Unreachable when the cluster does not answer.
     """
-    healths = await _healths(world, template, "")
-    return tuple(dict.fromkeys(found for one in healths for found in one.findings if not found.warning))
+    try:
+        seen = await templates_of(world, template)
+    except Unreachable:
+        raise
+    except PvenixError:
+        return ()
+    found = [fault for one in seen for fault in lint.faults(template, await _config(world, one), one.vmid)]
+    return tuple(dict.fromkeys(_placed(world, template, seen[0].vmid, fault) for fault in found if not fault.warning))
 
 
 async def _wanted(world: World) -> str:
@@ -72,12 +79,11 @@ async def _healths(world: World, template: Template, wanted: str) -> list[Templa
 
 
 async def _health(world: World, template: Template, seen: TemplateSeen, wanted: str) -> TemplateHealth:
-    config = await world.survey.config(seen.node, seen.vmid) or VmConfig(values={}, digest="")
+    config = await _config(world, seen)
     hosts = tuple(host for host in world.fleet.hosts.values() if _is_cloned_from(host, template))
     made = made_in(config.values.get("description", ""))
     found = [*lint.faults(template, config, seen.vmid), *lint.oversize(config, hosts), *_shared(world, hosts)]
     found += _age(made, wanted)
-    at = _at(world, template)
     return TemplateHealth(
         name=template.name,
         vmid=seen.vmid,
@@ -87,10 +93,18 @@ async def _health(world: World, template: Template, seen: TemplateSeen, wanted: 
         commit=made.commit,
         wanted=wanted,
         freshness=_freshness(made, wanted),
-        findings=tuple(
-            at.finding(one.code, f"template {seen.vmid}: {one.what}", one.hint, warning=one.warning) for one in found
-        ),
+        findings=tuple(_placed(world, template, seen.vmid, one) for one in found),
     )
+
+
+async def _config(world: World, seen: TemplateSeen) -> VmConfig:
+    return await world.survey.config(seen.node, seen.vmid) or VmConfig(values={}, digest="")
+
+
+def _placed(world: World, template: Template, vmid: int, fault: lint.Fault) -> Finding:
+    """The fault where the site names the template."""
+    what = f"template {vmid}: {fault.what}"
+    return _at(world, template).finding(fault.code, what, fault.hint, warning=fault.warning)
 
 
 def _at(world: World, template: Template) -> Node:
