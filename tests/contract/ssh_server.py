@@ -39,14 +39,15 @@ class SshServer:
         self.offered: list[str] = []
         self.users: list[str] = []
         self.forwards: dict[tuple[str, int], int] = {}
+        self.address = "127.0.0.1"
         self.port = 0
         self._authorised = authorised
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     async def start(self) -> None:
-        """Listen on a port of 127.0.0.1, the same one each time."""
+        """Listen on a port of `address`, the same one each time."""
         self._acceptor = await asyncssh.listen(
-            "127.0.0.1",
+            self.address,
             self.port,
             server_factory=lambda: _Login(self),
             server_host_keys=[self.host_key],

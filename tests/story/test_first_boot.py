@@ -290,6 +290,17 @@ def test_a_token_that_may_not_use_the_agent_is_told_which_privilege_it_lacks(gol
     scene(golden, act)
 
 
+def test_two_keys_that_are_let_in_at_once_are_both_there(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        await cloned(site, NEW, OTHER)
+        done = await site.run("boot", "hardware", "register", hosts=(NEW, OTHER))
+        assert done.code is ExitCode.OK, done.why
+        lines = site.guest("tappaas-cicd").tree.read_text("/srv/git/.ssh/authorized_keys").splitlines()
+        assert [sum(f"guest:{host}" in line for line in lines) for host in (NEW, OTHER)] == [1, 1]
+
+    scene(golden, act)
+
+
 def test_a_host_that_goes_takes_its_git_key_along(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         await site.onboard()

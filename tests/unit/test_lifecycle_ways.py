@@ -136,9 +136,18 @@ def test_what_was_chosen_is_kept_with_its_reason_and_time(tmp_path: Path) -> Non
     assert (seen.address, seen.why, seen.at[:10]) == (V4, "inventory", "2026-01-01")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"address": 5}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"address": 5}', "\x00"),
+        '{"address": "-oProxyCommand=x", "at": "2026-01-01T00:00:00Z"}',
+        f'{{"address": "{V6}", "at": "yesterday"}}',
+        f'{{"address": "{V6}", "at": "2026-01-01"}}',
+    ],
+)
 def test_a_memory_that_cannot_be_read_is_no_memory(tmp_path: Path, text: str) -> None:
     (tmp_path / "dns01").write_text(text)
+    assert Sightings(tmp_path).get("dns01").address == ""
     assert reached(Place(CAFE), tmp_path, **STATIC) == V4
 
 

@@ -7,9 +7,11 @@ is tried and proved with the pinned host key, never believed.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 
 from pvenix.model.names import host_name
@@ -83,7 +85,14 @@ class Sightings:
 
 
 def _parse(document: object) -> Sighting:
+    """The sighting in a file; without its address when that is none, or nobody knows when it was chosen."""
     if not isinstance(document, dict):
         return Sighting()
     known = {field.name for field in fields(Sighting)}
-    return Sighting(**{key: value for key, value in document.items() if key in known and isinstance(value, str)})
+    read = Sighting(**{key: value for key, value in document.items() if key in known and isinstance(value, str)})
+    try:
+        ipaddress.ip_address(read.address)
+        timed = datetime.fromisoformat(read.at).tzinfo is not None
+    except ValueError:
+        timed = False
+    return read if timed else Sighting(machine_id=read.machine_id)

@@ -27,7 +27,7 @@ _BUILT_IN: dict[str, Any] = {
     "install": "clone",
     "proxmox": {"node": "auto", "onboot": True},
     "network": {"address": "dhcp", "ip6": "auto", "prefer": "any"},
-    "bootstrap": {"agent_timeout": "5m", "ssh_timeout": "3m"},
+    "bootstrap": {"agent_timeout": "5m", "address_timeout": "2m", "ssh_timeout": "3m", "cloudinit_timeout": "10m"},
     "nix": {"build": "self", "converge": "push"},
     "update": {"strategy": "test-then-switch", "reboot": "manual", "confirm_timeout": "2m"},
 }
