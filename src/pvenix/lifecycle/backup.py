@@ -8,6 +8,7 @@ from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.signature import of_step, signed, whose
+from pvenix.lifecycle.snapshots import seconds_now
 from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, UsageError
@@ -34,10 +35,13 @@ async def apply(world: World, step: Step) -> Outcome:
     """Back up, then let go of what `backup.keep` does not keep."""
     found = await world.vms.of(step)
     made = await back_up(world, step, found)
-    gone = await _prune(world, step, found, made.partition(":")[0])
+    storage = made.partition(":")[0]
+    gone = await _prune(world, step, found, storage)
+    seen = await _made(world, step, found, storage)
+    size = f", {seen.size / _GIB:.1f} GiB, {max(0, seconds_now(world) - seen.made_at)} s old" if seen else ""
     return Outcome(
         status=Status.CHANGED,
-        summary=made + (f"; {gone} older of ours deleted" if gone else ""),
+        summary=made + size + (f"; {gone} older of ours deleted" if gone else ""),
         facts={"backup": made},
     )
 

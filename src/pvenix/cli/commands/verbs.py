@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 _EXAMPLES = {
     "clone": ("pvenix clone dns02", "pvenix clone dns02 --full"),
     "rebuild": ("pvenix rebuild all -C", "pvenix rebuild role_dns:!dns01", "pvenix rebuild dns01 -o jsonl"),
+    "shutdown": ("pvenix shutdown web", "pvenix shutdown web-001 --grace 300 --force"),
+    "reboot": ("pvenix reboot dns01", "pvenix run playbooks/maintenance.yaml -l web"),
+    "snapshot": ("pvenix snapshot web", "pvenix snapshot dns01 --name before-42", "pvenix snapshot dns01 --memory"),
+    "restore": (
+        "pvenix snapshots dns01",
+        "pvenix restore dns01 --to before-42 -C",
+        "pvenix restore dns01 --to before-42",
+    ),
+    "delete-snapshot": ("pvenix delete-snapshot dns01 --name before-42",),
+    "migrate": ("pvenix migrate dns01 --to tappaas2", "pvenix migrate tappaas-vllm --to tappaas1 --offline"),
     "rollback": ("pvenix generations dns01", "pvenix rollback dns01 --to 41"),
     "destroy": ("pvenix destroy docker01 -C", "pvenix destroy docker01 --confirm docker01"),
     "retire": ("pvenix retire docker01", "pvenix retire docker01 --confirm docker01"),
