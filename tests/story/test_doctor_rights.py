@@ -23,6 +23,7 @@ from pvenix.model.errors import ExitCode
 from pvenix.model.plan import RunPlan, Task
 from pvenix.model.privileges import Level, Need
 from pvenix.model.site import Cluster
+from pvenix_lab.site.pve.cluster import Pool
 from pvenix_lab.site.pve.flavour import Flavour
 from tests.contract.memory_repo import MemoryRepo
 from tests.contract.pve_world import TOKEN, cluster
@@ -224,6 +225,25 @@ def test_the_least_token_is_enough_to_make_a_new_template(golden: Golden, flavou
     scene(of_release(golden, flavour), act)
 
 
+@BOTH
+def test_a_fleet_in_a_pool_may_only_see_the_vms_of_others(golden: Golden, flavour: Flavour) -> None:
+    async def act(site: Scene) -> None:
+        site.site.cluster.pools["web"] = Pool(name="web", comment="")
+        for host in site.sim.fleet.hosts.values():
+            site.sim.change_host(host.name, proxmox=replace(host.machine.proxmox, pool="web"))
+            for vm in site.sim.own_vms(host.name).values():
+                vm.pool = "web"
+        await install(site)
+        assert set(site.site.cluster.rights.privileges(TOKEN, "/vms")) == {"VM.Audit"}
+        assert (await doctor(site)).ok
+        await site.onboard(OTHER)
+        for task in ("snapshot", Task(verb="retire", args={"confirm": OTHER})):
+            done = await site.run(task, hosts=(OTHER,))
+            assert done.code is ExitCode.OK, done.why
+
+    scene(of_release(golden, flavour), act)
+
+
 ONBOARD = ("clone", "cloudinit", "boot")
 OTHER_NODE = {"tappaas1": "tappaas2", "tappaas2": "tappaas1", "tappaas3": "tappaas1"}
 
@@ -272,7 +292,8 @@ def test_a_verb_says_which_privilege_it_lacks(golden: Golden, flavour: Flavour, 
                 assert "`pvenix doctor` prints the pveum lines" in done.why, done.why
             named = {(each.path, each.privilege) for each in (await doctor(site)).missing}
             assert (path, name) in named, named
-        resumed = await asked_for(site, need)
-        assert resumed.code is ExitCode.OK, resumed.why
+        if privilege != "Mapping.Use":  # the VM may be on a node without the device, which nobody could see
+            resumed = await asked_for(site, need)
+            assert resumed.code is ExitCode.OK, resumed.why
 
     scene(of_release(golden, flavour), act)

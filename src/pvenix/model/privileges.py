@@ -78,9 +78,9 @@ class Uses:
 
     @property
     def guests(self) -> tuple[str, ...]:
-        """The paths of the fleet's VMs."""
-        pools = [f"/pool/{pool}" for pool in sorted(self.pools)]
-        return (*pools, "/vms") if self.outside_pools or not pools else tuple(pools)
+        """The paths of the fleet's VMs: their pools, if each is in one; what holds on `/vms` holds on members of pools."""
+        pools = tuple(f"/pool/{pool}" for pool in sorted(self.pools))
+        return ("/vms",) if self.outside_pools or not pools else pools
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ def _viewing(result: _List, found: Uses) -> None:
     storages = sorted(found.storages | found.backups | found.images | found.downloads)
     result.add(["/"], "Sys.Audit", why="quorum, backup jobs and HA are read", below=False)
     result.add(["/nodes"], "Sys.Audit", why="figures of nodes decide where a VM goes; tasks of others are read")
-    result.add(found.guests, "VM.Audit", why="without it a VM is left out of every list, without a word")
+    result.add(["/vms"], "VM.Audit", why="a VM is in its pool only once it is whole; without it lists leave VMs out")
     result.add(templates, "VM.Audit", why="the template is looked for")
     result.add([f"/pool/{pool}" for pool in sorted(found.pools)], "Pool.Audit", why="the pool is looked for")
     result.add([f"/storage/{one}" for one in storages], "Datastore.Audit", why="free space and volumes are read")
