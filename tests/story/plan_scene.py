@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pvenix.adapters.pve.cluster import PveCluster
-from pvenix.engine.runfiles import RunStore
+from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.fleet.edit import set_machine
 from pvenix.fleet.load import load_fleet
 from pvenix.lifecycle.planning.building import fleet_plan
@@ -86,6 +86,12 @@ async def host_plan(scene: Scene, host: str) -> HostPlan:
 
 
 async def applied(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> Done:
+    """The one run that does what a plan says, executed."""
+    scene._run = run_of(scene, plan, reboot=reboot)
+    return await scene._go(scene._run, resume=False)
+
+
+def run_of(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> RunDir:
     """The one run that does what a plan says."""
     sim = scene.sim
     run = RunStore(sim.root / "state/runs" / str(len(sim.journals))).create(
@@ -98,8 +104,7 @@ async def applied(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> Don
     )
     sim.journals[run.run] = SimJournal()
     sim.began[run.run] = sim.main()
-    scene._run = run
-    return await scene._go(run, resume=False)
+    return run
 
 
 def fields_of(plan: HostPlan) -> Mapping[str, str]:

@@ -9,8 +9,9 @@ import pytest
 from pvenix.model.errors import ExitCode, Refused
 from pvenix.model.fleetplan import Action
 from tests.sim.golden import STRANGER, Golden
+from tests.sim.ports import Calls
 from tests.story.fault_scene import NEW, OLD, OTHER, Scene, row, scene, undeclared
-from tests.story.plan_scene import applied, edited, fields_of, host_plan, planned, unlisted
+from tests.story.plan_scene import applied, edited, fields_of, host_plan, planned, run_of, unlisted
 
 GONE = "docker01"
 """A host that is not protected, and runs."""
@@ -205,6 +206,21 @@ def test_an_apply_that_failed_is_resumed_to_the_vm_that_the_plan_decided(golden:
     scene(golden, act)
 
 
+@pytest.mark.parametrize("at", range(3, 100, 12))
+def test_an_apply_that_was_killed_anywhere_ends_with_the_one_vm_that_was_decided(golden: Golden, at: int) -> None:
+    async def act(scene: Scene) -> None:
+        plan = await planned(scene, NEW)
+        run = run_of(scene, plan)
+        assert await scene.sim.run(run, Calls(at, before=at % 24 == 3)) is None
+        assert await scene.sim.run(run, Calls(), resume=True) is ExitCode.OK
+        assert (scene.vms(NEW), str(scene.vm(NEW).vmid)) == (1, plan.hosts[0].decision["vmid"])
+        await scene.later(11)
+        assert (await host_plan(scene, NEW)).action is Action.NONE
+
+    scene(undeclared(golden), act)
+
+
+@row("F32")
 def test_a_machine_that_was_made_and_never_reached_is_gone_on_with(golden: Golden) -> None:
     async def act(scene: Scene) -> None:
         assert (await scene.run("place", "clone")).code is ExitCode.OK
