@@ -441,6 +441,18 @@ def test_a_pinned_vm_moves_to_its_node_and_runs_on(golden: Golden) -> None:
     scene(golden, act)
 
 
+def test_a_vm_that_the_ha_manager_keeps_is_configured_and_stays_its_business(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F27", OLD)
+        says(site, cores=6, hardware__scsihw="virtio-scsi-single")
+        before = dict(site.site.cluster.sections.get("ha/resources", {}))
+        done = await configure(site, offline=True)
+        assert (done.code, site.vm(OLD).config["cores"], site.vm(OLD).running) == (ExitCode.OK, 6, True), done.why
+        assert set(site.site.cluster.sections.get("ha/resources", {})) == set(before)
+
+    scene(golden, act)
+
+
 def test_a_clone_has_the_tags_of_its_host_and_not_those_of_its_template(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         site.site.cluster.vms[8100].config["tags"] = "golden;nixos"

@@ -186,6 +186,8 @@ class _Look:
 
     def unmanaged(self, wanted: Sequence[Wanted]) -> Iterator[FieldPlan]:
         """What the VM has beyond the inventory's wishes, and keeps."""
+        if ha := self.around.get("ha", ""):
+            yield FieldPlan(field="proxmox.ha", key="ha", state=FieldState.UNMANAGED, effect=Effect.LIVE, actual=ha)
         ours = {key for key in (one.partition(".")[0] for one in self.recorded) if is_device(key)}
         asked = {one.key for one in wanted} | ours
         for key, value in sorted(self.seen.config.values.items()):

@@ -17,19 +17,18 @@ from pvenix.model.fleetplan import FieldPlan
 async def around(
     world: World, found: Found, keys: Collection[str], recorded: Mapping[str, str], *, fresh: bool = False
 ) -> dict[str, str]:
-    """Node, pool, backup jobs and boot of the VM by key, as far as `keys` or the record ask for them.
+    """Node, HA state, pool, backup jobs and boot of the VM by key, as far as `keys` or the record ask for them.
 
     What the token may not see is left out: no job that is seen is not the same as no job. The jobs are those that the run read
     some time ago, unless they are to be `fresh`.
     """
-    told = {"node": str(found.node)}
     keys = {*keys, *({"backup"} & set(recorded))}
-    if {"pool", "backup"} & keys:
-        pool = next((vm.pool for vm in await world.survey.vms() if vm.vmid == found.vmid), "")
-        if "pool" in keys and (pool or await world.survey.pools()):
-            told["pool"] = pool
-        if "backup" in keys:
-            told |= await _jobs(world, found, pool, fresh=fresh)
+    vm = next((vm for vm in await world.survey.vms() if vm.vmid == found.vmid), None)
+    told, pool = {"node": str(found.node), "ha": vm.ha if vm else ""}, vm.pool if vm else ""
+    if "pool" in keys and (pool or await world.survey.pools()):
+        told["pool"] = pool
+    if "backup" in keys:
+        told |= await _jobs(world, found, pool, fresh=fresh)
     if BOOT in recorded:
         told[BOOT] = await boot_of(world, found)
     return told
