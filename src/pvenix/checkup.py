@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,9 @@ async def examine(fleet: Fleet, level: Level, open_world: Callable[[], Awaitable
     from pvenix.adapters.site import only_cluster
 
     cluster = only_cluster(fleet.site)
-    contacts = [await look(endpoint, cluster.tls) for endpoint in cluster.endpoints]
+    async with asyncio.TaskGroup() as group:
+        looks = [group.create_task(look(endpoint, cluster.tls)) for endpoint in cluster.endpoints]
+    contacts = [task.result() for task in looks]
     checks = [*_files(fleet, cluster), *doctor.contacts_seen(contacts, cluster)]
     if not any(_usable(contact) for contact in contacts):
         return Report(cluster=cluster.name, level=level, version="", checks=(*checks, _not_asked(contacts)))
@@ -71,7 +74,7 @@ def _files(fleet: Fleet, cluster: Cluster) -> list[Check]:
         named += [(what, path)] if (path := _file_of(reference)) else []
     named += [("the SSH key", site.access.key)] if site.access.key else []
     repository_key = site.repository.key if site.repository else None
-    named += [("the repository's key", repository_key)] if repository_key else []
+    named += [("the repository's key", repository_key)] if repository_key not in (None, site.access.key) else []
     named += [("the CA", cluster.tls.ca)] if cluster.tls.ca else []
     return [_file(what, path) for what, path in dict.fromkeys(named)]
 

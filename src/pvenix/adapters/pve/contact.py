@@ -82,4 +82,5 @@ def _words(error: Exception) -> str:
         return f"no answer within {_TIMEOUT_S:.0f} s"
     if isinstance(error, ssl.SSLCertVerificationError):
         return sanitise(error.verify_message)
-    return sanitise(str(error)) or type(error).__name__
+    words = error.strerror if isinstance(error, OSError) else ""
+    return sanitise(words or str(error)) or type(error).__name__
