@@ -13,9 +13,9 @@ from pvenix.engine.ports import VmConfig, VmSnapshot, VmState
 from pvenix.engine.runfiles import RunStore
 from pvenix.lifecycle.adopt import machine_of
 from pvenix.lifecycle.freezing import switched_off
-from pvenix.lifecycle.orphans import unfinished
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.snapshots import after
+from pvenix.lifecycle.unfinished import unfinished
 from pvenix.model.errors import UsageError
 from pvenix.model.names import node_name, vmid
 from pvenix.model.plan import PlayPlan, RunPlan, Task

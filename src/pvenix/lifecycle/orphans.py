@@ -7,33 +7,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from pvenix.engine.journal import read_entries
 from pvenix.engine.ports import StorageState, VmState
-from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.runfiles import RunStore
 from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.unfinished import Made, unfinished
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import LocalResource, PvenixError, Refused, RemoteFailure, Unreachable
+from pvenix.model.errors import PvenixError, Refused, RemoteFailure, Unreachable
 from pvenix.model.host import State
 from pvenix.model.orphans import Orphan, OrphanKind, Orphans
-from pvenix.model.outcome import Status
 
-_MAKING: Final = frozenset({"clone", "create"})
-_RUNS: Final = 200
-"""How many of the newest runs are looked at."""
 _SEE: Final = "VM.Audit"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """A VM id that an unfinished run was about to use."""
-
-    run: str
-    host: str
 
 
 async def orphans(world: World, runs: RunStore) -> Orphans:
@@ -153,7 +140,7 @@ def _double(found: Found, host: str, why: str, ways: tuple[str, ...]) -> Orphan:
 
 
 async def _stubs(
-    world: World, vms: Iterable[VmState], read: Mapping[int, Found], made: Mapping[int, _Made]
+    world: World, vms: Iterable[VmState], read: Mapping[int, Found], made: Mapping[int, Made]
 ) -> list[Orphan]:
     """VMs that a clone has locked, when no clone runs: its task carries the template's id, and never the new one's."""
     locked = [
@@ -177,7 +164,7 @@ async def _stubs(
     ]
 
 
-def _stub_ways(vm: VmState, made: _Made | None) -> tuple[str, ...]:
+def _stub_ways(vm: VmState, made: Made | None) -> tuple[str, ...]:
     """It has no marker yet, so pvenix destroys none; what a run of ours began is for that run to judge."""
     by_hand = f"on {vm.node}, when it is nobody's: qm unlock {vm.vmid} && qm destroy {vm.vmid}"
     return (f"pvenix resume {made.run}", by_hand) if made else (by_hand,)
@@ -193,9 +180,7 @@ async def _cloning(world: World) -> bool:
     return False
 
 
-def _of_runs(
-    world: World, vms: Iterable[VmState], read: Mapping[int, Found], made: Mapping[int, _Made]
-) -> list[Orphan]:
+def _of_runs(world: World, vms: Iterable[VmState], read: Mapping[int, Found], made: Mapping[int, Made]) -> list[Orphan]:
     """The VMs of unfinished runs that are there, and are marked as what the run was about."""
     there = {int(vm.vmid): vm for vm in vms}
     return [
@@ -211,39 +196,6 @@ def _of_runs(
         for vmid, one in sorted(made.items())
         if vmid in read and vmid in there and world.vms.owns(read[vmid].config, one.host)
     ]
-
-
-def unfinished(runs: RunStore) -> dict[int, _Made]:
-    """The VM ids that runs of this machine were about to use, by id, unless that run or a newer one ended well with it."""
-    found: dict[int, _Made] = {}
-    settled: set[int] = set()
-    for run in runs.newest(limit=_RUNS):
-        begun, ended = _begun(run)
-        settled |= ended
-        for vmid, host in begun.items():
-            if vmid not in settled:
-                found.setdefault(vmid, _Made(run=str(run.run), host=host))
-    return found
-
-
-def _begun(run: RunDir) -> tuple[dict[int, str], set[int]]:
-    """By id the hosts that a run which nobody executes now was about to make a VM for, and the ids that it made one of."""
-    begun: dict[tuple[str, str], int] = {}
-    ended: set[int] = set()
-    try:
-        entries = () if run.alive() else read_entries(run.journal_path)
-    except LocalResource:
-        entries = ()  # a damaged journal tells nothing
-    for entry in entries:
-        if entry.step.rpartition(".")[2] not in _MAKING:
-            continue
-        key, vmid = (entry.host, entry.step), entry.data.get("vmid", entry.data.get("fact.vmid", ""))
-        if entry.what == "intent" and vmid.isdigit():
-            begun[key] = int(vmid)
-        elif entry.what == "result" and Status(entry.data["status"]).goes_on:
-            ended |= {begun.pop(key)} if key in begun else set()
-            ended |= {int(vmid)} if vmid.isdigit() else set()
-    return {vmid: host for (host, _), vmid in begun.items()}, ended
 
 
 async def _volumes(world: World) -> tuple[list[Orphan], list[str]]:

@@ -43,7 +43,7 @@ def command(settings: Settings, /, *, vmid: int, host: str, groups: tuple[str, .
 
     found, fleet = settings.run_async(look)
     texts = dict(_texts(fleet, found, groups))
-    _show(settings, fleet, found, texts)
+    _show(settings, fleet, found, texts, check=check)
     if check:
         return ExitCode.CHANGES
     confirm(settings, f"Make VM {vmid} on {found.node} the host {host}?")
@@ -89,7 +89,8 @@ def _leaves(machine: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator
             yield (*above, key), value
 
 
-def _show(settings: Settings, fleet: Fleet, found: Adoption, texts: Mapping[Path, str]) -> None:
+def _show(settings: Settings, fleet: Fleet, found: Adoption, texts: Mapping[Path, str], *, check: bool) -> None:
+    """On stderr, or as the one document of a check; the run that follows prints its own."""
     from pvenix.cli.edits import diff_of
 
     diff = "".join(
@@ -106,7 +107,7 @@ def _show(settings: Settings, fleet: Fleet, found: Adoption, texts: Mapping[Path
         "calls": [text for _, text in found.calls],
     }
     lines = [*diff.splitlines(), *(f"{channel}> {text}" for channel, text in found.calls)]
-    if settings.output is Output.TEXT:
-        talk("\n".join(lines))
-    else:
+    if check and settings.output is not Output.TEXT:
         show_document(settings, "adoption", item, "")
+    else:
+        talk("\n".join(lines))
