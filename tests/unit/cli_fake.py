@@ -98,6 +98,18 @@ class FakeWorkspace:
             title=title, plays=(play,), fleet=str(self.root), extra=self.extra, inventory=self.inventory, **kept
         )
 
+    async def consequences(self, host: str) -> tuple[str, ...]:
+        self.asked.append(("consequences", host))
+        return ("backup job nightly names it: it is taken off the list",)
+
+    def plan_verbs(
+        self, verbs: Sequence[str], hosts: Sequence[str], *, args: dict[str, dict[str, ArgValue]], **mode: Any
+    ) -> RunPlan:
+        self.asked.append(("plan_verbs", tuple(verbs), tuple(hosts), args, mode))
+        return self._plan(
+            verbs[0], tuple(Task(verb=verb, args=args.get(verb, {})) for verb in verbs), tuple(hosts), mode
+        )
+
     async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False) -> int:
         self.asked.append(("execute", run.run, resume))
         if self.failure:

@@ -11,7 +11,7 @@ import pytest
 from pvenix.cli.catalogue import COMMANDS
 from pvenix.model.errors import LockHeld
 from pvenix.model.outcome import Status
-from pvenix.model.verbs import VERBS
+from pvenix.model.verbs import REPROVISIONING, VERBS
 from tests.unit.cli_fake import HOSTS, Cli
 
 
@@ -262,3 +262,23 @@ def test_a_destruction_takes_the_typed_name_of_one_host(pvenix: Cli, verb: str) 
     assert pvenix(verb, "dns01", "--confirm", "web01").exit_code == 2
     assert pvenix(verb, "dns01", "--confirm", "dns01").exit_code == 0
     assert [call[1:3] for call in pvenix.workspace.asked if call[0] == "plan_verb"] == [(verb, ("dns01",))]
+
+
+@pytest.mark.parametrize(("typed", "begins"), [("dns01", True), ("dns02", False), ("", False)])
+@pytest.mark.parametrize("verb", ["retire", "destroy", "reprovision"])
+def test_what_a_destruction_changes_is_shown_before_the_name_is_asked_for(
+    pvenix: Cli, monkeypatch: pytest.MonkeyPatch, verb: str, typed: str, *, begins: bool
+) -> None:
+    for module in ("prompts", "confirming"):
+        monkeypatch.setattr(f"pvenix.cli.{module}.can_ask", lambda _settings: True)
+    result = pvenix(verb, "dns01", input=f"{typed}\n")
+    told = result.stderr.index("backup job nightly names it: it is taken off the list")
+    assert told < result.stderr.index(f"{verb} destroys the VM of dns01; type its name")
+    assert (result.exit_code == 0, any(call[0] == "execute" for call in pvenix.workspace.asked)) == (begins, begins)
+
+
+def test_a_host_is_made_anew_by_a_destruction_and_the_onboarding(pvenix: Cli) -> None:
+    assert pvenix("reprovision", "dns01").exit_code == 2
+    assert pvenix("reprovision", "dns01", "--confirm", "dns01").exit_code == 0
+    [planned] = [call for call in pvenix.workspace.asked if call[0] == "plan_verbs"]
+    assert planned[1:4] == (REPROVISIONING, ("dns01",), {"destroy": {"confirm": "dns01"}})
