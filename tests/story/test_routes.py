@@ -345,6 +345,28 @@ def test_a_device_that_a_running_guest_has_is_not_promised_again(golden: Golden)
     scene(golden, act)
 
 
+def test_a_device_that_this_run_has_promised_is_not_promised_again_before_its_guest_runs(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        device = site.sim.fleet.hosts[OTHER].machine.proxmox.pci
+        wants(site, NEW, pci=device)
+        done = await site.run("place", "clone", hosts=(OTHER, NEW))
+        assert (site.vms(NEW), site.vms(OTHER)) in ((0, 1), (1, 0)), done.why
+        assert "gpu0 is in use by another guest" in done.text
+
+    scene(golden, act)
+
+
+def test_a_node_whose_daemon_is_down_is_named_and_another_one_taken(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        best = (await decision(site)).node
+        site.arm("pve-status", times=20, method="GET", path=f"/nodes/{best}/network", status=595)
+        found = await decision(site)
+        assert found.node != best
+        assert f"{best}: does not answer" in str(found.explained)
+
+    scene(golden, act)
+
+
 @row("F04")
 def test_clones_to_one_storage_wait_for_a_slot_and_say_so(golden: Golden) -> None:
     async def act(site: Scene) -> None:

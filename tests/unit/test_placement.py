@@ -26,6 +26,7 @@ N1 = NodeName("n1")
     [
         ({}, {"nodes": [node("n1", online=False)]}, "offline"),
         ({}, {"quorate": False}, "the cluster has no quorum"),
+        ({}, {"silent": {"n1": "595 Connection refused"}}, "does not answer: 595 Connection refused"),
         ({"node": "n2"}, {}, "the inventory wants n2"),
         ({"nodes": ("n2", "n3")}, {}, "not in machine.proxmox.nodes"),
         ({"avoid": ("n1",)}, {}, "in machine.proxmox.avoid"),

@@ -26,6 +26,8 @@ def _unfit(wish: Wish, node: NodeState, site: Situation) -> str:
         return "offline"
     if not site.quorate:
         return "the cluster has no quorum"
+    if node.name in site.silent:
+        return f"does not answer: {site.silent[node.name]}"
     if wish.node and wish.node != node.name:
         return f"the inventory wants {wish.node}"
     if wish.nodes and node.name not in wish.nodes:

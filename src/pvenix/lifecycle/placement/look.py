@@ -12,7 +12,7 @@ from pvenix.lifecycle.placement.values import Load, Situation, TemplateSeen, Wis
 from pvenix.lifecycle.placement.wishes import MIB, memory_of, wish_of
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import PvenixError, Refused
+from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused, Unreachable
 from pvenix.model.host import Host, State
 from pvenix.model.names import NodeName, Vmid
 
@@ -46,7 +46,7 @@ async def look(world: World, hosts: Sequence[Host], wishes: Sequence[Wish]) -> V
         devices=devices,
         templates=templates,
     )
-    await _count_devices(world, site, resources)
+    await _count_devices(world, site, resources, skip={host.name for host in hosts})
     _count_promises(world, site, resources, skip={host.name for host in hosts})
     await _read_bridges(world, site, wishes)
     return View(site=site, errors=errors, warnings=tuple(warnings))
@@ -117,15 +117,32 @@ def _node_of(world: World, vm: VmState, host: Host | None) -> NodeName:
     return decision.node if decision is not None and vm.lock == "clone" else vm.node
 
 
-async def _count_devices(world: World, site: Situation, resources: Resources) -> None:
-    """Count the mapped devices that running guests have, on the nodes that have one of the wanted mappings."""
+async def _count_devices(world: World, site: Situation, resources: Resources, *, skip: set[str]) -> None:
+    """Count the mapped devices that running guests have, on the nodes that have one of the wanted mappings.
+
+    So do devices of hosts of this run whose VMs are there and do not run yet.
+    """
     nodes = {node for there in site.devices.values() for node in there}
+    waiting = {one.vmid: name for name, one in world.ledger.decisions.items() if name not in skip}
     for vm in resources.vms:
-        if vm.node not in nodes or vm.template or vm.status == "stopped":
+        if vm.node not in nodes or vm.template:
             continue
-        config = await world.survey.config(vm.node, vm.vmid)
-        for name in mapped(config) if config else ():
+        if vm.status != "stopped":
+            used = await _devices_of(world, site, vm)
+        else:
+            host = world.fleet.hosts.get(waiting.get(vm.vmid, ""))
+            used = tuple(device.mapping for device in host.machine.proxmox.pci) if host else ()
+        for name in used:
             _use(site, vm.node, name)
+
+
+async def _devices_of(world: World, site: Situation, vm: VmState) -> tuple[str, ...]:
+    try:
+        config = await world.survey.config(vm.node, vm.vmid)
+    except (Unreachable, OutcomeUnknown) as error:
+        site.silent = {**site.silent, vm.node: str(error)}
+        return ()
+    return mapped(config) if config else ()
 
 
 def mapped(config: VmConfig) -> tuple[str, ...]:
@@ -160,14 +177,18 @@ async def _read_bridges(world: World, site: Situation, wishes: Sequence[Wish]) -
         one for one in site.nodes if any(not isinstance(judge(wish, one, site), str) for wish in wishes if wish.bridges)
     ]
     found: dict[NodeName, tuple[str, ...]] = {}
+    silent = dict(site.silent)
 
     async def read(node: NodeName) -> None:
-        found[node] = await world.survey.bridges(node)
+        try:
+            found[node] = await world.survey.bridges(node)
+        except (Unreachable, OutcomeUnknown) as error:
+            silent[node] = str(error)
 
     async with Together() as group:
         for one in nodes:
             group.create_task(read(one.name))
-    site.bridges = found
+    site.bridges, site.silent = found, silent
     wanted = {bridge for wish in wishes for bridge in wish.bridges}
     if any(not wanted <= set(listed) for listed in found.values()):
         granted = await world.survey.permissions()

@@ -218,6 +218,8 @@ class Situation:
     quorate: bool = True
     bridges: Mapping[NodeName, tuple[str, ...]] = field(default_factory=dict)
     """As far as they were read."""
+    silent: Mapping[NodeName, str] = field(default_factory=dict)
+    """Nodes that the cluster calls online and that do not answer, and what came instead."""
     sdn_seen: bool = True
     """False when the token has a right on no network: what is not listed may be there."""
     devices: Mapping[str, Mapping[NodeName, int]] = field(default_factory=dict)
