@@ -207,6 +207,19 @@ def test_the_run_keeps_its_address_and_looks_again_when_it_is_gone(tmp_path: Pat
     assert virtually(act) == [V6, V6, V6, V4]
 
 
+def test_an_address_that_goes_to_somebody_else_in_the_middle_of_a_run_is_left(tmp_path: Path) -> None:
+    async def act() -> str:
+        place = Place({V4: 0.01}, agent=(V4,))
+        run = ways(place, tmp_path)
+        await run.session("dns01")
+        place.answers, place.strangers, place.agent = {V4: 0.01, OTHER: 0.01}, frozenset({V4}), (OTHER,)
+        await run.session("dns01")
+        return place.logins[-1]
+
+    assert virtually(act) == OTHER
+    assert Sightings(tmp_path).get("dns01").address == OTHER
+
+
 def test_a_new_connection_finds_a_host_that_has_left_its_address() -> None:
     async def act() -> str:
         place = Place({V4: 0.01}, agent=(V4,))

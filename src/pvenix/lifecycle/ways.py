@@ -13,11 +13,11 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from pvenix.engine.ports import Guest, GuestSession, Target
+from pvenix.engine.ports import KEY_REFUSED, Guest, GuestSession, Target
 from pvenix.engine.sightings import Sighting, Sightings
 from pvenix.lifecycle.addresses import AGENT, INVENTORY, Candidate, candidates, choose_addresses, fixed_addresses
 from pvenix.lifecycle.race import Attempt, first_of
-from pvenix.model.errors import PvenixError, Unreachable
+from pvenix.model.errors import PvenixError, Refused, Unreachable
 
 if TYPE_CHECKING:
     from pvenix.lifecycle.world import World
@@ -67,8 +67,10 @@ class Ways:
         if held is not None:
             try:
                 return await self._guest.session(self._target(name, held))
-            except Unreachable as error:
-                failed[held.address] = error
+            except (Unreachable, Refused) as error:
+                if error.code == KEY_REFUSED:
+                    raise
+                failed[held.address] = error  # nobody answers there any more, or somebody else does
                 self.forget(name)
         won, session = await first_of(await self._attempts(name, failed, probing=probing))
         self._remember(name, won, tell)
@@ -83,7 +85,7 @@ class Ways:
             await self.session(name, probing=True)
         try:
             return await self._guest.fresh_session(self._target(name, self._chosen[name]))
-        except Unreachable:
+        except (Unreachable, Refused):
             self._chosen.pop(name, None)
             raise
 
