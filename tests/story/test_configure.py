@@ -277,7 +277,7 @@ def test_a_disk_with_a_change_that_waits_is_not_grown_before_the_reboot(golden: 
         says(site, disk="64G")
         done = await configure(site)
         assert (done.sent("/resize"), done.code) == (0, ExitCode.FAILED), done.why
-        assert "scsi0" in done.why
+        assert "a change of it waits for a cold start" in done.why
         assert (await site.run("reboot", hosts=(OLD,))).code is ExitCode.OK
         assert ((await configure(site)).code, "size=64G" in str(vm.config["scsi0"])) == (ExitCode.OK, True)
 
@@ -437,6 +437,25 @@ def test_a_pinned_vm_moves_to_its_node_and_runs_on(golden: Golden) -> None:
         assert boots(site) == boot
         writes = site.writes
         assert ((await configure(site)).code, site.writes) == (ExitCode.OK, writes)
+
+    scene(golden, act)
+
+
+@row("F16")
+def test_a_guest_whose_agent_is_silent_is_configured_and_its_cloud_init_waits_for_our_reboot(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F16", OLD)
+        says(site, network__address="10.69.13.77/24")
+        done = await configure(site)
+        assert (done.code, "reboot to apply network.address" in done.why) == (ExitCode.OK, True), done.why
+        site.clear()
+        writes, told = site.writes, await configure(site)
+        assert (site.writes, "reboot to apply network.address" in told.why) == (writes, True), told.why
+        again = await configure(site, reboot=True)
+        assert (again.code, "10.69.13.77" in str(site.guest(OLD).addresses)) == (ExitCode.OK, True), again.why
+        writes = site.writes
+        quiet = await configure(site)
+        assert (site.writes, "reboot" in quiet.why) == (writes, False), quiet.why
 
     scene(golden, act)
 

@@ -15,7 +15,7 @@ from pvenix.lifecycle.fields.booting import reboot_once
 from pvenix.lifecycle.fields.compare import BOOT, UNKNOWN, compare
 from pvenix.lifecycle.fields.doing import carry_out, pending_of
 from pvenix.lifecycle.fields.taken import refuse_untaken
-from pvenix.lifecycle.fields.values import CLOUD_INIT
+from pvenix.lifecycle.fields.values import CLOUD_INIT, DISK
 from pvenix.lifecycle.fields.wanted import wanted_of
 from pvenix.lifecycle.fields.work import Put, View, work
 from pvenix.lifecycle.notes import parse
@@ -185,9 +185,17 @@ async def _write(world: World, step: Step, job: Job) -> None:
 async def _read_back(world: World, step: Step, found: Found) -> Job:
     """The VM as it is after the writes.
 
-    Raises: RemoteFailure naming what Proxmox did not keep.
+    Raises: RemoteFailure naming what Proxmox did not keep, or what cannot be done yet.
     """
     after = await _job(world, step, found)
+    busy = sorted({one.key for one in after.take if DISK.fullmatch(one.key)} & set(after.view.seen.waiting))
+    if busy:
+        raise RemoteFailure(
+            f"{', '.join(busy)} of {step.host} did not grow or move",
+            why="a change of it waits for a cold start, which would undo that",
+            hint=f"pvenix reboot {step.host}, then this again",
+            code="PVX0657",
+        )
     refuse_lost(list(after.take), VmCalls.on(world.pve, found, {}).path)
     return after
 

@@ -77,6 +77,8 @@ class _Look:
         state = self._state(one, now, later, record)
         doing = self._doing(one.key, one.part, later, one.value)
         effect, note = effect_of(doing) if state is not FieldState.EQUAL else (Effect.LIVE, "")
+        if state.differs and later != now:
+            note = "; ".join(filter(None, (note, f"{later or 'nothing'} waits for a cold start")))
         if one.key == "description" and (over := self._too_long(one.value)) > 0:
             effect, note = Effect.REFUSE, f"the notes are {over} characters too long beside pvenix's own lines"
         return FieldPlan(

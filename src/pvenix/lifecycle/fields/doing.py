@@ -19,6 +19,8 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 
 _LOST_PATIENCE_S: Final = 10.0
+_DISK_PATIENCE_S: Final = 120.0
+"""A new disk is allocated within the request, which another node's proxy gives up after 30 s."""
 _TASK_TIMEOUT_S: Final = 7200.0
 """A disk of some TiB takes its time to another storage; the step's own limit is what ends it."""
 
@@ -56,7 +58,8 @@ async def _written(world: World, step: Step, found: Found, view: View, action: P
             return True if (await pending_of(world, found)).config.digest != view.seen.config.digest else None
 
         with contextlib.suppress(OutcomeUnknown):
-            await until(shown, clock=world.clock, timeout_s=_LOST_PATIENCE_S, what=f"the write to VM {found.vmid}")
+            patience_s = _DISK_PATIENCE_S if action.disk else _LOST_PATIENCE_S
+            await until(shown, clock=world.clock, timeout_s=patience_s, what=f"the write to VM {found.vmid}")
             return
         raise
 

@@ -43,10 +43,10 @@ async def _jobs(world: World, found: Found, pool: str, *, fresh: bool) -> dict[s
 
 
 async def boot_of(world: World, found: Found) -> str:
-    """The id of the boot that the VM's guest runs, empty while its agent does not say."""
+    """The id of the boot that the VM's guest runs, empty while its agent does not say, or not to this token."""
     try:
         text = await world.pve.agent_read_file(found.node, found.vmid, argv.BOOT_ID[-1])
-    except (RemoteFailure, OutcomeUnknown):
+    except (RemoteFailure, OutcomeUnknown, Refused):
         return ""
     return (text or "").strip()[:36]
 
