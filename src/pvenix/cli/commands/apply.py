@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.commands.plan import columns, plan_now
+from pvenix.cli.commands.plan import columns, plan_now, show_plan
 from pvenix.cli.driver import execute, refuse_unasked
 from pvenix.cli.lazy import Command
+from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.prompts import confirm, typed
 from pvenix.cli.render.plan import plan_text
 from pvenix.cli.selection import How, complete_hosts, run_options
 from pvenix.cli.settings import Output, Settings, talk
+from pvenix.cli.starting import show_hosts
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.fleetplan import Action, FleetPlan
 
@@ -60,15 +62,17 @@ def command(
     if kept is not None and not settings.overrides:
         settings.overrides = dict(kept.extra)
 
-    async def action(workspace: Workspace) -> int:
+    async def made(workspace: Workspace) -> tuple[FleetPlan, RunPlan]:
         plan = await _plan(workspace, kept, what, how)
-        run = workspace.plan_apply(plan, reboot=reboot, offline=offline, **how.mode)
-        if how.list_hosts:
-            click.echo("\n".join(run.hosts))
-            return ExitCode.OK
-        return await _apply(settings, workspace, plan, run, confirmed)
+        return plan, workspace.plan_apply(plan, reboot=reboot, offline=offline, **how.mode)
 
-    return settings.run_async(action)
+    async def planner(workspace: Workspace) -> RunPlan:
+        return (await made(workspace))[1]
+
+    async def action(workspace: Workspace) -> int:
+        return await _apply(settings, workspace, *await made(workspace), confirmed)
+
+    return show_hosts(settings, planner) if how.list_hosts else settings.run_async(action)
 
 
 def _kept(what: tuple[str, ...], how: How) -> FleetPlan | None:
@@ -101,8 +105,11 @@ async def _apply(
     if settings.output is Output.TEXT:
         talk(plan_text(plan, width=columns(), verbose=settings.verbose > 0))
     refused = worst([ExitCode(host.exit_code) for host in plan.hosts])
+    if not run.plays and refused is ExitCode.OK:
+        raise NothingToDo("nothing to do: every host is as it should be")
     if not run.plays:
-        talk("nothing to do")
+        if settings.output is not Output.TEXT:
+            show_plan(settings, plan)
         return refused
     refuse_unasked(settings, run)
     _ask(settings, plan, confirmed, check=run.check)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,8 @@ def command(
             talk(f"next: git fetch && git diff main...origin/{one.branch}, and merge it when it is right")
     if out is not None:
         talk(f"the plan is in {out}; next: pvenix apply {out}")
+    elif plan.changes and not accepted and settings.output is Output.TEXT:
+        talk(f"\nnext: {shlex.join(['pvenix', 'apply', *hosts, *(('-l', limit) if limit else ())])}")
     return plan.exit_code
 
 
