@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvenix.adapters.pve.answers import fields, number, rows, text, vm_config, vm_pending, vm_state, wire_value
+from pvenix.adapters.pve.answers import (
+    fields,
+    number,
+    pci_mappings,
+    rows,
+    text,
+    vm_config,
+    vm_pending,
+    vm_state,
+    wire_value,
+)
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.adapters.pve.problems import Call, explained
 from pvenix.adapters.pve.transport import (
@@ -338,3 +348,10 @@ async def test_time_in_which_a_task_cannot_be_read_is_no_stall() -> None:
     cluster, _, clock = over(Task(1, 2, failures=failures))
     assert (await cluster.wait(UPID, timeout_s=86_400, stall_s=20, on_line=lambda _: None)).ok
     assert clock.now > 100
+
+
+def test_each_line_of_a_mapping_is_a_device_and_a_mediated_one_is_shared() -> None:
+    lines = ["node=n1,path=0000:01:00.0,id=10de:2204", "node=n1,path=0000:02:00.0,id=10de:2204", "id=10de:2204,node=n2"]
+    found = pci_mappings([{"id": "gpu0", "map": lines}, {"id": "vgpu", "mdev": 1, "map": lines[:1]}, {"id": "none"}])
+    assert (found["gpu0"], found["none"]) == ({"n1": 2, "n2": 1}, {})
+    assert found["vgpu"][node_name("n1")] > 100
