@@ -94,6 +94,35 @@ def test_power_is_what_proxmox_says_afterwards(lab: StoryLab) -> None:
     assert "controller" not in lab.ends(8, "stop", "tappaas-cicd").text
 
 
+@row("F27")
+def test_power_is_what_the_ha_manager_made_of_it_when_the_command_ends(lab: StoryLab) -> None:
+    lab.fault("F27", HOST)
+    lab.ok("stop", HOST)
+    assert lab.site.vm(HOST)["status"] == "stopped"
+    lab.ok("start", HOST)
+    assert lab.site.vm(HOST)["status"] == "running"
+    lab.ok("lab", "clear", str(lab.lab))
+
+
+@row("F35")
+def test_a_host_that_must_not_be_frozen_is_not(lab: StoryLab) -> None:
+    before = len(lab.ask("snapshots", HOST)["snapshots"])
+    refused, counters = lab.counted("snapshot", HOST, "--set", "snapshot.freeze=false")
+    assert (refused.code, writes(counters)) == (8, {}), refused.text
+    assert "--memory" in refused.text
+    lab.ok("snapshot", HOST, "--memory", "--set", "snapshot.freeze=false")
+    assert len(lab.ask("snapshots", HOST)["snapshots"]) == before + 1
+
+
+@row("F33")
+def test_a_volume_without_a_vm_is_shown_and_kept(lab: StoryLab) -> None:
+    lab.ok("lab", "fault", str(lab.lab), "F33")
+    done, counters = lab.counted("orphans")
+    assert (done.code, writes(counters)) == (3, {}), done.text
+    assert "pvesm free tanka1:vm-399-disk-0" in done.text
+    lab.ok("lab", "clear", str(lab.lab))
+
+
 def test_a_backup_is_listed_where_the_inventory_wants_it(lab: StoryLab) -> None:
     assert "machine.backup.storage" in lab.ends(1, "backup", HOST).text
     lab.ok("host", "edit", HOST, "backup.storage=local")
