@@ -205,6 +205,7 @@ class Workspace:
 
         plan = run.plan()
         world = await self._site()
+        world.ledger.awaited = plan.hosts
         with (
             run.locked(),
             SqliteJournal(run.journal_path) as journal,

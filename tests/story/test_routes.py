@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pvenix.lifecycle.arriving import Journey
-from pvenix.lifecycle.placement import Decision, Way, decide_all
+from pvenix.lifecycle.placement import Decision, Way, decide, decide_all
 from pvenix.model.errors import ExitCode, PvenixError, RemoteFailure
 from pvenix.model.outcome import Status
 from pvenix.model.plan import Task
@@ -319,6 +319,19 @@ def test_a_host_that_needs_the_device_of_one_node_finds_room_there_before_all_ot
         found = await decide_all(world, [world.fleet.hosts[name] for name in (NEW, OTHER)])
         assert all(isinstance(one, Decision) for one in found.values()), found
         assert getattr(found[OTHER], "node", "") == "tappaas1"
+
+    scene(golden, act)
+
+
+@row("F40")
+def test_room_is_kept_for_a_host_of_the_run_that_comes_later_and_can_go_nowhere_else(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        best_for_one(site)
+        alone, together = world_of(site), world_of(site)
+        together.ledger.awaited = (NEW, OTHER)
+        assert (await decide(alone, alone.fleet.hosts[NEW])).node == "tappaas1"
+        assert (await decide(together, together.fleet.hosts[NEW])).node != "tappaas1"
+        assert (await decide(together, together.fleet.hosts[OTHER])).node == "tappaas1"
 
     scene(golden, act)
 

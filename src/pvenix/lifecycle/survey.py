@@ -28,6 +28,8 @@ class Ledger:
     vmids: dict[str, Vmid] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     """Where each host goes; it counts until the cluster lists its VM."""
+    awaited: tuple[str, ...] = ()
+    """Every host of the run: those that need a device or one node find room there, whoever comes first."""
     refused: set[Vmid] = field(default_factory=set)
     """Ids that Proxmox said are taken: the token may not see every VM, and the list lags."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -37,7 +37,10 @@ async def decide(world: World, host: Host, *, decided: Mapping[str, str] | None 
         return staying
     wish = wish_of(world.fleet, host, world.cluster(host), full=full)
     async with world.ledger.lock:
-        return await _decide(world, host, wish, await look(world, [host], [wish]), decided or {})
+        rivals = await _rivals(world, host)
+        view = await look(world, [host], [wish, *rivals])
+        _keep_room(view, wish, rivals)
+        return await _decide(world, host, wish, view, decided or {})
 
 
 async def decide_all(world: World, hosts: Sequence[Host]) -> dict[str, Decision | PvenixError]:
@@ -60,6 +63,31 @@ async def decide_all(world: World, hosts: Sequence[Host]) -> dict[str, Decision 
             view.site.place(wishes[host.name], decision.node, decision.route)
             found[host.name] = decision
     return {host.name: found[host.name] for host in hosts}
+
+
+async def _rivals(world: World, host: Host) -> list[Wish]:
+    """What hosts of this run ask that come later and can go to few nodes only."""
+    listed = await world.survey.vms()
+    names, ids = {vm.name for vm in listed}, {int(vm.vmid) for vm in listed}
+    hosts = [world.fleet.hosts[name] for name in world.ledger.awaited if name in world.fleet.hosts]
+    return [
+        wish_of(world.fleet, one, world.cluster(one))
+        for one in hosts
+        if one.name not in (host.name, *names, *world.ledger.decisions)
+        and one.machine.proxmox.vmid not in ids
+        and (one.machine.proxmox.pci or one.machine.proxmox.node != "auto" or one.machine.proxmox.nodes)
+    ]
+
+
+def _keep_room(view: View, wish: Wish, rivals: Sequence[Wish]) -> None:
+    """Count the rivals that have fewer nodes to choose from as if they were there (F40)."""
+    mine = freedom(wish, view.site)
+    for rival in sorted(rivals, key=lambda one: freedom(one, view.site)):
+        if freedom(rival, view.site) > mine:
+            return
+        best = next(iter(rank(rival, view.site)), None)
+        if best is not None and best.route is not None:
+            view.site.place(rival, best.node, best.route)
 
 
 async def look_up(world: World, hosts: Sequence[Host]) -> dict[str, Decision | PvenixError]:
