@@ -269,6 +269,20 @@ def test_a_disk_that_somebody_else_added_stays(golden: Golden) -> None:
     scene(golden, act)
 
 
+def test_no_empty_disk_takes_the_place_of_one_that_somebody_detached(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        vm = site.vm(OLD)
+        says(site, proxmox__disks=disk())
+        assert (await configure(site)).code is ExitCode.OK
+        vm.config["unused0"] = str(vm.config.pop("scsi1")).partition(",")[0]
+        writes, done = site.writes, await configure(site)
+        assert (done.code, site.writes, "attach it again (unused0 tankb1:" in done.why) == (
+            ExitCode.REFUSED, writes, True,
+        ), done.why  # fmt: skip
+
+    scene(golden, act)
+
+
 @row("F23")
 def test_a_disk_with_a_change_that_waits_is_not_grown_before_the_reboot(golden: Golden) -> None:
     async def act(site: Scene) -> None:

@@ -17,7 +17,7 @@ from pvenix.lifecycle.fields.values import joined, meaning, parts_of, read
 from pvenix.lifecycle.fields.wanted import Wanted, wanted
 from pvenix.lifecycle.fields.work import Grow, Move, Put, View, work
 from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
-from pvenix.model.host import Disk, Hardware, Network, Pci
+from pvenix.model.host import Disk, Hardware, Install, Network, Pci
 from pvenix.model.site import Site, Zone
 from tests.unit.lifecycle_support import host
 
@@ -92,6 +92,17 @@ def test_addresses_in_both_families(network: dict[str, str], expected: dict[str,
 
 def test_the_drive_never_holds_a_password() -> None:
     assert "cipassword" not in wishes("bootstrap.authorized_keys", keys=("ssh-ed25519 AAAA a@b",))
+
+
+def test_a_machine_that_others_set_up_is_told_nothing_by_cloud_init() -> None:
+    fields = ("network.address", "bootstrap.user", "cores")
+    assert set(wishes(*fields, install=Install.ADOPT)) == {"cores", "tags"}
+
+
+def test_a_key_is_wanted_as_it_is_written() -> None:
+    line = "ssh-ed25519 AAAA 100%25@home"
+    assert wishes("bootstrap.authorized_keys", keys=(f"{line}\n",))["sshkeys"] == line
+    assert read("sshkeys", "", quote(line, safe="")) == line
 
 
 def test_devices_are_named_by_their_mapping() -> None:
@@ -250,6 +261,24 @@ def test_no_disk_of_a_protected_vm_is_detached() -> None:
         for wanted in ([], asked)
     ]
     assert effects == [[Effect.REFUSE], [Effect.LIVE]]
+
+
+@pytest.mark.parametrize(
+    ("key", "record", "effect"),
+    [
+        ("scsi0", {}, Effect.REFUSE),
+        ("scsi1", {"scsi1.size": "8G"}, Effect.REFUSE),
+        ("scsi1", {}, Effect.LIVE),
+    ],
+)
+def test_no_empty_disk_takes_the_place_of_one_that_somebody_detached(
+    key: str, record: dict[str, str], effect: Effect
+) -> None:
+    values = {"unused0": "tanka1:vm-1-disk-1", "cores": "1"}
+    seen = VmPending(config=VmConfig(values=values, digest=""), waiting={})
+    [plan] = [one for one in compare([one_wish(f"{key}.size", "8G")], record, seen, running=True) if one.key == key]
+    assert plan.effect is effect
+    assert ("unused0 tanka1:vm-1-disk-1" in plan.note) is (effect is Effect.REFUSE)
 
 
 def test_what_nobody_declares_is_not_managed_and_its_secret_not_shown() -> None:

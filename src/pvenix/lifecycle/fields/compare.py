@@ -77,6 +77,8 @@ class _Look:
         state = self._state(one, now, later, record)
         doing = self._doing(one.key, one.part, later, one.value)
         effect, note = effect_of(doing) if state is not FieldState.EQUAL else (Effect.LIVE, "")
+        if lost := self._lost_disk(one.key):
+            effect, note = Effect.REFUSE, lost
         if state.differs and later != now:
             note = "; ".join(filter(None, (note, f"{later or 'nothing'} waits for a cold start")))
         if one.key == "description" and (over := self._too_long(one.value)) > 0:
@@ -128,6 +130,18 @@ class _Look:
         if record == recorded_as(one.value):
             return FieldState.DRIFT
         return FieldState.CHANGE if self._as_recorded(one, later, record) else FieldState.CONFLICT
+
+    def _lost_disk(self, key: str) -> str:
+        """What to know of a disk that somebody detached: an empty one in its place would be taken for it."""
+        present = self.seen.waiting.get(key, self.seen.config.values.get(key, ""))
+        ours = key == ROOT_DISK or any(name.partition(".")[0] == key for name in self.recorded)
+        if present or not ours or not DISK.fullmatch(key):
+            return ""
+        unused = [f"{name} {value}" for name, value in self.seen.config.values.items() if name.startswith("unused")]
+        return (
+            f"somebody detached it, and no empty disk takes its place: attach it again ({', '.join(unused) or 'none'} is "
+            "unused), or where it is gone for good take the line pvenix-applied out of the VM's notes"
+        )
 
     def _too_long(self, text: str) -> int:
         there = notes.parse(self.seen.config.values.get("description", ""))

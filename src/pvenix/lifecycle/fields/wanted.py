@@ -190,7 +190,7 @@ class _Seeker:
         first, bootstrap = self.host.machine.network, self.host.machine.bootstrap
         yield from self._one("bootstrap.user", "ciuser", bootstrap.user)
         if self.keys:
-            keys = meaning("sshkeys", "\n".join(self.keys))
+            keys = "\n".join(sorted(key.strip() for key in self.keys))
             yield from self._one("bootstrap.authorized_keys", "sshkeys", keys)
         zone = self._zone(first)
         yield Wanted(field="cloud-init.upgrade", key="ciupgrade", value="0")
