@@ -69,6 +69,18 @@ async def a_task_never_ends(asked: Client) -> None:
     assert [line["t"] for line in (await asked.ask("GET", f"{NODE}/tasks/{upid}/log")).data] == ["no content"]
 
 
+@shows("freeze-hangs")
+async def a_snapshot_ends_when_somebody_thaws_the_guest(asked: Client) -> None:
+    asked.lab.site.cluster.vms[VMID].config["agent"] = "1"
+    asked.lab.site.faults.arm("freeze-hangs", HOST)
+    await task(asked, "POST", f"{VM}/status/start")
+    upid = str((await asked.ask("POST", f"{VM}/snapshot", snapname="held")).data)
+    await asyncio.sleep(0.05)
+    assert (await asked.ask("GET", f"{NODE}/tasks/{upid}/status")).data["status"] == "running"
+    assert (await asked.ask("POST", f"{VM}/agent/fsfreeze-thaw")).data["result"] > 0
+    assert await ended(asked, upid) == "OK"
+
+
 @shows("task-ignored")
 async def a_resize_ends_well_and_the_disk_is_as_it_was(asked: Client) -> None:
     asked.lab.site.faults.arm("F23", HOST)

@@ -90,6 +90,19 @@ def test_a_snapshot_that_hangs_has_its_guest_thawed_and_is_not_said_to_be_taken(
 
 
 @row("F35")
+def test_a_snapshot_whose_freeze_hangs_is_taken_once_the_guest_is_thawed(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("freeze-hangs", OLD)
+        done = await site.run("snapshot", hosts=(OLD,))
+        assert (done.code, site.vm(OLD).frozen) == (ExitCode.OK, False), done.why
+        assert (len(site.vm(OLD).snapshots), done.sent("fsfreeze-thaw")) == (1, 1)
+        assert 90 <= done.seconds < 100
+        assert "were frozen and are thawed" in done.text
+
+    scene(golden, act)
+
+
+@row("F35")
 def test_a_host_that_may_not_be_frozen_is_snapshot_with_its_memory_or_not_while_it_runs(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         done = await site.run("snapshot", hosts=(OLD,))

@@ -75,6 +75,13 @@ SPECS = (
         kind=Kind.STATE,
     ),
     Spec(
+        name="freeze-hangs",
+        rows=("F35",),
+        what="a snapshot's freeze of the guest comes back only when somebody thaws it, until cleared",
+        face=Face.API,
+        kind=Kind.STATE,
+    ),
+    Spec(
         name="pve-500",
         rows=("R3",),
         what="the next API call fails with `message`, nothing done",

@@ -35,6 +35,7 @@ _KEPT = frozenset({"runningmachine", "runningcpu", "vmstate"})
 """What a snapshot has beside the configuration."""
 _STAYS = "description"
 """The one option that a snapshot does not take and a rollback does not touch, beside the unused disks."""
+_LOOK_S = 0.5
 _ZFS = frozenset({"zfs", "zfspool"})
 _BLOCKERS = ("amd-sev", "virtiofs")
 
@@ -104,6 +105,8 @@ async def take(call: Call) -> str:
             vm = _unlocked(call)
             snapshot = _prepare(call, vm, name)
         frozen = await _freeze(call, vm, memory="vmstate" in snapshot.config)
+        while frozen and vm.frozen and call.site.faults.peek("freeze-hangs", vm.name):
+            await call.site.sleep(_LOOK_S)
         await call.site.sleep(call.site.timings.snapshot_s)
         for key, volume in _disks(call, vm, snapshot.config):
             task.log(f"snapshotting 'drive-{key}' ({volume.volid})")
