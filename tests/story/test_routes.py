@@ -10,6 +10,8 @@ import pytest
 
 from pvenix.lifecycle.arriving import Journey
 from pvenix.lifecycle.placement import Decision, Way, decide, decide_all
+from pvenix.lifecycle.state import looking_at
+from pvenix.lifecycle.table import verbs
 from pvenix.model.errors import ExitCode, PvenixError, RemoteFailure
 from pvenix.model.outcome import Status
 from pvenix.model.plan import Task
@@ -319,6 +321,18 @@ def test_a_host_that_needs_the_device_of_one_node_finds_room_there_before_all_ot
         found = await decide_all(world, [world.fleet.hosts[name] for name in (NEW, OTHER)])
         assert all(isinstance(one, Decision) for one in found.values()), found
         assert getattr(found[OTHER], "node", "") == "tappaas1"
+
+    scene(golden, act)
+
+
+def test_the_place_of_a_host_whose_clone_failed_is_free_for_others(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        best_for_one(site)
+        world = world_of(site)
+        site.arm("clone-fails-in-task", OTHER)
+        with pytest.raises(RemoteFailure):
+            await verbs(world)["clone"].apply(looking_at(OTHER))
+        assert (await decide(world, world.fleet.hosts[NEW])).node == "tappaas1"
 
     scene(golden, act)
 

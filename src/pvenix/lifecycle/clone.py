@@ -29,7 +29,7 @@ from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import STALLED
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.host import Install
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
@@ -62,7 +62,11 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Clone unless an earlier attempt did, move the clone if its way is such, then set what the host wants."""
-    found = await earlier(world, step) or await after_foreign(world, step) or await _clone(world, step)
+    try:
+        found = await earlier(world, step) or await after_foreign(world, step) or await _clone(world, step)
+    except (RemoteFailure, Refused):
+        world.ledger.release(step.host)  # its place is free for others; after a lost answer it may be taken
+        raise
     world.survey.outdated()
     found = await arrived(world, step, _journey(step), found)
     await settle(world, step, found)

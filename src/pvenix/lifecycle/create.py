@@ -25,7 +25,7 @@ from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import STALLED, task_end
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure, UsageError
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.host import Install, Iso
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
@@ -48,7 +48,11 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Fetch the image if it is to be fetched, make the VM unless an earlier attempt did, and read it back."""
-    found = await earlier(world, step) or await after_foreign(world, step) or await _make(world, step)
+    try:
+        found = await earlier(world, step) or await after_foreign(world, step) or await _make(world, step)
+    except (RemoteFailure, Refused):
+        world.ledger.release(step.host)  # its place is free for others; after a lost answer it may be taken
+        raise
     world.survey.outdated()
     await settle(world, step, found)
     config = await kept(world, step, found)
