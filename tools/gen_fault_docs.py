@@ -10,6 +10,7 @@ import ast
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ ELSEWHERE: Final = {
     "T14": "tests/story/test_interrupted.py",
 }
 """Tests that prove a row and were there before it had a fault."""
+COMMAND_LINE: Final = ("StoryLab", "tests.story.inside")
+"""A file of tests with one of these drives the command line over sockets."""
 LATER: Final = {
     "T13": "no part of a site",
     "T15": "secrets",
@@ -54,12 +57,15 @@ happens once (`--after`). Everything is drawn from the site's seed. Faults of th
 (`tests/sim`) and over sockets; in memory a broken stream is what the adapter would have been told, silence ends after the
 keepalives, and the repository's faults exist over real Git only.
 
+Each F row is also driven through the command line over a lab's sockets (the last column): the fault is armed on the far side, and
+there it is seen what became of it.
+
 `python tools/unhandle.py` takes the handling of a row out of a copy of pvenix and shows that its test turns red.
 
 ## Rows
 
-| row | what | fault | lab test | pvenix test |
-|---|---|---|---|---|
+| row | what | fault | lab test | pvenix test | through the command line |
+|---|---|---|---|---|---|
 """
 CATALOGUE_HEAD: Final = """
 ## Faults by name
@@ -92,10 +98,13 @@ def _row(name: str, lab: Mapping[str, list[str]], proofs: Mapping[str, list[str]
     arguments = ", ".join(f"{key}={value}" for key, value in row.args.items())
     fault = f"`{row.fault}`" + (f" {arguments}" if arguments else "") if row.fault else row.note
     shown = ", ".join(lab.get(row.fault, [])) or ALWAYS.get(name, "—")
-    handled = [*proofs.get(name, []), *([ELSEWHERE[name]] if name in ELSEWHERE else [])]
+    commands = [proof for proof in proofs.get(name, []) if is_command_line(proof)]
+    handled = [proof for proof in proofs.get(name, []) if proof not in commands]
+    handled += [ELSEWHERE[name]] if name in ELSEWHERE else []
     if name in LATER:
         handled.append(f"later: {LATER[name]}")
-    return f"| {name} | {row.what} | {fault} | {shown} | {'<br>'.join(handled) or '—'} |\n"
+    cells = (name, row.what, fault, shown, "<br>".join(handled) or "—", "<br>".join(commands) or "—")
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _fault(name: str) -> str:
@@ -136,9 +145,21 @@ def proofs_by_row() -> dict[str, list[str]]:
     return found
 
 
+@cache
+def command_line_files() -> frozenset[str]:
+    """The files of stories whose tests drive the command line over sockets."""
+    stories = (ROOT / "tests" / "story").glob("test_*.py")
+    return frozenset(path.name for path in stories if any(word in path.read_text() for word in COMMAND_LINE))
+
+
+def is_command_line(proof: str) -> bool:
+    """True for a proof (`file::test`) that drives the command line over sockets."""
+    return proof.partition("::")[0] in command_line_files()
+
+
 def tests_of(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Tests with a `@row` decorator, and its arguments."""
-    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
     for function in functions:
         for decorator in function.decorator_list:
             if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "row":
