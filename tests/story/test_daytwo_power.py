@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pvenix.model.errors import ExitCode
 from pvenix.model.plan import Task
 from tests.sim.golden import CONTROLLER, Golden
+from tests.sim.ports import Calls
 from tests.story.fault_scene import OLD, Scene, row, scene
 
 
@@ -122,6 +125,24 @@ def test_a_reboot_whose_answer_is_lost_is_asked_once(golden: Golden) -> None:
         done = await site.run("reboot", hosts=(OLD,))
         assert (done.code, done.sent("/status/reboot")) == (ExitCode.OK, 1), done.why
         assert site.guest(OLD).boot_id != first
+
+    scene(golden, act)
+
+
+def test_a_reboot_that_is_gone_on_with_while_the_guest_is_down_is_seen_through(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        first = site.guest(OLD).boot_id
+        site.arm("task-slow", type="qmreboot", seconds=20)
+        run = site.sim.plan("reboot", (OLD,), Task(verb="reboot"))
+        sent = 0
+        while sent == 0:  # the process dies once Proxmox has the request
+            assert await site.sim.run(run, Calls(die_at=site.sim.calls.count + 1), resume=True) is None
+            sent = sum(task.type == "qmreboot" for task in site.site.cluster.tasks.values())
+        site.vm(OLD).status = "stopped"
+        asyncio.get_running_loop().call_later(10, lambda: setattr(site.vm(OLD), "status", "running"))
+        assert await site.sim.run(run, Calls(), resume=True) is ExitCode.OK
+        assert site.guest(OLD).boot_id not in ("", first)
+        assert sum(task.type == "qmreboot" for task in site.site.cluster.tasks.values()) == 1
 
     scene(golden, act)
 

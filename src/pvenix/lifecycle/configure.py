@@ -67,7 +67,9 @@ async def probe(world: World, step: Step) -> Probe:
     if found is None:
         return needed(f"{step.host} has no VM yet")
     if not world.vms.owns(found.config, step.host):
-        return skip(f"VM {found.vmid} was not made by pvenix; its settings stay (pvenix adopt {step.host})")
+        return skip(
+            f"VM {found.vmid} was not made by pvenix; its settings stay (pvenix adopt {found.vmid} {step.host})"
+        )
     job = await _job(world, step, found)
     if "vmid" in step.known:
         return needed("an interrupted attempt may not have seen it through")
@@ -88,7 +90,9 @@ async def apply(world: World, step: Step) -> Outcome:
     found = replace(found, config=await unlocked(world, step, found))
     job = await _job(world, step, found)
     if not world.vms.owns(found.config, step.host):
-        raise Refused(f"VM {found.vmid} was not made by pvenix", hint=f"pvenix adopt {step.host}", code="PVX0651")
+        raise Refused(
+            f"VM {found.vmid} was not made by pvenix", hint=f"pvenix adopt {found.vmid} {step.host}", code="PVX0651"
+        )
     if job.take:
         step.tell(f"to write: {', '.join(one.field for one in job.take)}")
     off = job.off or step.known.get("power") == "off"

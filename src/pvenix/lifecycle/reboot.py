@@ -51,7 +51,7 @@ class Reboot:
         """Done only when an earlier attempt of this very step has led to another boot."""
         refuse_self(world, step)
         found = await world.vms.of(step)
-        if not await world.vms.running(found):
+        if "boot_id" not in step.known and not await world.vms.running(found):
             raise RemoteFailure(
                 f"VM {found.vmid} is stopped, there is nothing to boot anew",
                 hint=f"pvenix start {step.host}",
