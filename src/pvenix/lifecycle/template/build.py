@@ -7,6 +7,7 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.build import deliver, out_path, preflight
 from pvenix.lifecycle.calls import VmCalls, shown
+from pvenix.lifecycle.identity import pinned
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.placement.templates import ROOT_DISK, disks_in, templates_of
 from pvenix.lifecycle.remote import Remote, as_text
@@ -44,6 +45,8 @@ async def apply(world: World, step: Step) -> Outcome:
     """Build, seal, see it off, convert, read back."""
     if "sealing" not in step.known:
         await _build_and_seal(world, step)
+    else:
+        await _seal_after_all(world, step)
     await _see_off(world, step)
     candidate, made = _candidate(step), _made(step)
     await _convert(world, step, candidate, made)
@@ -60,6 +63,8 @@ async def commands(world: World, step: Step) -> Commands:
     host, commit, link = world.host(step), await world.expected(), f"{argv.attempt_dir(step.run)}/new"
     found = await world.vms.find(step.host, step.facts)
     words = (
+        argv.make_dir(argv.attempt_dir(step.run)),
+        *await _delivering(world, step, found, commit),
         sealing.build(commit, link),
         argv.set_profile("<system>"),
         argv.switch_to("<system>", "boot"),
@@ -70,13 +75,32 @@ async def commands(world: World, step: Step) -> Commands:
         template_of(world, host),
         await _before(world, step),
         found.config if found is not None else VmConfig(values={}, digest=""),
-        Made(nixpkgs=await _pinned(world, commit), commit=commit, at="<now>"),
+        Made(nixpkgs=await _pinned(world, commit), commit=commit, at=_now(world)),
     )
     return (
         *(("ssh", as_text(each, sudo=True)) for each in words),
         *shown([vm.configure(changed, delete=delete)]),
         *shown([vm.make_template()]),
     )
+
+
+async def _delivering(world: World, step: Step, found: Found | None, commit: CommitId) -> tuple[argv.Argv, ...]:
+    """What brings /etc/nixos to the commit; nothing when the guest says that it is there."""
+    if found is not None and pinned(world, step.host, found) and await world.vms.running(found):
+        there = await (await world.remote(step)).try_read(argv.CHECKOUT, sudo=True)
+        if there.stdout.strip() == commit:
+            return ()
+    folder = argv.attempt_dir(step.run)
+    return (
+        argv.make_dir(folder),
+        argv.write_file(f"{folder}/fleet.bundle"),
+        argv.fetch_bundle(step.run, world.branch),
+        argv.checkout(commit),
+    )
+
+
+def _now(world: World) -> str:
+    return f"{world.clock.utc()[:19]}Z"
 
 
 async def _build_and_seal(world: World, step: Step) -> None:
@@ -89,7 +113,7 @@ async def _build_and_seal(world: World, step: Step) -> None:
         uuid=found.config.uuid,
         commit=commit,
         nixpkgs=await _pinned(world, commit),
-        at=f"{world.clock.utc()[:19]}Z",
+        at=_now(world),
     )
     system = await _build(world, remote, commit)
     running = (await remote.read(argv.SYSTEMS)).splitlines()[1]
@@ -104,14 +128,22 @@ async def _build(world: World, remote: Remote, commit: CommitId) -> str:
     """The template's system, built and made what the guest boots next."""
     step = remote.step
     await preflight(remote)
+    await remote.write(argv.make_dir(argv.attempt_dir(step.run)))
     await deliver(world, remote, commit, attempt=step.run)
     step.tell("building")
-    await remote.write(argv.make_dir(argv.attempt_dir(step.run)))
     link = f"{argv.attempt_dir(step.run)}/new"
     system = out_path(await remote.write(sealing.build(commit, link), timeout_s=_BUILD_TIMEOUT_S))
     await remote.write(argv.set_profile(system))
     await remote.write(argv.switch_to(system, "boot"), timeout_s=300)
     return system
+
+
+async def _seal_after_all(world: World, step: Step) -> None:
+    """Send what a killed attempt wrote down and may never have sent."""
+    node, number = node_name(step.known["node"]), vmid(step.known["vmid"])
+    if (await world.pve.power(node, number)).status == "running" and not await _is_sealing(world, step):
+        user = world.host(step).machine.bootstrap.user
+        await (await world.remote(step)).write(sealing.seal(step.run, system=step.known["sealing"], user=user))
 
 
 async def _see_off(world: World, step: Step) -> None:
@@ -120,10 +152,6 @@ async def _see_off(world: World, step: Step) -> None:
     Raises: RemoteFailure when it does not, with what its unit said.
     """
     node, number = node_name(step.known["node"]), vmid(step.known["vmid"])
-    if (await world.pve.power(node, number)).status == "running" and not await _is_sealing(world, step):
-        remote = await world.remote(step)  # the attempt that was killed never sent it
-        user = world.host(step).machine.bootstrap.user
-        await remote.write(sealing.seal(step.run, system=step.known["sealing"], user=user))
 
     async def off() -> bool | None:
         return None if (await world.pve.power(node, number)).status == "running" else True

@@ -46,7 +46,8 @@ def seal(run: str, *, system: str, user: str) -> Argv:
         f"-{programs}/journalctl --vacuum-time=1s",
     )
     return (
-        *("systemd-run", f"--unit={unit(run)}", "--no-block", "--service-type=oneshot", "--quiet"),
+        *("systemd-run", f"--unit={unit(run)}", "--no-block", "--service-type=oneshot"),
+        *("--remain-after-exit", "--quiet"),  # else systemd forgets it, and nobody sees that it was begun
         *(word for line in lines for word in ("-p", f"ExecStartPre={line}")),
         *(f"{programs}/systemctl", "poweroff"),
     )
