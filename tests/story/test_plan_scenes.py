@@ -294,6 +294,16 @@ def test_a_machine_that_was_moved_is_the_same_machine_and_nothing_to_do(golden: 
     scene(golden, act)
 
 
+def test_a_machine_that_was_not_made_by_pvenix_is_compared_and_let_alone(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        scene.vm(GONE).config["description"] = "somebody made this"
+        scene.site.cluster.vms[scene.golden.vmids[GONE]].config["cores"] = 7
+        plan = await planned(scene, GONE)
+        assert (plan.hosts[0].left, plan.hosts[0].findings[0].code, plan.changes) == (True, "PVX0564", False)
+
+    scene(golden, act)
+
+
 def test_a_stranger_on_the_declared_id_is_a_finding_and_stays(golden: Golden) -> None:
     async def act(scene: Scene) -> None:
         edited(scene, NEW, proxmox__vmid=STRANGER)

@@ -73,6 +73,12 @@ def test_a_host_that_waits_for_a_cold_start_is_shown_and_counted() -> None:
     assert text.endswith("1 with changes that wait for a cold start")
 
 
+def test_a_host_that_differs_and_is_let_alone_is_not_called_as_it_should_be() -> None:
+    text = shown(plan(host(action=Action.NONE, fields=(MEMORY,)), host("a", Action.NONE), host("b", Action.NONE)))
+    assert "= dns01  VM 200 on n1, running  left as it is" in text
+    assert text.endswith("1 left as it is, 2 as they should be")
+
+
 def test_hosts_of_which_the_same_is_to_be_said_share_it() -> None:
     lines = shown(plan(host(), host("dns02", vmid=201), host("dns03", fields=(field("tags"),)))).splitlines()
     at = lines.index("~ dns01  VM 200 on n1, running  to change, with a reboot")

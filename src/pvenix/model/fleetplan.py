@@ -114,6 +114,11 @@ class HostPlan:
         return any(one.state is FieldState.PENDING for one in self.fields)
 
     @property
+    def left(self) -> bool:
+        """True when fields differ and nothing is done about it: the VM is not of pvenix' making."""
+        return self.action is Action.NONE and any(one.state.differs for one in self.fields)
+
+    @property
     def effect(self) -> Effect | None:
         """The heaviest effect of the fields that differ."""
         order = list(Effect)
@@ -182,8 +187,10 @@ class FleetPlan:
     @property
     def summary(self) -> str:
         """Such as `3 to add, 2 to change, 194 as they should be`."""
-        same = self.count(Action.NONE)
-        return ", ".join(part for part in (self.todo, f"{same} as {'it' if same == 1 else 'they'} should be") if part)
+        left = sum(host.left for host in self.hosts)
+        same = self.count(Action.NONE) - left
+        rest = (f"{left} left as {_they(left)}" if left else "", f"{same} as {_they(same, 'should be')}")
+        return ", ".join(part for part in (self.todo, *rest) if part)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document of schema `pvenix/plan/v1`."""
@@ -192,3 +199,8 @@ class FleetPlan:
             **asdict(self),
             "summary": {str(action): self.count(action) for action in Action},
         }
+
+
+def _they(count: int, verb: str = "") -> str:
+    """`it is`, `they are`, or with another verb."""
+    return f"{'it' if count == 1 else 'they'} {verb or ('is' if count == 1 else 'are')}"

@@ -95,6 +95,8 @@ def _title(host: HostPlan, width: int) -> str:
         word += _EFFECTS.get(host.effect, "")
     if host.action is Action.NONE and host.waiting:
         word = "waits for a cold start"
+    if host.left:
+        word = "left as it is"
     where = f"VM {host.vmid} on {host.node}" if host.vmid and host.node else ""
     marks = (f"locked: {host.lock}" if host.lock else "", f"HA {host.ha}" if host.ha else "")
     name, place = clean(host.host), ", ".join(clean(part) for part in (where, host.power, *marks) if part)
@@ -166,7 +168,7 @@ def _strays(strays: Sequence[Stray], width: int) -> str:
     for one in strays:
         text = f"VM {one.vmid} on {one.node}, {one.power}: marked as {one.host}, and {one.why}"
         lines += _wrapped(text, width, "  ", "    ")
-    hint = "hint: to destroy one, put its host back with `state: absent`; to keep it, put it back as it was"
+    hint = "hint: to destroy one, put its host back with `state: absent`; pvenix orphans names every way"
     return "\n".join([*lines, *_wrapped(hint, width, "  ", "    ")])
 
 
