@@ -164,9 +164,9 @@ def test_a_guest_that_boots_again_and_again_is_told(golden: Golden) -> None:
 
 
 def only_from(site: Scene, *addresses: str) -> None:
-    """The operator is where only these addresses lead to their machines."""
-    machines = Machines(site.site)
-    site.sim.machines.find = lambda target: machines.find(target) if target.address in addresses else None  # type: ignore[method-assign]
+    """The operator is where of the newcomer's addresses only these lead to it."""
+    machines, away = Machines(site.site), {V4, V6} - {*addresses}
+    site.sim.machines.find = lambda target: None if target.address in away else machines.find(target)  # type: ignore[method-assign]
 
 
 def test_the_same_host_is_reached_from_the_lan_and_over_the_vpn_command_after_command(golden: Golden) -> None:
@@ -182,6 +182,20 @@ def test_the_same_host_is_reached_from_the_lan_and_over_the_vpn_command_after_co
             assert site.sim.sightings.get(NEW).address == wanted
 
     scene(declaring(golden, network=network), act)
+
+
+@row("F17")
+@pytest.mark.parametrize("declared", [{"ip6": f"{V6}/64"}, {"ip6": f"{V6}/64", "address": f"{V4}/24"}])
+def test_a_host_that_only_ipv6_leads_to_is_onboarded(golden: Golden, declared: dict[str, str]) -> None:
+    async def act(site: Scene) -> None:
+        only_from(site, V6)
+        if "address" not in declared:
+            site.arm("agent-answers", NEW, show="ipv6-only")
+        await site.onboard()
+        assert site.sim.sightings.get(NEW).address == V6
+        assert site.guest(NEW).current.revision == site.sim.main()
+
+    scene(declaring(golden, network=declared), act)
 
 
 @row("F17")

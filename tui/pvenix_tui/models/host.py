@@ -46,7 +46,7 @@ def facts_lines(host: HostLike, status: HostStatus | None, now: float) -> list[L
         (("state    ", Tone.TITLE), sync_span(status.sync, stale=stale)),
         _fact("read", f"{age(status.seen_at, now)} ago" + (" (stale: ctrl+r reads it again)" if stale else "")),
         _fact("VM", f"{status.vmid} on {status.node}, {status.power or 'power unknown'}" if status.vmid else "none"),
-        _fact("address", status.address or "none known"),
+        _fact("address", (status.address or "none known") + (f" ({status.address_why})" if status.address_why else "")),
     ]
     if status.problem:
         lines.append((("problem  ", Tone.TITLE), *text_line(status.problem, Tone.BAD)))
