@@ -72,7 +72,7 @@ def test_a_console_of_a_host_that_is_down_says_what_does_not_work_and_what_does(
     assert "not now: the VM is stopped" in shown
     assert "/?console=kvm" in shown
     refused = lab.ends(1, "console", "docker01", "--open")
-    assert "PVX0583" in refused.err
+    assert "PVX0595" in refused.err
     assert "/?console=kvm" in refused.err
     assert lab.pvenix("console", "nobody").code == 2
 

@@ -138,7 +138,7 @@ async def _log_in(world: World, step: Step, found: Found, *, first: bool, agent:
             why=why,
             hint=next_steps(step, said[0].hint if said else "is sshd enabled, and its port open?"),
             evidence=(*(said[0].evidence if said else ()), *await shown_state(world, found)),
-            code="PVX0580",
+            code="PVX0592",
         ) from error
 
 

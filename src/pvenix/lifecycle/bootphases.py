@@ -115,7 +115,7 @@ async def cloud_init_ends(world: World, step: Step, found: Found, reader: Reader
             f"cloud-init of {step.host} did not end within {timeout_s:.0f} s",
             hint=next_steps(step, f"see where it stands: `cloud-init status --long` on {step.host}"),
             evidence=(*error.evidence, *await shown_state(world, found)),
-            code="PVX0581",
+            code="PVX0593",
         ) from error
     # 2 is "done, with recoverable errors" since cloud-init 23.4; minimal images end so and work.
     if status not in (0, 2):

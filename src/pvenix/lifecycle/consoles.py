@@ -109,5 +109,5 @@ def write_known(world: World, name: str, directory: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.write_text("".join(f"{_alias(hop)} {hop.host_key}\n" for hop in hops), encoding="utf-8")
     except OSError as error:
-        raise LocalResource(f"{path} cannot be written", why=str(error), code="PVX0582") from error
+        raise LocalResource(f"{path} cannot be written", why=str(error), code="PVX0594") from error
     return path

@@ -57,7 +57,7 @@ def _open(found: Console, ways: list[Way]) -> int:
             f"no console of {found.host} can be opened here",
             why=found.problem or "; ".join(reasons),
             hint=next((way.url for way in found.ways if way.url), f"pvenix boot {found.host}"),
-            code="PVX0583",
+            code="PVX0595",
         )
     talk(f"{clean(shlex.join(way.argv))}")
     return subprocess.run(way.argv, check=False).returncode
