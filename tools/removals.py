@@ -296,8 +296,8 @@ REMOVALS: Final = (
         "the node checks what it fetches",
         (
             "src/pvenix/lifecycle/create.py",
-            "            await carried_out(world, step, _fetching(world, node, iso), Use(node=node), timeout_s=TASK_TIMEOUT_S)\n",
-            "            await _fetching(world, node, iso).send(step)\n",
+            "            await carried_out(world, step, fetching, Use(node=node), timeout_s=TASK_TIMEOUT_S)\n",
+            "            await fetching.send(step)\n",
         ),
         f"{ISO_TEST}::test_an_image_that_does_not_come_whole_makes_no_vm",
     ),

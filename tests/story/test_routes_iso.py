@@ -128,8 +128,32 @@ def test_an_image_that_nobody_put_there_is_named_with_what_to_do(golden: Golden)
     async def act(site: Scene) -> None:
         installs(site, KEPT)
         done = await site.run("create")
+        assert (done.code, site.vms(), site.site.counters.pve_writes) == (ExitCode.FAILED, 0, 0)
+        for node in site.site.cluster.nodes:
+            assert f"{node}: has no image local:iso/nixos.iso" in done.why
+
+    scene(golden, act)
+
+
+def test_a_node_that_has_the_image_is_taken(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        installs(site, KEPT)
+        put_image(site, "tappaas3")
+        done = await site.run("create")
+        assert (done.code, site.vm().node) == (ExitCode.OK, "tappaas3"), done.why
+
+    scene(golden, act)
+
+
+def test_an_image_that_went_after_the_plan_is_named_with_what_to_do(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        installs(site, KEPT)
+        put_image(site, "tappaas3")
+        planned = await decision(site)
+        site.site.cluster.volumes.entries.pop(("tappaas3", "local:iso/nixos.iso"))
+        done = await applied(site, {NEW: planned.facts}, "create")
         assert (done.code, site.vms()) == (ExitCode.FAILED, 0)
-        assert "has no image local:iso/nixos.iso" in done.why
+        assert "tappaas3 has no image local:iso/nixos.iso" in done.why
         assert "iso: {url: …, sha256: …, storage: …}" in done.why
 
     scene(golden, act)

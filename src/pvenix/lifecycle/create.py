@@ -145,21 +145,26 @@ async def _fetch(world: World, step: Step, node: NodeName) -> None:
     async with world.ledger.image(f"{node} {iso.wanted}"):
         if await _is_there(world, node, iso):
             return
-        if not iso.url:
-            raise RemoteFailure(
-                f"{node} has no image {iso.volume}",
-                hint="put it there, or let it be fetched: iso: {url: …, sha256: …, storage: …}",
-                code="PVX0529",
-            )
+        fetching = _fetching(world, node, iso)
         await step.intend(image=iso.wanted)
         try:
-            await carried_out(world, step, _fetching(world, node, iso), Use(node=node), timeout_s=TASK_TIMEOUT_S)
+            await carried_out(world, step, fetching, Use(node=node), timeout_s=TASK_TIMEOUT_S)
         except OutcomeUnknown:
             if not await _comes(world, node, iso):
                 raise
 
 
 def _fetching(world: World, node: NodeName, iso: Iso) -> Call[str]:
+    """The download.
+
+    Raises: RemoteFailure when the inventory does not say where from.
+    """
+    if not iso.url:
+        raise RemoteFailure(
+            f"{node} has no image {iso.volume}",
+            hint="put it there, or let it be fetched: iso: {url: …, sha256: …, storage: …}",
+            code="PVX0529",
+        )
     storage, _, path = iso.wanted.partition(":")
     return download_call(world.pve, node, storage, iso.url, filename=path.rpartition("/")[2], sha256=iso.sha256)
 

@@ -17,7 +17,7 @@ _AGE_S = 1.0
 _HELD_AGE_S = 1e9
 _SLOW_AGE_S = 60.0
 """What people change by hand and seldom: networks, mappings, pools, jobs."""
-_IMAGES = "disks on "
+_VOLUMES = "volumes: "
 T = TypeVar("T")
 
 
@@ -82,7 +82,7 @@ class Survey:
     def outdated(self) -> None:
         """Forget the VMs that were read, as after one was made or destroyed."""
         self._read_at = float("-inf")
-        for what in [name for name in self._known if name.startswith(_IMAGES)]:
+        for what in [name for name in self._known if name.startswith(_VOLUMES)]:
             del self._known[what]
 
     async def bridges(self, node: NodeName) -> tuple[str, ...]:
@@ -115,17 +115,10 @@ class Survey:
         """The configuration of a template or of somebody else's VM, None when it is not there; never of one to write to."""
         return await self._seldom(f"config of {vmid} on {node}", lambda: self._pve.config(node, vmid))
 
-    async def images(self, node: NodeName, storage: str) -> tuple[Volume, ...]:
-        """Disks on `storage`, as far as the token may see them."""
-        return await self._seldom(
-            f"{_IMAGES}{storage} on {node}", lambda: self._pve.volumes(node, storage, content="images")
-        )
-
-    async def isos(self, node: NodeName, storage: str) -> tuple[Volume, ...]:
-        """ISO images on `storage`, as far as the token may see them."""
-        return await self._seldom(
-            f"ISO images of {storage} on {node}", lambda: self._pve.volumes(node, storage, content="iso")
-        )
+    async def volumes(self, node: NodeName, storage: str, content: str) -> tuple[Volume, ...]:
+        """What of one kind is on `storage`, as far as the token may see it."""
+        what = f"{_VOLUMES}{content} on {storage} of {node}"
+        return await self._seldom(what, lambda: self._pve.volumes(node, storage, content=content))
 
     async def permissions(self) -> Mapping[str, Mapping[str, int]]:
         """Privileges of the token by path."""

@@ -74,6 +74,8 @@ def _storages(wish: Wish, route: Route, node: NodeName, site: Situation) -> str:
             return reason
     if wish.iso_storage and (node, wish.iso_storage) not in site.storages:
         return f"has no storage {wish.iso_storage}, where the ISO image is"
+    if wish.image and wish.image not in site.images.get(node, (wish.image,)):
+        return f"has no image {wish.image}"
     return ""
 
 

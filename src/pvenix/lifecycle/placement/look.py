@@ -48,7 +48,7 @@ async def look(world: World, hosts: Sequence[Host], wishes: Sequence[Wish]) -> V
     )
     await _count_devices(world, site, resources, skip={host.name for host in hosts})
     _count_promises(world, site, resources, skip={host.name for host in hosts})
-    await _read_bridges(world, site, wishes)
+    await _read_nodes(world, site, wishes)
     return View(site=site, errors=errors, warnings=tuple(warnings))
 
 
@@ -171,26 +171,31 @@ def _count_promises(world: World, site: Situation, resources: Resources, *, skip
             site.place(wish_of(world.fleet, host, world.cluster(host)), decision.node, decision.route)
 
 
-async def _read_bridges(world: World, site: Situation, wishes: Sequence[Wish]) -> None:
-    """Read the bridges of the nodes that may be taken, and what the token may see when one is missing."""
-    nodes = [
-        one for one in site.nodes if any(not isinstance(judge(wish, one, site), str) for wish in wishes if wish.bridges)
-    ]
-    found: dict[NodeName, tuple[str, ...]] = {}
+async def _read_nodes(world: World, site: Situation, wishes: Sequence[Wish]) -> None:
+    """Read bridges and images of the nodes that may be taken, and what the token may see when a bridge is missing."""
+    nodes = [one.name for one in site.nodes if any(not isinstance(judge(wish, one, site), str) for wish in wishes)]
+    bridges: dict[NodeName, tuple[str, ...]] = {}
+    images: dict[NodeName, frozenset[str]] = {}
     silent = dict(site.silent)
+    wanted = {bridge for wish in wishes for bridge in wish.bridges}
+    holding = {wish.iso_storage for wish in wishes if wish.image}
 
     async def read(node: NodeName) -> None:
         try:
-            found[node] = await world.survey.bridges(node)
+            if wanted:
+                bridges[node] = await world.survey.bridges(node)
+            if holding:
+                there = [one for one in sorted(holding) if (node, one) in site.storages]
+                listed = [await world.survey.volumes(node, one, "iso") for one in there]
+                images[node] = frozenset(volume.id for each in listed for volume in each)
         except (Unreachable, OutcomeUnknown) as error:
             silent[node] = str(error)
 
     async with Together() as group:
-        for one in nodes:
-            group.create_task(read(one.name))
-    site.bridges, site.silent = found, silent
-    wanted = {bridge for wish in wishes for bridge in wish.bridges}
-    if any(not wanted <= set(listed) for listed in found.values()):
+        for node in nodes:
+            group.create_task(read(node))
+    site.bridges, site.images, site.silent = bridges, images, silent
+    if any(not wanted <= set(listed) for listed in bridges.values()):
         granted = await world.survey.permissions()
         rights = (right for path, held in granted.items() if path == "/" or path.startswith("/sdn") for right in held)
         site.sdn_seen = any(right in ("SDN.Use", "SDN.Audit") for right in rights)

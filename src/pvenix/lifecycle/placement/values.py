@@ -166,6 +166,8 @@ class Wish:
     template: str = ""
     """Empty for a VM that installs itself."""
     iso_storage: str = ""
+    image: str = ""
+    """The ISO image that has to be there already; empty when there is none, or the node fetches it."""
 
     @property
     def size(self) -> int:
@@ -218,6 +220,8 @@ class Situation:
     quorate: bool = True
     bridges: Mapping[NodeName, tuple[str, ...]] = field(default_factory=dict)
     """As far as they were read."""
+    images: Mapping[NodeName, frozenset[str]] = field(default_factory=dict)
+    """ISO images, as far as they were read."""
     silent: Mapping[NodeName, str] = field(default_factory=dict)
     """Nodes that the cluster calls online and that do not answer, and what came instead."""
     sdn_seen: bool = True

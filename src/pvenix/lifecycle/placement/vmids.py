@@ -61,7 +61,7 @@ async def orphans_on(
     found: dict[int, str] = {}
     for storage in sorted(storages):
         try:
-            volumes = await world.survey.images(node, storage)
+            volumes = await world.survey.volumes(node, storage, "images")
         except PvenixError:  # not listable: Proxmox itself refuses what it cannot do, and nothing is claimed of it here
             continue
         for volume in volumes:

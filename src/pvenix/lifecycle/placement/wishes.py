@@ -37,6 +37,7 @@ def wish_of(fleet: Fleet, host: Host, cluster: Cluster, *, full: bool = False) -
         ha=proxmox.ha,
         template="" if iso else machine.template,
         iso_storage=machine.iso.wanted.partition(":")[0] if iso and machine.iso else "",
+        image=machine.iso.volume if iso and machine.iso else "",
     )
 
 
