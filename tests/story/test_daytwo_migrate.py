@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pvenix.model.errors import ExitCode
 from pvenix.model.plan import Task
+from pvenix_lab.site.pve.volumes import Volume
 from tests.sim.golden import Golden
 from tests.story.fault_scene import OLD, Scene, row, scene
 
@@ -39,7 +40,9 @@ def test_a_host_with_a_device_moves_only_when_it_may_go_down(golden: Golden) -> 
     async def act(site: Scene) -> None:
         to, vm = other(site), site.vm(OLD)
         name, mapping = next(iter(site.site.cluster.mappings.items()))
-        site.site.cluster.mappings[name] = replace(mapping, paths=dict.fromkeys(site.site.cluster.nodes, "0000:01:00.0"))
+        site.site.cluster.mappings[name] = replace(
+            mapping, paths=dict.fromkeys(site.site.cluster.nodes, "0000:01:00.0")
+        )
         vm.config["hostpci0"] = f"mapping={name}"
         before = site.writes
         done = await site.run(move(to), hosts=(OLD,))
@@ -50,6 +53,27 @@ def test_a_host_with_a_device_moves_only_when_it_may_go_down(golden: Golden) -> 
         assert done.code is ExitCode.OK, done.why
         assert (site.vm(OLD).node, site.vm(OLD).running) == (to, True)
         assert site.guest(OLD).boot_id not in ("", boot)
+
+    scene(golden, act)
+
+
+def test_a_disk_of_its_node_goes_along_unless_a_snapshot_holds_it_while_the_host_runs(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        vm = site.vm(OLD)
+        disk = Volume(storage="local-lvm", name=f"vm-{vm.vmid}-disk-9", size=1 << 30, vmid=vm.vmid, node=vm.node)
+        site.site.cluster.volumes.entries[disk.node, disk.volid] = disk
+        vm.config["scsi1"] = f"{disk.volid},size=1G"
+        assert (await site.run("snapshot", hosts=(OLD,))).code is ExitCode.OK
+        to, before = other(site), site.writes
+        done = await site.run(move(to), hosts=(OLD,))
+        assert (done.code, site.writes) == (ExitCode.REFUSED, before), done.why
+        assert disk.volid in done.why
+        [name] = vm.snapshots
+        args = {"name": name, "confirm": OLD}
+        assert (await site.run(Task(verb="delete-snapshot", args=args), hosts=(OLD,))).code is ExitCode.OK  # type: ignore[arg-type]
+        done = await site.run(move(to), hosts=(OLD,))
+        assert (done.code, site.vm(OLD).node, site.vm(OLD).running) == (ExitCode.OK, to, True), done.why
+        assert done.sent("with-local-disks=1") == 1
 
     scene(golden, act)
 

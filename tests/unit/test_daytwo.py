@@ -123,6 +123,7 @@ def test_what_keeps_a_vm_on_its_node_is_told_apart() -> None:
             "local_disks": [
                 {"volid": "local-lvm:vm-1-disk-0", "cdrom": 0, "is_unused": 0},
                 {"volid": "local:iso/nixos.iso", "cdrom": 1, "is_unused": 0},
+                {"volid": "local-lvm:vm-1-cloudinit", "cdrom": 1, "is_unused": 0},
             ],
             "local_resources": ["usb0"],
             "mapped-resources": ["gpu0"],

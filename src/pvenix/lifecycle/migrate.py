@@ -114,7 +114,7 @@ async def _move(world: World, step: Step, found: Found, to: NodeName) -> Move:
     check = await world.pve.migration(found.node, found.vmid)
     running = power.status == "running"
     _refuse(step, found, to, check)
-    reasons = _keeps_running(check) if running else ()
+    reasons = await _needs_power_off(world, found, check) if running else ()
     offline = bool(step.args.get("offline"))
     if reasons and not offline:
         raise Refused(
@@ -151,8 +151,14 @@ def _refuse(step: Step, found: Found, to: NodeName, check: MigrationCheck) -> No
         raise Refused(f"{step.host} cannot move to {to}", why=why, code="PVX0924")
 
 
-def _keeps_running(check: MigrationCheck) -> tuple[str, ...]:
-    return (f"devices that are passed through stay behind: {', '.join(check.devices)}",) if check.devices else ()
+async def _needs_power_off(world: World, found: Found, check: MigrationCheck) -> tuple[str, ...]:
+    """Why the VM cannot move while it runs (QemuMigrate.pm)."""
+    reasons = [f"devices that are passed through stay behind: {', '.join(check.devices)}"] if check.devices else []
+    if check.local_disks and (names := [each.name for each in await world.pve.snapshots(found.node, found.vmid)]):
+        reasons.append(
+            f"{', '.join(check.local_disks)} has snapshots, which keep it from moving then: {', '.join(names)}"
+        )
+    return tuple(reasons)
 
 
 async def _go(world: World, step: Step, move: Move) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from pvenix.adapters.pve.answers import fields, known_node, number, rows, scalar, text
 from pvenix.adapters.pve.transport import BadAnswer
 from pvenix.adapters.text import sanitise
 from pvenix.engine.ports import BackupJob, MigrationCheck, ReplicationJob, TaskState, VmSnapshot
 
+_MADE_ANEW = re.compile(r"vm-[0-9]+-cloudinit")
+"""A cloud-init drive is a CD-ROM that is generated on the other node (QemuMigrate.pm, scan_local_volumes)."""
 _WHAT = {"unavailable_storages": "storage", "unavailable-resources": "device"}
 
 
@@ -107,7 +111,7 @@ def migration_check(answer: object) -> MigrationCheck:
         allowed=tuple(known_node(name) for name in _texts(row.get("allowed_nodes"))),
         refused={known_node(name): _why_not(why) for name, why in fields(row.get("not_allowed_nodes") or {}).items()},
         local_disks=tuple(sorted(volume for volume, image in disks if not image)),
-        local_images=tuple(sorted(volume for volume, image in disks if image)),
+        local_images=tuple(sorted(volume for volume, image in disks if image and not _MADE_ANEW.search(volume))),
         devices=(*bound, *(by_key or _texts(row.get("mapped-resources")))),
         bound=bound,
     )
