@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, PlayPlan, Task
 
 if TYPE_CHECKING:
@@ -41,10 +42,22 @@ def playbook_plays(
     return tuple(
         expand(
             play,
-            tuple(host for host in fleet.select(play.hosts.text) if host in limited),
+            tuple(host for host in _of_play(fleet, play.hosts.text, path) if host in limited),
             tags=tags,
             skip_tags=skip_tags,
             extra=extra,
         )
         for play in (starting_at(plays, start_at) if start_at else plays)
     )
+
+
+def _of_play(fleet: Fleet, hosts: str, path: Path) -> tuple[str, ...]:
+    """The hosts that a play is for.
+
+    Raises: UsageError naming the playbook, whose first lines say what it needs.
+    """
+    try:
+        return fleet.select(hosts)
+    except UsageError as error:
+        hint = error.hint or f"the first lines of {path} say what it is for"
+        raise UsageError(error.what, why=f"{path} is for `{hosts[:80]}`", hint=hint) from error
