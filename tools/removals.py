@@ -252,8 +252,8 @@ REMOVALS: Final = (
         "a running guest's drive is written anew",
         (
             "src/pvenix/lifecycle/configure.py",
-            "if job.running and not job.off and written:",
-            "if job.running and job.off and written:",
+            "if job.running and not job.off and _told_cloud_init(step):",
+            "if job.running and job.off and _told_cloud_init(step):",
         ),
         f"{CONFIGURE_TEST}::test_cloud_init_is_written_to_the_drive_and_reaches_the_guest_with_its_next_boot",
     ),

@@ -6,6 +6,7 @@ Every rule is asked of the far side: the VM's configuration, its volumes, its bo
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 from functools import partial, reduce
@@ -501,6 +502,56 @@ def test_the_controller_is_not_rebooted(golden: Golden) -> None:
         says(site, CONTROLLER, cores=6)
         done = await configure(site, CONTROLLER, reboot=True)
         assert (done.sent("/status/reboot"), "reboot to apply cores" in done.why) == (0, True), done.why
+
+    scene(golden, act)
+
+
+# --- any inventory ---------------------------------------------------------------------------------------------------
+
+CHOICES: dict[str, list[Any]] = {
+    "cores": [1, 4, 8],
+    "memory": ["2G", "6G"],
+    "balloon": ["1G"],
+    "disk": ["32G", "48G"],
+    "tags+": [["mine"], ["a", "b"]],
+    "proxmox__onboot": [True, False],
+    "proxmox__protect": [False],
+    "proxmox__notes": ["Ann", "two\nlines"],
+    "proxmox__disks": [disk(), disk("10G", "tanka1"), [*disk(), {"slot": "scsi2", "size": "1G", "ssd": True}]],
+    "proxmox__storage": ["tankb1"],
+    "hardware__numa": [True, False],
+    "hardware__serial": [True, False],
+    "hardware__display": ["none", "serial0"],
+    "hardware__cpu": ["host", "x86-64-v2-AES"],
+    "hardware__scsihw": ["virtio-scsi-single"],
+    "hardware__tpm": [True, False],
+    "hardware__hotplug": ["disk,network", "network"],
+    "hardware__ostype": ["l26", "other"],
+    "network__vlan": [7, 99],
+    "network__mtu": [1400],
+    "network__firewall": [True, False],
+    "network__trunks": [[5, 12]],
+    "network__mac": ["BC:24:11:0A:0B:0C"],
+    "network__ip6": ["off", "dhcp", "fd00::5/64"],
+    "network__dns": [["1.1.1.1", "9.9.9.9"]],
+    "network__search": [["a.example", "b.example"]],
+    "nics": [[{"zone": "mgmt"}], [{"bridge": "lan", "vlan": 4, "address": "10.7.0.2/24"}, {"zone": "srvHome"}]],
+}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_change_converges_in_one_run_and_the_next_one_writes_nothing(golden: Golden, seed: int) -> None:
+    drawn = random.Random(seed)
+
+    async def act(site: Scene) -> None:
+        for _ in range(4):
+            chosen = {name: drawn.choice(values) for name, values in CHOICES.items() if drawn.random() < 0.4}
+            says(site, **{"proxmox__protect": False, "disk": "48G", **chosen} | {"disk": "48G"})
+            done = await configure(site, reboot=True, offline=True)
+            assert done.code is ExitCode.OK, (chosen, done.why)
+            assert done.sent("/status/reboot") + done.sent("/status/shutdown") <= 1
+            writes, again = site.writes, await configure(site)
+            assert (again.code, site.writes, site.vm(OLD).pending) == (ExitCode.OK, writes, {}), (chosen, again.why)
 
     scene(golden, act)
 

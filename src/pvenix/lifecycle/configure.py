@@ -109,7 +109,7 @@ async def apply(world: World, step: Step) -> Outcome:
     rebooted = off or "boot_id" in step.known
     if after.waiting and after.reboots and not off:
         after, rebooted = await _reboot(world, step, after), True
-    if rebooted and any(_is_cloud_init(one) for one in (*job.take, *_pending(job))):
+    if rebooted and (_told_cloud_init(step) or any(_is_cloud_init(one) for one in _pending(job))):
         await refuse_untaken(world, step, found, after.view.wanted)
     return Outcome(status=Status.CHANGED, summary=_summary(after, [one.field for one in job.take], rebooted=rebooted))
 
@@ -156,7 +156,8 @@ async def _job(world: World, step: Step, found: Found) -> Job:
     host = world.host(step)
     wishes = bool(step.args.get("reboot")) or host.machine.update.reboot is Reboot.AUTO
     reboots = running and wishes and not host.machine.controller
-    return Job(found=found, view=view, running=running, take=take, left=left, reboots=reboots)
+    job = Job(found=found, view=view, running=running, take=take, left=left, reboots=reboots)
+    return replace(job, view=replace(view, off=job.off or not running))
 
 
 async def _look(world: World, step: Step, found: Found, *, running: bool) -> View:
@@ -178,8 +179,7 @@ async def _write(world: World, step: Step, job: Job) -> None:
         await joined.send(step)
         world.survey.outdated()
     await carry_out(world, step, job.found, job.view, work(job.view, job.take))
-    written = any(CLOUD_INIT.fullmatch(key) for key in step.known.get("keys", "").split())
-    if job.running and not job.off and written:
+    if job.running and not job.off and _told_cloud_init(step):
         await VmCalls.on(world.pve, job.found, {}).regenerate_cloudinit().send(step)
     if moving := _moving(step, job):
         await migrate.apply(world, moving)
@@ -244,6 +244,11 @@ async def _reboot(world: World, step: Step, job: Job) -> Job:
 
 def _pending(job: Job) -> Sequence[FieldPlan]:
     return [one for one in job.view.fields if one.state is FieldState.PENDING]
+
+
+def _told_cloud_init(step: Step) -> bool:
+    """True when this step, or an attempt of it that was interrupted, is about what cloud-init is told."""
+    return any(CLOUD_INIT.fullmatch(key) for key in step.known.get("keys", "").split())
 
 
 def _is_cloud_init(plan: FieldPlan) -> bool:

@@ -27,6 +27,8 @@ class View:
     """For new disks of which the inventory does not say where."""
     boot: str = ""
     """The guest's boot id, where cloud-init's values are going to change under a running guest."""
+    off: bool = False
+    """True when the VM is off while it is written, so that its next boot takes everything."""
     whole: bool = False
     """True when `wanted` is all that is wanted, so that the record of anything else has had its time."""
     inherited: str = ""
@@ -128,9 +130,9 @@ class Put:
                 applied[one.id] = recorded_as(one.value)
             elif one.field in self.done:
                 applied.pop(one.id, None)
-        if self.booted:
+        if self.booted or view.off:
             applied.pop(BOOT, None)
-        if view.boot and any(CLOUD_INIT.fullmatch(key) for key in self.keys):
+        if view.boot and not view.off and any(CLOUD_INIT.fullmatch(key) for key in self.keys):
             applied[BOOT] = self._told(view, before)
         return applied
 
