@@ -7,7 +7,8 @@ import pytest
 from pvenix.engine.ports import NewVm
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.names import vmid
-from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, PveWorld
+from pvenix_lab.site.pve.rights import Holder
+from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, VIEWER, PveWorld
 
 
 async def test_the_site_is_read_in_our_words(pve_world: PveWorld) -> None:
@@ -26,6 +27,10 @@ async def test_the_site_is_read_in_our_words(pve_world: PveWorld) -> None:
     assert "images" in storages["tanka1"].content
     assert 0 < storages["tanka1"].available <= storages["tanka1"].total
     assert (await pve_world.pve.permissions())["/"]["VM.Clone"] in (0, 1)
+    assert "VM.Clone" in (await pve_world.pve.permissions("/vms/999"))["/vms/999"]
+    pve_world.site.cluster.rights.grant("/vms/999", Holder.USER, VIEWER.partition("!")[0], "NoAccess")
+    assert await pve_world.viewer.permissions("/vms/999") == {"/vms/999": {}}
+    assert "/vms/999" not in await pve_world.viewer.permissions()
 
 
 async def test_a_clone_is_a_task_with_a_log_and_a_vm_of_its_own_identity(pve_world: PveWorld) -> None:

@@ -214,7 +214,7 @@ async def test_a_key_that_has_to_be_touched_is_said_to_be_unsupported(node: Node
     transport = open_transport(TicketLogin("ops@pam", Person("s3cret"), Person(), HandClock()))
     with pytest.raises(Refused) as refusal:
         await transport.request("GET", VERSION, {})
-    assert refusal.value.code == "PVX0547"
+    assert refusal.value.code == "PVX0548"
 
 
 async def test_what_is_no_ticket_is_not_believed(node: Node, open_transport: Open) -> None:

@@ -244,6 +244,23 @@ def test_a_fleet_in_a_pool_may_only_see_the_vms_of_others(golden: Golden, flavou
     scene(of_release(golden, flavour), act)
 
 
+@row("F28")
+@BOTH
+def test_an_entry_on_the_vm_itself_that_hides_it_is_no_proof_that_there_is_none(
+    golden: Golden, flavour: Flavour
+) -> None:
+    async def act(site: Scene) -> None:
+        await install(site)
+        assert (await site.run("clone", hosts=(OTHER,))).code is ExitCode.OK
+        entry = f"pveum acl modify /vms/{site.vm(OTHER).vmid} --tokens '{TOKEN}' --roles PVEPoolUser"
+        await paste(site.site, [entry])
+        done = await site.run(Task(verb="retire", args={"confirm": OTHER}), hosts=(OTHER,))
+        assert (done.code, site.vms(OTHER)) == (ExitCode.REFUSED, 1), done.why
+        assert "VM.Audit" in done.why
+
+    scene(of_release(golden, flavour), act)
+
+
 ONBOARD = ("clone", "cloudinit", "boot")
 OTHER_NODE = {"tappaas1": "tappaas2", "tappaas2": "tappaas1", "tappaas3": "tappaas1"}
 

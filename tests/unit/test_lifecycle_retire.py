@@ -61,7 +61,7 @@ class Pve:
         self.taken: tuple[VmSnapshot, ...] = ()
         self.sent: list[str] = []
 
-    async def permissions(self) -> dict[str, dict[str, int]]:
+    async def permissions(self, _path: str = "") -> dict[str, dict[str, int]]:
         return self.granted
 
     async def resources(self) -> Resources:
@@ -125,7 +125,9 @@ class Repo:
 def world(pve: Pve, pool: str = "", *, storage: str = "", **machine: Any) -> World:
     there = host(**({"proxmox": {"pool": pool}} | machine))
     cluster = SimpleNamespace(storage={"backup": storage} if storage else {})
-    fleet = SimpleNamespace(hosts={"dns01": there}, site=SimpleNamespace(repository=None, name="test", clusters={"c": cluster}))
+    fleet = SimpleNamespace(
+        hosts={"dns01": there}, site=SimpleNamespace(repository=None, name="test", clusters={"c": cluster})
+    )
     trust = SimpleNamespace(forget=lambda _name: None)
     ports: dict[str, Any] = {"pve": pve, "guest": None, "repo": Repo(), "trust": trust, "clock": SystemClock()}
     return World(fleet=cast("Any", fleet), **ports)

@@ -155,13 +155,13 @@ class Examination:
         """What is missing, and the lines that make it right."""
         fleet = self.world.fleet
         try:
-            granted = await self.world.pve.permissions()
             uses = privileges.uses(fleet.site, self.cluster, fleet.hosts.values())
             uses = replace(uses, networks=uses.networks | await self._template_networks(uses))
+            wanted = privileges.needs(uses, self.level, release)
+            granted = await self._granted(wanted)
         except PvenixError as error:
             self.checks.append(failed("privileges", error))
             return (), ()
-        wanted = privileges.needs(uses, self.level, release)
         lacking = privileges.missing(wanted, granted)
         self.checks += _by_path(wanted, lacking, granted)
         if not lacking:
@@ -171,6 +171,14 @@ class Examination:
         return lacking, pveum.lines(
             [grant for grant in given if grant.path in paths], self.cluster.auth.id, account=False
         )
+
+    async def _granted(self, wanted: Sequence[Need]) -> Mapping[str, Mapping[str, int]]:
+        """The login's privileges; a path that the list leaves out may have an entry that takes everything away."""
+        granted = dict(await self.world.pve.permissions())
+        if granted:
+            for path in {need.path for need in wanted} - granted.keys():
+                granted |= await self.world.pve.permissions(path)
+        return granted
 
     async def _template_networks(self, uses: Uses) -> frozenset[tuple[str, int]]:
         """The cards of the templates: a clone has them too, and needs the right to before it is given its own."""

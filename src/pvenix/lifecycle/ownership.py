@@ -87,9 +87,18 @@ class OwnVms:
         found = await self.find(name, facts)
         if found is not None:
             return found
-        self.refuse_blind(name, await self._pve.permissions(), facts)
+        self.refuse_blind(name, await self._granted(name, facts or {}), facts)
         self._survey.outdated()  # the right may have come back since that list
         return await self.find(name, facts)
+
+    async def _granted(self, name: str, facts: Mapping[str, str]) -> Mapping[str, Mapping[str, int]]:
+        """The token's rights by path, with those on the host's VM of a known id, even if it has none there."""
+        proxmox = self._fleet.hosts[name].machine.proxmox
+        granted = dict(await self._pve.permissions())
+        known = facts.get("vmid") or str(proxmox.vmid or "")
+        if known and not proxmox.pool:  # what a pool gives holds only on VMs that are there
+            granted |= await self._pve.permissions(f"/vms/{known}")
+        return granted
 
     def refuse_blind(
         self, name: str, granted: Mapping[str, Mapping[str, int]], facts: Mapping[str, str] | None = None
@@ -224,8 +233,11 @@ def _may_see(granted: Mapping[str, Mapping[str, int]], pool: str, ids: Collectio
     Proxmox gives `/vms` and `/pool` with what they inherit, and a 1 for a right that holds below its path too
     (`get_effective_permissions`, pve-access-control); what holds on a pool holds on its VMs.
     """
+    own = [f"/vms/{one}" for one in ids]
+    if any(path in granted and _SEE not in granted[path] for path in own):
+        return False  # an entry of its own takes the place of those above it
     above = any(granted.get(path, {}).get(_SEE) for path in ("/vms", *(("/pool",) if pool else ())))
-    at = [f"/vms/{one}" for one in ids] + ([f"/pool/{pool}"] if pool else [])
+    at = own + ([f"/pool/{pool}"] if pool else [])
     return above or any(_SEE in granted.get(path, {}) for path in at)
 
 

@@ -31,9 +31,10 @@ class PveCluster(VmCaller, AgentCaller):
         """
         return await self._get(api_path("cluster", "status"), answers.quorum)
 
-    async def permissions(self) -> Mapping[str, Mapping[str, int]]:
-        """The token's privileges by path; 1 when they also hold below it."""
-        return await self._get(api_path("access", "permissions"), answers.permissions)
+    async def permissions(self, path: str = "") -> Mapping[str, Mapping[str, int]]:
+        """The token's privileges by path, or on `path` alone; 1 when they also hold below it."""
+        params = {"path": path} if path else {}
+        return await self._get(api_path("access", "permissions"), answers.permissions, params)
 
     async def resources(self) -> Resources:
         """Nodes, VMs and storages; an empty part may mean that the token may see none (`permissions`)."""

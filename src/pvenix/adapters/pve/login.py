@@ -168,7 +168,7 @@ class TicketLogin:
                     f"{self._user} needs a second factor that pvenix cannot ask for",
                     why="only codes of an authenticator app (TOTP) can be typed here",
                     hint="use an API token: pvenix doctor prints the lines that make one",
-                    code="PVX0547",
+                    code="PVX0548",
                 )
             code = await self._code(f"code of {self._user}'s authenticator app")
             form = {"username": self._user, "password": f"totp:{code.strip()}", "tfa-challenge": challenge}

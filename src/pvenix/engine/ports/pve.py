@@ -40,8 +40,11 @@ class ClusterPort(Protocol):
         """
         ...
 
-    async def permissions(self) -> Mapping[str, Mapping[str, int]]:
-        """Privileges of the token by path; an empty mapping means that it has none."""
+    async def permissions(self, path: str = "") -> Mapping[str, Mapping[str, int]]:
+        """Privileges of the token by path; an empty mapping means that it has none.
+
+        With `path` those on it alone: paths on which there are none are left out of the list of all.
+        """
         ...
 
     async def resources(self) -> Resources:
