@@ -497,8 +497,11 @@ def test_a_clone_has_the_tags_of_its_host_and_not_those_of_its_template(golden: 
     scene(golden, act)
 
 
-def test_the_controller_is_not_rebooted(golden: Golden) -> None:
+def test_the_controller_is_neither_rebooted_nor_switched_off(golden: Golden) -> None:
     async def act(site: Scene) -> None:
+        says(site, CONTROLLER, hardware__scsihw="virtio-scsi-single")
+        writes, refused = site.writes, await configure(site, CONTROLLER, offline=True)
+        assert (refused.code, site.writes) == (ExitCode.REFUSED, writes), refused.why
         says(site, CONTROLLER, cores=6)
         done = await configure(site, CONTROLLER, reboot=True)
         assert (done.sent("/status/reboot"), "reboot to apply cores" in done.why) == (0, True), done.why

@@ -20,7 +20,7 @@ from pvenix.lifecycle.fields.wanted import wanted_of
 from pvenix.lifecycle.fields.work import Put, View, work
 from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.power import changed, grace_of
+from pvenix.lifecycle.power import changed, grace_of, refuse_self
 from pvenix.lifecycle.settling import refuse_lost, storage_of
 from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
@@ -143,7 +143,7 @@ def _moving(step: Step, job: Job) -> Step | None:
 async def _job(world: World, step: Step, found: Found) -> Job:
     """Reads the VM and compares it.
 
-    Raises: Refused when a field could not be brought about.
+    Raises: Refused when a field could not be brought about, or only by switching off the machine that pvenix runs on.
     """
     running = await world.vms.running(found)
     view = await _look(world, step, found, running=running)
@@ -157,6 +157,8 @@ async def _job(world: World, step: Step, found: Found) -> Job:
     wishes = bool(step.args.get("reboot")) or host.machine.update.reboot is Reboot.AUTO
     reboots = running and wishes and not host.machine.controller
     job = Job(found=found, view=view, running=running, take=take, left=left, reboots=reboots)
+    if job.off:
+        refuse_self(world, step)
     return replace(job, view=replace(view, off=job.off or not running))
 
 
