@@ -186,6 +186,13 @@ def test_a_host_that_answers_nowhere_is_unreachable_although_its_agent_is_silent
     assert "QEMU guest agent is not running" in "\n".join(error.value.evidence)
 
 
+def test_a_memory_that_leads_nowhere_is_thrown_away(tmp_path: Path) -> None:
+    assert reached(Place(CAFE), tmp_path, **STATIC) == V4
+    with pytest.raises(Unreachable):
+        reached(Place({}), tmp_path, **STATIC)
+    assert Sightings(tmp_path).get("dns01").address == ""
+
+
 def test_without_any_address_the_agent_s_silence_is_the_error() -> None:
     with pytest.raises(RemoteFailure):
         reached(Place({}, agent=None))

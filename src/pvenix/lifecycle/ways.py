@@ -72,7 +72,11 @@ class Ways:
                     raise
                 failed[held.address] = error  # nobody answers there any more, or somebody else does
                 self.forget(name)
-        won, session = await first_of(await self._attempts(name, failed, probing=probing))
+        try:
+            won, session = await first_of(await self._attempts(name, failed, probing=probing))
+        except PvenixError:
+            self._sightings.lost(name)
+            raise
         self._remember(name, won, tell)
         return session
 
