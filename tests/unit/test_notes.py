@@ -90,6 +90,13 @@ def test_a_spoilt_record_is_no_record(record: str) -> None:
     assert (read.host, read.applied) == ("dns01", {})
 
 
+def test_line_ends_of_another_system_spoil_no_mark() -> None:
+    ours = str(Notes(host="dns01", fleet="lab", run="r", applied={"cores": "2"}))
+    read = parse(f"hello\n{ours}\nbye".replace("\n", "\r\n"))
+    assert (read.host, read.fleet, read.applied) == ("dns01", "lab", {"cores": "2"})
+    assert (read.above, read.below) == ("hello\r\n", "\nbye")
+
+
 def test_the_first_of_two_marks_counts() -> None:
     read = parse("pvenix-host: dns01\npvenix-host: docker01")
     assert (read.host, read.below) == ("dns01", "\npvenix-host: docker01")

@@ -66,7 +66,7 @@ def parse(description: str) -> Notes:
     ours: dict[str, str] = {}
     first, others = len(lines), dict[int, str]()
     for number, line in enumerate(lines):
-        match = _OURS.fullmatch(line)
+        match = _OURS.fullmatch(line.rstrip("\r"))  # as an editor on Windows leaves them
         if match and match[1] not in ours:
             ours[match[1]] = match[2]
             first = min(first, number)
