@@ -139,6 +139,7 @@ async def _tagged(world: World, step: Step, found: Found) -> Found:
     """The clone with the tag without which nothing is destroyed."""
     if is_tagged(found.config):
         return found
+    await step.intend(tagging=str(found.vmid))
     await VmCalls.on(world.pve, found, {}).configure({"tags": MARKER_TAG}, digest=found.config.digest).send(step)
     config = await world.pve.config(found.node, found.vmid)
     if config is None:
