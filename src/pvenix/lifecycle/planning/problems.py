@@ -176,7 +176,7 @@ async def _image(asked: Asked) -> AsyncIterator[Finding]:
     if holder is None:
         return
     try:
-        known = [volume.id for volume in await asked.world.survey.isos(holder.node, storage)]
+        known = [volume.id for volume in await asked.world.survey.volumes(holder.node, storage, "iso")]
     except (Refused, Unreachable):
         return
     if iso.volume not in known:
