@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from requests import certs
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from pvenix.adapters.text import sanitise
 from pvenix.model.doctor import Contact
@@ -66,7 +66,7 @@ async def _distrust(place: tuple[str, int], tls: Tls, fingerprint: str) -> str:
         same = tls.fingerprint == fingerprint
         return "" if same else f"the site has the fingerprint {tls.fingerprint}"
     try:
-        context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else certs.where())
+        context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else DEFAULT_CA_BUNDLE_PATH)
         await _shake_hands(*place, context)
     except (OSError, TimeoutError) as error:
         return _words(error)
