@@ -23,7 +23,8 @@ class NoNode(RemoteFailure):
 
     def __init__(self, host: str, candidates: Sequence[Candidate]) -> None:
         why = "; ".join(f"{one.node}: {one.refused}" for one in candidates) or "the API token sees no node"
-        super().__init__(f"no node can take {host}", why=why)
+        hint = f"pvenix inventory explain {host} shows where what it asks for is written"
+        super().__init__(f"no node can take {host}", why=why, hint=hint)
         self.candidates = tuple(candidates)
 
 
