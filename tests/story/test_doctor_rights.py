@@ -16,10 +16,13 @@ from pvenix.engine.runfiles import RunStore
 from pvenix.fleet import planning
 from pvenix.fleet.playbook import load_playbook
 from pvenix.lifecycle.doctor import Examination
+from pvenix.lifecycle.state import looking_at
+from pvenix.lifecycle.table import verbs
 from pvenix.lifecycle.world import World
 from pvenix.model import privileges, pveum
 from pvenix.model.doctor import Report, Verdict
 from pvenix.model.errors import ExitCode
+from pvenix.model.outcome import Need as Looked
 from pvenix.model.plan import RunPlan, Task
 from pvenix.model.privileges import Level, Need
 from pvenix.model.site import Cluster
@@ -72,12 +75,12 @@ async def install(site: Scene, level: Level = Level.PROVISIONER) -> None:
     await paste(site.site, pveum.lines(given, TOKEN, account=True))
 
 
-async def doctor(site: Scene, level: Level = Level.PROVISIONER) -> Report:
-    """What doctor says of the site."""
+def the_world(site: Scene) -> World:
+    """The site as the token sees it."""
     sim = site.sim
-    fleet = site.sim.fleet
+    fleet = sim.fleet
     direct = replace(fleet, site=replace(fleet.site, access=replace(fleet.site.access, jump=None)))
-    world = World(
+    return World(
         fleet=direct,  # in memory there is no jump host
         pve=cluster(site.site),
         guest=SimGuest(sim.machines, Calls()),
@@ -85,7 +88,11 @@ async def doctor(site: Scene, level: Level = Level.PROVISIONER) -> Report:
         clock=LoopClock(),
         trust=sim.trust,
     )
-    return await Examination(world, the_cluster(site.golden), level).report()
+
+
+async def doctor(site: Scene, level: Level = Level.PROVISIONER) -> Report:
+    """What doctor says of the site."""
+    return await Examination(the_world(site), the_cluster(site.golden), level).report()
 
 
 @contextmanager
@@ -191,6 +198,19 @@ def test_each_level_is_enough_for_itself_and_no_more_than_the_next(
         assert (await doctor(site, level)).ok
         for more in list(Level)[list(Level).index(level) + 1 :]:
             assert not (await doctor(site, more)).ok
+
+    scene(of_release(golden, flavour), act)
+
+
+@BOTH
+def test_a_viewer_sees_what_would_be_done_and_can_do_none_of_it(golden: Golden, flavour: Flavour) -> None:
+    async def act(site: Scene) -> None:
+        await install(site, Level.VIEWER)
+        clone, step = verbs(the_world(site))["clone"], looking_at(NEW)
+        assert (await clone.probe(step)).need is Looked.NEEDED
+        assert [text for _, text in await clone.commands(step) if "/clone newid=" in text]
+        done = await site.run("clone")
+        assert (done.code, site.vms(), "VM.Clone" in done.why) == (ExitCode.REFUSED, 0, True), done.why
 
     scene(of_release(golden, flavour), act)
 
