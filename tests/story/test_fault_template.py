@@ -52,6 +52,7 @@ def is_proposed(site: Scene, vmid: int) -> None:
     assert isinstance(guest, Guest)
     assert guest.tree.read_text("/etc/machine-id").strip() in ("", "uninitialized")
     assert not any(guest.tree.exists(path) for path in ("/etc/ssh/ssh_host_ed25519_key", "/var/lib/fleet/id_ed25519"))
+    assert len([name for name in guest.tree.listdir("/nix/var/nix/profiles") if name.endswith("-link")]) == 1
     assert "pvenix-host" not in str(vm.config["description"])
     assert "pvenix" not in str(vm.config["tags"]).split(";")
     assert f"commit={site.sim.main()}" in str(vm.config["description"])

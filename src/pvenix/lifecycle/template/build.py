@@ -67,6 +67,7 @@ async def commands(world: World, step: Step) -> Commands:
         *await _delivering(world, step, found, commit),
         sealing.build(commit, link),
         argv.set_profile("<system>"),
+        sealing.DROP_OLD,
         argv.switch_to("<system>", "boot"),
         sealing.seal(step.run, system="<running system>", user=host.machine.bootstrap.user),
     )
@@ -134,6 +135,7 @@ async def _build(world: World, remote: Remote, commit: CommitId) -> str:
     link = f"{argv.attempt_dir(step.run)}/new"
     system = out_path(await remote.write(sealing.build(commit, link), timeout_s=_BUILD_TIMEOUT_S))
     await remote.write(argv.set_profile(system))
+    await remote.write(sealing.DROP_OLD)
     await remote.write(argv.switch_to(system, "boot"), timeout_s=300)
     return system
 

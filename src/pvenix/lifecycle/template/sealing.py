@@ -29,6 +29,10 @@ def build(commit: CommitId | str, link: str) -> Argv:
     return ("nix", "build", "--json", "--out-link", link, system_of(commit))
 
 
+DROP_OLD: Final[Argv] = ("nix-env", "-p", argv.PROFILE, "--delete-generations", "old")
+"""Leave clones one generation to boot; what still runs here is collected when the next template is made from this one."""
+
+
 def unit(run: str) -> str:
     """The unit that takes the identity away and powers off."""
     return f"pvenix-seal-{run}.service"
@@ -42,6 +46,7 @@ def seal(run: str, *, system: str, user: str) -> Argv:
         f"{programs}/cloud-init clean --logs --machine-id",
         f"{programs}/rm -f {' '.join((*_HOST_KEYS, *_FLEET_KEY, *_SEEDS, *keys))}",
         f"{programs}/rm -rf {argv.attempt_dir(run)}",
+        f"-{programs}/nix-collect-garbage",
         f"-{programs}/journalctl --rotate",
         f"-{programs}/journalctl --vacuum-time=1s",
     )
