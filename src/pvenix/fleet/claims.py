@@ -5,13 +5,13 @@ A claim says what is wanted in the words of its own API; each value becomes a ma
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pvenix.fleet import codes
+from pvenix.fleet.claim_address import read_address
 from pvenix.fleet.node import Entry, Kind, Node, map_node, scalar, sequence
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean, nearest
@@ -133,7 +133,9 @@ class _Reader:
             if node is not None:
                 self._set(target, _listed(node) if path in _ONE_OR_MANY else node)
         self._pin()
-        self._address()
+        address = read_address(self._spec.get("network"), self._findings)
+        if address is not None:
+            self._set(("network", "address"), address)
         self._keys()
         self._tags_and_labels()
         name = self._value("hostname") or self._metadata.get("name")
@@ -189,42 +191,6 @@ class _Reader:
         node = self._value("proxmox", "node")
         if node is not None:
             self._set(("proxmox", "pin"), scalar(node.value != "auto", node))
-
-    def _address(self) -> None:
-        ip, dhcp, cidr = (self._value("network", key) for key in ("ip", "dhcp", "cidr"))
-        if dhcp is not None and not isinstance(dhcp.value, bool):
-            self._say(dhcp, codes.VALUE, "`spec.network.dhcp` must be true or false")
-        elif dhcp is not None and dhcp.value and ip is not None:
-            self._say(ip, codes.VALUE, "`spec.network` has both `ip` and `dhcp: true`", "remove one of them")
-        elif ip is not None:
-            address = self._with_prefix(ip, cidr)
-            if address is not None:
-                self._set(("network", "address"), address)
-        elif dhcp is not None and dhcp.value:
-            self._set(("network", "address"), scalar("dhcp", dhcp))
-        elif dhcp is not None:
-            self._say(dhcp, codes.MISSING, "`dhcp: false` needs an `ip`", "add `ip` and `cidr`, or write `dhcp: true`")
-
-    def _with_prefix(self, ip: Node, cidr: Node | None) -> Node | None:
-        """`ip` with the prefix that it has itself, or that `cidr` gives as 24, /24 or 10.0.0.0/24."""
-        text = str(ip.value)
-        if "/" in text:
-            if cidr is not None and _prefix(cidr) != text.partition("/")[2]:
-                self._say(cidr, codes.ADDRESS, f"`cidr` {cidr.value} and `ip` {text} differ", "remove one prefix")
-            return ip
-        if cidr is None:
-            self._say(ip, codes.MISSING, "`spec.network.cidr` is missing", f"write `cidr: 24`, or `ip: {text[:60]}/24`")
-            return None
-        prefix, network = _prefix(cidr), _network(cidr)
-        if prefix is None:
-            what = f"`spec.network.cidr`: {str(cidr.value)[:60]!r} is not a prefix"
-            self._say(cidr, codes.VALUE, what, "write 24, or the network as 10.0.0.0/24")
-            return None
-        address = _ip(text)
-        if network is not None and address is not None and address not in network:
-            self._say(ip, codes.ADDRESS, f"{text} is outside {network}", f"`cidr` is at {cidr.file}:{cidr.line}")
-            return None
-        return scalar(f"{text}/{prefix}", ip)
 
     def _keys(self) -> None:
         """Public keys, or the file that stands for a secret of Kubernetes, which nothing here can read."""
@@ -289,22 +255,3 @@ def _items(node: Node | None) -> Iterator[Node]:
 
 def _listed(node: Node) -> Node:
     return node if node.kind == Kind.SEQ else sequence([node], node)
-
-
-def _prefix(cidr: Node) -> str | None:
-    match = re.fullmatch(r"(?:.*/)?([0-9]{1,3})", str(cidr.value))
-    return match[1] if match else None
-
-
-def _network(cidr: Node) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(str(cidr.value), strict=False) if "/" in str(cidr.value).strip("/") else None
-    except ValueError:
-        return None
-
-
-def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
