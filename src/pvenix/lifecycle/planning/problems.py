@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 from pvenix.engine.ports import StorageState, VmPending, VmState
-from pvenix.fleet.node import Node
 from pvenix.lifecycle.fields.values import mib_of, parts_of
 from pvenix.lifecycle.placement.templates import ROOT_DISK, disks_in
 from pvenix.lifecycle.planning import attachments
@@ -91,16 +90,19 @@ async def _storages(asked: Asked) -> AsyncIterator[Finding]:
     if iso is not None and asked.seen is None:
         wanted.append((iso.wanted.partition(":")[0], "iso", ("iso", "storage" if iso.url else "volume")))
     for name, content, path in wanted:
-        problem = await _storage(asked, name, content, asked.at(*path)) if name else None
+        problem = await _storage(asked, name, content, path) if name else None
         if problem is not None:
             yield problem
 
 
-async def _storage(asked: Asked, name: str, content: str, at: Node) -> Finding | None:
+async def _storage(asked: Asked, name: str, content: str, path: tuple[str | int, ...]) -> Finding | None:
     candidates = asked.candidates()
+    there = [one for one in asked.resources.storages if one.name == name]
+    if any(one.node in candidates and _takes(one, content) for one in there):
+        return None
+    at = asked.at(*path)
     here = [one for one in asked.resources.storages if one.node in candidates]
     usable = sorted({one.name for one in here if _takes(one, content)})
-    there = [one for one in asked.resources.storages if one.name == name]
     if not there:
         known = usable or {one.name for one in asked.resources.storages}
         return await asked.unknown(at, _STORAGE, name, known)
@@ -112,7 +114,7 @@ async def _storage(asked: Asked, name: str, content: str, at: Node) -> Finding |
     if mine and not any(content in one.content for one in mine):
         takes = ", ".join(mine[0].content) or "nothing"
         return at.finding(STORAGE, f"storage `{name}` takes no {content}, only {takes}", hint)
-    if mine and not any(_takes(one, content) for one in mine):
+    if mine:
         return at.finding(STORAGE, f"storage `{name}` is not active on {any_of(candidates)}", hint)
     return None
 
