@@ -590,6 +590,7 @@ REMOVALS: Final = (
 
 NOT_ONE_TEXT: Final = {
     "F29": "no field of the schema carries a root-only option",
+    "F30": "nothing asks for a snippet",
     "T4": "names pass a grammar, a path's grammar and the sanitiser: one alone may go",
     "T5": "as T4",
     "T8": "the adapter's time-outs, see tests/contract/test_proxmoxer_transport.py",
