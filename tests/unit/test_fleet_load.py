@@ -69,6 +69,11 @@ def test_a_list_of_cards_is_the_first_one_and_further_ones(tmp_path: Path) -> No
     assert (machine.network.gateway, machine.nics[0].gateway) == ("10.0.0.1", "")
 
 
+def test_cards_are_added_to_a_list_beside_them(tmp_path: Path) -> None:
+    fleet = load(tmp_path, host_vars__a1="machine: {nics+: [{bridge: dmz}], network: [{bridge: lan}, {bridge: wan}]}")
+    assert [card.bridge for card in fleet.host("a1").machine.cards] == ["lan", "wan", "dmz"]
+
+
 def test_a_list_of_one_card_takes_away_the_further_ones_of_a_group(tmp_path: Path) -> None:
     fleet = load(
         tmp_path,

@@ -28,7 +28,8 @@ def machine_layer(name: str, node: Node) -> Layer:
         return Layer(name=name, node=node)
     first, *rest = network.value.items
     further = Entry(network.key, sequence(rest, network.value))
-    entries = {**node.entries, "network": Entry(network.key, first), "nics": further}
+    cards = {"network": Entry(network.key, first), "nics": further}  # before a `nics+` beside them, which adds to them
+    entries = cards | {key: entry for key, entry in node.entries.items() if key != "network"}
     return Layer(name=name, node=map_node(entries, node))
 
 
