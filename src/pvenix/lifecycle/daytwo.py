@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from pvenix.engine.ports import NodeState
 from pvenix.engine.runfiles import RunStore
 from pvenix.lifecycle import adopt, restore, snapshots
 from pvenix.lifecycle.adopt import Adoption
@@ -27,6 +28,10 @@ class DayTwo:
         for host in hosts:
             for each in await snapshots.host_snapshots(self._world, host):
                 yield each
+
+    async def nodes(self) -> tuple[NodeState, ...]:
+        """The nodes that a VM could be moved to."""
+        return (await self._world.survey.resources()).nodes
 
     async def examine(self, vmid: int, host: str, *, rename: bool) -> Adoption:
         """What adopting a VM as a host would write.
