@@ -12,7 +12,7 @@ from typing import Final, cast
 from pvenix.adapters.clock import SystemClock
 from pvenix.adapters.git.repo import GitRepo
 from pvenix.adapters.ssh.guest import SshGuest
-from pvenix.engine.ports import Entry, Interface, Pve, VmConfig, VmState
+from pvenix.engine.ports import Entry, Interface, Pve, Resources, VmConfig, VmState
 from pvenix.engine.step import Step
 from pvenix.engine.trust import TrustStore
 from pvenix.fleet.load import load_fleet
@@ -115,14 +115,15 @@ class Listing:
 
     machines: Mapping[str, Machine]
 
-    async def vms(self) -> tuple[VmState, ...]:
-        return tuple(
+    async def resources(self) -> Resources:
+        vms = tuple(
             VmState(
                 vmid=Vmid(VMIDS[name]), node=NodeName("pve1"), name=name, status="running", template=False,
                 tags=("pvenix",), memory_max=1 << 32,
             )
             for name in self.machines
         )  # fmt: skip
+        return Resources(nodes=(), vms=vms, storages=())
 
     async def config(self, node: NodeName, vmid: Vmid) -> VmConfig | None:
         name = next((name for name in self.machines if VMIDS[name] == vmid), None)
