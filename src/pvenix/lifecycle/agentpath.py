@@ -60,6 +60,7 @@ class AgentReader:
         del sudo
         words = (argv[0] if "/" in argv[0] else f"{_PROGRAMS}/{argv[0]}", *argv[1:])
         began = self._world.clock.monotonic()
+        lost: OutcomeUnknown | None = None
         for _ in range(_TRIES):
             self._step.asks("agent", f"exec {as_text(words)}")
             try:

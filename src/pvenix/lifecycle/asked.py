@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from pvenix.engine.step import Step
+from pvenix.lifecycle.calls import Call
 from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 
 
 async def seen_tasks(world: World, found: Found, *kinds: str) -> str:
@@ -25,3 +30,31 @@ async def task_begun(world: World, step: Step, found: Found, *kinds: str) -> str
     before = step.known["seen"].split()
     tasks = await world.pve.tasks_of(found.node, found.vmid)
     return next((task.upid for task in tasks if task.kind in kinds and task.upid not in before), "")
+
+
+async def ask_anew(world: World, step: Step, found: Found, *kinds: str) -> None:
+    """Take a task of this step that has ended, and changed nothing, for one that was never asked for."""
+    if not any(task.running for task in await world.pve.tasks_of(found.node, found.vmid) if task.kind in kinds):
+        await step.intend(seen=await seen_tasks(world, found, *kinds), upid="")
+
+
+async def ask_once(world: World, step: Step, found: Found, call: Call[str], kind: str, *, timeout_s: float) -> None:
+    """The good end of the task of `kind` that `call` starts, or that this step has started before it was interrupted.
+
+    The intent that came before (`seen`) tells the two apart. One that ended badly is asked for once more.
+    Raises: RemoteFailure with the error of the task, OutcomeUnknown when nobody knows of it.
+    """
+    if upid := await task_begun(world, step, found, kind):
+        step.tell("an earlier process asked for it; waiting for its end")
+        with contextlib.suppress(RemoteFailure, OutcomeUnknown):
+            await task_end(world, step, upid, timeout_s=timeout_s)
+            return
+    await unlocked(world, step, found)
+    try:
+        upid = await call.send(step)
+    except OutcomeUnknown:
+        upid = await task_begun(world, step, found, kind)
+        if not upid:
+            raise
+        step.tell("the answer was lost; Proxmox lists the task")
+    await task_end(world, step, upid, timeout_s=timeout_s)

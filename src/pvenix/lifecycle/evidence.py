@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from pvenix.engine.ports import VmConfig
 from pvenix.lifecycle.ownership import Found
@@ -11,6 +12,7 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError
 
 SERIAL = "serial0"
+T = TypeVar("T")
 
 
 async def shown_state(world: World, found: Found) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ async def _newest(world: World, found: Found) -> str:
     )
 
 
-async def _told(ask: Callable[[], Awaitable[object]]) -> object:
+async def _told(ask: Callable[[], Awaitable[T]]) -> T | str:
     """An answer, or why there is none."""
     try:
         return await ask()

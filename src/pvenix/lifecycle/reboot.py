@@ -10,15 +10,15 @@ from typing import Final
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.asked import seen_tasks, task_begun
+from pvenix.lifecycle.asked import ask_anew, ask_once, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import grace_of, refuse_self
 from pvenix.lifecycle.remote import Remote
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure
+from pvenix.model.errors import PvenixError, RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _BOOT_ID_FILE: Final = argv.BOOT_ID[-1]
@@ -67,7 +67,8 @@ class Reboot:
         """Note the boot, ask for another one, and wait until it is seen."""
         found = await world.vms.of(step)
         before = await self._before(world, step, found)
-        await self._asked(world, step, found)
+        call = self.call(VmCalls.on(world.pve, found, {}), step)
+        await ask_once(world, step, found, call, self.task, timeout_s=grace_of(step) + _SPARE_S)
         step.tell("waiting for another boot")
         bootstrap = world.host(step).machine.bootstrap
         after = await until(
@@ -85,6 +86,8 @@ class Reboot:
     async def _before(self, world: World, step: Step, found: Found) -> Boot:
         """What runs now, or ran before an interrupted attempt asked."""
         if "boot_id" in step.known:
+            if (await boot_now(world, step, found)).id == step.known["boot_id"]:
+                await ask_anew(world, step, found, self.task)
             return Boot(id=step.known["boot_id"], starts=step.known.get("starts", ""))
         before = await boot_now(world, step, found)
         if before.starts and before.starts != before.booted:
@@ -92,27 +95,6 @@ class Reboot:
         seen = await seen_tasks(world, found, self.task)
         await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts, seen=seen)
         return before
-
-    async def _asked(self, world: World, step: Step, found: Found) -> None:
-        """See the request through that this step has made, or make it; the boot itself tells what came of it.
-
-        Raises: RemoteFailure with the error of a task that was begun here, OutcomeUnknown when nobody knows of it.
-        """
-        timeout_s = grace_of(step) + _SPARE_S
-        if upid := await task_begun(world, step, found, self.task):
-            step.tell("an earlier process asked for it; waiting for its end")
-            with contextlib.suppress(RemoteFailure, OutcomeUnknown):
-                await task_end(world, step, upid, timeout_s=timeout_s)
-                return
-        await unlocked(world, step, found)
-        try:
-            upid = await self.call(VmCalls.on(world.pve, found, {}), step).send(step)
-        except OutcomeUnknown:
-            upid = await task_begun(world, step, found, self.task)
-            if not upid:
-                raise
-            step.tell("the answer was lost; Proxmox lists the task")
-        await task_end(world, step, upid, timeout_s=timeout_s)
 
 
 async def boot_now(world: World, step: Step, found: Found) -> Boot:
