@@ -23,6 +23,7 @@ from pvenix.lifecycle.making import (
     taken_or,
 )
 from pvenix.lifecycle.ownership import Found, is_tagged
+from pvenix.lifecycle.place import CHOSEN_HERE
 from pvenix.lifecycle.placement import Way
 from pvenix.lifecycle.settling import ROOT_DISK, config_of, kept, present_gib, settle, settling, wanted_gib
 from pvenix.lifecycle.slots import Use
@@ -104,6 +105,12 @@ async def _decided(world: World, step: Step) -> Journey:
     """
     copying = bool(step.args.get("full", False))
     journey = _journey(step)
+    if journey is not None and CHOSEN_HERE in step.facts and not await _leads_on(world, journey):
+        step.tell(f"template {journey.template} is no longer on {journey.source}; choosing the way anew")
+        for key in DECIDED:
+            step.facts.pop(key, None)
+            step.known.pop(key, None)
+        journey = None
     if journey is not None and not (copying and journey.way is Way.LINKED):
         return journey
     if copying:
@@ -114,6 +121,11 @@ async def _decided(world: World, step: Step) -> Journey:
     if journey is None:
         raise RemoteFailure(f"{step.host} got a VM meanwhile", hint="look again", code="PVX0528")
     return journey
+
+
+async def _leads_on(world: World, journey: Journey) -> bool:
+    """True when the template is where the way begins; Proxmox' lists lag, so its configuration is asked for."""
+    return await world.pve.config(journey.source, journey.template) is not None
 
 
 async def _clone(world: World, step: Step) -> Found:
