@@ -117,7 +117,7 @@ async def _vm(world: World, vmid: int) -> tuple[VmState, Found]:
     raise UsageError(
         f"there is no VM {vmid}, as far as the token may see",
         why="without VM.Audit the lists leave a VM out and say nothing",
-        hint=f"qm config {vmid}, on its node; or pveum acl modify /vms/{vmid} --tokens '<token>' --roles PVEAuditor",
+        hint=f"qm config {vmid}, on its node; or give the token's role VM.Audit, pvenix doctor prints the line",
         code="PVX0932",
     )
 

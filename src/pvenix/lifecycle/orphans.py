@@ -250,7 +250,4 @@ def _remove(found: Found) -> str:
 
 
 def _blind() -> str:
-    return (
-        f"VMs: the token has {_SEE} on some only, and lists leave the others out; to see all: "
-        "pveum acl modify /vms --tokens '<token>' --roles PVEAuditor"
-    )
+    return f"VMs: the token has {_SEE} on some only, and lists leave the others out; to see all, give its role {_SEE} on /vms"

@@ -83,7 +83,6 @@ async def _refuse_nothing_seen(world: World, listed: Resources) -> None:
         raise Refused(
             "the API token sees no VM",
             why="it has VM.Audit nowhere, so the lists are empty and say nothing",
-            hint="pvenix doctor names what the token lacks; for all VMs: pveum acl modify /vms --tokens '<token>' "
-            "--roles PVEAuditor",
+            hint="pvenix doctor prints the pveum lines that give it what it lacks",
             code="PVX0565",
         )
