@@ -8,6 +8,7 @@ from difflib import unified_diff
 import pytest
 
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.gitkeys import key_line
 from tests.real import fleet
 from tests.real.lab_side import lab_side
 from tests.real.lane import HOST, Image, Lane
@@ -33,9 +34,16 @@ def git(*words: str, stderr: bool = False) -> Command:
     return root("git", "-C", "/etc/nixos", *words, stderr=stderr)
 
 
+def line(who: str) -> bytes:
+    """A line of a Git key."""
+    return f"{key_line('/srv/serve', who, 'ssh-ed25519 AAAA', repository='/srv/git/x')}\n".encode()
+
+
 LIST = root(*argv.GENERATIONS)
 NOWHERE = "/nix/store/00000000000000000000000000000000-nowhere"
 LINK = "/tmp/link"
+KEYS = "/var/lib/keys"
+FILE = f"{KEYS}/authorized_keys"
 KEPT = Command(words=("mv", "-T", "-n", "/var/lib/pvenix/b/fence", argv.FENCE), status=False)
 """Exits 0 before coreutils 9.2 and 1 since; nothing goes by it."""
 CONVERSATIONS: dict[str, list[Command]] = {
@@ -92,6 +100,18 @@ CONVERSATIONS: dict[str, list[Command]] = {
         root(*argv.write_file("/nowhere/x"), stdin=b"x", stderr=True), root("chmod", "600", "/var/lib/pvenix/a b/c"),
         user("cat", "/var/lib/pvenix/a b/c", stderr=True), user("mkdir", "/var/lib/mine", stderr=True),
         user("dd", "of=/var/lib/pvenix/mine", "status=none", stderr=True), root("mv", "-T", "/nowhere", "/tmp/x", stderr=True),
+    ],
+    "keys under a lock": [
+        root(*argv.make_dir(KEYS)), root("chmod", "700", KEYS), root("touch", FILE), root("chmod", "600", FILE),
+        root(*argv.locked(KEYS, argv.append_to_file(FILE)), stdin=line("guest:dns01")),
+        root(*argv.locked(KEYS, argv.append_to_file(FILE)), stdin=line("guest:dns02") + b"# guest:dns01 is a comment\n"),
+        root(*argv.locked(KEYS, argv.append_to_file(FILE)), stdin=line("guest:dns01")),
+        root("cat", FILE), root(*argv.locked(KEYS, argv.take_lines_out(FILE, '^[^#].*guest:dns01[ "]')), stderr=True),
+        root("cat", FILE), root("stat", "-c", "%a %U", FILE), root("ls", "-1", KEYS),
+        root(*argv.locked(KEYS, argv.take_lines_out(FILE, '^[^#].*guest:dns01[ "]')), stderr=True), root("cat", FILE),
+        root(*argv.locked(KEYS, argv.take_lines_out(f"{KEYS}/none", "x")), stderr=True),
+        root(*argv.locked("/nowhere/x", argv.take_lines_out(FILE, "x")), stderr=True), root("cat", FILE),
+        user(*argv.locked(KEYS, argv.take_lines_out(FILE, "x")), stderr=True),
     ],
     "links": [
         root("readlink", "-f", "/nowhere"), root("readlink", "-f", "/nowhere/deeper"), root("readlink", "/etc/nixos"),

@@ -43,6 +43,7 @@ _NEUTRAL: Final = (
     (re.compile(r"\x1b\[[\d;]*m"), ""),  # Nix 2.8 prints colours without a terminal, later ones do not
     (re.compile(r"/proc/\d+/\w+ -> .*\n"), ""),  # what processes of the host have in their environment
     (re.compile(r"rev=[0-9a-f]{40}"), "rev=<commit>"),
+    (re.compile(r"/sed[0-9A-Za-z]{6}:"), "/sed<new>:"),
 )
 
 
@@ -158,6 +159,18 @@ PAIRS: Final[dict[str, list[Pair]]] = {
         *user("readlink /root/x", "test -e /root/x", "stat -c %a /root/x", "echo -n a", "echo", "sleep", "sleep x", "sleep 0.01s"),
         *user("head -c 2 /etc/hostname", "head -n 1 /etc/hostname", "head -n x /etc/hostname", "head /nowhere"),
         *user("wc -l /etc/nixos/README", "wc -c /nowhere"),
+    ],
+    "locks and lines": [
+        *root("flock", "flock --no-such /tmp true", "flock -w 1", "flock /nowhere/x", "flock -w x /tmp true", "flock -w 1 /nowhere/x true"),
+        *root("flock -w 1 /tmp true", "flock -w 1 /tmp false", "flock -w 1 /tmp no-such-program", "flock -w 1 /var/lib/lock true"),
+        *root("stat -c %a:%s:%U /var/lib/lock", "flock -w 0 /tmp flock -w 0 /tmp true", "flock -w 0.1 /var/lib/lock flock -w 0.1 /var/lib/lock true"),
+        *root("flock -w 0 /tmp flock -w 0 /var/lib/lock id -u", "flock -w 1 /tmp true", "flock /tmp true", "flock -w 1 /tmp cat /nowhere"),
+        *user("flock -w 1 /root true", "flock -w 1 /root/lock true", "flock -w 1 /etc/lock true", "flock -w 1 /etc id -u"),
+        *root("sed", "sed --no-such", "sed -i", "sed -i -e", view=first_lines), *root("sed -i -e /x/d", "sed -i -e /x/d /nowhere"),
+        *root("sed -i -e /x/d /etc/nixos", "sed -i -e /x /etc/nixos/README", r"sed -i -e '\%x' /etc/nixos/README"),
+        *root(r"sed -i -e '\%[%d' /etc/nixos/README", "cat /etc/nixos/README", r"sed -i -e '\%no such%d' /etc/nixos/README"),
+        *root("cat /etc/nixos/README", r"sed -i -e '\%^[^#].*%d' /etc/nixos/README", "stat -c %a:%s:%U /etc/nixos/README"),
+        *user("sed -i -e /x/d /etc/nixos/README", r"sed -i -e '\%x%d' /root/x", "sed -i -e /x/d /nowhere"),
     ],
     "expressions": [
         *root("test", "test -e", "test -x /nowhere", "test -f /etc/hostname", "test -d /etc/hostname", "test -L /run/current-system"),
