@@ -1,0 +1,79 @@
+"""What the site has, host by host and as a whole; nothing here changes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from pvenix.model.errors import PvenixError
+from pvenix.model.generation import Generation
+from pvenix.model.status import Console, HostStatus
+from pvenix.wiring.opened import OpenFleet
+
+if TYPE_CHECKING:
+    from pvenix.lifecycle.daytwo import DayTwo
+    from pvenix.lifecycle.placement import Decision
+    from pvenix.model.doctor import Report
+    from pvenix.model.privileges import Level
+    from pvenix.model.template import TemplateHealth
+
+
+class SiteState(OpenFleet):
+    """Readings, and what must hold before anything is changed."""
+
+    async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
+        """The state of each host, in the order in which they answer."""
+        from pvenix.lifecycle.state import host_statuses
+
+        async for status in host_statuses(await self._site(fresh=True), hosts):
+            yield status
+
+    async def place(self, hosts: Sequence[str]) -> dict[str, Decision | PvenixError]:
+        """Where hosts are or would go, or why there is no place; changes nothing."""
+        from pvenix.lifecycle.placement import look_up
+
+        world = await self._site(fresh=True)
+        return await look_up(world, [world.fleet.host(name) for name in hosts])
+
+    async def console(self, host: str) -> Console:
+        """The ways to the host's console; its SSH command reads a file of pinned keys that is written here."""
+        from pvenix.lifecycle.consoles import console, write_known
+
+        world = await self._site()
+        return await console(world, host, known_hosts=write_known(world, host, self.state_dir / "console"))
+
+    async def generations(self, host: str) -> tuple[Generation, ...]:
+        """The host's generations, oldest first."""
+        from pvenix.lifecycle.state import host_generations
+
+        return await host_generations(await self._site(), host)
+
+    async def consequences(self, host: str) -> tuple[str, ...]:
+        """What the destruction of the host's VM changes beside it, a line each."""
+        from pvenix.lifecycle.removal import consequences_of
+
+        return await consequences_of(await self._site(), host)
+
+    async def day_two(self) -> DayTwo:
+        """Snapshots, orphans and adoption, on the site as it is now."""
+        from pvenix.lifecycle.daytwo import DayTwo
+
+        return DayTwo(await self._site(fresh=True), self.runs)
+
+    async def template_healths(self, names: Sequence[str] = ()) -> tuple[TemplateHealth, ...]:
+        """Whether clones of these templates, or of all, will be what they should."""
+        from pvenix.lifecycle.template import template_healths
+
+        return await template_healths(await self._site(), names)
+
+    async def examine(self, level: Level) -> Report:
+        """What is wrong with the site, if anything."""
+        from pvenix.checkup import examine
+
+        return await examine(self.fleet(), level, self._site)
+
+    def pveum_lines(self, level: Level, release: int) -> tuple[str, ...]:
+        """The lines that make a login and all that it needs on a site of this major release."""
+        from pvenix.checkup import pveum_lines
+
+        return pveum_lines(self.fleet(), level, release)
