@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pvenix.engine.ports import Commit
+from pvenix.engine.ports import Commit, NodeState
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.model.errors import InvalidInput, Unreachable, UsageError
 from pvenix.model.events import Event, HostEnded, RunEnded, RunStarted, StepEnded, StepStarted, StepWaiting
 from pvenix.model.generation import Generation, HostFacts, Sync
-from pvenix.model.names import CommitId
+from pvenix.model.names import CommitId, NodeName
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
 from pvenix.model.review import Check, FileDiff, Review, Verdict
 from pvenix.model.selector import Universe, parse_selector
+from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.status import HostStatus
 
 NOW: Final = 1_795_170_000.0
@@ -149,6 +150,45 @@ def fake_generations() -> tuple[Generation, ...]:
     )  # fmt: skip
 
 
+def fake_snapshot(
+    name: str, parent: str, age: int, *, ours: bool, unfinished: str = "", text: str = ""
+) -> HostSnapshot:
+    return HostSnapshot(
+        host="tappaas-cicd", vmid=200, name=name, parent=parent, taken_at=int(NOW) - age, age_s=age, memory=False,
+        ours=ours, present=False, unfinished=unfinished, description=text,
+    )  # fmt: skip
+
+
+def fake_snapshots() -> tuple[HostSnapshot, ...]:
+    return (
+        fake_snapshot("before-42", "", 86400, ours=True, text="pvenix: before generation 42"),
+        fake_snapshot("manual", "before-42", 3600, ours=False, text="ana was here"),
+        fake_snapshot("half", "manual", 60, ours=True, unfinished="delete"),
+    )
+
+
+@dataclass(slots=True)
+class FakeDayTwo:
+    """Snapshots and nodes, as the backend has them."""
+
+    found: tuple[HostSnapshot, ...]
+
+    async def snapshots(self, hosts: Sequence[str]) -> AsyncIterator[HostSnapshot]:
+        for each in self.found:
+            if each.host in hosts:
+                yield each
+
+    async def nodes(self) -> tuple[NodeState, ...]:
+        return tuple(
+            NodeState(name=NodeName(f"tappaas{number}"), online=number != 3, memory_total=64 * 2**30,
+                      memory_used=16 * 2**30, cpus=16)
+            for number in (1, 2, 3)
+        )  # fmt: skip
+
+    async def losses(self, host: str, snapshot: str) -> tuple[str, ...]:
+        return (f"what VM 200 has written since {snapshot} is lost",)
+
+
 @dataclass(slots=True)
 class FakeBackend:
     """The engine's side, with a record of what was asked of it."""
@@ -157,6 +197,11 @@ class FakeBackend:
     fleet_now: FakeFleet = field(default_factory=lambda: FakeFleet(hosts={host.name: host for host in HOSTS}))
     reviews_now: dict[str, Review] = field(default_factory=lambda: {"tappaas-litellm": fake_review()})
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    snapshots_now: tuple[HostSnapshot, ...] = field(default_factory=fake_snapshots)
+    stake: tuple[str, ...] = (
+        "backup job nightly (daily, to pbs) names it: it is taken off the list",
+        "no backup is made before: backup.before_destroy is false",
+    )
     unreachable: str = ""
     """When set, why the far side does not answer."""
     wrong: InvalidInput | None = None
@@ -224,6 +269,14 @@ class FakeBackend:
     async def generations(self, host: str) -> tuple[Generation, ...]:
         self._reach()
         return fake_generations()
+
+    async def consequences(self, host: str) -> tuple[str, ...]:
+        self._reach()
+        return self.stake
+
+    async def day_two(self) -> FakeDayTwo:
+        self._reach()
+        return FakeDayTwo(self.snapshots_now)
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
         self._reach()

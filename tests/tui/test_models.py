@@ -13,7 +13,7 @@ from pvenix.model.events import HostEnded, Progress
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleet import COLUMNS
-from pvenix_tui.models.lines import Tone, cells, column_widths, fit, plain, wrap
+from pvenix_tui.models.lines import Tone, cells, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
 from pvenix_tui.models.review import SeenFiles, approval_reason, review_document
@@ -50,11 +50,31 @@ def test_a_fitted_text_has_exactly_the_width(text: str, width: int) -> None:
 
 
 @given(st.text(alphabet="ab é漢", max_size=60), st.integers(min_value=6, max_value=30))
-def test_wrapping_loses_nothing_and_stays_within_the_width(text: str, width: int) -> None:
-    pieces = wrap(((text, Tone.PLAIN),), width, indent=2)
+def test_wrapping_loses_nothing_but_a_space_at_a_break_and_stays_within_the_width(text: str, width: int) -> None:
+    half = len(text) // 2
+    pieces = wrap(((text[:half], Tone.PLAIN), (text[half:], Tone.BAD)), width, indent=2)
     assert all(cells(piece) <= width for piece in pieces)
     first, *rest = (plain(piece) for piece in pieces)
-    assert first + "".join(piece[2:] for piece in rest) == text
+    joined = first + "".join(piece[2:] for piece in rest)
+    assert joined.replace(" ", "") == text.replace(" ", "")
+    assert len(text) - len(joined) <= len(rest)
+
+
+def test_wrapping_breaks_between_words() -> None:
+    text = "backup job nightly names it: it is taken off the list"
+    pieces = [plain(piece).strip() for piece in wrap(((text, Tone.PLAIN),), 20, indent=2)]
+    assert " ".join(pieces) == text
+    assert all(len(piece) <= 20 for piece in pieces)
+
+
+@given(st.text(alphabet="ab ,é", max_size=60), st.integers(min_value=0, max_value=40))
+def test_prose_that_does_not_fit_loses_whole_words(text: str, width: int) -> None:
+    shown = fit_words(text, width)
+    assert cell_len(shown) == width
+    kept, sign, _ = shown.partition(" …")
+    if sign and kept.strip():
+        assert text.startswith(kept)
+        assert text[len(kept)] in " ,"
 
 
 def test_columns_fit_every_width_and_the_host_is_never_left_out() -> None:

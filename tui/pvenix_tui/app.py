@@ -12,9 +12,10 @@ from textual.binding import BindingType
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, in_scope
+from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.lines import Column, Line, Tone
 from pvenix_tui.screens.base import PvenixScreen, bindings
-from pvenix_tui.screens.dialogs import Confirm, Picker, action_choices
+from pvenix_tui.screens.dialogs import Confirm, Picker
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.screens.reviews import ReviewsScreen
 from pvenix_tui.screens.run import RunScreen
@@ -30,9 +31,9 @@ CLOSE_S: Final = 2.0
 RUNS_EVERY_S: Final = 5.0
 ACTION_COLUMNS: Final = (
     Column(title="KEY", width=12),
-    Column(title="ACTION", width=14),
+    Column(title="ACTION", width=16),
     Column(title="REACH", width=10, keep=1),
-    Column(title="WHAT IT DOES", width=30, grow=1),
+    Column(title="WHAT IT DOES", width=26, grow=1, prose=True),
 )
 
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pvenix.engine.ports import Commit
+from pvenix.engine.ports import Commit, NodeState
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.review import Review
+from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.status import HostStatus
 
 
@@ -88,6 +89,19 @@ class FleetLike(Protocol):
         """Every field of a host, or those below `field`."""
 
 
+class DayTwoLike(Protocol):
+    """What is read of hosts that live: a `pvenix.lifecycle.daytwo.DayTwo`."""
+
+    def snapshots(self, hosts: Sequence[str]) -> AsyncIterator[HostSnapshot]:
+        """The snapshots of hosts, each after its parent."""
+
+    async def nodes(self) -> tuple[NodeState, ...]:
+        """The nodes that a VM could be moved to."""
+
+    async def losses(self, host: str, snapshot: str) -> tuple[str, ...]:
+        """What going back to a snapshot would cost, a line each."""
+
+
 class Backend(Protocol):
     """A fleet with its runs, readings and reviews; every method raises `PvenixError` for what a person can act on."""
 
@@ -138,6 +152,12 @@ class Backend(Protocol):
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
         """The host's generations."""
+
+    async def consequences(self, host: str) -> tuple[str, ...]:
+        """What the destruction of the host's VM changes beside it, a line each."""
+
+    async def day_two(self) -> DayTwoLike:
+        """Snapshots and nodes, as the site is now."""
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
         """The newest commits of the main branch, newest first."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.review import Review
-from pvenix.model.verbs import ONBOARDING
+from pvenix.model.verbs import ONBOARDING, VERBS, Arg
 from pvenix_tui.backend import Backend
-from pvenix_tui.models.commandline import review_command
+from pvenix_tui.models.commandline import equivalent, review_command
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier, plan_view
 
@@ -25,14 +27,23 @@ class Options:
     check: bool = False
     step: bool = False
     comment: str = ""
+    args: Mapping[str, ArgValue] = field(default_factory=dict)
+    """What the verb is told beyond what it needs."""
+
+
+Stake = Callable[[], Awaitable[Sequence[str]]]
 
 
 class Intent(Protocol):
     """Something that has to be confirmed before it is done."""
 
     toggles: frozenset[str]
-    """Which of `check`, `step` and `comment` it has."""
+    """Which of `check`, `step`, `options` and `comment` it has."""
     initial: Options
+    extras: Mapping[str, Arg]
+    """What can be told beyond what is needed."""
+    stake: Stake | None
+    """Reads what goes with it, for what destroys."""
 
     def view(self, options: Options) -> PlanView:
         """What would be done. Raises: PvenixError when it cannot be planned."""
@@ -41,21 +52,33 @@ class Intent(Protocol):
         """Do exactly what was last viewed; for runs the run's directory. Raises: PvenixError."""
 
 
+_NO_ARGS: Final[Mapping[str, Arg]] = MappingProxyType({})
+
+
 class RunIntent:
     """A run of verbs on hosts."""
 
-    toggles = frozenset({"check", "step"})
-
-    def __init__(self, backend: Backend, plan: Callable[[Options], RunPlan], initial: Options) -> None:
-        self.initial = initial
+    def __init__(
+        self,
+        backend: Backend,
+        plan: Callable[[Options], RunPlan],
+        initial: Options,
+        *,
+        extras: Mapping[str, Arg] = _NO_ARGS,
+        stake: Stake | None = None,
+        command: Callable[[RunPlan], str] = equivalent,
+    ) -> None:
+        self.toggles = frozenset({"check", "step", *(("options",) if extras else ())})
+        self.initial, self.extras, self.stake = initial, extras, stake
         self._backend = backend
         self._plan = plan
+        self._command = command
         self._viewed: RunPlan | None = None
 
     def view(self, options: Options) -> PlanView:
         """The plan for these options, kept for `start`."""
         self._viewed = self._plan(options)
-        return plan_view(self._viewed)
+        return plan_view(self._viewed, self._command(self._viewed))
 
     async def start(self) -> RunDir:
         """The run, started as a process of its own."""
@@ -68,9 +91,46 @@ def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping
     """One verb on hosts."""
 
     def plan(options: Options) -> RunPlan:
-        return backend.plan_verb(verb, hosts, args=args, check=options.check, step=options.step)
+        return backend.plan_verb(verb, hosts, args={**needed, **options.args}, check=options.check, step=options.step)
 
-    return RunIntent(backend, plan, Options())
+    extras = {key: arg for key, arg in VERBS[verb].args.items() if not arg.required and verb != "review"}
+    needed = {key: value for key, value in args.items() if key not in extras}
+    initial = Options(args={key: value for key, value in args.items() if key in extras})
+    command = _adoption(backend) if verb == "adopt" else equivalent
+    stake = _stake(backend, verb, hosts, args)
+    return RunIntent(backend, plan, initial, extras=extras, stake=stake, command=command)
+
+
+def _stake(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> Stake | None:
+    """What reads the consequences of a verb that destroys more than it names."""
+    match verb:
+        case "destroy" | "retire":
+            return lambda: backend.consequences(hosts[0])
+        case "restore":
+
+            async def losses() -> Sequence[str]:
+                return await (await backend.day_two()).losses(hosts[0], str(args["to"]))
+
+            return losses
+        case _:
+            return None
+
+
+def inventory_vmid(backend: Backend, host: str) -> str:
+    """The id that the inventory gives the host's VM, empty when it gives none. Raises: PvenixError."""
+    fields = backend.fleet().explain(host, "proxmox.vmid")
+    return next((str(field.value) for field in fields if field.field == "proxmox.vmid" and field.value), "")
+
+
+def _adoption(backend: Backend) -> Callable[[RunPlan], str]:
+    """The command `pvenix adopt` takes the VM's id, which the verb reads from the inventory."""
+
+    def command(plan: RunPlan) -> str:
+        host, task = plan.hosts[0], plan.plays[0].tasks[0]
+        flags = (*(("--rename",) if task.args.get("rename") else ()), *(("--check",) if plan.check else ()))
+        return shlex.join(("pvenix", "adopt", inventory_vmid(backend, host) or "VMID", host, *flags))
+
+    return command
 
 
 def onboarding_intent(backend: Backend, hosts: Sequence[str]) -> RunIntent:
@@ -87,6 +147,8 @@ class ReviewIntent:
     """Approve, reject or merge the very commit that was shown."""
 
     initial = Options()
+    extras = _NO_ARGS
+    stake: Stake | None = None
 
     def __init__(self, word: str, review: Review, act: Callable[[str], Awaitable[str]]) -> None:
         self.toggles = frozenset() if word == "merge" else frozenset({"comment"})

@@ -7,9 +7,10 @@ from typing import Final
 
 from pvenix_tui.actions.base import Action, Context
 from pvenix_tui.actions.everywhere import APP, LISTS
-from pvenix_tui.actions.fleet import FLEET, HOST, VERB_ACTIONS
+from pvenix_tui.actions.fleet import FLEET, HOST
 from pvenix_tui.actions.review import PLAN, REVIEWS
 from pvenix_tui.actions.run import RUN, RUNS
+from pvenix_tui.actions.verbs import VERB_ACTIONS
 
 __all__ = ["ACTIONS", "BY_ID", "Action", "Context", "in_scope"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from pvenix.model.verbs import Danger
@@ -17,6 +17,8 @@ class Context:
     scope: str
     hosts: tuple[str, ...] = ()
     """What a verb would act on: the marked hosts, or the one at the cursor."""
+    vms: Mapping[str, int] = field(default_factory=dict)
+    """The VM's id of each of these hosts that was read, 0 where it has none."""
     generation: int = 0
     """The generation at the cursor of a host's list, 0 when there is none."""
     run: str = ""
@@ -66,6 +68,8 @@ class Action:
     command: CommandLine = _always
     """The equivalent command line; empty when there is none."""
     footer: bool = False
+    group: str = ""
+    """The heading of a menu that it stands under."""
 
     @property
     def key_label(self) -> str:

@@ -5,42 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.verbs import VERBS, Danger
-from pvenix_tui.actions.base import CommandLine, Context, Place, Reason, no_hosts, pvenix_line
-from pvenix_tui.models.commandline import ONBOARD_PLAYBOOK, REVIEW_TASK
-
-
-def _one_host(why: str) -> Reason:
-    def reason(context: Context) -> str:
-        return no_hosts(context) or (f"one host at a time: {why}" if len(context.hosts) > 1 else "")
-
-    return reason
-
-
-def _verb_command(verb: str) -> CommandLine:
-    def command(context: Context) -> str:
-        if verb == "review":
-            return pvenix_line(*REVIEW_TASK[1:], "-l", ":".join(context.hosts) or "HOST")
-        extra: tuple[str, ...] = ()
-        if verb == "rollback":
-            extra = ("--to", str(context.generation or "N"))
-        elif verb == "retire" and context.hosts:
-            extra = ("--confirm", context.hosts[0])
-        return pvenix_line(verb, *(context.hosts or ("HOST",)), *extra)
-
-    return command
+from pvenix_tui.actions.base import Context, Place, no_hosts, pvenix_line
+from pvenix_tui.actions.verbs import verb_command, verb_reason
+from pvenix_tui.models.commandline import ONBOARD_PLAYBOOK
 
 
 def _onboard_command(context: Context) -> str:
     return pvenix_line("run", ONBOARD_PLAYBOOK, "-l", ":".join(context.hosts) or "HOST")
 
 
-_DESTROY: Final = _one_host("its name is typed to confirm")
-_GENERATION: Final = _one_host("generation numbers differ from host to host")
-_REASONS: Final = {"rollback": _GENERATION, "retire": _DESTROY}
 _FLEET: Final = Place("fleet")
 _HOST: Final = Place("host")
 _HOSTS: Final = Place("fleet", "host")
-_VERBS: Final = Place("verbs")
 FLEET: Final = (
     _FLEET.action(
         "fleet.open",
@@ -75,7 +51,7 @@ HOST: Final = (
         VERBS["rebuild"].help,
         danger=Danger.REVERSIBLE,
         unless=no_hosts,
-        command=_verb_command("rebuild"),
+        command=verb_command("rebuild"),
         footer=True,
     ),
     _HOSTS.action(
@@ -84,8 +60,8 @@ HOST: Final = (
         "rollback",
         "activate an earlier generation, chosen from the host's list",
         danger=Danger.REVERSIBLE,
-        unless=_GENERATION,
-        command=_verb_command("rollback"),
+        unless=verb_reason("rollback"),
+        command=verb_command("rollback"),
         footer=True,
     ),
     _HOSTS.action(
@@ -98,29 +74,18 @@ HOST: Final = (
         command=_onboard_command,
         footer=True,
     ),
-    _HOSTS.action("host.verbs", "x", "verbs", "every verb by itself", unless=no_hosts, footer=True),
+    _HOSTS.action(
+        "host.verbs", "x", "verbs", "every verb by itself, in the order of a host's life", unless=no_hosts, footer=True
+    ),
     _HOSTS.action(
         "host.retire",
         "D",
         "retire",
         VERBS["retire"].help,
         danger=Danger.DESTROYS,
-        unless=_DESTROY,
-        command=_verb_command("retire"),
+        unless=verb_reason("retire"),
+        command=verb_command("retire"),
     ),
     _HOST.action("host.next", "right_square_bracket", "next pane", "facts, generations, configuration", footer=True),
     _HOST.action("host.previous", "left_square_bracket", "previous pane", "the other way round"),
-)
-
-VERB_ACTIONS: Final = tuple(
-    _VERBS.action(
-        f"verb.{spec.name}",
-        "",
-        spec.name,
-        spec.help,
-        danger=spec.danger,
-        unless=_REASONS.get(spec.name, no_hosts),
-        command=_verb_command(spec.name),
-    )
-    for spec in VERBS.values()
 )

@@ -100,6 +100,9 @@ PLAN: Final = (
         "plan.step", "s", "step by step", "wait before each step, or not", unless=_toggle("step"), footer=True
     ),
     _PLAN.action(
+        "plan.options", "o", "options", "what else the verb can be told", unless=_toggle("options"), footer=True
+    ),
+    _PLAN.action(
         "plan.comment", "e", "comment", "write the comment that goes with it", unless=_toggle("comment"), footer=True
     ),
 )

@@ -10,6 +10,7 @@ from pvenix.model.verbs import ONBOARDING
 
 ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
 
+TEMPLATE_PLAYBOOK: Final = "playbooks/template-refresh.yaml"
 REVIEW_TASK: Final = ("pvenix", "run", ONBOARD_PLAYBOOK, "-t", "review")
 """The verb `review` from a shell: `pvenix review` itself is the group of commands that read and judge."""
 

@@ -196,6 +196,11 @@ class FleetModel:
             ("  ".join(part for part in parts if part), Tone.DIM),
         )
 
+    def vms(self, hosts: Iterable[str]) -> dict[str, int]:
+        """The VM's id of each of these hosts that was read, 0 where it has none."""
+        seen = {host: self.statuses[host] for host in hosts if host in self.statuses}
+        return {host: status.vmid for host, status in seen.items() if status.vmid or status.sync is Sync.ABSENT}
+
     def _why_empty(self) -> str:
         if not self.loaded:
             return "reading the inventory"

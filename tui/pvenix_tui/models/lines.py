@@ -60,25 +60,53 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text, width - 1) + ELLIPSIS
 
 
+def fit_words(text: str, width: int) -> str:
+    """As `fit`, but a text that is cut loses whole words."""
+    text = safe(text)
+    if cell_len(text) <= width:
+        return fit(text, width)
+    kept = chop_cells(text, width - 2)[0] if width > 3 else ""
+    if not text.startswith(f"{kept} "):
+        kept = kept.rpartition(" ")[0]
+    return fit(f"{kept.rstrip(' ,;:')} {ELLIPSIS}", width) if kept else fit(text, width)
+
+
 def wrap(line: Line, width: int, *, indent: int = 0) -> list[Line]:
-    """`line` in pieces of at most `width` cells, so that nothing of it is off the screen; later ones indented."""
+    """`line` in pieces of at most `width` cells, so that nothing of it is off the screen; later ones indented.
+
+    A piece ends at a space where one is in its second half; no piece begins with the space at which it was cut off.
+    """
     if width <= indent + 1 or cells(line) <= width:
         return [line]
     pieces: list[Line] = []
-    current: list[Span] = []
-    room = width
+    lead: Line = ()
+    rest = line
+    while cells(rest) > width - cells(lead):
+        text = plain(rest)
+        cut = _break(text, width - cells(lead))
+        pieces.append((*lead, *_part(rest, 0, cut)))
+        rest = _part(rest, cut + (text[cut] == " "), None)
+        lead = ((" " * indent, Tone.PLAIN),) if indent else ()
+    return [*pieces, (*lead, *rest)]
+
+
+def _break(text: str, room: int) -> int:
+    """The number of characters of `text` that go into `room` cells, at a word's end when there is one near."""
+    cut = len(chop_cells(text[: 4 * room], room)[0])
+    space = text.rfind(" ", room // 2, cut + 1)
+    return space + 1 if 0 <= space < cut else cut
+
+
+def _part(line: Line, start: int, end: int | None) -> Line:
+    """The characters of a line from `start` up to `end`."""
+    spans: list[Span] = []
     for text, tone in line:
-        rest = text
-        while rest:
-            part = chop_cells(rest, room)[0] if room > 0 else ""
-            if not part or (cell_len(part) > room):
-                pieces.append(tuple(current))
-                current, room = [(" " * indent, Tone.PLAIN)], width - indent
-                continue
-            current.append((part, tone))
-            room -= cell_len(part)
-            rest = rest[len(part) :]
-    return [*pieces, tuple(current)]
+        part = text[max(0, start) : None if end is None else max(0, end)]
+        if part:
+            spans.append((part, tone))
+        start -= len(text)
+        end = None if end is None else end - len(text)
+    return tuple(spans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +120,8 @@ class Column:
     """Share of the width that is left over."""
     keep: int = 0
     """Columns with the highest number go first when the width does not suffice."""
+    prose: bool = False
+    """Whether a text that does not fit loses whole words."""
 
 
 def column_widths(columns: Sequence[Column], width: int) -> tuple[int, ...]:
@@ -115,15 +145,16 @@ def column_widths(columns: Sequence[Column], width: int) -> tuple[int, ...]:
     return tuple(widths)
 
 
-def table_line(widths: Sequence[int], cells: Sequence[Span]) -> Line:
-    """One row of a table."""
+def table_line(widths: Sequence[int], cells: Sequence[Span], prose: Sequence[bool] = ()) -> Line:
+    """One row of a table; what is `prose` is cut between words."""
     spans: list[Span] = []
-    for width, (text, tone) in zip(widths, cells, strict=True):
+    for index, (width, (text, tone)) in enumerate(zip(widths, cells, strict=True)):
         if not width:
             continue
         if spans:
             spans.append((" ", Tone.PLAIN))
-        spans.append((fit(text, width), tone))
+        cut = fit_words if index < len(prose) and prose[index] else fit
+        spans.append((cut(text, width), tone))
     return tuple(spans)
 
 

@@ -72,8 +72,8 @@ class PlanView:
     """What has to be typed for tier TYPED."""
 
 
-def plan_view(plan: RunPlan) -> PlanView:
-    """The screen's view of a run's plan."""
+def plan_view(plan: RunPlan, command: str = "") -> PlanView:
+    """The screen's view of a run's plan; `command` does the same from a shell, where the plan's verbs do not say it."""
     tier = tier_of(plan)
     hosts = plan.hosts
     lines: list[Line] = [
@@ -82,7 +82,7 @@ def plan_view(plan: RunPlan) -> PlanView:
         if plan.check
         else (("Check    ", Tone.TITLE), ("off: changes are made", Tone.PLAIN)),
         (("Pauses   ", Tone.TITLE), ("before every step" if plan.step else "none", Tone.PLAIN)),
-        (("Command  ", Tone.TITLE), *text_line(equivalent(plan), Tone.ACCENT)),
+        (("Command  ", Tone.TITLE), *text_line(command or equivalent(plan), Tone.ACCENT)),
         EMPTY,
     ]
     for play in plan.plays:
@@ -100,15 +100,16 @@ def plan_view(plan: RunPlan) -> PlanView:
 def _play_lines(play: PlayPlan) -> list[Line]:
     waves = f"{play.name}, in {len(play.waves)} waves" if len(play.waves) > 1 else play.name
     title = (("Steps    ", Tone.TITLE), (f"{len(play.tasks)}", Tone.STRONG), *text_line(f"  {waves}", Tone.DIM))
-    return [title, *(_task_line(number, task) for number, task in enumerate(play.tasks, 1))]
+    width = max(10, *(len(task.verb) + 1 for task in play.tasks))
+    return [title, *(_task_line(number, task, width) for number, task in enumerate(play.tasks, 1))]
 
 
-def _task_line(number: int, task: Task) -> Line:
+def _task_line(number: int, task: Task, width: int) -> Line:
     spec = VERBS.get(task.verb)
     args = "".join(f"{key}={value}  " for key, value in task.args.items() if key != "confirm")
     return (
         (f"  {number:>2} ", Tone.DIM),
-        *text_line(f"{task.verb:<10}", Tone.STRONG),
+        *text_line(f"{task.verb:<{width}}", Tone.STRONG),
         *text_line(f"{args}{spec.help if spec else task.name}"),
     )
 

@@ -21,6 +21,7 @@ class Table(Generic[Item]):
         key: Callable[[Item], str],
     ) -> None:
         self._columns, self._items, self._cells, self._key = columns, items, cells, key
+        self._prose = tuple(column.prose for column in columns)
         self._widths: tuple[int, ...] = ()
 
     def layout(self, width: int) -> Line | None:
@@ -34,7 +35,7 @@ class Table(Generic[Item]):
 
     def line(self, index: int) -> Line:
         """The row at `index`."""
-        return table_line(self._widths, self._cells(self._items()[index]))
+        return table_line(self._widths, self._cells(self._items()[index]), self._prose)
 
     def key(self, index: int) -> str:
         """What the row at `index` is about."""

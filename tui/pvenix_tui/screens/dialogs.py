@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -14,11 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 from typing_extensions import override
 
-from pvenix.model.verbs import Danger
-from pvenix_tui.actions import BY_ID, Action, Context
-from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line, wrap
+from pvenix_tui.actions import BY_ID
+from pvenix_tui.models.choices import Choice, Choices
+from pvenix_tui.models.lines import Column, Line, Tone, plain, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate
-from pvenix_tui.models.table import Table
 from pvenix_tui.text import foreign
 from pvenix_tui.ticker import Clock
 from pvenix_tui.widgets.field import Field
@@ -26,69 +24,6 @@ from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One line to choose."""
-
-    key: str
-    cells: tuple[Span, ...]
-    note: str = ""
-    """Shown below the list while the cursor is on it."""
-    command: str = ""
-    """The equivalent command line, below the note."""
-    disabled: str = ""
-    """Why it cannot be chosen, empty when it can."""
-
-    def matches(self, needle: str) -> bool:
-        """True when the filter leaves it in."""
-        return needle in " ".join(text for text, _ in self.cells).casefold() or needle in self.note.casefold()
-
-
-class Choices(Table[Choice]):
-    """The source of a list of choices."""
-
-    def __init__(self, columns: Sequence[Column], choices: Sequence[Choice]) -> None:
-        super().__init__(columns, lambda: self.visible, _choice_cells, lambda choice: choice.key)
-        self._all = tuple(choices)
-        self.visible = self._all
-
-    def filter(self, text: str) -> None:
-        """Keep the choices that contain every word of `text`."""
-        words = text.casefold().split()
-        self.visible = tuple(choice for choice in self._all if all(choice.matches(word) for word in words))
-
-
-def _choice_cells(choice: Choice) -> Sequence[Span]:
-    return [(text, Tone.DIM) for text, _ in choice.cells] if choice.disabled else choice.cells
-
-
-def action_choices(actions: Iterable[Action], context: Context, *, keys: bool) -> list[Choice]:
-    """Actions to choose from, with their keys where `keys` asks for them; what cannot be done now says why."""
-    return [
-        Choice(
-            key=action.id,
-            cells=(
-                *([(action.key_label, Tone.ACCENT)] if keys else []),
-                (action.label, Tone.STRONG),
-                (action.danger.value, _DANGER_TONES[action.danger]),
-                (action.help, Tone.PLAIN),
-            ),
-            note=action.help,
-            command=action.command(context),
-            disabled=action.disabled_reason(context),
-        )
-        for action in actions
-    ]
-
-
-_DANGER_TONES: Final = {
-    Danger.READ: Tone.OK,
-    Danger.REVERSIBLE: Tone.PLAIN,
-    Danger.REBOOTS: Tone.WARN,
-    Danger.DESTROYS: Tone.BAD,
-}
 
 
 class Dialog(ModalScreen[Result | None], Generic[Result]):
@@ -131,6 +66,8 @@ class Picker(Dialog[str]):
         self._title = title
         self._choices = Choices(columns, choices)
         self._cursor = cursor
+        self._note_height = 2
+        """Never less than it was: the list must not jump while the cursor moves."""
 
     @override
     def compose(self) -> ComposeResult:
@@ -143,11 +80,13 @@ class Picker(Dialog[str]):
 
     def on_mount(self) -> None:
         """Put the keys and the cursor where they are asked to be."""
+        rows = self.query_one("#choices", Rows)
+        rows.skips = self._choices.is_heading
         if self._browse:
-            self.query_one("#choices", Rows).focus()
+            rows.focus()
         keys = [choice.key for choice in self._choices.visible]
         if self._cursor in keys:
-            self.call_after_refresh(self.query_one("#choices", Rows).move_to, keys.index(self._cursor))
+            self.call_after_refresh(rows.move_to, keys.index(self._cursor))
 
     def on_key(self, event: Key) -> None:
         """Arrows and pages move in the list while the filter has the keys."""
@@ -197,10 +136,15 @@ class Picker(Dialog[str]):
         if choice is None:
             note.show(text_line("nothing matches", Tone.DIM), ())
             return
-        why = text_line(f"not now: {choice.disabled}", Tone.WARN)
-        lines = (text_line(choice.note, Tone.DIM), why if choice.disabled else text_line(choice.command, Tone.ACCENT))
-        pieces = [piece for line in lines for piece in wrap(line, max(1, note.size.width))]
-        note.show(*(pieces[:-1] if len(pieces) > 2 and pieces[-1] == (("", Tone.ACCENT),) else pieces))
+        lines = (
+            text_line(choice.note, Tone.DIM),
+            text_line(f"not now: {choice.disabled}" if choice.disabled else "", Tone.WARN),
+            text_line(choice.command, Tone.DIM if choice.disabled else Tone.ACCENT),
+        )
+        width = max(1, note.size.width)
+        pieces = [piece for line in lines if plain(line) for piece in wrap(line, width, indent=2)]
+        self._note_height = max(self._note_height, len(pieces))
+        note.show(*pieces, *[()] * (self._note_height - len(pieces)))
 
     def _at_cursor(self) -> Choice | None:
         key = self.query_one("#choices", Rows).key
@@ -213,22 +157,42 @@ class Picker(Dialog[str]):
 
 
 class Prompt(Dialog[str]):
-    """One line of text."""
+    """One line of text; `wrong` says why a text will not do, and empty for one that will."""
 
-    def __init__(self, title: str, *, value: str = "", hint: str = "") -> None:
+    def __init__(
+        self, title: str, *, value: str = "", hint: str = "", wrong: Callable[[str], str] = lambda _: ""
+    ) -> None:
         super().__init__()
-        self._title, self._value, self._hint = title, value, hint
+        self._title, self._value, self._hint, self._wrong = title, value, hint, wrong
 
     @override
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="small") as box:
             box.border_title = foreign(self._title)
             yield Field(self._value, hint=self._hint, release=True, id="line")
+            bar = Bar(id="note")
+            bar.show(_PROMPT_KEYS)
+            yield bar
+
+    def on_input_changed(self, _: Input.Changed) -> None:
+        """What was wrong with the text need not be so any more."""
+        self.query_one("#note", Bar).show(_PROMPT_KEYS)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The text is the result."""
         event.stop()
-        self.dismiss(event.value.strip())
+        text = event.value.strip()
+        why = self._wrong(text)
+        if why:
+            self.query_one("#note", Bar).show(text_line(f" {why}", Tone.WARN))
+            self.query_one("#line", Field).focus()
+        else:
+            self.dismiss(text)
+
+
+_PROMPT_KEYS: Final[Line] = (
+    (" enter ", Tone.ACCENT), ("takes it   ", Tone.PLAIN), ("esc ", Tone.ACCENT), ("goes back", Tone.PLAIN)
+)  # fmt: skip
 
 
 class Confirm(Dialog[bool]):

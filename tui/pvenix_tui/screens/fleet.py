@@ -12,11 +12,12 @@ from textual.widgets import Input
 from typing_extensions import override
 
 from pvenix_tui.actions import Context
+from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.fleet import COLUMNS, GroupRow
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
-from pvenix_tui.screens.dialogs import Choice, Picker
+from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.history import HistoryScreen
 from pvenix_tui.screens.host import HostScreen
 from pvenix_tui.screens.verbs import HostVerbs
@@ -80,7 +81,8 @@ class FleetScreen(HostVerbs):
 
     @override
     def context(self) -> Context:
-        return Context(scope=self.scope, hosts=self.model.targets(self._hosts.key if self.is_mounted else ""))
+        hosts = self.model.targets(self._hosts.key if self.is_mounted else "")
+        return Context(scope=self.scope, hosts=hosts, vms=self.model.vms(hosts))
 
     def _host_cells(self, name: str) -> Sequence[Span]:
         return self.model.cells(name, self.session.clock())

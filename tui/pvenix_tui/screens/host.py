@@ -92,7 +92,8 @@ class HostScreen(HostVerbs):
     def context(self) -> Context:
         number = self.query_one("#generations", Rows).key if self.is_mounted else ""
         picked = int(number) if number and self.active == "generations" else 0
-        return Context(scope=self.scope, hosts=(self.host,), generation=picked)
+        vms = self.session.fleet.vms([self.host])
+        return Context(scope=self.scope, hosts=(self.host,), vms=vms, generation=picked)
 
     @override
     def show_bars(self) -> None:

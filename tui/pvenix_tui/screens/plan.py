@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.events import Key
@@ -14,16 +15,20 @@ from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
-from pvenix_tui.intents import Intent, Options
-from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.intents import Intent, Options, Stake
+from pvenix_tui.models.asked import OPTION_COLUMNS, option_choices, with_option, wrong_option
+from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate, PlanView, Tier
 from pvenix_tui.screens.base import PvenixScreen, bindings
-from pvenix_tui.screens.dialogs import Prompt
+from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+
+_MOVES: Final = {"down": "list.down", "up": "list.up", "pagedown": "list.page_down", "pageup": "list.page_up"}
+"""Keys that move the plan while a name is typed."""
 
 
 class PlanScreen(PvenixScreen[object]):
@@ -39,6 +44,9 @@ class PlanScreen(PvenixScreen[object]):
         self.view: PlanView | None = None
         self.problem = ""
         self._gate = ConfirmGate(session.clock())
+        self._stake: tuple[str, ...] | None = None if intent.stake else ()
+        """What goes with what is destroyed; None until it was read."""
+        self._stake_problem = ""
         self._read = False
         self._typed = False
         self._starting = False
@@ -47,18 +55,47 @@ class PlanScreen(PvenixScreen[object]):
     def body(self) -> Iterable[Widget]:
         plan = Rows(Document(self._lines), cursor=False, id="plan")
         yield plan
-        yield Field(hint="the name of what is destroyed", id="typed")
+        yield Field(hint="the host's name; up, down, pgup and pgdn move the plan", id="typed")
         yield Bar(id="confirm")
 
     @override
     def on_mount(self) -> None:
         self._replan(self.options)
         super().on_mount()
+        self.reread()
+
+    @override
+    def reread(self) -> None:
+        if self.intent.stake is not None:
+            self._stake, self._stake_problem = None, ""
+            self.run_worker(self._read_stake(self.intent.stake), group="stake", exclusive=True, exit_on_error=False)
+
+    async def _read_stake(self, stake: Stake) -> None:
+        async def work() -> None:
+            self._stake = tuple(await stake())
+
+        if not await self.session.guarded("stake", work):
+            self._stake_problem = self.session.problems.pop("stake")
+        self._read = False
+        self._gate = ConfirmGate(self.session.clock())
+        self.query_one("#plan", Rows).reload()
+        self.refresh_bars()
 
     def _lines(self, width: int) -> list[Line]:
         if self.view is None:
             return wrap(text_line(self.problem, Tone.BAD), width)
-        return [piece for line in self.view.lines for piece in wrap(line, width, indent=9 if len(line) > 1 else 0)]
+        head = self.view.lines.index(EMPTY)
+        lines = (*self.view.lines[:head], *self._stake_lines(), *self.view.lines[head:])
+        return [piece for line in lines for piece in wrap(line, width, indent=9 if len(line) > 1 else 0)]
+
+    def _stake_lines(self) -> list[Line]:
+        if self.intent.stake is None:
+            return []
+        if self._stake is None:
+            told = self._stake_problem or "reading what goes with it"
+            return [EMPTY, (("At stake ", Tone.TITLE), (told, Tone.BAD if self._stake_problem else Tone.DIM))]
+        label = ["At stake ", *[" " * 9] * len(self._stake)]
+        return [EMPTY, *(((label[index], Tone.TITLE), (text, Tone.WARN)) for index, text in enumerate(self._stake))]
 
     def _replan(self, options: Options) -> None:
         try:
@@ -92,6 +129,12 @@ class PlanScreen(PvenixScreen[object]):
         match self.view.tier:
             case Tier.READ if not self._read:
                 return "read the plan to its end first (G)"
+            case Tier.TYPED if self._stake_problem:
+                return "what goes with it is not known; ctrl+r reads it again"
+            case Tier.TYPED if self._stake is None:
+                return "what goes with it is being read"
+            case Tier.TYPED if not self._read:
+                return "read the plan to its end first (pgdn)"
             case Tier.TYPED if not self._typed:
                 return f"type {self.view.typed_name} first"
             case _:
@@ -112,6 +155,7 @@ class PlanScreen(PvenixScreen[object]):
         rows = self.query_one("#plan", Rows)
         if rows.size.height and rows.at_end:
             self._read = True
+        rows.border_subtitle = "" if rows.at_end else "more below: pgdn"
         self.refresh_bars()
 
     @override
@@ -127,7 +171,12 @@ class PlanScreen(PvenixScreen[object]):
 
     def on_key(self, event: Key) -> None:
         """Enter starts only what changes nothing."""
-        if event.key != "enter" or isinstance(self.focused, Field):
+        if isinstance(self.focused, Field):
+            if event.key in _MOVES:
+                event.stop()
+                self.query_one("#plan", Rows).action_do(_MOVES[event.key])
+            return
+        if event.key != "enter":
             return
         event.stop()
         if self.view is not None and self.view.tier is Tier.FREE:
@@ -145,6 +194,12 @@ class PlanScreen(PvenixScreen[object]):
             self._gate = ConfirmGate(self.session.clock())
             self.query_one("#plan", Rows).focus()
         self.refresh_bars()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter behind another name says so."""
+        event.stop()
+        if self.view is not None and event.value:
+            self.session.say(f"{event.value} is not {self.view.typed_name}", bad=True)
 
     def do_plan_start(self) -> None:
         """Start what the plan shows, unless the key was held down."""
@@ -175,6 +230,32 @@ class PlanScreen(PvenixScreen[object]):
     def do_plan_step(self) -> None:
         """Plan again with or without a pause before each step."""
         self._replan(replace(self.options, step=not self.options.step))
+
+    def do_plan_options(self) -> None:
+        """Choose what else the verb is told."""
+        choices = option_choices(self.intent.extras, self.options.args)
+        title = f"Options of {self.view.title if self.view else 'the verb'}"
+        self.app.push_screen(Picker(title, OPTION_COLUMNS, choices, browse=True), self._option_picked)
+
+    def _option_picked(self, key: str | None) -> None:
+        if not key:
+            return
+        arg = self.intent.extras[key]
+        if arg.type is bool:
+            self._tell(key, "")
+            return
+
+        def typed(text: str | None) -> None:
+            if text is not None:
+                self._tell(key, text)
+
+        value = str(self.options.args.get(key, ""))
+        hint = "leave it empty to take it back"
+        self.app.push_screen(Prompt(arg.help, value=value, hint=hint, wrong=partial(wrong_option, arg)), typed)
+
+    def _tell(self, key: str, text: str) -> None:
+        args = with_option(self.options.args, key, self.intent.extras[key], text)
+        self._replan(replace(self.options, args=args))
 
     def do_plan_comment(self) -> None:
         """Write the comment."""

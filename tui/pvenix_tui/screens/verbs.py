@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
+from pvenix.engine.ports import NodeState
 from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue
+from pvenix.model.snapshots import HostSnapshot
+from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions import BY_ID, in_scope
-from pvenix_tui.intents import Intent, onboarding_intent, verb_intent
-from pvenix_tui.models.host import GENERATION_COLUMNS, generation_cells
+from pvenix_tui.intents import Intent, inventory_vmid, onboarding_intent, verb_intent
+from pvenix_tui.models.asked import (
+    NODE_COLUMNS,
+    SNAPSHOT_COLUMNS,
+    generation_choices,
+    node_choices,
+    snapshot_choices,
+)
+from pvenix_tui.models.choices import Choice, action_choices
+from pvenix_tui.models.host import GENERATION_COLUMNS
 from pvenix_tui.models.lines import Column
 from pvenix_tui.screens.base import PvenixScreen
-from pvenix_tui.screens.dialogs import Choice, Picker, action_choices
+from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.run import RunScreen
+from pvenix_tui.session import describe
 
+Item = TypeVar("Item")
 VERB_COLUMNS: Final = (
-    Column(title="VERB", width=10),
+    Column(title="VERB", width=16),
     Column(title="REACH", width=10),
-    Column(title="WHAT IT DOES", width=30, grow=1),
+    Column(title="WHAT IT DOES", width=30, grow=1, prose=True),
 )
 
 
@@ -57,39 +72,8 @@ class HostVerbs(PvenixScreen[None]):
 
     def do_host_rollback(self) -> None:
         """Choose a generation, then plan."""
-        self.run_worker(self._choose_generation(self.targets()[0]), group="generations", exit_on_error=False)
-
-    async def _choose_generation(self, host: str) -> None:
-        found: list[Generation] = []
-
-        async def work() -> None:
-            found.extend(await self.session.backend.generations(host))
-
-        if not await self.session.guarded(f"generations of {host}", work):
-            self.refresh_bars()
-            return
-        if self.is_current:
-            self._pick(host, found)
-
-    def _pick(self, host: str, generations: Sequence[Generation]) -> None:
-        newest_first = sorted(generations, key=lambda generation: -generation.number)
-        choices = [
-            Choice(
-                key=str(generation.number),
-                cells=generation_cells(generation),
-                note=generation.path or "choose a generation to go to",
-                disabled="the host runs this one" if generation.current else "",
-            )
-            for generation in newest_first
-        ]
-        before = next((choice.key for choice in choices if not choice.disabled), "")
-        title = f"Roll {host} back to which generation?"
-        picker = Picker(title, GENERATION_COLUMNS, choices, cursor=before, browse=True)
-        self.app.push_screen(picker, self._picked)
-
-    def _picked(self, number: str | None) -> None:
-        if number:
-            self.plan_verb("rollback", {"to": int(number)})
+        host = self.targets()[0]
+        self._ask(f"generations of {host}", lambda: self.session.backend.generations(host), self._pick_generation)
 
     def do_host_verbs(self) -> None:
         """The menu of verbs."""
@@ -107,7 +91,100 @@ class HostVerbs(PvenixScreen[None]):
         match verb:
             case "rollback":
                 self.do_host_rollback()
-            case "retire":
-                self.do_host_retire()
+            case "restore" | "delete-snapshot":
+                host = self.targets()[0]
+                self._ask(f"snapshots of {host}", partial(self._snapshots, host), partial(self._pick_snapshot, verb))
+            case "migrate":
+                self._ask("nodes", self._proxmox_nodes, self._pick_node)
+            case "adopt":
+                self._adopt(self.targets()[0])
+            case _ if VERBS[verb].danger is Danger.DESTROYS:
+                self.plan_verb(verb, {"confirm": self.targets()[0]})
             case _:
                 self.plan_verb(verb)
+
+    # --- what a verb needs ---
+
+    def _ask(
+        self, what: str, read: Callable[[], Awaitable[Sequence[Item]]], then: Callable[[list[Item]], None]
+    ) -> None:
+        """Read what there is to choose from; `then` offers it, unless the person went elsewhere meanwhile."""
+
+        async def asked() -> None:
+            found: list[Item] = []
+
+            async def work() -> None:
+                found.extend(await read())
+
+            self.session.say(f"reading the {what}")
+            done = await self.session.guarded(what, work)
+            self.session.said = None
+            if not done:
+                self.session.say(f"{what}: {self.session.problems.pop(what)}", bad=True)
+            elif self.is_current:
+                then(found)
+            self.refresh_bars()
+
+        self.run_worker(asked(), group="asking", exclusive=True, exit_on_error=False)
+
+    def _offer(
+        self, title: str, columns: Sequence[Column], choices: Sequence[Choice], picked: Callable[[str], None]
+    ) -> None:
+        """A list to choose from, the cursor on the first that can be chosen."""
+        first = next((choice.key for choice in choices if not choice.disabled), "")
+
+        def chosen(key: str | None) -> None:
+            if key:
+                picked(key)
+
+        self.app.push_screen(Picker(title, columns, choices, cursor=first, browse=True), chosen)
+
+    def _pick_generation(self, found: list[Generation]) -> None:
+        title = f"Roll {self.targets()[0]} back to which generation?"
+        self._offer(title, GENERATION_COLUMNS, generation_choices(found), self._generation_picked)
+
+    def _generation_picked(self, number: str) -> None:
+        self.plan_verb("rollback", {"to": int(number)})
+
+    async def _snapshots(self, host: str) -> list[HostSnapshot]:
+        return [each async for each in (await self.session.backend.day_two()).snapshots((host,))]
+
+    def _pick_snapshot(self, verb: str, found: list[HostSnapshot]) -> None:
+        host = self.targets()[0]
+        if not found:
+            self.session.say(f"{verb}: {host} has no snapshot; pvenix snapshot {host} takes one", bad=True)
+            return
+        theirs = {each.name for each in found if not each.ours}
+
+        def picked(name: str) -> None:
+            if verb == "restore":
+                self.plan_verb(verb, {"to": name, "confirm": host})
+            else:
+                self.plan_verb(verb, {"name": name, "confirm": host, **({"theirs": True} if name in theirs else {})})
+
+        title = f"Put {host} back to which snapshot?" if verb == "restore" else f"Delete which snapshot of {host}?"
+        self._offer(title, SNAPSHOT_COLUMNS, snapshot_choices(found, whole=verb == "restore"), picked)
+
+    async def _proxmox_nodes(self) -> Sequence[NodeState]:
+        return await (await self.session.backend.day_two()).nodes()
+
+    def _pick_node(self, found: list[NodeState]) -> None:
+        hosts = self.targets()
+        statuses = self.session.fleet.statuses
+        here = {host: statuses[host].node for host in hosts if host in statuses}
+        title = f"Move {', '.join(hosts[:3])}{' …' if len(hosts) > 3 else ''} to which node?"
+        self._offer(title, NODE_COLUMNS, node_choices(found, here), self._node_picked)
+
+    def _node_picked(self, node: str) -> None:
+        self.plan_verb("migrate", {"to": node})
+
+    def _adopt(self, host: str) -> None:
+        try:
+            known = inventory_vmid(self.session.backend, host)
+        except PvenixError as error:
+            self.session.say(f"adopt: {describe(error)}", bad=True)
+            return
+        if known:
+            self.plan_verb("adopt")
+        else:
+            self.session.say(f"adopt: the inventory names no VM for {host}; pvenix adopt VMID {host} does", bad=True)

@@ -89,6 +89,8 @@ class Rows(Painted, can_focus=True):
     def __init__(self, source: Source, *, cursor: bool = True, id: str | None = None) -> None:  # noqa: A002 Textual's name
         super().__init__(id=id)
         self.source = source
+        self.skips: Callable[[int], bool] = lambda _: False
+        """Whether the cursor passes over a row."""
         self.has_cursor = cursor
         self.cursor = 0
         self._cursor_key = ""
@@ -115,7 +117,7 @@ class Rows(Painted, can_focus=True):
         if self._cursor_key:
             found = next((index for index in range(count) if self.source.key(index) == self._cursor_key), self.cursor)
             self.cursor = found
-        self.cursor = max(0, min(self.cursor, count - 1))
+        self.cursor = self._settled(self.cursor)
         self._cursor_key = self.key
         self.virtual_size = Size(self._text_width(), count + self._header_height)
         self._refresh_changed()
@@ -176,11 +178,19 @@ class Rows(Painted, can_focus=True):
             self.scroll_to(y=index, animate=False, immediate=True)
             self.post_message(self.Moved(self))
             return
-        self.cursor = max(0, min(index, self.source.count() - 1))
+        self.cursor = self._settled(index)
         self._cursor_key = self.key
         self._show_cursor()
         self._refresh_changed()
         self.post_message(self.Moved(self))
+
+    def _settled(self, index: int) -> int:
+        """The row nearest to `index` that the cursor may be on: onward from where it is, else back."""
+        count = self.source.count()
+        index = max(0, min(index, count - 1))
+        onward = -1 if index < self.cursor else 1
+        ways = (range(index, count if onward > 0 else -1, onward), range(index, -1 if onward > 0 else count, -onward))
+        return next((row for way in ways for row in way if not self.skips(row)), index)
 
     def action_do(self, action_id: str) -> None:
         """Move as the action says."""
@@ -202,7 +212,7 @@ class Rows(Painted, can_focus=True):
         if offset is None or not self.has_cursor or offset.y < self._header_height:
             return
         index = self.top + offset.y - self._header_height
-        if index >= self.source.count():
+        if index >= self.source.count() or self.skips(index):
             return
         if index == self.cursor:
             self.post_message(self.Chosen(self))
@@ -210,8 +220,9 @@ class Rows(Painted, can_focus=True):
             self.move_to(index)
 
     def _show_cursor(self) -> None:
+        top = self.cursor - 1 if self.cursor and self.skips(self.cursor - 1) else self.cursor  # its heading with it
         self.scroll_to_region(
-            Region(0, self.cursor, 1, 1 + self._header_height), animate=False, force=True, x_axis=False
+            Region(0, top, 1, self.cursor - top + 1 + self._header_height), animate=False, force=True, x_axis=False
         )
 
     @override
