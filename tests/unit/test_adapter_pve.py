@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from pvenix.adapters.pve.answers import (
     fields,
@@ -320,6 +321,7 @@ def test_an_error_that_is_not_the_transports_is_a_defect() -> None:
 class Silent(Task):
     """A task that runs on and logs nothing after its first lines."""
 
+    @override
     def __call__(self, path: str, params: Params) -> Answer:
         if path.endswith("/status"):
             self.seen = min(self.seen + 1, self.polls - 1)

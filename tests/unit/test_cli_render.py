@@ -146,6 +146,7 @@ class Stepping:
 
     def __init__(self, answers: tuple[str, ...], keyboard: int) -> None:
         self.heard: list[str] = []
+        self.ask = None
         self._answers = iter(answers)
         self._keyboard = keyboard
 
