@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pvenix.cli.render.plan import plan_text
 from pvenix.lifecycle.planning.drift import accept_drift
 from pvenix.model.errors import ExitCode, UsageError
-from pvenix.model.fleetplan import Action
+from pvenix.model.fleetplan import Action, FieldState
 from pvenix.model.paths import vars_file
 from tests.sim.golden import Golden
 from tests.story.fault_scene import Scene, scene
@@ -49,6 +50,34 @@ def test_what_somebody_changed_at_proxmox_is_drift_and_an_apply_takes_it_back(go
         assert fields_of(plan.hosts[0]) == {"cores": "drift"}
         assert (await applied(scene, plan, reboot=True)).code is ExitCode.OK
         assert str(scene.vm(HOST).config["cores"]) == "3"
+
+    scene(golden, act)
+
+
+def test_drift_of_a_running_vm_that_waits_for_a_cold_start_is_shown_and_accepted(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        await converged(scene, cores=3)
+        scene.vm(HOST).pending["cores"] = 1
+        plan = await planned(scene, HOST)
+        [cores] = [one for one in plan.hosts[0].fields if one.field == "cores"]
+        assert (cores.state, cores.actual, cores.later, cores.there) == (FieldState.DRIFT, "3", "1", "1")
+        assert "1 -> 3" in plan_text(plan, width=80)
+        world = world_of(scene)
+        [accepted] = await accept_drift(world, plan, ())
+        assert accepted.taken == ("cores 1",)
+        assert "cores: 1" in (await world.repo.read(accepted.commit, vars_file(HOST)) or "")
+
+    scene(golden, act)
+
+
+def test_a_disk_that_somebody_grew_is_refused_with_the_way_to_accept_it(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        await converged(scene, disk="44G")
+        config = scene.vm(HOST).config
+        config["scsi0"] = str(config["scsi0"]).replace("size=44G", "size=50G")
+        [host] = (await planned(scene, HOST)).hosts
+        assert host.action is Action.REFUSE
+        assert [one.hint for one in host.findings] == [f"accept what it is: pvenix plan -l {HOST} --accept-drift"]
 
     scene(golden, act)
 

@@ -74,9 +74,16 @@ class FieldPlan:
     desired: str = ""
     recorded: str = ""
     actual: str = ""
+    later: str | None = None
+    """What Proxmox has for the next cold start, None where that is `actual`."""
     where: str = ""
     """`file:line:column` of the layer that decides the field, empty for a built-in default."""
     note: str = ""
+
+    @property
+    def there(self) -> str:
+        """What an apply would replace: a change of a machine that runs waits for its cold start."""
+        return self.actual if self.later is None else self.later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,7 @@ def _field(one: FieldPlan, width: int, column: int) -> Iterator[str]:
     if cells(name) > column:
         yield name.rstrip()
         name = indent
-    text = _value(one.actual)
+    text = _value(one.there if one.state.differs else one.actual)
     if one.state is not FieldState.UNMANAGED:
         text += f" -> {_value(one.desired)}"
     lines = _wrapped(text, width, name, indent)

@@ -91,6 +91,7 @@ class _Look:
             desired=one.value,
             recorded=record or "",
             actual=now,
+            later=later if later != now else None,
             where=one.where,
             note=note,
         )

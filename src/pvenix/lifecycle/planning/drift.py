@@ -88,7 +88,7 @@ def _edited(world: World, host: str, text: str, fields: Sequence[FieldPlan]) -> 
         except (EditRefused, InvalidInput, _Left) as reason:
             left.append(f"{one.field} stays as it is: {reason}")
         else:
-            taken.append(f"{one.field} {' '.join(one.actual.split())[:_SHOWN] or 'nothing'}")
+            taken.append(f"{one.field} {' '.join(one.there.split())[:_SHOWN] or 'nothing'}")
     return text, taken, left
 
 
@@ -113,7 +113,7 @@ def _edit(world: World, host: str, one: FieldPlan, lists: dict[str, Any]) -> tup
         raise _Left(f"{_SET} decides it")
     value = spelt(one)
     if value is None:
-        raise _Left(f"the inventory has no words for {one.actual or 'nothing'!r} there")
+        raise _Left(f"the inventory has no words for {one.there or 'nothing'!r} there")
     words = one.field.split(".")
     if words[:2] not in (["proxmox", "disks"], ["proxmox", "pci"]):
         return tuple(words), value

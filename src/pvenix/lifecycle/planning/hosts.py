@@ -157,10 +157,9 @@ class HostPlanner:
 
     def _impossible(self, host: Host, one: FieldPlan) -> Finding:
         error = PvenixError(
-            f"{one.field} cannot go from {one.actual or 'nothing'} to {one.desired or 'nothing'}",
+            f"{one.field} cannot go from {one.there or 'nothing'} to {one.desired or 'nothing'}",
             why=one.note,
-            hint="take the change back"
-            + (f", or have another VM made: pvenix reprovision {host.name}" if one.effect is Effect.RECREATE else ""),
+            hint=_way_on(host.name, one),
             code=_IMPOSSIBLE[one.effect],
         )
         return finding(self._world.fleet, host, error, field=one.field)
@@ -176,6 +175,14 @@ class HostPlanner:
 
     def _note(self, host: Host, error: PvenixError) -> Finding:
         return finding(self._world.fleet, host, error, warning=True)
+
+
+def _way_on(name: str, one: FieldPlan) -> str:
+    if one.state is FieldState.DRIFT:
+        hint = f"accept what it is: pvenix plan -l {name} --accept-drift"
+    else:
+        hint = "take the change back"
+    return hint + (f", or have another VM made: pvenix reprovision {name}" if one.effect is Effect.RECREATE else "")
 
 
 def _nothing_to_adopt(name: str) -> UsageError:

@@ -13,13 +13,13 @@ Spell = Callable[[str], Any]
 
 
 def spelt(one: FieldPlan) -> Any:
-    """What a host_vars file would say for the field's actual value; None when no line of it would.
+    """What a host_vars file would say for the field's value at Proxmox; None when no line of it would.
 
     Fields of disks and devices have the value of that one key of their entry.
     """
     for pattern, spell in _SPELLING.items():
         if pattern.fullmatch(one.field):
-            return spell(one.actual)
+            return spell(one.there)
     return None
 
 

@@ -76,7 +76,7 @@ def _of_field(name: str, before: FieldPlan | None, after: FieldPlan | None) -> I
 
 
 def _told(one: FieldPlan | None) -> str:
-    return "as it should be" if one is None else f"{one.state} ({one.actual or 'nothing'} at Proxmox)"
+    return "as it should be" if one is None else f"{one.state} ({one.there or 'nothing'} at Proxmox)"
 
 
 def _both(what: str, before: object, after: object) -> str:
@@ -88,4 +88,4 @@ def _text(value: object) -> str:
         return ", ".join(f"{key} {item}" for key, item in sorted(value.items())) or "nothing"
     if isinstance(value, tuple):
         return "; ".join(map(str, value)) or "nothing"
-    return str(value) or "nothing"
+    return "nothing" if value is None else str(value) or "nothing"
