@@ -206,6 +206,17 @@ async def with_the_node_of_the_endpoint_the_api_is_gone(asked: Client) -> None:
     assert (await asked.ask("GET", "/version")).status == 200
 
 
+@shows("container-there")
+async def a_container_has_its_id_to_itself(asked: Client) -> None:
+    asked.lab.site.faults.arm("container-there", ctid=777)
+    listed = {item["id"]: item for item in (await asked.ask("GET", "/cluster/resources", type="vm")).data}
+    assert (listed["lxc/777"]["type"], listed["lxc/777"]["node"]) == ("lxc", "tappaas1")
+    seen = await asked.ask("POST", f"{NODE}/qemu", vmid="777")
+    assert seen.reason == "unable to create VM 777 - CT 777 already exists on node 'tappaas1'"
+    asked.lab.site.faults.clear()
+    assert (await asked.ask("POST", f"{NODE}/qemu", vmid="777")).status == 200
+
+
 @shows("no-quorum")
 async def nothing_is_written_without_a_quorum(asked: Client) -> None:
     asked.lab.site.faults.arm("F43")

@@ -9,10 +9,14 @@ from __future__ import annotations
 import pytest
 
 from pvenix.model.errors import ExitCode
+from pvenix.model.plan import Task
 from tests.sim.golden import Golden
+from tests.sim.ports import Calls
 from tests.story.fault_scene import NEW, OTHER, Scene, row, scene, undeclared
 
 pytestmark = pytest.mark.sim
+FREE = 250
+"""The first id of the range that nobody has."""
 
 
 # --- ids and identity ------------------------------------------------------------------------------------------------
@@ -40,6 +44,29 @@ def test_an_id_of_the_inventory_that_somebody_took_is_not_taken_back(golden: Gol
         assert "the VM id is taken" in done.why
 
     scene(golden, act)
+
+
+@row("F01")
+def test_the_id_of_a_container_is_not_asked_for(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("container-there", ctid=FREE)
+        done = await site.run("clone")
+        assert (done.code, site.vms()) == (ExitCode.OK, 1), done.why
+        assert site.vm().vmid == FREE + 10
+        assert done.sent("/clone newid=") == 1
+
+    scene(undeclared(golden), act)
+
+
+@row("F01")
+def test_an_id_that_a_container_took_meanwhile_is_left_to_it(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        calls = Calls(due={"journal intent": [lambda: site.site.cluster.containers.update({FREE: "tappaas3"})]})
+        run = site.sim.plan("taken", (NEW,), Task(verb="clone"))
+        assert await site.sim.run(run, calls) is ExitCode.OK
+        assert (site.vms(), site.vm().vmid) == (1, FREE + 10)
+
+    scene(undeclared(golden), act)
 
 
 @row("F02", "R3")

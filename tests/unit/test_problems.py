@@ -49,6 +49,7 @@ RESOURCES = Resources(
         storage("asleep", "pve1", active=False),
         storage("asleep", "pve2", active=False),
     ),
+    containers=frozenset({200}),
 )
 
 
@@ -200,7 +201,16 @@ WRONG = {
         [
             (
                 "hosts.yaml:4:33: error[PVX0587]: VM id 300 is taken by VM `web` on pve2 | "
-                "free: 200, 210, 220; or leave it out, and one is chosen"
+                "free: 210, 220, 230; or leave it out, and one is chosen"
+            )
+        ],
+    ),
+    "an id that a container has": (
+        "{proxmox: {vmid: 200}}",
+        [
+            (
+                "hosts.yaml:4:33: error[PVX0587]: VM id 200 is taken by a container | "
+                "free: 210, 220, 230; or leave it out, and one is chosen"
             )
         ],
     ),

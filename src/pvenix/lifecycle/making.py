@@ -17,6 +17,8 @@ LOST_PATIENCE_S = 10.0
 """How long a request whose answer was lost may take to show an effect."""
 DECIDED = ("node", "vmid", "route", "storage", "template", "source")
 """The facts of a decision."""
+_TAKEN_TEXTS = ("already exists", ".conf' failed: File exists")
+"""Of the task that finds the id taken (qemu-server); the second for the id of a container or of another node's VM."""
 _UNDER_WAY = ("clone", "create", "migrate")
 """Locks of a VM that is not where or what it will be."""
 
@@ -88,7 +90,7 @@ async def after_foreign(world: World, step: Step) -> Found | None:
 
 def taken_or(error: RemoteFailure) -> RemoteFailure:
     """The error, with the code of an id that is taken when that is what a task says."""
-    if "already exists" not in error.why:
+    if not any(text in error.why for text in _TAKEN_TEXTS):
         return error
     return RemoteFailure(error.what, why=error.why, evidence=error.evidence, code=TAKEN)
 

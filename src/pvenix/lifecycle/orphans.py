@@ -201,7 +201,7 @@ def _of_runs(world: World, vms: Iterable[VmState], read: Mapping[int, Found], ma
 async def _volumes(world: World) -> tuple[list[Orphan], list[str]]:
     """Disks of ids that no VM has; the disks of containers are listed by Proxmox as another kind."""
     resources = await world.survey.resources()
-    known = {int(vm.vmid) for vm in resources.vms}
+    known = resources.ids
     found: list[Orphan] = []
     closed: list[str] = []
     for storage in _once(resources.storages):

@@ -113,14 +113,15 @@ def vm_state(row: Fields) -> VmState:
 
 
 def resources(answer: object) -> Resources:
-    """The answer of `/cluster/resources`, without containers, pools and network zones."""
-    found = {"node": [], "qemu": [], "storage": []}  # type: dict[str, list[Fields]]
+    """The answer of `/cluster/resources`, without pools and network zones."""
+    found = {"node": [], "qemu": [], "lxc": [], "storage": []}  # type: dict[str, list[Fields]]
     for row in rows(answer):
         found.get(str(row.get("type")), []).append(row)
     return Resources(
         nodes=tuple(node_state(row) for row in found["node"]),
         vms=tuple(vm_state(row) for row in found["qemu"]),
         storages=tuple(storage_state(row) for row in found["storage"]),
+        containers=frozenset(int(known_vmid(row)) for row in found["lxc"]),
     )
 
 

@@ -125,6 +125,13 @@ class Resources:
     """Templates included, containers not."""
     storages: tuple[StorageState, ...]
     """One for each node that can use the storage."""
+    containers: frozenset[int] = frozenset()
+    """The ids of containers, which no VM can have."""
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Every id that is taken, as far as the token may see."""
+        return self.containers | {int(vm.vmid) for vm in self.vms}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,14 +129,14 @@ async def _decide(world: World, host: Host, wish: Wish, view: View, decided: Map
     chosen = _kept(wish, candidates, decided) if "node" in decided else candidates[0] if candidates else None
     if chosen is None or chosen.route is None:
         raise NoNode(host.name, candidates)
-    vms = await world.survey.vms()
+    listed = (await world.survey.resources()).ids
     storages = frozenset(name for name, _ in needs(wish, chosen.route) if name)
-    orphans = await orphans_on(world, chosen.node, storages, vms)
+    orphans = await orphans_on(world, chosen.node, storages, listed)
     if "vmid" in decided:
         vmid, warnings = Vmid(int(decided["vmid"])), ()  # type: Vmid, tuple[str, ...]
         _check_free(world, host, vmid)
     else:
-        picked = choose_vmid(world, host, vms, orphans)
+        picked = choose_vmid(world, host, listed, orphans)
         vmid, warnings = picked.vmid, picked.warnings
     warnings = (*view.warnings, *warnings, *_after(view, wish, chosen))
     decision = Decision(

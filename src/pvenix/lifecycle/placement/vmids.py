@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pvenix.engine.ports import VmState
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, RemoteFailure
 from pvenix.model.host import Host
@@ -20,15 +19,14 @@ class Chosen:
     warnings: tuple[str, ...] = ()
 
 
-def choose_vmid(world: World, host: Host, vms: tuple[VmState, ...], orphans: Mapping[int, str]) -> Chosen:
+def choose_vmid(world: World, host: Host, listed: frozenset[int], orphans: Mapping[int, str]) -> Chosen:
     """The inventory's VM id, else the first free one of the cluster's ranges.
 
-    `orphans` are volumes by the id that they belong to; an id without a VM that has some is skipped: who destroys the new
+    `listed` are the ids of VMs and containers; `orphans` are volumes by the id that they belong to; an id without a VM that has some is skipped: who destroys the new
     VM may destroy them with it, and nobody knows whose data they are.
     Raises: RemoteFailure when the ranges are used up.
     """
     declared = host.machine.proxmox.vmid
-    listed = {int(vm.vmid) for vm in vms}
     if declared:
         left = orphans.get(declared) if declared not in listed else None
         return Chosen(
@@ -53,11 +51,8 @@ def choose_vmid(world: World, host: Host, vms: tuple[VmState, ...], orphans: Map
     )
 
 
-async def orphans_on(
-    world: World, node: NodeName, storages: frozenset[str], vms: tuple[VmState, ...]
-) -> dict[int, str]:
-    """A volume for each id without a VM that has one on the storages, as far as the token may list them."""
-    listed = {int(vm.vmid) for vm in vms}
+async def orphans_on(world: World, node: NodeName, storages: frozenset[str], listed: frozenset[int]) -> dict[int, str]:
+    """A volume for each id that is not listed and has one on the storages, as far as the token may list them."""
     found: dict[int, str] = {}
     for storage in sorted(storages):
         try:

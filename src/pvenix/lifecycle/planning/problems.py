@@ -62,19 +62,20 @@ def _taken(asked: Asked) -> Iterator[Finding]:
     vmid = asked.host.machine.proxmox.vmid
     if not vmid or asked.seen is not None:
         return
-    for vm in asked.resources.vms:
-        if vm.vmid == vmid and (vm.name not in ("", asked.host.name) or vm.template):
-            free = _free(asked)
-            hint = f"free: {', '.join(map(str, free))}; or leave it out, and one is chosen" if free else ""
-            kind = "template" if vm.template else "VM"
-            yield asked.at("proxmox", "vmid").finding(
-                VMID, f"VM id {vmid} is taken by {kind} `{vm.name}` on {vm.node}", hint
-            )
+    owners = [
+        f"{'template' if vm.template else 'VM'} `{vm.name}` on {vm.node}"
+        for vm in asked.resources.vms
+        if vm.vmid == vmid and (vm.name not in ("", asked.host.name) or vm.template)
+    ]
+    owners += ["a container"] if vmid in asked.resources.containers else []
+    free = _free(asked) if owners else []
+    hint = f"free: {', '.join(map(str, free))}; or leave it out, and one is chosen" if free else ""
+    for owner in owners:
+        yield asked.at("proxmox", "vmid").finding(VMID, f"VM id {vmid} is taken by {owner}", hint)
 
 
 def _free(asked: Asked) -> list[int]:
-    taken = {int(vm.vmid) for vm in asked.resources.vms}
-    taken |= {other.machine.proxmox.vmid for other in asked.world.fleet.hosts.values()}
+    taken = asked.resources.ids | {other.machine.proxmox.vmid for other in asked.world.fleet.hosts.values()}
     free = (vmid for vmid in asked.world.cluster(asked.host).vmid.ids() if vmid not in taken)
     return [vmid for vmid, _ in zip(free, range(3), strict=False)]
 

@@ -14,6 +14,7 @@ from pvenix.lifecycle import argv
 from pvenix.lifecycle.calls import VmCalls, clone_call, shown
 from pvenix.lifecycle.destroy import demolish
 from pvenix.lifecycle.evidence import shown_state
+from pvenix.lifecycle.making import TAKEN, taken_or
 from pvenix.lifecycle.ownership import MARKER_TAG, Found, is_tagged, marker
 from pvenix.lifecycle.placement.vmids import choose_vmid
 from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts, to_come
@@ -26,7 +27,6 @@ from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 CLONES: Final = 2
 """What one machine has for itself shows only beside another one."""
-_TAKEN: Final = "PVX0511"
 _TRIES: Final = 5
 _TASK_TIMEOUT_S: Final = 900.0
 _CLOUD_INIT_TIMEOUT_S: Final = 600.0
@@ -114,7 +114,7 @@ async def _clone(world: World, step: Step, candidate: Candidate, ordinal: int) -
         except OutcomeUnknown:
             step.tell("the answer was lost; looking whether the clone exists")
         except RemoteFailure as error:
-            if error.code != _TAKEN and "already exists" not in error.why:
+            if taken_or(error).code != TAKEN:
                 raise
         await _let_end(world, candidate.node, number)
         found = await world.vms.certain(step.host)
@@ -130,7 +130,7 @@ async def _number(world: World, step: Step, candidate: Candidate, ordinal: int) 
     if "clone_vmid" in step.known and step.known.get("clone_ordinal") == str(ordinal):
         return vmid(step.known["clone_vmid"])
     world.survey.outdated()
-    number = choose_vmid(world, world.host(step), await world.survey.vms(), {}).vmid
+    number = choose_vmid(world, world.host(step), (await world.survey.resources()).ids, {}).vmid
     await step.intend(clone_vmid=str(number), clone_node=candidate.node, clone_ordinal=str(ordinal))
     return number
 

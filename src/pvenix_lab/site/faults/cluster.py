@@ -142,7 +142,27 @@ def _backup_job(site: Site, fault: Fault) -> Undo:
     return lambda: jobs.pop("backup-by-hand", None)
 
 
+def _container(site: Site, fault: Fault) -> Undo:
+    containers, ctid = site.cluster.containers, int(fault.number("ctid"))
+    if ctid in site.cluster.vms:
+        raise ValueError(f"fault {fault.name!r}: VM {ctid} has that id")
+    containers[ctid] = fault.text("node")
+    return lambda: containers.pop(ctid, None)
+
+
 SPECS = (
+    Spec(
+        name="container-there",
+        rows=("F01",),
+        what="a container has an id, which no VM can have then, until cleared",
+        args=(
+            Arg(name="ctid", default=200, what="the id"),
+            Arg(name="node", default="tappaas1", what="where it is"),
+        ),
+        face=Face.API,
+        kind=Kind.STATE,
+        begin=_container,
+    ),
     Spec(
         name="rights-lost",
         rows=("F28", "R3"),

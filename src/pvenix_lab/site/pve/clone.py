@@ -173,6 +173,9 @@ class _Order:
     async def _copy(self, task: Task, source: Vm, config: dict[str, ConfigValue]) -> None:
         """Write the stub, make the volumes, then the whole configuration; a failure takes everything back."""
         site, cluster, name = self.call.site, self.call.cluster, self.call.text("name")
+        if self.newid in cluster.containers:  # file_set_contents of pve-common; pmxcfs has one file for each id
+            path = f"/etc/pve/nodes/{self.node}/qemu-server/{self.newid}.conf"
+            raise PveError(f"close (rename) atomic file '{path}' failed: File exists")
         vm = cluster.vms[self.newid] = Vm(vmid=self.newid, node=self.node, lock="clone")
         cluster.volumes.known.add(self.newid)
         fresh = renewed(site, config)

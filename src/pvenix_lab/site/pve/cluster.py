@@ -127,6 +127,8 @@ class Cluster:
     rights: Rights
     resolver: str
     vms: dict[int, Vm] = field(default_factory=dict)
+    containers: dict[int, str] = field(default_factory=dict)
+    """The node of each container by its id; of containers nothing is played but that they have their ids."""
     pools: dict[str, Pool] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     quorate: bool = True

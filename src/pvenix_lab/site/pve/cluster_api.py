@@ -68,12 +68,13 @@ async def config_nodes(call: Call) -> list[dict[str, str]]:
 async def next_id(call: Call) -> str:
     """The lowest free id of the range that the options set, as text; it reserves nothing."""
     if "vmid" in call.params:
-        if call.vmid in call.cluster.vms:
+        if call.vmid in call.cluster.vms or call.vmid in call.cluster.containers:
             raise ParameterError({"vmid": f"VM {call.vmid} already exists"})
         return str(call.vmid)
     limits = parse_properties(str(call.cluster.options.get("next-id", "")))
     first, last = int(limits.get("lower", _FIRST_ID)), int(limits.get("upper", _LAST_ID))
-    free = next((vmid for vmid in range(first, last) if vmid not in call.cluster.vms), None)
+    taken = call.cluster.vms.keys() | call.cluster.containers.keys()
+    free = next((vmid for vmid in range(first, last) if vmid not in taken), None)
     if free is None:
         raise PveError(f"unable to get any free VMID in range [{first}, {last}]")
     return str(free)

@@ -112,6 +112,8 @@ def _stub(call: Call, *, restore: bool) -> Vm:
     old = cluster.vms.get(vmid)
     if old is not None and not (restore and call.flag("force") and old.node == node):
         raise PveError(f"{what} VM {vmid} already exists on node '{old.node}'")
+    if vmid in cluster.containers:
+        raise PveError(f"{what} CT {vmid} already exists on node '{cluster.containers[vmid]}'")
     if old is not None:
         try:
             check_lock(old)

@@ -47,7 +47,7 @@ async def resources(call: Call) -> list[dict[str, Any]]:
 
 
 def vm_resources(call: Call) -> list[dict[str, Any]]:
-    """The VMs that the caller may see, those of which no fresh figures came with status `unknown`."""
+    """The VMs and containers that the caller may see, those VMs of which no fresh figures came with status `unknown`."""
     _refresh(call.site)
     result: list[dict[str, Any]] = []
     for vm in call.cluster.vms.values():
@@ -65,6 +65,12 @@ def vm_resources(call: Call) -> list[dict[str, Any]]:
         if vm.pool and not call.allowed(f"/pool/{vm.pool}", "Pool.Audit"):
             del fresh["pool"]
         result.append(item | {key: value for key, value in fresh.items() if value})
+    result += [
+        {"type": "lxc", "id": f"lxc/{ctid}", "vmid": ctid, "node": node, "name": f"CT{ctid}", "status": "running"}
+        | {"template": 0}
+        for ctid, node in call.cluster.containers.items()
+        if call.allowed(f"/vms/{ctid}", "VM.Audit")
+    ]
     return result
 
 
