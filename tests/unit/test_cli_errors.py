@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from pvenix.cli.main import cli
-from pvenix.model.errors import InvalidInput, RemoteFailure
+from pvenix.cli.prompts import confirm
+from pvenix.cli.settings import Settings
+from pvenix.model.errors import InvalidInput, RemoteFailure, UsageError
 from pvenix.model.findings import Finding
 from tests.unit.cli_fake import Cli
 
@@ -53,6 +55,12 @@ def test_with_json_stdout_holds_nothing_but_the_error(pvenix: Cli) -> None:
     document = json.loads(pvenix("clone", "dns01", "-o", "json").stdout)
     assert (document["schema"], document["exit_code"]) == ("pvenix/error/v1", 2)
     assert document["findings"][0]["column"] == 5
+
+
+def test_a_closed_input_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UsageError, match=r"cannot ask: go on\?"):
+        confirm(Settings(), "go on?")
 
 
 def test_a_bug_leaves_a_file_and_no_traceback(pvenix: Cli, tmp_path: Path) -> None:

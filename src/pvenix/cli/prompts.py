@@ -74,7 +74,7 @@ def secret_asker(settings: Settings) -> Callable[[str], Awaitable[str]] | None:
 
 def can_ask(settings: Settings) -> bool:
     """True when there is a person to ask."""
-    return not settings.no_input and sys.stdin.isatty()
+    return not settings.no_input and sys.stdin is not None and sys.stdin.isatty()  # None: closed by who started us
 
 
 def _need_terminal(settings: Settings, question: str, flag: str) -> None:

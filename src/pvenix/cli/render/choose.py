@@ -15,7 +15,7 @@ def make_renderer(settings: Settings, *, diff: bool = False) -> Renderer:
         from pvenix.cli.render.machine import JsonDocument, JsonLines
 
         return JsonDocument() if settings.output is Output.JSON else JsonLines()
-    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         from pvenix.cli.render.live import Live
 
         return Live(verbose=settings.verbose, diff=diff)
