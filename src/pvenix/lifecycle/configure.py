@@ -106,7 +106,7 @@ async def apply(world: World, step: Step) -> Outcome:
     if off and not await world.vms.running(found):
         await changed(world, step, found, VmCalls.on(world.pve, found, {}).start(), wanted="running")
     after = await _read_back(world, step, found)
-    rebooted = off or "boot_id" in step.known
+    rebooted = off or bool(step.known.get("boot_id"))  # a move while it runs notes none
     if after.waiting and after.reboots and not off:
         after, rebooted = await _reboot(world, step, after), True
     if rebooted and (_told_cloud_init(step) or any(_is_cloud_init(one) for one in _pending(job))):
