@@ -372,6 +372,17 @@ def test_a_device_that_a_running_guest_has_is_not_promised_again(golden: Golden)
     scene(golden, act)
 
 
+def test_a_host_is_sent_to_no_node_for_a_device_that_the_token_may_not_see(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        for privilege in ("Mapping.Audit", "Mapping.Use"):
+            site.arm("rights-lost", privilege=privilege)
+        done = await site.run("place", "clone", hosts=(OTHER,))
+        assert (done.code, site.vms(OTHER), done.sent("/clone newid=")) == (ExitCode.FAILED, 0, 0)
+        assert "gpu0 cannot be checked: the API token lacks Mapping.Use on /mapping/pci/gpu0" in done.why
+
+    scene(golden, act)
+
+
 def test_a_device_that_this_run_has_promised_is_not_promised_again_before_its_guest_runs(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         device = site.sim.fleet.hosts[OTHER].machine.proxmox.pci

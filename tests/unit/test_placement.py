@@ -32,6 +32,7 @@ N1 = NodeName("n1")
         ({"avoid": ("n1",)}, {}, "in machine.proxmox.avoid"),
         ({}, {"nodes": [node("n1", gib=0)]}, "shows no memory: the API token needs Sys.Audit there"),
         ({"devices": ("gpu0",)}, {"devices": {"gpu0": {"n2": 1}}}, "has no gpu0"),
+        ({"devices": ("gpuO",)}, {"devices": {"gpu0": {"n1": 1}}}, "has no gpuO"),
         (
             {"devices": ("gpu0",)},
             {"devices": {"gpu0": {"n1": 1}}, "loads": loads(n1=load(devices={"gpu0": 1}))},
@@ -87,8 +88,10 @@ def test_a_node_that_cannot_take_a_host_says_why(asked: dict[str, Any], where: d
     assert refusals(wish(**asked), site(**where))["n1"] == reason
 
 
-def test_a_mapping_that_the_token_may_not_see_is_left_to_proxmox() -> None:
-    assert chosen(wish(devices=("hidden",)), site()) == "n1"
+def test_a_mapping_that_the_token_may_not_see_is_on_no_node_that_could_be_named() -> None:
+    why = "gpu0 cannot be checked: the API token lacks Mapping.Use on /mapping/pci/gpu0"
+    refused = refusals(wish(devices=("gpu0",)), site(hidden=frozenset({"gpu0"})))
+    assert refused == dict.fromkeys(("n1", "n2", "n3"), why)
 
 
 def test_a_node_with_a_second_device_of_a_mapping_takes_a_second_guest() -> None:

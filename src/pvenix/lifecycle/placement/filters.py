@@ -40,11 +40,11 @@ def _unfit(wish: Wish, node: NodeState, site: Situation) -> str:
 
 
 def _devices(wish: Wish, node: NodeName, site: Situation) -> str:
-    """Each mapping needs a device that no running guest has; what is not listed may be hidden, so it is left to Proxmox."""
+    """Each mapping needs a device that no running guest has, and the token a right on it."""
     for name in dict.fromkeys(wish.devices):
-        if name not in site.devices:
-            continue
-        there, used = site.devices[name].get(node, 0), site.load(node).devices.get(name, 0)
+        if name in site.hidden:
+            return f"{name} cannot be checked: the API token lacks Mapping.Use on /mapping/pci/{name}"
+        there, used = site.devices.get(name, {}).get(node, 0), site.load(node).devices.get(name, 0)
         if not there:
             return f"has no {name}"
         if used + wish.devices.count(name) > there:

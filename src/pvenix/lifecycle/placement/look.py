@@ -15,6 +15,7 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused, Unreachable
 from pvenix.model.host import Host, State
 from pvenix.model.names import NodeName, Vmid
+from pvenix.model.privileges import effective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ async def look(world: World, hosts: Sequence[Host], wishes: Sequence[Wish]) -> V
         loads=loads(world, resources, warnings),
         quorate=quorate,
         devices=devices,
+        hidden=await _hidden(world, wanted - devices.keys()),
         templates=templates,
     )
     await _count_devices(world, site, resources, skip={host.name for host in hosts})
@@ -58,6 +60,15 @@ async def _quorate(world: World, warnings: list[str]) -> bool:
     except Refused:
         warnings.append("the API token lacks Sys.Audit on /, so whether the cluster has a quorum is not known")
         return True
+
+
+async def _hidden(world: World, unlisted: set[str]) -> frozenset[str]:
+    """Of the mappings that are not listed those that the token has no right on: they may be there all the same."""
+    if not unlisted:
+        return frozenset()
+    granted = await world.survey.permissions()
+    seen_by = {"Mapping.Audit", "Mapping.Use", "Mapping.Modify"}  # pve-manager, API2/Cluster/Mapping/PCI.pm
+    return frozenset(name for name in unlisted if not seen_by & effective(granted, f"/mapping/pci/{name}"))
 
 
 async def _templates(

@@ -228,6 +228,8 @@ class Situation:
     """False when the token has a right on no network: what is not listed may be there."""
     devices: Mapping[str, Mapping[NodeName, int]] = field(default_factory=dict)
     """How many devices each mapping has on each node."""
+    hidden: frozenset[str] = frozenset()
+    """Mappings that are not listed and that the token would not see."""
     templates: Mapping[str, tuple[TemplateSeen, ...]] = field(default_factory=dict)
     """Each template and its replicas; the template itself first."""
 
