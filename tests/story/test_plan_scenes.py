@@ -8,6 +8,8 @@ import pytest
 
 from pvenix.model.errors import ExitCode, Refused
 from pvenix.model.fleetplan import Action
+from pvenix.model.paths import vars_file
+from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE
 from tests.sim.golden import STRANGER, Golden
 from tests.story.fault_scene import NEW, OLD, Scene, row, scene, undeclared
 from tests.story.plan_scene import applied, edited, host_plan, planned, unlisted
@@ -150,6 +152,34 @@ def test_a_node_that_cannot_be_had_is_a_finding_at_its_line(golden: Golden) -> N
 
 
 @row("F22")
+def test_another_id_than_the_vm_has_is_a_finding_that_only_another_vm_would_meet(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        before = scene.vm(OLD).vmid
+        edited(scene, OLD, proxmox__vmid=before + 5)
+        host = await host_plan(scene, OLD)
+        assert (host.action, host.vmid) == (Action.REFUSE, before)
+        [finding] = host.findings
+        assert (finding.code, finding.file) == ("PVX0562", vars_file(OLD))
+        assert f"from {before} to {before + 5}" in finding.what
+
+    scene(golden, act)
+
+
+def test_a_field_that_the_token_may_not_write_is_refused_before_anything_of_the_host_is(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        edited(scene, OLD, proxmox__startup="order=3", cores=3)
+        plan = await planned(scene, OLD)
+        [host] = plan.hosts
+        assert (host.action, plan.exit_code) == (Action.REFUSE, ExitCode.REFUSED)
+        [finding] = host.findings
+        assert "proxmox.startup" in finding.what
+        assert "Sys.Modify on /" in finding.what
+        scene.site.cluster.rights.roles[PROVISIONER_ROLE] |= {"Sys.Modify"}
+        assert (await host_plan(scene, OLD)).action is Action.CHANGE
+
+    scene(golden, act)
+
+
 def test_a_disk_smaller_than_its_template_is_a_finding_that_names_the_size(golden: Golden) -> None:
     async def act(scene: Scene) -> None:
         edited(scene, NEW, disk="8G")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from pvenix.engine.ports import VmPending
@@ -25,7 +26,23 @@ async def compared(world: World, host: Host, found: Found, seen: VmPending, *, p
     recorded = notes.parse(seen.config.values.get("description", "")).applied
     around = await outside.around(world, found, {one.key for one in wanted}, recorded)
     fields = compare(wanted, recorded, seen, running=power == "running", around=around)
-    return (_power(world, host, power), *(_at_option(one) for one in fields))
+    return (_power(world, host, power), *_other_id(world, host, found), *(_at_option(one) for one in fields))
+
+
+def _other_id(world: World, host: Host, found: Found) -> Iterator[FieldPlan]:
+    """The id that the inventory names, where the host's VM has another; no VM is given another id."""
+    declared = host.machine.proxmox.vmid
+    if declared not in (0, found.vmid):
+        yield FieldPlan(
+            field="proxmox.vmid",
+            key="vmid",
+            state=FieldState.CHANGE,
+            effect=Effect.RECREATE,
+            desired=str(declared),
+            actual=str(found.vmid),
+            where=world.fleet.place(host.name, "proxmox", "vmid").finding("", "").place,
+            note="a VM keeps its id",
+        )
 
 
 def _at_option(one: FieldPlan) -> FieldPlan:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from pvenix.lifecycle.fields.effects import SYS_MODIFY
 from pvenix.lifecycle.ownership import STRANGER, Found, is_tagged
 from pvenix.lifecycle.placement import Decision, decide_all
 from pvenix.lifecycle.planning.comparing import compared, wanted_power
@@ -20,6 +21,7 @@ from pvenix.model.errors import ExitCode, PvenixError, Refused, UsageError
 from pvenix.model.findings import Finding
 from pvenix.model.fleetplan import Action, Effect, FieldPlan, FieldState, HostPlan
 from pvenix.model.host import Host, Install, State
+from pvenix.model.privileges import effective
 
 _IMPOSSIBLE: Final = {Effect.REFUSE: "PVX0561", Effect.RECREATE: "PVX0562"}
 
@@ -37,7 +39,7 @@ class HostPlanner:
         """The host as it is; one that needs a VM is `ADD`, without a place for it."""
         host = self._world.fleet.hosts[name]
         if host.machine.state not in PLANNED:
-            note = PvenixError(f"{name} is {host.machine.state}: nothing of it is compared", code="PVX0570")
+            note = PvenixError(f"{name} is {host.machine.state}: nothing of it is compared", code="PVX0574")
             return HostPlan(host=name, action=Action.NONE, findings=(self._note(host, note),))
         try:
             return await self._look(host)
@@ -147,6 +149,9 @@ class HostPlanner:
         findings = (*impossible, *(one for one in wrong if (one.file, one.line, one.column) not in known))
         if any(not one.warning for one in findings):
             return replace(plan, action=Action.REFUSE, findings=findings, exit_code=int(ExitCode.USAGE))
+        if forbidden := await self._forbidden(host, plan):
+            findings = (*forbidden, *findings)
+            return replace(plan, action=Action.REFUSE, findings=findings, exit_code=int(ExitCode.REFUSED))
         plan = replace(plan, findings=findings)
         begun = {"node": found.node, "vmid": str(found.vmid)}
         made = host.machine.install is not Install.ADOPT
@@ -154,6 +159,19 @@ class HostPlanner:
             return replace(plan, action=Action.ADD, decision=begun, steps=going_on(host, found))
         steps = changing(host, plan)
         return replace(plan, action=Action.CHANGE, decision=begun, steps=steps) if steps else plan
+
+    async def _forbidden(self, host: Host, plan: HostPlan) -> tuple[Finding, ...]:
+        """Fields that this token may not write: an apply would do the others, and fail halfway."""
+        fields = [one for one in plan.fields if one.state.differs and SYS_MODIFY in one.note]
+        if not fields or "Sys.Modify" in effective(await self._world.survey.permissions(), "/"):
+            return ()
+        error = PvenixError(
+            f"the API token may not write {', '.join(one.field for one in fields)}",
+            why="it lacks Sys.Modify on /",
+            hint="pvenix doctor prints the line that grants it",
+            code="PVX0573",
+        )
+        return (finding(self._world.fleet, host, error, field=fields[0].field),)
 
     def _impossible(self, host: Host, one: FieldPlan) -> Finding:
         error = PvenixError(
