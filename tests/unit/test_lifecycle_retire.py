@@ -261,15 +261,16 @@ async def test_replication_ha_snapshots_and_detached_disks_go_with_the_vm() -> N
         ReplicationJob(id="200-0", vmid=200, target=NodeName("n2"), schedule="*/15"),
         ReplicationJob(id="201-0", vmid=201, target=NodeName("n2"), schedule="*/15"),
     )
+    signed = {"before-work": "pvenix test/dns01 run 1 step 0.0.snapshot commit 2", "pvenix-like": "", "pvenix-b": ""}
     pve.taken = tuple(
-        VmSnapshot(name=name, description="", parent="", taken_at=1, memory=False) for name in ("pvenix-a", "by-hand")
+        VmSnapshot(name=name, description=text, parent="", taken_at=1, memory=False) for name, text in signed.items()
     )
     pve.ha = "started"
     detached = VmConfig(values={**MINE.values, "unused0": "ssd:vm-200-disk-7"}, digest="d")
     assert (await changes(pve, detached))[:4] == (
         "replication job 200-0 to n2 (*/15) is removed, with the copies there",
         "HA resource vm:200 (state started) is removed first",
-        "2 snapshots are deleted, 1 of pvenix and 1 of others: pvenix-a, by-hand",
+        "snapshots that are deleted: 1 of pvenix and 2 of others (before-work, pvenix-like, pvenix-b)",
         "unused0 (ssd:vm-200-disk-7) is detached, and is freed too",
     )
 

@@ -7,16 +7,14 @@ destroy_vm); whoever decides on a destruction is shown those jobs before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-
-from pvenix.engine.ports import BackupJob, VmConfig, VmSnapshot
+from pvenix.engine.ports import BackupJob, VmConfig
 from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.snapshots import is_ours
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused
 from pvenix.model.host import Host
 
 _UNUSED = re.compile(r"unused[0-9]{1,3}")
-_OURS = "pvenix-"
 _SHOWN = 4
 """How many names a line lists."""
 
@@ -33,7 +31,7 @@ async def consequences(world: World, found: Found) -> tuple[str, ...]:
         *await _backup_lines(world, found),
         *await _replication_lines(world, found),
         *await _ha_lines(world, found),
-        *_snapshot_lines(await world.pve.snapshots(found.node, found.vmid)),
+        *await _snapshot_lines(world, found),
         *(f"{key} ({volume}) is detached, and is freed too" for key, volume in unused_in(found.config)),
         f"firewall rules of VM {found.vmid} and rights granted on /vms/{found.vmid} go with it",
         *((_backup_line(world, host, found),) if host is not None else ()),
@@ -132,15 +130,14 @@ async def _ha_lines(world: World, found: Found) -> list[str]:
     return [f"HA resource vm:{found.vmid} (state {state}) is removed first"] if state else []
 
 
-def _snapshot_lines(snapshots: Iterable[VmSnapshot]) -> list[str]:
-    names = [snapshot.name for snapshot in snapshots]
-    ours = [name for name in names if name.startswith(_OURS)]
-    if not names:
+async def _snapshot_lines(world: World, found: Found) -> list[str]:
+    snapshots, name = await world.pve.snapshots(found.node, found.vmid), found.config.values.get("name", "")
+    if not snapshots:
         return []
-    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return [
-        f"{len(names)} snapshots are deleted, {len(ours)} of pvenix and {len(names) - len(ours)} of others: {listed}"
-    ]
+    ours = sum(is_ours(world, name, each) for each in snapshots)
+    listed = ", ".join(each.name for each in snapshots[:_SHOWN])
+    more = f" and {len(snapshots) - _SHOWN} more" if len(snapshots) > _SHOWN else ""
+    return [f"snapshots that are deleted: {ours} of pvenix and {len(snapshots) - ours} of others ({listed}{more})"]
 
 
 def backup_storage(world: World, host: Host) -> str:
