@@ -7,6 +7,7 @@ destroy_vm); whoever decides on a destruction is shown those jobs before.
 from __future__ import annotations
 
 import re
+
 from pvenix.engine.ports import BackupJob, VmConfig
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.snapshots import is_ours
