@@ -38,6 +38,38 @@ async def ask_anew(world: World, step: Step, found: Found, *kinds: str) -> None:
         await step.intend(seen=await seen_tasks(world, found, *kinds), upid="")
 
 
+async def ended_before(world: World, step: Step, found: Found, *kinds: str, timeout_s: float) -> bool:
+    """True when the task that an earlier process of this run asked for has ended well; one that failed is told.
+
+    Raises: OutcomeUnknown when it cannot be seen to end.
+    """
+    upid = await task_begun(world, step, found, *kinds)
+    if not upid:
+        return False
+    step.tell("an earlier process asked for it; waiting for its end")
+    try:
+        await task_end(world, step, upid, timeout_s=timeout_s)
+    except RemoteFailure as error:
+        step.tell(f"it failed: {error}")
+        return False
+    return True
+
+
+async def asked_for(world: World, step: Step, found: Found, call: Call[str], kind: str) -> str:
+    """The UPID of the task of `kind` that `call` starts; that of a request whose answer was lost is looked up.
+
+    Raises: as the call does, OutcomeUnknown when the answer was lost and no task was begun.
+    """
+    try:
+        return await call.send(step)
+    except OutcomeUnknown:
+        upid = await task_begun(world, step, found, kind)
+        if not upid:
+            raise
+        step.tell("the answer was lost; Proxmox lists the task")
+        return upid
+
+
 async def ask_once(world: World, step: Step, found: Found, call: Call[str], kind: str, *, timeout_s: float) -> None:
     """The good end of the task of `kind` that `call` starts, or that this step has started before it was interrupted.
 
@@ -50,11 +82,4 @@ async def ask_once(world: World, step: Step, found: Found, call: Call[str], kind
             await task_end(world, step, upid, timeout_s=timeout_s)
             return
     await unlocked(world, step, found)
-    try:
-        upid = await call.send(step)
-    except OutcomeUnknown:
-        upid = await task_begun(world, step, found, kind)
-        if not upid:
-            raise
-        step.tell("the answer was lost; Proxmox lists the task")
-    await task_end(world, step, upid, timeout_s=timeout_s)
+    await task_end(world, step, await asked_for(world, step, found, call, kind), timeout_s=timeout_s)

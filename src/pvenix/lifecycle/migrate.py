@@ -7,14 +7,14 @@ from typing import Final
 
 from pvenix.engine.ports import MigrationCheck
 from pvenix.engine.step import Commands, Step
-from pvenix.lifecycle.asked import seen_tasks, task_begun
+from pvenix.lifecycle.asked import ended_before, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, grace_of, refuse_self
-from pvenix.lifecycle.reboot import another_boot, boot_now
+from pvenix.lifecycle.reboot import boot_now, booted_anew
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.names import NodeName, node_name
@@ -196,14 +196,7 @@ async def _go(world: World, step: Step, move: Move) -> None:
 
 async def _gone(world: World, step: Step, found: Found, to: NodeName) -> bool:
     """True when an earlier process of this run has moved the VM; a task of it that failed is asked for anew."""
-    upid = await task_begun(world, step, found, *_TASKS)
-    if not upid:
-        return False
-    step.tell("an earlier process asked for it; waiting for its end")
-    try:
-        await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
-    except RemoteFailure as error:
-        step.tell(f"it failed: {error}")
+    if not await ended_before(world, step, found, *_TASKS, timeout_s=_TIMEOUT_S):
         return False
     here = await world.pve.config(found.node, found.vmid)
     ha = (await world.pve.power(found.node, found.vmid)).ha if here is not None else ""
@@ -237,11 +230,6 @@ async def _as_before(world: World, step: Step, found: Found) -> str:
         return ", and runs on" if running else ", and is off as before"
     if not running:
         await changed(world, step, found, VmCalls.on(world.pve, found, {}).start(), wanted="running")
-    bootstrap = world.host(step).machine.bootstrap
-    booted = await until(
-        lambda: another_boot(world, step, found, step.known.get("boot_id", "")),
-        clock=world.clock,
-        timeout_s=bootstrap.agent_timeout_s + bootstrap.ssh_timeout_s,
-        what=f"the boot of {step.host} on {found.node}",
-    )
+    before = step.known.get("boot_id", "")
+    booted = await booted_anew(world, step, found, before, what=f"the boot of {step.host} on {found.node}")
     return f", and has booted ({booted.id})"

@@ -70,13 +70,7 @@ class Reboot:
         call = self.call(VmCalls.on(world.pve, found, {}), step)
         await ask_once(world, step, found, call, self.task, timeout_s=grace_of(step) + _SPARE_S)
         step.tell("waiting for another boot")
-        bootstrap = world.host(step).machine.bootstrap
-        after = await until(
-            lambda: another_boot(world, step, found, before.id),
-            clock=world.clock,
-            timeout_s=bootstrap.agent_timeout_s + bootstrap.ssh_timeout_s,
-            what=f"another boot of {step.host}",
-        )
+        after = await booted_anew(world, step, found, before.id, what=f"another boot of {step.host}")
         return _judged(step, before, after)
 
     async def commands(self, world: World, step: Step) -> Commands:
@@ -110,13 +104,20 @@ async def boot_now(world: World, step: Step, found: Found) -> Boot:
     return Boot()
 
 
-async def another_boot(world: World, step: Step, found: Found, before: str) -> Boot | None:
-    """The host's new boot, once it answers over SSH where it did so before or has a pinned key."""
-    now = await boot_now(world, step, found)
-    if now.id in ("", before):
-        return None
+async def booted_anew(world: World, step: Step, found: Found, before: str, *, what: str) -> Boot:
+    """The host's boot after the one with the id `before`; over SSH when the host has a pinned key.
+
+    Raises: OutcomeUnknown with `what` when it is not seen in the time that the agent and SSH may take.
+    """
     reachable = world.trust.get(step.host) is not None
-    return now if now.booted or not reachable else None
+
+    async def another() -> Boot | None:
+        now = await boot_now(world, step, found)
+        return now if now.id not in ("", before) and (now.booted or not reachable) else None
+
+    bootstrap = world.host(step).machine.bootstrap
+    timeout_s = bootstrap.agent_timeout_s + bootstrap.ssh_timeout_s
+    return await until(another, clock=world.clock, timeout_s=timeout_s, what=what)
 
 
 def _judged(step: Step, before: Boot, after: Boot) -> Outcome:

@@ -8,15 +8,15 @@ from typing import Final
 from pvenix.engine.ports import VmSnapshot
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import snapshots
-from pvenix.lifecycle.asked import seen_tasks, task_begun
+from pvenix.lifecycle.asked import asked_for, ended_before, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, refuse_self
-from pvenix.lifecycle.reboot import another_boot, boot_now
+from pvenix.lifecycle.reboot import boot_now, booted_anew
 from pvenix.lifecycle.volumes import drives_in
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
+from pvenix.model.errors import Refused, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, needed
 
 _TIMEOUT_S: Final = 1800.0
@@ -139,42 +139,16 @@ async def _check(world: World, step: Step, way: Way) -> None:
 
 async def _go_back(world: World, step: Step, way: Way) -> None:
     """Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when its end cannot be seen."""
-    if not await _went_back(world, step, way):
+    if not await ended_before(world, step, way.found, _TASK, timeout_s=_TIMEOUT_S):
         await unlocked(world, step, way.found)
         vm = VmCalls.on(world.pve, way.found, {})
         if way.running and way.ha:
             step.tell("the HA manager would start the VM on its way: it is asked to stop it first")
             await changed(world, step, way.found, vm.stop(), wanted="stopped")
-        upid = await _asked(world, step, way, vm.roll_back(way.to.name))
+        upid = await asked_for(world, step, way.found, vm.roll_back(way.to.name), _TASK)
         await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
     step.evidence(rolled_back=way.to.name)
     world.survey.outdated()
-
-
-async def _went_back(world: World, step: Step, way: Way) -> bool:
-    """True when an earlier process of this run went back; a task of it that failed is asked for anew."""
-    upid = await task_begun(world, step, way.found, _TASK)
-    if not upid:
-        return False
-    step.tell("an earlier process began to go back; waiting for its end")
-    try:
-        await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
-    except RemoteFailure as error:
-        step.tell(f"it failed: {error}")
-        return False
-    return True
-
-
-async def _asked(world: World, step: Step, way: Way, call: Call[str]) -> str:
-    """The UPID of the task; that of a request whose answer was lost is looked up."""
-    try:
-        return await call.send(step)
-    except OutcomeUnknown:
-        upid = await task_begun(world, step, way.found, _TASK)
-        if not upid:
-            raise
-        step.tell("the answer was lost; Proxmox lists the task")
-        return upid
 
 
 async def _as_before(world: World, step: Step, way: Way, before: str, *, ran: bool) -> str:
@@ -187,13 +161,7 @@ async def _as_before(world: World, step: Step, way: Way, before: str, *, ran: bo
     if way.to.memory:
         return "and runs on from its memory"
     step.tell("waiting for its boot")
-    bootstrap = world.host(step).machine.bootstrap
-    booted = await until(
-        lambda: another_boot(world, step, way.found, before),
-        clock=world.clock,
-        timeout_s=bootstrap.agent_timeout_s + bootstrap.ssh_timeout_s,
-        what=f"the boot of {step.host} from {way.to.name}",
-    )
+    booted = await booted_anew(world, step, way.found, before, what=f"the boot of {step.host} from {way.to.name}")
     return f"and has booted ({booted.id})"
 
 

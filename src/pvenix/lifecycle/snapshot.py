@@ -8,7 +8,7 @@ from typing import Final
 from pvenix.engine.ports import VmSnapshot
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import snapshots
-from pvenix.lifecycle.asked import seen_tasks, task_begun
+from pvenix.lifecycle.asked import asked_for, seen_tasks, task_begun
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
 from pvenix.lifecycle.ownership import Found
@@ -116,13 +116,7 @@ async def _asked(world: World, step: Step, found: Found, call: Call[str]) -> str
     await unlocked(world, step, found)
     seen = await seen_tasks(world, found, _TASK)
     await step.intend(snapshot=str(_name(step)), vmid=str(found.vmid), node=found.node, seen=seen)
-    try:
-        return await call.send(step)
-    except OutcomeUnknown:
-        upid = await task_begun(world, step, found, _TASK)
-        if not upid:
-            raise
-        return upid
+    return await asked_for(world, step, found, call, _TASK)
 
 
 async def _runs(world: World, found: Found, upid: str) -> bool:
