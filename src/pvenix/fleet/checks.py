@@ -9,7 +9,6 @@ from pvenix.fleet import cards, codes, machine_checks
 from pvenix.fleet.node import Kind, Node
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean
-from pvenix.model.units import mib
 
 _REQUIRED = ("clusters", "templates")
 _CLAIM_WORDS = {"vmid": "VM id", "address": "address", "mac": "MAC address"}
@@ -177,8 +176,8 @@ class Taken:
                 what = f"role `{item.value}` needs {pci.value} mapped PCI device(s), the host has {have}"
                 hint = "add `proxmox.pci: [{mapping: NAME}]`"
                 yield item.finding(codes.NEEDS, what, hint, warning=True)
-            memory = _size(role.get("needs", "memory") if role is not None else None)
-            if memory > (_size(machine.get("memory")) or memory):
+            memory = machine_checks.size_of(role.get("needs", "memory") if role is not None else None)
+            if memory > (machine_checks.size_of(machine.get("memory")) or memory):
                 what = f"role `{item.value}` needs {memory} MiB of memory, the host has less"
                 yield item.finding(codes.NEEDS, what, "give it more `memory`, or a larger class", warning=True)
 
@@ -194,10 +193,3 @@ def _vmid_policy(node: Node | None) -> tuple[list[tuple[int, int]], list[Any]]:
             spans = [(100, 999_999_999)]
     reserve = plain.get("reserve")
     return spans, reserve if isinstance(reserve, list) else []
-
-
-def _size(node: Node | None) -> int:
-    try:
-        return mib(node.value) if node is not None else 0
-    except ValueError:
-        return 0

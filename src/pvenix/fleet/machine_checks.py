@@ -40,17 +40,17 @@ def _sizes(machine: Node) -> Iterator[Finding]:
     disks = machine.get("proxmox", "disks")
     sizes = [machine.get("disk"), *(disk.get("size") for disk in (disks.items if disks is not None else ()))]
     for node in sizes:
-        size = _size(node)
+        size = size_of(node)
         if node is not None and 0 < size < _GIB:
             yield node.finding(codes.VALUE, f"a disk of {size} MiB cannot be meant", f"write {size}G, or at least 1G")
         elif node is not None and size > _MOST_DISK:
             yield node.finding(codes.VALUE, f"a disk of {size // _TIB} TiB cannot be meant", "write a size such as 20G")
     memory, balloon = machine.get("memory"), machine.get("balloon")
-    if memory is not None and _size(memory) > _MOST_MEMORY:
-        what = f"{_size(memory) // _TIB} TiB of memory cannot be meant"
+    if memory is not None and size_of(memory) > _MOST_MEMORY:
+        what = f"{size_of(memory) // _TIB} TiB of memory cannot be meant"
         yield memory.finding(codes.VALUE, what, "write a size such as 4G")
-    if memory is not None and balloon is not None and _size(balloon) > _size(memory) > 0:
-        what = f"`balloon` is more than `memory` ({_size(memory)} MiB)"
+    if memory is not None and balloon is not None and size_of(balloon) > size_of(memory) > 0:
+        what = f"`balloon` is more than `memory` ({size_of(memory)} MiB)"
         yield balloon.finding(
             codes.VALUE, what, "it is the least that the guest keeps when its node is short of memory"
         )
@@ -104,7 +104,8 @@ def _absent(machine: Node) -> Iterator[Finding]:
         yield state.finding(codes.VALUE, "the host that runs pvenix cannot be absent", "give `self: true` to another")
 
 
-def _size(node: Node | None) -> int:
+def size_of(node: Node | None) -> int:
+    """The size that a node says in MiB, 0 when it says none."""
     try:
         return mib(node.value) if node is not None else 0
     except ValueError:

@@ -13,7 +13,7 @@ from pvenix.engine.ports import VmState
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.calls import VmCalls, shown
-from pvenix.lifecycle.fields.values import ROOT_DISK, parts_of
+from pvenix.lifecycle.fields.values import ROOT_DISK, parts_of, size
 from pvenix.lifecycle.ownership import MARKER_TAG, Found, is_tagged
 from pvenix.lifecycle.waiting import unlocked
 from pvenix.lifecycle.world import World
@@ -22,7 +22,6 @@ from pvenix.model.names import host_name
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _DRIVES: Final = ("virtio0", "sata0", "ide0")
-_MIB_OF: Final = {"K": 2**-10, "M": 1, "G": 2**10, "T": 2**20}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +206,8 @@ def machine_of(state: VmState, found: Found, *, running: bool) -> dict[str, Any]
         **({} if running else {"state": "stopped"}),
         "install": "adopt",
         "cores": int(values.get("cores", "1")),
-        "memory": _size(f"{memory}M"),
-        "disk": _size(parts_of(ROOT_DISK, values[ROOT_DISK])["size"]),
+        "memory": size(f"{memory}M"),
+        "disk": size(parts_of(ROOT_DISK, values[ROOT_DISK])["size"]),
         "proxmox": proxmox,
     }
     machine |= {"network": network} if (network := _network(values)) else {}
@@ -226,9 +225,3 @@ def _network(values: Mapping[str, str]) -> dict[str, Any]:
         found["address"] = address["ip"]
         found |= {"gateway": address["gw"]} if "gw" in address else {}
     return found
-
-
-def _size(text: str) -> str:
-    """Proxmox' size in the inventory's words: whole GiB if it is so, else MiB."""
-    mib = int(float(text[:-1]) * _MIB_OF[text[-1]]) if text[-1:] in _MIB_OF else int(text) // 2**20
-    return f"{mib // 1024}G" if mib % 1024 == 0 else f"{mib}M"

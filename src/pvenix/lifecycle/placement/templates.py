@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pvenix.engine.ports import VmConfig, VmState
+from pvenix.lifecycle.fields.values import mib_of, parts_of
 from pvenix.lifecycle.placement.values import TemplateDisk, TemplateSeen
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, Refused, RemoteFailure
@@ -14,7 +15,6 @@ from pvenix.model.site import Template
 
 ROOT_DISK = "scsi0"
 _DISK = re.compile(r"(?:scsi|virtio|sata|ide|efidisk|tpmstate)[0-9]{1,3}")
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 async def templates_of(world: World, template: Template) -> tuple[TemplateSeen, ...]:
@@ -67,15 +67,9 @@ def disks_in(config: VmConfig) -> tuple[TemplateDisk, ...]:
         storage, colon, volume = value.partition(",")[0].partition(":")
         image = "media=cdrom" in value and "cloudinit" not in volume
         if _DISK.fullmatch(key) and colon and not image:
-            found.append(TemplateDisk(key=key, storage=storage, size=_size(value)))
+            mib = mib_of(parts_of(key, value).get("size", ""))
+            found.append(TemplateDisk(key=key, storage=storage, size=int(mib * 2**20)))
     return tuple(found)
-
-
-def _size(value: str) -> int:
-    for part in value.split(","):
-        if match := re.fullmatch(r"size=([0-9.]+)([KMGT]?)", part):
-            return int(float(match[1]) * _UNITS.get(match[2], 1))
-    return 0
 
 
 async def _missing(world: World, template: Template, found: VmState | None) -> PvenixError:
