@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,7 +14,19 @@ import click
 
 from pvenix.adapters.text import sanitise as clean
 
-__all__ = ["cells", "clean", "cut", "one_line", "plain_value", "reached", "style", "table", "verbatim"]
+__all__ = [
+    "cells",
+    "clean",
+    "columns",
+    "cut",
+    "one_line",
+    "plain_value",
+    "reached",
+    "style",
+    "table",
+    "verbatim",
+    "wrapped",
+]
 
 _GREEN = ("ok", "changed", "in sync", "pass", "merged", "approved", "running")
 _YELLOW = (
@@ -81,6 +95,23 @@ def cut(text: str, columns: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…"
+
+
+def columns() -> int:
+    """How wide text is: as the terminal, and neither too narrow for a column of it nor too wide to read."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)
+
+
+def wrapped(text: str, width: int, first: str, further: str) -> list[str]:
+    """`text` cleaned and in lines of at most `width` columns after `first`, then `further`; a longer word stays whole."""
+    return textwrap.wrap(
+        one_line(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
 
 
 def reached(address: str, why: str, at: str, now: str) -> str:

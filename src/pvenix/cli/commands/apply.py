@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.commands.plan import columns, plan_now, show_plan
+from pvenix.cli.commands.plan import plan_now, show_plan
 from pvenix.cli.driver import execute, refuse_unasked
 from pvenix.cli.lazy import Command
 from pvenix.cli.nothing import NothingToDo
@@ -16,6 +16,7 @@ from pvenix.cli.render.plan import plan_text
 from pvenix.cli.selection import How, complete_hosts, run_options
 from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.starting import show_hosts
+from pvenix.cli.text import columns
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.fleetplan import Action, FleetPlan
 

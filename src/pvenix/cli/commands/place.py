@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,7 @@ from pvenix.cli.lazy import Command
 from pvenix.cli.report import error_document, tell
 from pvenix.cli.selection import host_argument, select_now
 from pvenix.cli.settings import Output, Settings
-from pvenix.cli.text import clean, style
+from pvenix.cli.text import columns, style, wrapped
 from pvenix.model.errors import ExitCode, PvenixError, worst
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("POINTS", "MEM", "CPU", "DISK", "SPREAD", "NEAR")
 _PARTS = ("total", "memory", "cpu", "storage", "spread", "locality")
-_NARROWEST = 24
-"""Columns that a reason has at least, however narrow the terminal."""
 
 
 @click.command(
@@ -85,7 +81,7 @@ def _node(one: Candidate) -> dict[str, object]:
 
 
 def _show(settings: Settings, found: Mapping[str, Decision | PvenixError]) -> None:
-    width = shutil.get_terminal_size((80, 24)).columns
+    width = columns()
     for number, (host, one) in enumerate(found.items()):
         if number:
             click.echo()
@@ -93,36 +89,27 @@ def _show(settings: Settings, found: Mapping[str, Decision | PvenixError]) -> No
             click.echo(style(f"{host}: no place", "failed"))
         else:
             click.echo(style(f"{host}: {one.node}, storage {one.storage}, VM id {one.vmid}", "strong"))
-            click.echo(_wrapped(clean(one.route.words), "  ", width))
+            click.echo("\n".join(wrapped(one.route.words, width, "  ", "  ")))
         if _candidates(one):
             click.echo("\n" + "\n".join(_table(_candidates(one), width)))
         if isinstance(one, PvenixError):
             tell(one, settings)
             continue
         for warning in one.warnings:
-            click.echo(_wrapped(f"warning: {clean(warning)}", "", width))
+            click.echo("\n".join(wrapped(f"warning: {warning}", width, "", "")))
 
 
 def _table(candidates: Sequence[Candidate], width: int) -> list[str]:
     """A line for each node, the best first; reasons and ways go on below their column."""
     first = max(len("NODE"), *(len(one.node) for one in candidates))
     lines = [" ".join((f"{'NODE':{first}}", *(f"{name:>6}" for name in _COLUMNS), " WAY"))]
-    column = first + 1 + 7 * len(_COLUMNS) + 1
     for one in candidates:
         if one.refused:
-            text, start = f"{one.node:{first}}     no  ", first + 9
-            lines.append(_wrapped(clean(one.refused), text, width, start))
+            text, before, column = one.refused, f"{one.node:{first}}     no  ", first + 9
         else:
             values = {**dataclasses.asdict(one.scores), "total": one.scores.total}
             points = " ".join(f"{values[part]:6.1f}" for part in _PARTS)
-            lines.append(
-                _wrapped(clean(one.route.words if one.route else ""), f"{one.node:{first}} {points}  ", width, column)
-            )
+            text, before = one.route.words if one.route else "", f"{one.node:{first}} {points}  "
+            column = len(before)
+        lines += wrapped(text, width, before, " " * column)
     return lines
-
-
-def _wrapped(text: str, before: str, width: int, indent: int | None = None) -> str:
-    start = len(before) if indent is None else indent
-    return textwrap.fill(
-        text, max(width, start + _NARROWEST), initial_indent=before, subsequent_indent=" " * start, break_on_hyphens=False
-    )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from pvenix.cli.lazy import Command
 from pvenix.cli.render.plan import plan_text
 from pvenix.cli.selection import PATTERNS, host_argument, names_now
 from pvenix.cli.settings import Output, Settings, talk
-from pvenix.cli.text import clean
+from pvenix.cli.text import clean, columns
 from pvenix.model.errors import UsageError
 from pvenix.model.fleetplan import FleetPlan
 
@@ -99,11 +98,6 @@ def show_plan(settings: Settings, plan: FleetPlan, accepted: tuple[Accepted, ...
             click.echo(plan_text(plan, width=columns(), verbose=settings.verbose > 0))
             for one in accepted:
                 click.echo(f"\n{_accepted_text(one)}")
-
-
-def columns() -> int:
-    """How wide a plan is: as the terminal, and neither too narrow for a field nor too wide to read."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)
 
 
 def _accepted_text(one: Accepted) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 import click
 
-from pvenix.cli.text import cells, clean, cut, one_line, style
+from pvenix.cli.text import cells, clean, cut, one_line, style, wrapped
 from pvenix.model.findings import Finding
 from pvenix.model.fleetplan import Action, Effect, FieldPlan, FieldState, FleetPlan, HostPlan, Stray
 
@@ -50,7 +49,7 @@ def plan_text(plan: FleetPlan, *, width: int, verbose: bool = False) -> str:
     blocks = [_head(plan)]
     for action in _SIGNS:
         blocks += _hosts([host for host in plan.hosts if host.action is action], width, verbose=verbose)
-    blocks += ["\n".join(_wrapped(f"warning: {text}", width, "", "  ")) for text in plan.warnings]
+    blocks += ["\n".join(wrapped(f"warning: {text}", width, "", "  ")) for text in plan.warnings]
     if plan.strays:
         blocks.append(_strays(plan.strays, width))
     return "\n\n".join([*blocks, _summary(plan)])
@@ -84,7 +83,7 @@ def _body(host: HostPlan, width: int, *, verbose: bool) -> Iterator[str]:
     """What there is to say of one host."""
     yield from _fields(_shown(host, verbose=verbose), width)
     for step in host.steps if host.action is not Action.CHANGE else ():
-        yield from _wrapped(step, width, "    ", "      ")
+        yield from wrapped(step, width, "    ", "      ")
     for one in host.findings:
         yield from _finding(one, width)
 
@@ -131,12 +130,12 @@ def _field(one: FieldPlan, width: int, column: int) -> Iterator[str]:
     text = _value(one.there if one.state.differs else one.actual)
     if one.state is not FieldState.UNMANAGED:
         text += f" -> {_value(one.desired)}"
-    lines = _wrapped(text, width, name, indent)
+    lines = wrapped(text, width, name, indent)
     words = f"({_why(one)})"
     if cells(lines[-1]) + 2 + cells(words) <= width:
         lines[-1] += f"  {words}"
     else:
-        lines += _wrapped(words, width, indent, indent)
+        lines += wrapped(words, width, indent, indent)
     yield from lines
 
 
@@ -158,27 +157,15 @@ def _value(text: str) -> str:
 def _finding(one: Finding, width: int) -> Iterator[str]:
     kind = style("warning", "waiting") if one.warning else style("error", "failed")
     yield f"    {style(clean(one.place), 'strong')}: {kind}[{one.code}]"
-    yield from _wrapped(one.what, width, "      ", "      ")
+    yield from wrapped(one.what, width, "      ", "      ")
     if one.hint:
-        yield from _wrapped(f"hint: {one.hint}", width, "      ", "        ")
+        yield from wrapped(f"hint: {one.hint}", width, "      ", "        ")
 
 
 def _strays(strays: Sequence[Stray], width: int) -> str:
     lines = [style("VMs of this fleet that no host has; none is touched:", "strong")]
     for one in strays:
         text = f"VM {one.vmid} on {one.node}, {one.power}: marked as {one.host}, and {one.why}"
-        lines += _wrapped(text, width, "  ", "    ")
+        lines += wrapped(text, width, "  ", "    ")
     hint = "hint: to destroy one, put its host back with `state: absent`; pvenix orphans names every way"
-    return "\n".join([*lines, *_wrapped(hint, width, "  ", "    ")])
-
-
-def _wrapped(text: str, width: int, first: str, further: str) -> list[str]:
-    """`text` cleaned and in lines of at most `width` columns; a longer word stays whole."""
-    return textwrap.wrap(
-        one_line(text),
-        width,
-        initial_indent=first,
-        subsequent_indent=further,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [first.rstrip()]
+    return "\n".join([*lines, *wrapped(hint, width, "  ", "    ")])
