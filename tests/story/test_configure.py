@@ -19,7 +19,7 @@ from pvenix.lifecycle import notes
 from pvenix.model.errors import ExitCode
 from pvenix.model.plan import ArgValue, Task
 from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE, Pool
-from tests.sim.golden import CONTROLLER, Golden
+from tests.sim.golden import CONTROLLER, RESIDENTS, Golden
 from tests.sim.ports import Calls
 from tests.sim.world import KILLED
 from tests.story.fault_scene import NEW, OLD, Done, Scene, row, scene
@@ -400,6 +400,23 @@ def test_pool_and_backup_job_take_the_vm_in_and_keep_the_others(golden: Golden) 
         says(site, backup__job="nowhere")
         refused = await configure(site)
         assert (refused.code, "jobs with a list: nightly" in refused.why) == (ExitCode.REFUSED, True), refused.why
+
+    scene(golden, act)
+
+
+def test_two_hosts_that_join_one_backup_job_in_one_run_are_both_on_its_list(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        cluster, hosts = site.site.cluster, (OLD, RESIDENTS[1])
+        cluster.rights.roles[PROVISIONER_ROLE] |= {"Sys.Modify"}
+        cluster.sections["jobs"] = {
+            "nightly": {"id": "nightly", "vmid": "230", "storage": "tanka1", "schedule": "daily", "enabled": 1}
+        }
+        for host in hosts:
+            says(site, host, backup__job="nightly")
+        done = await site.run(Task(verb="configure"), hosts=hosts)
+        assert done.code is ExitCode.OK, done.why
+        members = cluster.sections["jobs"]["nightly"]["vmid"].split(",")
+        assert set(members) == {"230", *(str(site.vm(host).vmid) for host in hosts)}
 
     scene(golden, act)
 

@@ -177,9 +177,10 @@ async def _look(world: World, step: Step, found: Found, *, running: bool) -> Vie
 
 async def _write(world: World, step: Step, job: Job) -> None:
     """Everything that is written, in order; a VM that moves to another node does so last."""
-    for joined in await outside.memberships(world, job.found, job.take):
-        await joined.send(step)
-        world.survey.outdated()
+    async with world.ledger.lists:
+        for joined in await outside.memberships(world, job.found, job.take):
+            await joined.send(step)
+            world.survey.outdated()
     await carry_out(world, step, job.found, job.view, work(job.view, job.take))
     if job.running and not job.off and _told_cloud_init(step):
         await VmCalls.on(world.pve, job.found, {}).regenerate_cloudinit().send(step)

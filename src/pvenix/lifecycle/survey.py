@@ -33,6 +33,8 @@ class Ledger:
     refused: set[Vmid] = field(default_factory=set)
     """Ids that Proxmox said are taken: the token may not see every VM, and the list lags."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lists: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the list of a backup job is read and written back with another VM: Proxmox takes whole lists only."""
     _images: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def image(self, name: str) -> asyncio.Lock:
