@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from pvenix.lifecycle.notes import parse
 from pvenix.model.errors import ExitCode
 from pvenix.model.host import Install
 from pvenix.model.plan import Task
@@ -48,6 +49,23 @@ def test_the_marker_is_written_beside_what_stands_there_and_nothing_else(golden:
         writes = site.writes
         assert (await adopt(site))[0] is ExitCode.OK
         assert site.writes == writes
+
+    scene(listing(golden), act)
+
+
+def test_what_was_recorded_for_a_host_that_is_gone_is_not_the_new_one_s(golden: Golden) -> None:
+    """Else an apply would detach the disks that the old host's inventory had, and the adopted one's has not."""
+
+    async def act(site: Scene) -> None:
+        site.rules.strangers.pop(STRANGER, None)
+        vm = site.site.cluster.vms[STRANGER]
+        vm.config["description"] = 'mine\npvenix-host: vanished\npvenix-applied: {"scsi1.size":"8G"}\nand mine'
+        assert (await adopt(site))[0] is ExitCode.OK
+        notes = parse(str(vm.config["description"]))
+        assert (notes.host, dict(notes.applied), notes.text) == (HOST, {}, "mine\n\nand mine")
+        vm.config["description"] = f'pvenix-host: {HOST}\npvenix-applied: {{"scsi1.size":"8G"}}'
+        assert (await adopt(site))[0] is ExitCode.OK
+        assert dict(parse(str(vm.config["description"])).applied) == {}
 
     scene(listing(golden), act)
 

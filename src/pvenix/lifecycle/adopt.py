@@ -13,6 +13,7 @@ from pvenix.engine.ports import VmState
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import notes
 from pvenix.lifecycle.calls import VmCalls, shown
+from pvenix.lifecycle.fields.compare import is_device
 from pvenix.lifecycle.fields.values import ROOT_DISK, parts_of, size
 from pvenix.lifecycle.ownership import MARKER_TAG, Found, is_tagged
 from pvenix.lifecycle.waiting import unlocked
@@ -69,6 +70,7 @@ async def probe(world: World, step: Step) -> Probe:
         world.vms.owns(found.config, step.host)
         and is_tagged(found.config)
         and found.config.values.get("name") == step.host
+        and not _recorded_beyond(world, step.host, found)
     ):
         return done(f"VM {vmid} on {found.node} is the host's", vmid=str(vmid), node=found.node)
     await _check(world, state, found, step.host, rename=bool(step.args.get("rename")))
@@ -181,10 +183,27 @@ async def _taken(world: World, found: Found, host: str) -> str:
     return ""
 
 
+def _recorded_beyond(world: World, host: str, found: Found) -> bool:
+    """True when disks or cards are recorded that the inventory has not: it was written anew, after the host vanished."""
+    machine = world.fleet.hosts[host].machine
+    keys = {name.partition(".")[0] for name in notes.parse(found.config.values.get("description", "")).applied}
+    cards = range(1 + len(machine.nics))
+    listed = {ROOT_DISK, *(disk.slot for disk in machine.proxmox.disks)}
+    listed |= {f"{key}{index}" for key in ("net", "ipconfig") for index in cards}
+    listed |= {f"hostpci{index}" for index in range(len(machine.proxmox.pci))}
+    listed |= {"tpmstate0"} if machine.hardware.tpm is not None else set()
+    listed |= {"efidisk0"} if machine.hardware.secureboot is not None else set()
+    return bool({key for key in keys if is_device(key)} - listed)
+
+
 def _values(world: World, found: Found, host: str, run: str) -> dict[str, str]:
-    """The marker in notes and tags, and the name where it is another one; everything else of them stays."""
+    """The marker in notes and tags, and the name where it is another one; everything else of them stays.
+
+    What was recorded for an earlier host goes: by it an apply would detach the disks that this one's inventory has not.
+    """
     values = found.config.values
-    marked = replace(notes.parse(values.get("description", "")), host=host, fleet=world.fleet.site.name, run=run)
+    there = notes.parse(values.get("description", ""))
+    marked = replace(there, host=host, fleet=world.fleet.site.name, run=run, applied={})
     tags = {tag for tag in values.get("tags", "").split(";") if tag}
     wanted = {"description": str(marked), "tags": ";".join(sorted({*tags, MARKER_TAG}))}
     return wanted | ({"name": host} if values.get("name") != host else {})
