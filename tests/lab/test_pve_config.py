@@ -188,3 +188,13 @@ def test_a_write_in_a_task_gives_no_upid_when_it_ends_within_the_delay(tmp_path:
         assert "scsi2" not in await lab.get(f"{VM}/config")
 
     in_lab(tmp_path, story)
+
+
+def test_a_lock_is_among_the_options_of_both_lists(tmp_path: Path) -> None:
+    async def story(lab: PveLab) -> None:
+        await lab.clone()
+        lab.site.cluster.vms[int(VM.rpartition("/")[2])].lock = "backup"
+        assert (await lab.get(f"{VM}/config"))["lock"] == "backup"
+        assert (await pending(lab))["lock"] == {"key": "lock", "value": "backup"}
+
+    in_lab(tmp_path, story)

@@ -12,6 +12,7 @@ from pvenix.fleet.edit import set_machine
 from pvenix.fleet.load import load_fleet
 from pvenix.lifecycle.planning.building import fleet_plan
 from pvenix.lifecycle.planning.running import decisions_of, plays_of
+from pvenix.lifecycle.unfinished import Made
 from pvenix.lifecycle.world import World
 from pvenix.model.fleetplan import FleetPlan, HostPlan
 from pvenix.model.paths import vars_file
@@ -71,10 +72,12 @@ def world_of(scene: Scene) -> World:
     )
 
 
-async def planned(scene: Scene, pattern: str = "all", *, limit: str = "", commit: str = COMMIT) -> FleetPlan:
+async def planned(
+    scene: Scene, pattern: str = "all", *, limit: str = "", commit: str = COMMIT, made: Mapping[int, Made] | None = None
+) -> FleetPlan:
     """A plan, for which nothing may be written."""
     writes = scene.writes
-    plan = await fleet_plan(world_of(scene), pattern=pattern, limit=limit, commit=commit, extra={})
+    plan = await fleet_plan(world_of(scene), pattern=pattern, limit=limit, commit=commit, extra={}, made=made)
     assert scene.writes == writes
     return plan
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pvenix.engine.step import Step
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.place import CHOSEN_HERE
+from pvenix.lifecycle.underway import UnderWay, may_be_of, under_way
 from pvenix.lifecycle.waiting import STALLED, task_end, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
@@ -19,6 +20,10 @@ DECIDED = ("node", "vmid", "route", "storage", "template", "source")
 """The facts of a decision."""
 _TAKEN_TEXTS = ("already exists", ".conf' failed: File exists")
 """Of the task that finds the id taken (qemu-server); the second for the id of a container or of another node's VM."""
+_FOREIGN_PATIENCE_S = 600.0
+_STUB_PATIENCE_S = 60.0
+"""Of a VM that no task is seen to make: it ended just now, belongs to somebody whose tasks are hidden, or was left behind."""
+_LOOK_AGAIN_S = 1.0
 _UNDER_WAY = ("clone", "create", "migrate")
 """Locks of a VM that is not where or what it will be."""
 
@@ -69,22 +74,27 @@ async def earlier(world: World, step: Step) -> Found | None:
 async def after_foreign(world: World, step: Step) -> Found | None:
     """The host's VM if one that is being made, and not by this run, turns out to be it, None when none does.
 
-    Until its task has ended a VM has neither name nor notes, so it may be the work of an interrupted run.
+    It may be the work of an interrupted run, so its end is waited for.
+    Raises: OutcomeUnknown when it does not end in time.
     """
+    host = world.host(step)
 
-    async def pending() -> list[Vmid]:
-        own = set(world.ledger.vmids.values())
+    async def foreign() -> UnderWay | None:
         world.survey.outdated()
-        return [vm.vmid for vm in await world.survey.vms() if vm.lock in ("clone", "create") and vm.vmid not in own]
+        making = await under_way(world, without=set(world.ledger.vmids.values()))
+        return next((one for one in making if may_be_of(one, host, world)), None)
 
-    async def ended() -> bool | None:
-        return None if await pending() else True
-
-    foreign = await pending()
-    if not foreign:
+    first = one = await foreign()
+    if first is None:
         return None
-    step.tell(f"VM {foreign[0]} is being made; waiting to see whose it is")
-    await until(ended, clock=world.clock, timeout_s=TASK_TIMEOUT_S, what="the end of a VM's making that is under way")
+    patience_s = _FOREIGN_PATIENCE_S if first.task else _STUB_PATIENCE_S
+    step.tell(f"{first.shown}; waiting up to {patience_s / 60:g} min to see whose it is")
+    deadline = world.clock.monotonic() + patience_s
+    while one is not None:
+        if world.clock.monotonic() >= deadline:
+            raise one.unclear(step.host)
+        await world.clock.sleep(_LOOK_AGAIN_S)
+        one = await foreign()
     return await world.vms.find(step.host)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pvenix.engine.ports import Clock, TaskResult, VmConfig
+from pvenix.engine.ports import Clock, TaskResult, TaskState, VmConfig
 from pvenix.engine.step import Step
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.world import World
@@ -77,8 +77,12 @@ async def _newest_task(world: World, found: Found) -> str:
     tasks = await world.pve.tasks_of(found.node, found.vmid)
     if not tasks:
         return "and no task of it is known"
-    newest = tasks[0]
-    return f"its newest task is {newest.kind} of {newest.user} since {datetime.fromtimestamp(newest.began_at, UTC):%F %T} UTC"
+    return f"its newest task is {task_words(tasks[0])}"
+
+
+def task_words(task: TaskState) -> str:
+    """What a task is, whose, and since when."""
+    return f"{task.kind} of {task.user} since {datetime.fromtimestamp(task.began_at, UTC):%F %T} UTC"
 
 
 async def task_end(world: World, step: Step, upid: str, *, timeout_s: float) -> TaskResult:

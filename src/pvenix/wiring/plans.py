@@ -62,10 +62,12 @@ class Plans(OpenFleet):
         """What the site has against what the inventory wants of the hosts that both patterns mean."""
         from pvenix.adapters.git.checkout import head
         from pvenix.lifecycle.planning.building import fleet_plan
+        from pvenix.lifecycle.unfinished import unfinished
 
         world = await self._site(fresh=True)
         commit = await head(self.root, home=self._git_home())
-        return await fleet_plan(world, pattern=pattern, limit=limit, commit=commit, extra=self._extra)
+        made = unfinished(self.runs)
+        return await fleet_plan(world, pattern=pattern, limit=limit, commit=commit, extra=self._extra, made=made)
 
     def plan_apply(
         self, plan: FleetPlan, *, reboot: bool = False, offline: bool = False, **mode: bool | int

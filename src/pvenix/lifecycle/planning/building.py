@@ -8,10 +8,13 @@ from pvenix.engine.ports import Resources
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.planning.hosts import HostPlanner
 from pvenix.lifecycle.planning.looking import still_picture
+from pvenix.lifecycle.planning.making import awaited, warned
 from pvenix.lifecycle.planning.origins import fingerprint
 from pvenix.lifecycle.planning.scope import planned_hosts
 from pvenix.lifecycle.planning.strays import strays
 from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.underway import under_way
+from pvenix.lifecycle.unfinished import Made
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused
 from pvenix.model.fleetplan import Action, FleetPlan, HostPlan
@@ -25,9 +28,11 @@ async def fleet_plan(
     limit: str,
     commit: str,
     extra: Mapping[str, ArgValue],
+    made: Mapping[int, Made] | None = None,
 ) -> FleetPlan:
     """The plan for the hosts of `pattern` that `limit` does not leave out; nothing outside is changed.
 
+    `made` is what runs of this machine began to make and did not end well with, by VM id.
     Raises: Unreachable when the cluster does not answer, Refused when the token sees nothing, UsageError for a pattern
     that nothing matches.
     """
@@ -39,7 +44,10 @@ async def fleet_plan(
         looking = [group.create_task(planner.look(name)) for name in hosts]
     plans = {task.result().host: task.result() for task in looking}
     newcomers = [plan for plan in plans.values() if plan.action is Action.ADD and not plan.vmid]
-    plans |= {plan.host: plan for plan in await planner.place(newcomers)}
+    making = await under_way(picture) if newcomers else ()
+    plans |= (waiting := awaited(picture, newcomers, making, made or {}))
+    placed = await planner.place([plan for plan in newcomers if plan.host not in waiting])
+    plans |= {plan.host: warned(picture, plan, making, made or {}) for plan in placed}
     unclear = {plan.host for plan in plans.values() if plan.action in (Action.REFUSE, Action.UNKNOWN)}
     return FleetPlan(
         fleet=picture.fleet.site.name,

@@ -31,19 +31,23 @@ async def read(call: Call) -> dict[str, Any]:
             raise PveError(f"snapshot '{name}' does not exist")
         return shown(vm.snapshots[name].config) | {"digest": vm.digest()}
     config = vm.config if call.flag("current") else applied(vm.config, vm.pending)
-    result = shown(config) | {"digest": vm.digest()}
-    if vm.lock:
-        result["lock"] = vm.lock
-    if vm.current_parent:
-        result["parent"] = vm.current_parent
-    return result
+    return shown(config) | _beside(vm)
+
+
+def _beside(vm: Vm) -> dict[str, Any]:
+    """What else Proxmox keeps in the configuration's file."""
+    kept = {"lock": vm.lock, "parent": vm.current_parent}
+    return {"digest": vm.digest()} | {key: value for key, value in kept.items() if value}
 
 
 @route("GET", "/nodes/{node}/qemu/{vmid}/pending")
 async def pending(call: Call) -> list[dict[str, Any]]:
-    """One item per option: its value now, and what the next start makes of it; `delete` is 2 where a disk is freed."""
+    """One item per option: its value now, and what the next start makes of it; `delete` is 2 where a disk is freed.
+
+    The lock is one of them (`config_with_pending_array`, pve-guest-common).
+    """
     vm = call.vm()
-    now = shown(vm.config) | {"digest": vm.digest()}
+    now = shown(vm.config) | _beside(vm)
     items: dict[str, dict[str, Any]] = {key: {"key": key, "value": value} for key, value in now.items()}
     for key, value in vm.pending.items():
         item = items.setdefault(key, {"key": key})
