@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pvenix.model.errors import ExitCode
@@ -41,6 +43,25 @@ def test_a_job_that_names_the_vm_is_told_before_and_shortened_only_by_the_destru
         assert done.text.index(line) < done.text.index(f"DELETE /nodes/{site_node(done.text)}")
         assert line in done.why
         assert jobs["backup-by-hand"]["vmid"] == "130"
+
+    scene(golden, act)
+
+
+def test_a_host_that_is_made_anew_goes_where_it_is_wanted_and_not_where_its_vm_had_moved(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        await running(site)
+        before = site.vm(NEW)
+        elsewhere = next(name for name in sorted(site.site.cluster.nodes) if name != before.node)
+        hosts = site.sim.fleet.hosts
+        machine = hosts[NEW].machine
+        pinless = replace(machine, proxmox=replace(machine.proxmox, node=before.node))
+        site.sim.fleet = replace(site.sim.fleet, hosts={**hosts, NEW: replace(hosts[NEW], machine=pinless)})
+        assert (await site.run(Task(verb="migrate", args={"to": elsewhere}))).code is ExitCode.OK
+        assert site.vm(NEW).node == elsewhere
+        done = await site.run(DESTROY, "place", "clone")
+        assert done.code is ExitCode.OK, done.why
+        after = site.vm(NEW)
+        assert (after.node, after.vmid) == (before.node, before.vmid)
 
     scene(golden, act)
 

@@ -38,6 +38,7 @@ async def apply(world: World, step: Step) -> Outcome:
         await demolish(world, step, found)
     forget(world, step.host)
     summary, evidence = await told(world, step, found)
+    step.facts.pop("node", None)  # where it was decides nothing about the next one, which keeps only its id
     return Outcome(status=Status.CHANGED, summary=summary, evidence=evidence)
 
 
