@@ -25,7 +25,7 @@ from pvenix.lifecycle.making import (
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.place import CHOSEN_HERE
 from pvenix.lifecycle.placement import Way
-from pvenix.lifecycle.settling import ROOT_DISK, config_of, kept, present_gib, settle, settling, wanted_gib
+from pvenix.lifecycle.settling import ROOT_DISK, config_of, present_gib, set_up, settling, wanted_gib
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import STALLED
@@ -47,9 +47,8 @@ async def probe(world: World, step: Step) -> Probe:
     found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM")
-    facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
     if not world.vms.owns(found.config, step.host):
-        return done(f"VM {found.vmid} on {found.node} was not made by pvenix; its settings stay", **facts)
+        return done(f"VM {found.vmid} on {found.node} was not made by pvenix; its settings stay", **found.facts)
     journey = _journey(step)
     if journey is not None and journey.ends_elsewhere(found):
         return needed(f"VM {found.vmid} has to move from {found.node} to {journey.node}")
@@ -57,8 +56,8 @@ async def probe(world: World, step: Step) -> Probe:
         return needed(f"VM {found.vmid} is still being cloned", vmid=str(found.vmid))
     grown = not 0 < present_gib(found.config) < wanted_gib(host)
     if grown and is_tagged(found.config):
-        return done(f"VM {found.vmid} on {found.node}", **facts)
-    return needed(f"VM {found.vmid} is not set up yet", **facts)
+        return done(f"VM {found.vmid} on {found.node}", **found.facts)
+    return needed(f"VM {found.vmid} is not set up yet", **found.facts)
 
 
 async def apply(world: World, step: Step) -> Outcome:
@@ -69,14 +68,8 @@ async def apply(world: World, step: Step) -> Outcome:
         world.ledger.release(step.host)  # its place is free for others; after a lost answer it may be taken
         raise
     world.survey.outdated()
-    found = await arrived(world, step, _journey(step), found)
-    await settle(world, step, found)
-    config = await kept(world, step, found)
-    return Outcome(
-        status=Status.CHANGED,
-        summary=f"VM {found.vmid} on {found.node}",
-        facts={"node": found.node, "vmid": str(found.vmid), "uuid": config.uuid},
-    )
+    found = await set_up(world, step, await arrived(world, step, _journey(step), found))
+    return Outcome(status=Status.CHANGED, summary=f"VM {found.vmid} on {found.node}", facts=found.facts)
 
 
 async def commands(world: World, step: Step) -> Commands:

@@ -20,7 +20,7 @@ from pvenix.lifecycle.making import (
     taken_or,
 )
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.settling import config_of, kept, settle
+from pvenix.lifecycle.settling import config_of, set_up
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import STALLED, task_end
@@ -40,10 +40,9 @@ async def probe(world: World, step: Step) -> Probe:
     found = await world.vms.find(step.host, step.facts)
     if found is None:
         return needed(f"{step.host} has no VM")
-    facts = {"node": found.node, "vmid": str(found.vmid), "uuid": found.config.uuid}
     if found.config.values.get("lock") == "create":
-        return needed(f"VM {found.vmid} is still being made", **facts)
-    return done(f"VM {found.vmid} on {found.node}", **facts)
+        return needed(f"VM {found.vmid} is still being made", **found.facts)
+    return done(f"VM {found.vmid} on {found.node}", **found.facts)
 
 
 async def apply(world: World, step: Step) -> Outcome:
@@ -54,13 +53,9 @@ async def apply(world: World, step: Step) -> Outcome:
         world.ledger.release(step.host)  # its place is free for others; after a lost answer it may be taken
         raise
     world.survey.outdated()
-    await settle(world, step, found)
-    config = await kept(world, step, found)
-    return Outcome(
-        status=Status.CHANGED,
-        summary=f"VM {found.vmid} on {found.node}, which boots from {_iso(world, step).wanted}",
-        facts={"node": found.node, "vmid": str(found.vmid), "uuid": config.uuid},
-    )
+    found = await set_up(world, step, found)
+    summary = f"VM {found.vmid} on {found.node}, which boots from {_iso(world, step).wanted}"
+    return Outcome(status=Status.CHANGED, summary=summary, facts=found.facts)
 
 
 async def commands(world: World, step: Step) -> Commands:

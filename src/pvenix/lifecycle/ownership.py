@@ -34,6 +34,11 @@ class Found:
     vmid: Vmid
     config: VmConfig
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What later steps of the host know it by."""
+        return {"node": self.node, "vmid": str(self.vmid), "uuid": self.config.uuid}
+
 
 class OwnVms:
     """Finds the VMs of a fleet's hosts, and no other."""

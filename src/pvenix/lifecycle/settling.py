@@ -22,11 +22,21 @@ from pvenix.model.fleetplan import Effect, FieldPlan
 from pvenix.model.host import Host
 from pvenix.model.names import NodeName, Vmid
 
-__all__ = ["ROOT_DISK", "config_of", "kept", "present_gib", "settle", "settling", "wanted_gib"]
+__all__ = ["ROOT_DISK", "config_of", "present_gib", "set_up", "settling", "wanted_gib"]
 
 
-async def settle(world: World, step: Step, found: Found) -> None:
-    """Write what differs from the inventory, add its disks, and grow the root disk."""
+async def set_up(world: World, step: Step, found: Found) -> Found:
+    """The VM with what differs from the inventory written, its disks added, and the root disk grown.
+
+    Raises: RemoteFailure naming what Proxmox did not keep.
+    """
+    await _settle(world, step, found)
+    config = await config_of(world, found.node, found.vmid)
+    refuse_lost(_open(_view(world, step, config)), f"/nodes/{found.node}/qemu/{found.vmid}")
+    return replace(found, config=config)
+
+
+async def _settle(world: World, step: Step, found: Found) -> None:
     config = await unlocked(world, step, found)
     if "vmid" not in step.known:
         await step.intend(node=found.node, vmid=str(found.vmid))
@@ -41,16 +51,6 @@ def settling(world: World, step: Step, vm: VmCalls, config: VmConfig) -> list[Ca
         config = replace(config, values={**config.values, "description": made})
     view = _view(world, step, config)
     return [action.call(vm, view) for action in work(view, _open(view))]
-
-
-async def kept(world: World, step: Step, found: Found) -> VmConfig:
-    """The VM's configuration, when it is what was written.
-
-    Raises: RemoteFailure naming what Proxmox did not keep.
-    """
-    config = await config_of(world, found.node, found.vmid)
-    refuse_lost(_open(_view(world, step, config)), f"/nodes/{found.node}/qemu/{found.vmid}")
-    return config
 
 
 def refuse_lost(left: list[FieldPlan], path: str) -> None:
