@@ -50,18 +50,17 @@ def test_a_job_that_names_the_vm_is_told_before_and_shortened_only_by_the_destru
 def test_a_host_that_is_made_anew_goes_where_it_is_wanted_and_not_where_its_vm_had_moved(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         await running(site)
-        before = site.vm(NEW)
-        elsewhere = next(name for name in sorted(site.site.cluster.nodes) if name != before.node)
+        home, vmid = site.vm(NEW).node, site.vm(NEW).vmid
+        elsewhere = next(name for name in sorted(site.site.cluster.nodes) if name != home)
         hosts = site.sim.fleet.hosts
         machine = hosts[NEW].machine
-        pinless = replace(machine, proxmox=replace(machine.proxmox, node=before.node))
-        site.sim.fleet = replace(site.sim.fleet, hosts={**hosts, NEW: replace(hosts[NEW], machine=pinless)})
+        wanted = replace(machine, proxmox=replace(machine.proxmox, node=home))
+        site.sim.fleet = replace(site.sim.fleet, hosts={**hosts, NEW: replace(hosts[NEW], machine=wanted)})
         assert (await site.run(Task(verb="migrate", args={"to": elsewhere}))).code is ExitCode.OK
         assert site.vm(NEW).node == elsewhere
         done = await site.run(DESTROY, "place", "clone")
         assert done.code is ExitCode.OK, done.why
-        after = site.vm(NEW)
-        assert (after.node, after.vmid) == (before.node, before.vmid)
+        assert (site.vm(NEW).node, site.vm(NEW).vmid) == (home, vmid)
 
     scene(golden, act)
 
