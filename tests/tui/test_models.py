@@ -13,7 +13,7 @@ from pvenix.model.events import HostEnded, Progress
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleet import COLUMNS
-from pvenix_tui.models.lines import Tone, cells, column_widths, fit, fit_words, plain, wrap
+from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
 from pvenix_tui.models.review import SeenFiles, approval_reason, review_document
@@ -75,6 +75,15 @@ def test_prose_that_does_not_fit_loses_whole_words(text: str, width: int) -> Non
     if sign and kept.strip():
         assert text.startswith(kept)
         assert text[len(kept)] in " ,"
+
+
+@given(st.text(alphabet="ab é漢", max_size=60), st.integers(min_value=1, max_value=30))
+def test_a_line_that_is_cut_says_so_and_one_that_fits_is_left_alone(text: str, width: int) -> None:
+    half = len(text) // 2
+    line = ((text[:half], Tone.PLAIN), (text[half:], Tone.BAD))
+    cut = clip(line, width)
+    assert cells(cut) <= width
+    assert plain(cut) == text if cells(line) <= width else plain(cut).endswith("…")
 
 
 def test_columns_fit_every_width_and_the_host_is_never_left_out() -> None:

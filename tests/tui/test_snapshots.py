@@ -37,6 +37,28 @@ async def retire(ui: Ui) -> None:
     await ui.press("D")
 
 
+async def verbs(ui: Ui) -> None:
+    await ui.press("x", *["down"] * 20)
+
+
+async def restore(ui: Ui) -> None:
+    await ui.press("x")
+    await ui.type("restore")
+    await ui.press("enter")
+
+
+async def migrate(ui: Ui) -> None:
+    await ui.press("x")
+    await ui.type("migrate")
+    await ui.press("enter", "up")
+
+
+async def options(ui: Ui) -> None:
+    await ui.press("x")
+    await ui.type("shutdown")
+    await ui.press("enter", "o", "enter")
+
+
 async def run(ui: Ui) -> None:
     await ui.press("space", "space", "space", "r", "G")
     ui.later()
@@ -77,7 +99,23 @@ async def fleet(ui: Ui) -> None:
 
 STORIES: dict[str, Callable[[Ui], Awaitable[None]]] = {
     story.__name__: story
-    for story in (fleet, host, generations, rollback, plan, retire, run, runs, reviews, review, keys)
+    for story in (
+        fleet,
+        host,
+        generations,
+        rollback,
+        plan,
+        retire,
+        verbs,
+        restore,
+        migrate,
+        options,
+        run,
+        runs,
+        reviews,
+        review,
+        keys,
+    )  # fmt: skip
 }
 
 

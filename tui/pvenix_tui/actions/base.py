@@ -39,6 +39,8 @@ class Context:
     """Why the review cannot be approved, empty when it can."""
     blocked: str = ""
     """What a plan still waits for before it can be started."""
+    typing: bool = False
+    """Whether keys go to the field in which a name is typed."""
     toggles: frozenset[str] = frozenset()
     """What can be switched on the plan screen."""
 

@@ -81,7 +81,12 @@ REVIEWS: Final = (
 
 
 def _toggle(name: str) -> Reason:
-    return lambda context: "" if name in context.toggles else f"this plan has no {name}"
+    def reason(context: Context) -> str:
+        if name not in context.toggles:
+            return f"this plan has no {name}"
+        return "keys go to the name that is typed; tab leaves it" if context.typing else ""
+
+    return reason
 
 
 PLAN: Final = (

@@ -27,12 +27,17 @@ _ONE: Final = {
 }
 
 
+def _alone(verb: str) -> str:
+    """Why a verb takes one host at a time, empty when it takes several."""
+    return _ONE.get(verb, "its name is typed to confirm" if VERBS[verb].danger is Danger.DESTROYS else "")
+
+
 def _reason(verb: str, context: Context) -> str:
     if verb == "remove-orphan":
         return "an orphan is no host's: pvenix orphans lists them with their ids"
     if verb in LIFE["templates"]:
         return f"a step of {TEMPLATE_PLAYBOOK}, which makes the VM that it needs"
-    alone = _ONE.get(verb, "its name is typed to confirm" if VERBS[verb].danger is Danger.DESTROYS else "")
+    alone = _alone(verb)
     if not context.hosts or (alone and len(context.hosts) > 1):
         return no_hosts(context) or f"one host at a time: {alone}"
     vms = [context.vms.get(host) for host in context.hosts]
@@ -52,7 +57,7 @@ def verb_command(verb: str) -> CommandLine:
     """The command that does the same; what a person has yet to choose stands in capitals."""
 
     def command(context: Context) -> str:
-        hosts = context.hosts or ("HOST",)
+        hosts = context.hosts[: 1 if _alone(verb) else None] or ("HOST",)
         if verb == "review":
             return pvenix_line(*REVIEW_TASK[1:], "-l", ":".join(hosts))
         if verb == "remove-orphan":

@@ -77,8 +77,7 @@ def node_choices(nodes: Sequence[NodeState], here: Mapping[str, str]) -> list[Ch
                 (f"{node.cpus:>4}", Tone.PLAIN),
                 (f"{_gib(node.memory_total - node.memory_used)} of {_gib(node.memory_total)} GiB", Tone.PLAIN),
             ),
-            note="has now: "
-            + (", ".join(host for host, at in here.items() if at == node.name) or "none of the chosen"),
+            note=", ".join(host for host, at in here.items() if at == node.name) or "none of the chosen hosts is there",
             disabled=_not_there(node, here),
         )
         for node in sorted(nodes, key=lambda node: node.name)

@@ -71,6 +71,14 @@ def fit_words(text: str, width: int) -> str:
     return fit(f"{kept.rstrip(' ,;:')} {ELLIPSIS}", width) if kept else fit(text, width)
 
 
+def clip(line: Line, width: int) -> Line:
+    """`line` in at most `width` cells, with an ellipsis where it is cut."""
+    if width < 1 or cells(line) <= width:
+        return line
+    kept = _part(line, 0, len(chop_cells(plain(line)[: 4 * width], width - 1)[0])) if width > 1 else ()
+    return (*kept, (ELLIPSIS, kept[-1][1] if kept else Tone.PLAIN))
+
+
 def wrap(line: Line, width: int, *, indent: int = 0) -> list[Line]:
     """`line` in pieces of at most `width` cells, so that nothing of it is off the screen; later ones indented.
 

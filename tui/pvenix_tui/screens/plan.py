@@ -55,13 +55,14 @@ class PlanScreen(PvenixScreen[object]):
     def body(self) -> Iterable[Widget]:
         plan = Rows(Document(self._lines), cursor=False, id="plan")
         yield plan
-        yield Field(hint="the host's name; up, down, pgup and pgdn move the plan", id="typed")
+        yield Field(hint="the host's name; arrows and pages move the plan", id="typed")
         yield Bar(id="confirm")
 
     @override
     def on_mount(self) -> None:
         self._replan(self.options)
         super().on_mount()
+        self.query_one("#typed" if self._asks_name else "#plan").focus()
         self.reread()
 
     @override
@@ -93,9 +94,9 @@ class PlanScreen(PvenixScreen[object]):
             return []
         if self._stake is None:
             told = self._stake_problem or "reading what goes with it"
-            return [EMPTY, (("At stake ", Tone.TITLE), (told, Tone.BAD if self._stake_problem else Tone.DIM))]
-        label = ["At stake ", *[" " * 9] * len(self._stake)]
-        return [EMPTY, *(((label[index], Tone.TITLE), (text, Tone.WARN)) for index, text in enumerate(self._stake))]
+            tone = Tone.BAD if self._stake_problem else Tone.DIM
+            return [EMPTY, (("At stake ", Tone.TITLE), *text_line(told, tone))]
+        return [EMPTY, *(_stake_line(index, text) for index, text in enumerate(self._stake))]
 
     def _replan(self, options: Options) -> None:
         try:
@@ -110,9 +111,7 @@ class PlanScreen(PvenixScreen[object]):
         field = self.query_one("#typed", Field)
         field.display = self._asks_name
         field.value = ""
-        if self._asks_name:
-            field.focus()
-        else:
+        if not self._asks_name:
             rows.focus()
         self.refresh_bars()
 
@@ -143,8 +142,15 @@ class PlanScreen(PvenixScreen[object]):
     @override
     def context(self) -> Context:
         return Context(
-            scope=self.scope, blocked=self.waits_for(), toggles=self.intent.toggles if self.view else frozenset()
+            scope=self.scope,
+            blocked=self.waits_for(),
+            typing=isinstance(self.focused, Field),
+            toggles=self.intent.toggles if self.view else frozenset(),
         )
+
+    def on_descendant_focus(self) -> None:
+        """What a key does depends on where it goes."""
+        self.refresh_bars()
 
     @override
     def where(self) -> str:
@@ -163,7 +169,10 @@ class PlanScreen(PvenixScreen[object]):
         missing = self.waits_for()
         bar = self.query_one("#confirm", Bar)
         if missing:
-            bar.show(((" ", Tone.PLAIN), *text_line(missing, Tone.WARN), ("   esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
+            other = "the keys" if self.context().typing else "the name"
+            tab: Line = (("   tab ", Tone.ACCENT), (other, Tone.PLAIN)) if self._asks_name else ()
+            esc: Line = (("   esc ", Tone.ACCENT), ("no", Tone.PLAIN))
+            bar.show(((" ", Tone.PLAIN), *text_line(missing, Tone.WARN), *tab, *esc))
             return
         key = " enter or y " if self.view is not None and self.view.tier is Tier.FREE else " y "
         word = "start" if self.view is None else f"start: {self.view.title}"
@@ -189,8 +198,8 @@ class PlanScreen(PvenixScreen[object]):
         event.stop()
         if self.view is None or not self._asks_name:
             return
-        if event.value == self.view.typed_name and not self._typed:
-            self._typed = True
+        self._typed = event.value == self.view.typed_name
+        if self._typed:
             self._gate = ConfirmGate(self.session.clock())
             self.query_one("#plan", Rows).focus()
         self.refresh_bars()
@@ -264,3 +273,8 @@ class PlanScreen(PvenixScreen[object]):
     def _commented(self, text: str | None) -> None:
         if text is not None:
             self._replan(replace(self.options, comment=text))
+
+
+def _stake_line(index: int, text: str) -> Line:
+    tone = Tone.BAD if text.startswith("refused") else Tone.WARN
+    return (("At stake " if not index else " " * 9, Tone.TITLE), *text_line(text, tone))

@@ -128,7 +128,13 @@ class HostVerbs(PvenixScreen[None]):
         self.run_worker(asked(), group="asking", exclusive=True, exit_on_error=False)
 
     def _offer(
-        self, title: str, columns: Sequence[Column], choices: Sequence[Choice], picked: Callable[[str], None]
+        self,
+        title: str,
+        columns: Sequence[Column],
+        choices: Sequence[Choice],
+        picked: Callable[[str], None],
+        *,
+        browse: bool = False,
     ) -> None:
         """A list to choose from, the cursor on the first that can be chosen."""
         first = next((choice.key for choice in choices if not choice.disabled), "")
@@ -137,11 +143,11 @@ class HostVerbs(PvenixScreen[None]):
             if key:
                 picked(key)
 
-        self.app.push_screen(Picker(title, columns, choices, cursor=first, browse=True), chosen)
+        self.app.push_screen(Picker(title, columns, choices, cursor=first, browse=browse), chosen)
 
     def _pick_generation(self, found: list[Generation]) -> None:
         title = f"Roll {self.targets()[0]} back to which generation?"
-        self._offer(title, GENERATION_COLUMNS, generation_choices(found), self._generation_picked)
+        self._offer(title, GENERATION_COLUMNS, generation_choices(found), self._generation_picked, browse=True)
 
     def _generation_picked(self, number: str) -> None:
         self.plan_verb("rollback", {"to": int(number)})

@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from typing_extensions import override
 
-from pvenix_tui.models.lines import Line, Tone
+from pvenix_tui.models.lines import Line, Tone, clip
 from pvenix_tui.text import safe
 
 TONE_CLASSES: Final = {f"tone-{tone.value}" for tone in Tone} | {"tone-cursor"}
@@ -90,4 +90,4 @@ class Bar(Painted):
 
     @override
     def render_line(self, y: int) -> Strip:
-        return self.strip(self.lines[y] if y < len(self.lines) else (), self.size.width)
+        return self.strip(clip(self.lines[y], self.size.width) if y < len(self.lines) else (), self.size.width)
