@@ -141,6 +141,29 @@ async def test_the_first_interrupt_asks_and_the_second_leaves(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+async def test_a_run_whose_output_nobody_reads_stops_after_its_steps_and_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver, ended = hanging_driver(tmp_path), []
+
+    async def execute(_run: RunDir, *, on_event: Callable[[Event], None], **_: Any) -> int:
+        for seq in (1, 2):
+            on_event(RunStarted(run="r", seq=seq, at="", title="t", hosts=(), steps=(), pid=1))
+        ended.append("to its end")
+        return 0
+
+    def unread(_event: Event) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(driver._workspace, "execute", execute)
+    monkeypatch.setattr(driver._renderer, "event", unread)
+    with pytest.raises(BrokenPipeError):
+        await driver.drive(resume=False)
+    assert ended == ["to its end"]
+    assert [request.kind for request in driver._run.take_requests()] == ["cancel"]
+    assert capsys.readouterr().err.count(f"pvenix resume {driver._run.run}") == 1
+
+
 class Stepping:
     """A run in step mode whose two hosts wait for a word before each of two steps; the answers are typed meanwhile."""
 

@@ -88,7 +88,7 @@ class Driver:
             return ExitCode.FAILED
 
     def _on_event(self, event: Event) -> None:
-        with self._asker.aside(event) if self._asker else nullcontext():
+        with self._asker.aside(event) if self._asker else nullcontext(), self._shown():
             self._renderer.event(event)
         if self._asker and isinstance(event, StepWaiting):
             self._asker.waiting(event)
@@ -108,13 +108,25 @@ class Driver:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_S)
-            self._show_output()
-            self._renderer.tick()
+            with self._shown():
+                self._show_output()
+                self._renderer.tick()
 
     def _show_output(self) -> None:
         if self._tails:
             for host, line in self._tails.new_lines():
                 self._renderer.output(host, line)
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Nobody reads stdout any more, as after `| head`: what runs ends like after an interrupt, and nothing is cut."""
+        try:
+            yield
+        except BrokenPipeError as error:
+            if self._error is None:
+                self._error = error
+                self._run.request("cancel")
+                talk(f"nobody reads the output: no further step starts; pvenix resume {self._run.run} goes on")
 
     @contextmanager
     def _on_signals(self, work: asyncio.Task[int]) -> Iterator[None]:
