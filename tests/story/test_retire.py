@@ -53,6 +53,15 @@ def test_a_host_is_made_anew_with_the_same_id_and_name(lab: StoryLab) -> None:
     assert lab.site.vm("docker01")["vmid"] == old["vmid"]
 
 
+def test_a_host_that_could_not_be_made_anew_keeps_its_vm(lab: StoryLab) -> None:
+    site = lab.fleet / "inventory/site.yaml"
+    site.write_text(site.read_text().replace("nixos: {cluster: lab, vmid: 8100", "nixos: {cluster: lab, vmid: 8199"))
+    done, counters = lab.counted("reprovision", "docker01", "--confirm", "docker01")
+    assert done.code == 2, done.text
+    assert "8199" in done.text
+    assert writes(counters) == {}
+
+
 def test_the_vm_is_gone_its_disk_too_and_a_branch_proposes_the_tombstone(lab: StoryLab) -> None:
     before = {vm["vmid"] for vm in lab.site.vms}
     vmid = lab.site.vm("docker01")["vmid"]

@@ -102,6 +102,9 @@ class FakeWorkspace:
         self.asked.append(("consequences", host))
         return ("backup job nightly names it: it is taken off the list",)
 
+    async def refuse_unmakeable(self, host: str) -> None:
+        self.asked.append(("refuse_unmakeable", host))
+
     def plan_verbs(
         self, verbs: Sequence[str], hosts: Sequence[str], *, args: dict[str, dict[str, ArgValue]], **mode: Any
     ) -> RunPlan:

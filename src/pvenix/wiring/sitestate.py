@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from pvenix.model.errors import PvenixError
+from pvenix.model.errors import InvalidInput, PvenixError
 from pvenix.model.generation import Generation
 from pvenix.model.status import Console, HostStatus
 from pvenix.wiring.opened import OpenFleet
@@ -53,6 +53,18 @@ class SiteState(OpenFleet):
         from pvenix.lifecycle.removal import consequences_of
 
         return await consequences_of(await self._site(), host)
+
+    async def refuse_unmakeable(self, host: str) -> None:
+        """Return when the site has everything that a new VM of the host would ask for.
+
+        Raises: InvalidInput with what it has not.
+        """
+        from pvenix.lifecycle.planning.problems import problems
+
+        world = await self._site()
+        wrong = [one for one in await problems(world, world.fleet.host(host), None) if not one.warning]
+        if wrong:
+            raise InvalidInput(wrong)
 
     async def day_two(self) -> DayTwo:
         """Snapshots, orphans and adoption, on the site as it is now."""

@@ -35,6 +35,7 @@ def command(settings: Settings, *, host: str, confirm: str | None, how: How) -> 
         name = workspace.fleet().host(host).name
         given: dict[str, ArgValue] = {} if confirm is None else {CONFIRM: confirm}
         if not how.list_hosts:
+            await workspace.refuse_unmakeable(name)
             args = (settings, workspace, VERBS[verb], (name,), given)
             given[CONFIRM] = await confirmed(*args, check=how.check, word="reprovision")
         return workspace.plan_verbs(REPROVISIONING, (name,), args={verb: given}, **how.mode)
