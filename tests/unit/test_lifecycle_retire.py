@@ -28,6 +28,7 @@ from pvenix.model.errors import Refused
 from pvenix.model.host import Disk
 from pvenix.model.names import NodeName, Vmid
 from pvenix.model.outcome import Need, Status
+from pvenix.model.site import Limits
 from tests.unit.lifecycle_support import config, host, vm
 
 DISKS = {
@@ -124,7 +125,7 @@ class Repo:
 
 def world(pve: Pve, pool: str = "", *, storage: str = "", **machine: Any) -> World:
     there = host(**({"proxmox": {"pool": pool}} | machine))
-    cluster = SimpleNamespace(storage={"backup": storage} if storage else {})
+    cluster = SimpleNamespace(storage={"backup": storage} if storage else {}, limits=Limits())
     fleet = SimpleNamespace(
         hosts={"dns01": there}, site=SimpleNamespace(repository=None, name="test", clusters={"c": cluster})
     )

@@ -7,6 +7,8 @@ import contextlib
 from pvenix.engine.step import Step
 from pvenix.lifecycle.calls import Call
 from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import slot
 from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
@@ -82,4 +84,5 @@ async def ask_once(world: World, step: Step, found: Found, call: Call[str], kind
             await task_end(world, step, upid, timeout_s=timeout_s)
             return
     await unlocked(world, step, found)
-    await task_end(world, step, await asked_for(world, step, found, call, kind), timeout_s=timeout_s)
+    async with slot(world, step, Use(node=found.node)):
+        await task_end(world, step, await asked_for(world, step, found, call, kind), timeout_s=timeout_s)

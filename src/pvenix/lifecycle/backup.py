@@ -8,8 +8,10 @@ from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.signature import of_step, signed, whose
+from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.snapshots import seconds_now
-from pvenix.lifecycle.waiting import task_end, unlocked
+from pvenix.lifecycle.tasks import carried_out, slot
+from pvenix.lifecycle.waiting import unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -74,8 +76,9 @@ async def back_up(world: World, step: Step, found: Found) -> str:
     await unlocked(world, step, found)
     await step.intend(backing_up=storage, vmid=str(found.vmid), node=found.node)
     try:
-        upid = await VmCalls.on(world.pve, found, {}).back_up(storage, notes=await signed(world, step)).send(step)
-        await end_or_thaw(world, step, found, upid, timeout_s=TIMEOUT_S)
+        call = VmCalls.on(world.pve, found, {}).back_up(storage, notes=await signed(world, step))
+        async with slot(world, step, Use(node=found.node)):
+            await end_or_thaw(world, step, found, await call.send(step), timeout_s=TIMEOUT_S)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking for the backup")
         made = await _of_earlier_attempt(world, step, found, storage)
@@ -114,8 +117,8 @@ async def _prune(world: World, step: Step, found: Found, storage: str) -> int:
     gone = 0
     for volume in await _too_many(world, step, found, storage):
         try:
-            upid = await VmCalls.on(world.pve, found, {}).delete_backup(volume.id).send(step)
-            await task_end(world, step, upid, timeout_s=_PRUNE_TIMEOUT_S)
+            call = VmCalls.on(world.pve, found, {}).delete_backup(volume.id)
+            await carried_out(world, step, call, Use(node=found.node), timeout_s=_PRUNE_TIMEOUT_S)
         except PvenixError as error:
             step.tell(f"{volume.id} stays: {error}")
             continue

@@ -9,8 +9,10 @@ from pvenix.lifecycle.backup import back_up
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.removal import consequences, last_backup, obstacle
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.volumes import left_of, volumes_of
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
 from pvenix.model.names import node_name, vmid
@@ -110,7 +112,7 @@ async def demolish(world: World, step: Step, found: Found, *, passing: bool = Fa
     if calls.leave_ha is not None:
         await _leave_ha(world, step, found, calls.leave_ha)
     if calls.stop is not None:
-        await task_end(world, step, await calls.stop.send(step), timeout_s=_TASK_TIMEOUT_S)
+        await _ended(world, step, found, calls.stop)
     await _destroy(world, step, found, calls)
 
 
@@ -201,15 +203,15 @@ async def _leave_ha(world: World, step: Step, found: Found, call: Call[None]) ->
 async def _destroy(world: World, step: Step, found: Found, calls: _Removal) -> None:
     """The VM's end: of its task and of its configuration."""
     try:
-        await _end_of_destroy(world, step, calls)
+        await _ended(world, step, found, calls.destroy)
     except OutcomeUnknown:
         step.tell("the answer was lost; looking whether the VM is gone")
     except RemoteFailure:
         if await world.pve.config(found.node, found.vmid) is not None:
             if (await world.pve.power(found.node, found.vmid)).status != "running":
                 raise
-            await task_end(world, step, await calls.again.send(step), timeout_s=_TASK_TIMEOUT_S)
-            await _end_of_destroy(world, step, calls)
+            await _ended(world, step, found, calls.again)
+            await _ended(world, step, found, calls.destroy)
 
     async def gone() -> bool | None:
         return True if await world.pve.config(found.node, found.vmid) is None else None
@@ -218,8 +220,8 @@ async def _destroy(world: World, step: Step, found: Found, calls: _Removal) -> N
     world.survey.outdated()
 
 
-async def _end_of_destroy(world: World, step: Step, calls: _Removal) -> None:
-    await task_end(world, step, await calls.destroy.send(step), timeout_s=_TASK_TIMEOUT_S)
+async def _ended(world: World, step: Step, found: Found, call: Call[str]) -> None:
+    await carried_out(world, step, call, Use(node=found.node), timeout_s=_TASK_TIMEOUT_S)
 
 
 async def _remains(world: World, step: Step) -> tuple[str, ...]:

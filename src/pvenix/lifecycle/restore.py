@@ -13,6 +13,8 @@ from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, refuse_self
 from pvenix.lifecycle.reboot import boot_now, booted_anew
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import slot
 from pvenix.lifecycle.volumes import drives_in
 from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
@@ -145,8 +147,9 @@ async def _go_back(world: World, step: Step, way: Way) -> None:
         if way.running and way.ha:
             step.tell("the HA manager would start the VM on its way: it is asked to stop it first")
             await changed(world, step, way.found, vm.stop(), wanted="stopped")
-        upid = await asked_for(world, step, way.found, vm.roll_back(way.to.name), _TASK)
-        await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
+        async with slot(world, step, Use(node=way.found.node)):
+            upid = await asked_for(world, step, way.found, vm.roll_back(way.to.name), _TASK)
+            await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
     step.evidence(rolled_back=way.to.name)
     world.survey.outdated()
 

@@ -13,6 +13,8 @@ from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.freezing import end_or_thaw, refuse_freeze
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.signature import of_step, signed
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import slot
 from pvenix.lifecycle.waiting import unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
@@ -85,9 +87,10 @@ async def _take(world: World, step: Step, found: Found, name: str) -> None:
     )
     lost: OutcomeUnknown | None = None
     try:
-        upid = await _asked(world, step, found, call)
-        timeout_s = _MEMORY_TIMEOUT_S if _memory(step) else _TIMEOUT_S
-        await end_or_thaw(world, step, found, upid, timeout_s=timeout_s)
+        async with slot(world, step, Use(node=found.node)):
+            upid = await _asked(world, step, found, call)
+            timeout_s = _MEMORY_TIMEOUT_S if _memory(step) else _TIMEOUT_S
+            await end_or_thaw(world, step, found, upid, timeout_s=timeout_s)
     except OutcomeUnknown as error:
         step.tell(f"its end was not seen; looking for snapshot {name}")
         lost = error

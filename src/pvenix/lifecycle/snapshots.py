@@ -10,7 +10,9 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle.calls import VmCalls
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.signature import whose
-from pvenix.lifecycle.waiting import task_end, unlocked
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
+from pvenix.lifecycle.waiting import unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, UsageError
 from pvenix.model.nearest import did_you_mean
@@ -93,8 +95,8 @@ async def delete(world: World, step: Step, found: Found, name: str) -> None:
     await unlocked(world, step, found)
     lost: OutcomeUnknown | None = None
     try:
-        upid = await VmCalls.on(world.pve, found, {}).delete_snapshot(name).send(step)
-        await task_end(world, step, upid, timeout_s=DELETE_TIMEOUT_S)
+        call = VmCalls.on(world.pve, found, {}).delete_snapshot(name)
+        await carried_out(world, step, call, Use(node=found.node), timeout_s=DELETE_TIMEOUT_S)
     except OutcomeUnknown as error:
         step.tell(f"the answer was lost; looking whether {name} is gone")
         lost = error

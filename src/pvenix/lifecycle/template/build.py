@@ -11,12 +11,14 @@ from pvenix.lifecycle.identity import pinned
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.placement.templates import ROOT_DISK, disks_in, templates_of
 from pvenix.lifecycle.remote import Remote, as_text
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.template import sealing
 from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts, template_of
 from pvenix.lifecycle.template.converting import settings
 from pvenix.lifecycle.template.health import LOCK
 from pvenix.lifecycle.template.marks import Made, locked_nixpkgs, made_in
-from pvenix.lifecycle.waiting import task_end, unlocked, until
+from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused, RemoteFailure
 from pvenix.model.names import CommitId, node_name, vmid
@@ -207,7 +209,8 @@ async def _convert(world: World, step: Step, candidate: Candidate, made: Made) -
         await vm.configure(changed, delete=delete, digest=config.digest).send(step)
     if not _is_made(await _its_config(world, step)):
         try:
-            await task_end(world, step, await vm.make_template().send(step), timeout_s=_TASK_TIMEOUT_S)
+            use = Use(node=candidate.node)
+            await carried_out(world, step, vm.make_template(), use, timeout_s=_TASK_TIMEOUT_S)
         except OutcomeUnknown:
             step.tell("the answer was lost; looking whether it is a template")
 

@@ -17,9 +17,11 @@ from pvenix.lifecycle.evidence import shown_state
 from pvenix.lifecycle.making import TAKEN, taken_or
 from pvenix.lifecycle.ownership import MARKER_TAG, Found, is_tagged, marker
 from pvenix.lifecycle.placement.vmids import choose_vmid
+from pvenix.lifecycle.slots import Use
+from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.template.candidate import Candidate, refuse_real_hosts, to_come
 from pvenix.lifecycle.template.sealing import MACHINE_ID
-from pvenix.lifecycle.waiting import task_end, until
+from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
@@ -110,7 +112,7 @@ async def _clone(world: World, step: Step, candidate: Candidate, ordinal: int) -
         number = await _number(world, step, candidate, ordinal)
         call = clone_call(world.pve, candidate.node, candidate.vmid, _new_vm(world, step, number))
         try:
-            await task_end(world, step, await call.send(step), timeout_s=_TASK_TIMEOUT_S)
+            await carried_out(world, step, call, Use(node=candidate.node), timeout_s=_TASK_TIMEOUT_S)
         except OutcomeUnknown:
             step.tell("the answer was lost; looking whether the clone exists")
         except RemoteFailure as error:
@@ -155,7 +157,8 @@ def _new_vm(world: World, step: Step, number: Vmid) -> NewVm:
 
 async def _start(world: World, step: Step, found: Found) -> None:
     """Start it and wait for its agent."""
-    await task_end(world, step, await VmCalls.on(world.pve, found, {}).start().send(step), timeout_s=_TASK_TIMEOUT_S)
+    start = VmCalls.on(world.pve, found, {}).start()
+    await carried_out(world, step, start, Use(node=found.node), timeout_s=_TASK_TIMEOUT_S)
     limit = world.host(step).machine.bootstrap.agent_timeout_s
     step.tell("waiting for the guest agent")
 
