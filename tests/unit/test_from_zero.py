@@ -1,16 +1,13 @@
-"""The page "from zero" is what pvenix does: its commands exist, and its pveum lines are those of `pvenix doctor`."""
+"""The page "from zero" is what pvenix does: its pveum lines are those of `pvenix doctor`, its hosts and playbooks are there."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
-import click
 import pytest
 
 from pvenix.checkup import pveum_lines
-from pvenix.cli.main import cli
 from pvenix.fleet.load import load_fleet
 from pvenix.fleet.playbook import load_playbook
 from pvenix.model.privileges import Level
@@ -23,29 +20,6 @@ pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the page is part of t
 def typed() -> list[str]:
     """The lines of the page's blocks."""
     return [line.strip() for line in PAGE.read_text().splitlines() if line.startswith("    ")]
-
-
-def parsed(words: list[str]) -> click.Context:
-    """The command that the words name, its options parsed; nothing is done."""
-    context = cli.make_context("pvenix", words, resilient_parsing=True)
-    command: click.Command = cli
-    rest = words
-    while isinstance(command, click.Group):
-        _, found, rest = command.resolve_command(context, rest)
-        assert found is not None, words
-        command = found
-        if not isinstance(command, click.Group):
-            return command.make_context(command.name, rest, parent=context)
-    raise AssertionError(words)
-
-
-def test_every_command_of_the_page_exists() -> None:
-    commands = [shlex.split(line)[1:] for line in typed() if line.startswith("pvenix ")]
-    assert len(commands) > 15
-    for words in commands:
-        parsed(words)
-    with pytest.raises(click.UsageError):
-        parsed(["doctor", "--no-such-option"])
 
 
 def test_the_pveum_lines_are_those_that_doctor_prints_for_the_starter_fleet() -> None:

@@ -1,0 +1,87 @@
+"""What the pages written by hand say of the command line is so: commands and options exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from pvenix.cli.main import cli
+
+ROOT = Path(__file__).parents[2]
+GENERATED = ("cli", "errors", "faults", "lab", "tui")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.stem not in GENERATED),
+    *sorted((ROOT / "docs/decisions").glob("*.md")),
+]
+ARCHITECTURE_LINES = 100
+PLACEHOLDER = re.compile(r" \[?[A-Z]{2,}\b")
+"""A word such as HOST or ID that stands for the reader's own."""
+pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="the pages are part of the checkout, not of the wheel")
+
+
+def said(page: Path) -> list[str]:
+    """The pvenix commands of the page's blocks, and those in its sentences."""
+    text = page.read_text()
+    blocks = re.findall(r"^    (?:.*&& )?(pvenix .*)$", text, re.MULTILINE)
+    sentences = [" ".join(found.split()) for found in re.findall(r"`(pvenix [a-z][^`]*)`", text)]
+    return [part.strip() for line in blocks + sentences for part in line.split(" && ") if part.startswith("pvenix ")]
+
+
+def parse(line: str) -> None:
+    """Read the command as the program would, and do nothing.
+
+    Raises: click.UsageError when there is no such command or option.
+    """
+    words = shlex.split(line, comments=True)[1:]
+    context = cli.make_context("pvenix", list(words), resilient_parsing=True)
+    command: click.Command = cli
+    while isinstance(command, click.Group) and words and words[0] != "_execute":
+        _, found, words = command.resolve_command(context, words)
+        if found is None:
+            raise click.UsageError("there is no such command")
+        command = found
+    try:
+        command.make_context(command.name, list(words), parent=context)
+    except click.MissingParameter:
+        pass  # a sentence names a command without its arguments
+    except click.BadParameter:
+        if not PLACEHOLDER.search(line):
+            raise
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_exists(page: Path) -> None:
+    for line in said(page):
+        try:
+            parse(line)
+        except click.UsageError as error:
+            pytest.fail(f"{page.name}: {line}: {error.format_message()}")
+
+
+def test_a_command_that_does_not_exist_is_seen() -> None:
+    assert len(said(ROOT / "docs/day-two.md")) > 50
+    for wrong in ("pvenix no-such-verb dns01", "pvenix plan --no-such-option", "pvenix review no-such-word"):
+        with pytest.raises(click.UsageError):
+            parse(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    for path in re.findall(r"`((?:docs|playbooks|tests|tools|nix)/[\w./-]+\.\w+)`", page.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_architecture_fits_on_two_pages() -> None:
+    assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= ARCHITECTURE_LINES
