@@ -248,6 +248,29 @@ async def test_a_cancelled_caller_does_not_share_its_client_with_the_next(node: 
     assert await transport.request("GET", VERSION, {}) == {"version": "8.4.5"}
 
 
+async def test_cancelled_callers_keep_their_places_until_their_requests_are_done(
+    node: Node, open_transport: Connect
+) -> None:
+    arrived = asyncio.Semaphore(0)
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        arrived.release()
+        await asyncio.sleep(0.05)
+        await page("500 Internal Server Error", "", JSON)(writer)
+
+    node.replies = [slow, slow, OK, OK]
+    transport = open_transport()
+    async with asyncio.TaskGroup() as group:
+        callers = [group.create_task(transport.request("GET", VERSION, {})) for _ in range(2)]
+        for _ in callers:
+            await arrived.acquire()
+        for caller in callers:
+            caller.cancel()
+    async with asyncio.TaskGroup() as group:
+        later = [group.create_task(transport.request("GET", VERSION, {})) for _ in range(2)]
+    assert [await each for each in later] == [{"version": "8.4.5"}] * 2
+
+
 async def test_many_callers_wait_for_a_few_connections(node: Node, open_transport: Connect) -> None:
     transport = open_transport()
     async with asyncio.TaskGroup() as group:

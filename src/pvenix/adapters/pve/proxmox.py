@@ -113,13 +113,19 @@ class ProxmoxerTransport:
         raise problem
 
     async def _ask(self, index: int, method: str, path: ApiPath, params: Params, headers: Mapping[str, str]) -> object:
-        async with self._workers:
-            client = self._idle[index].pop()
-            client.sender.headers = headers
-            job = asyncio.get_running_loop().run_in_executor(self._threads, client.request, method, path, params)
-            # A cancelled caller leaves its thread at work: the client is idle when the thread is, not before.
-            job.add_done_callback(lambda _: self._idle[index].append(client))
-            return await asyncio.shield(job)
+        await self._workers.acquire()
+        client = self._idle[index].pop()
+        client.sender.headers = headers
+        job = asyncio.get_running_loop().run_in_executor(self._threads, client.request, method, path, params)
+        # A cancelled caller leaves its thread at work: client and place are free when the thread is, not before.
+        job.add_done_callback(lambda job: self._done(index, client, job))
+        return await asyncio.shield(job)
+
+    def _done(self, index: int, client: _Client, job: asyncio.Future[object]) -> None:
+        self._idle[index].append(client)
+        self._workers.release()
+        if not job.cancelled():
+            job.exception()  # looked at: one that nobody waits for any more is no news
 
     async def close(self) -> None:
         """End the connections; a request that is still under way is not waited for."""
