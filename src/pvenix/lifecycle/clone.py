@@ -10,27 +10,14 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import place
 from pvenix.lifecycle.arriving import Journey, arrived
 from pvenix.lifecycle.calls import VmCalls, shown
-from pvenix.lifecycle.making import (
-    DECIDED,
-    LOST_PATIENCE_S,
-    TAKEN,
-    TASK_TIMEOUT_S,
-    TRIES,
-    after_foreign,
-    appeared,
-    choose_another,
-    earlier,
-    taken_or,
-)
+from pvenix.lifecycle.making import DECIDED, TRIES, after_taken, forget_decision, found_or_made, made
 from pvenix.lifecycle.ownership import Found, is_tagged
 from pvenix.lifecycle.place import CHOSEN_HERE
 from pvenix.lifecycle.placement import Way
 from pvenix.lifecycle.settling import ROOT_DISK, config_of, present_gib, set_up, settling, wanted_gib
 from pvenix.lifecycle.slots import Use
-from pvenix.lifecycle.tasks import carried_out
-from pvenix.lifecycle.waiting import STALLED
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
+from pvenix.model.errors import RemoteFailure
 from pvenix.model.host import Install
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
@@ -62,12 +49,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Clone unless an earlier attempt did, move the clone if its way is such, then set what the host wants."""
-    try:
-        found = await earlier(world, step) or await after_foreign(world, step) or await _clone(world, step)
-    except (RemoteFailure, Refused):
-        world.ledger.release(step.host)  # its place is free for others; after a lost answer it may be taken
-        raise
-    world.survey.outdated()
+    found = await found_or_made(world, step, _clone)
     found = await set_up(world, step, await arrived(world, step, _journey(step), found))
     return Outcome(status=Status.CHANGED, summary=f"VM {found.vmid} on {found.node}", facts=found.facts)
 
@@ -78,10 +60,10 @@ async def commands(world: World, step: Step) -> Commands:
     journey = _journey(step)
     if found is None:
         journey = await _decided(world, step)
-        made = await _inherited(world, journey)
+        inherited = await _inherited(world, journey)
         new = VmCalls(world.pve, journey.node, journey.vmid)
         moving = (journey.moving(world),) if journey.way is Way.MIGRATE else ()
-        return shown((journey.cloning(world, step), *moving, *settling(world, step, new, made)))
+        return shown((journey.cloning(world, step), *moving, *settling(world, step, new, inherited)))
     moving = (journey.moving(world),) if journey is not None and journey.ends_elsewhere(found) else ()
     return shown((*moving, *settling(world, step, VmCalls.on(world.pve, found, {}), found.config)))
 
@@ -100,9 +82,7 @@ async def _decided(world: World, step: Step) -> Journey:
     journey = _journey(step)
     if journey is not None and CHOSEN_HERE in step.facts and not await _leads_on(world, journey):
         step.tell(f"template {journey.template} is no longer on {journey.source}; choosing the way anew")
-        for key in DECIDED:
-            step.facts.pop(key, None)
-            step.known.pop(key, None)
+        forget_decision(step)
         journey = None
     if journey is not None and not (copying and journey.way is Way.LINKED):
         return journey
@@ -130,11 +110,8 @@ async def _clone(world: World, step: Step) -> Found:
             if _BUSY.search(error.why) and await _absent(world, journey):
                 await _pause(world, step, attempt, error.why)
                 continue
-            if error.code != TAKEN:
-                raise
-            if (ours := await appeared(world, step, journey.vmid, (journey.node, journey.source))) is not None:
+            if ours := await after_taken(world, step, journey.vmid, (journey.node, journey.source), error):
                 return ours
-            choose_another(world, step, journey.vmid, error)
     raise RemoteFailure(
         f"no clone for {step.host} after {TRIES} tries", why="ids were taken or the storage was busy", code="PVX0522"
     )
@@ -156,21 +133,8 @@ async def _pause(world: World, step: Step, attempt: int, why: str) -> None:
 async def _clone_as(world: World, step: Step, journey: Journey) -> Found:
     await step.intend(**journey.facts)
     use = Use(node=journey.source, storage=journey.storage)
-    try:
-        await carried_out(world, step, journey.cloning(world, step), use, timeout_s=TASK_TIMEOUT_S)
-    except OutcomeUnknown as error:
-        if error.code == STALLED:
-            raise
-        step.tell("the answer was lost; looking whether the clone exists")
-        places = journey.landing, journey.source
-        found = await appeared(world, step, journey.vmid, places, patience_s=LOST_PATIENCE_S)
-        if found is None:
-            raise
-        return found
-    except RemoteFailure as error:
-        raise taken_or(error) from error
-    config = await config_of(world, journey.landing, journey.vmid)
-    return Found(node=journey.landing, vmid=journey.vmid, config=config)
+    places = journey.landing, journey.source
+    return await made(world, step, journey.cloning(world, step), journey.vmid, places, use=use)
 
 
 async def _inherited(world: World, journey: Journey) -> VmConfig:

@@ -8,24 +8,14 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import place
 from pvenix.lifecycle.calls import Call, create_call, download_call, shown
 from pvenix.lifecycle.emptyvm import empty_vm
-from pvenix.lifecycle.making import (
-    LOST_PATIENCE_S,
-    TAKEN,
-    TASK_TIMEOUT_S,
-    TRIES,
-    after_foreign,
-    appeared,
-    choose_another,
-    earlier,
-    taken_or,
-)
+from pvenix.lifecycle.making import LOST_PATIENCE_S, TASK_TIMEOUT_S, TRIES, after_taken, found_or_made, made
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.settling import config_of, set_up
+from pvenix.lifecycle.settling import set_up
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
-from pvenix.lifecycle.waiting import STALLED, task_end
+from pvenix.lifecycle.waiting import task_end
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure, UsageError
 from pvenix.model.host import Install, Iso
 from pvenix.model.names import NodeName, Vmid, node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
@@ -47,13 +37,7 @@ async def probe(world: World, step: Step) -> Probe:
 
 async def apply(world: World, step: Step) -> Outcome:
     """Fetch the image if it is to be fetched, make the VM unless an earlier attempt did, and read it back."""
-    try:
-        found = await earlier(world, step) or await after_foreign(world, step) or await _make(world, step)
-    except (RemoteFailure, Refused):
-        world.ledger.release(step.host)  # its place is free for others; after a lost answer it may be taken
-        raise
-    world.survey.outdated()
-    found = await set_up(world, step, found)
+    found = await set_up(world, step, await found_or_made(world, step, _make))
     summary = f"VM {found.vmid} on {found.node}, which boots from {_iso(world, step).wanted}"
     return Outcome(status=Status.CHANGED, summary=summary, facts=found.facts)
 
@@ -82,30 +66,15 @@ async def _make(world: World, step: Step) -> Found:
         try:
             return await _create(world, step, node, new)
         except RemoteFailure as error:
-            if error.code != TAKEN:
-                raise
-            if (ours := await appeared(world, step, new, (node, node))) is not None:
+            if ours := await after_taken(world, step, new, (node, node), error):
                 return ours
-            choose_another(world, step, new, error)
     raise RemoteFailure(f"no VM for {step.host} after {TRIES} tries", why="ids were taken", code="PVX0522")
 
 
 async def _create(world: World, step: Step, node: NodeName, new: Vmid) -> Found:
     await step.intend(**{key: step.facts[key] for key in ("node", "vmid", "storage", "route")})
     use = Use(node=node, storage=step.facts["storage"])
-    try:
-        await carried_out(world, step, _making(world, step), use, timeout_s=TASK_TIMEOUT_S)
-    except OutcomeUnknown as error:
-        if error.code == STALLED:
-            raise
-        step.tell("the answer was lost; looking whether the VM exists")
-        found = await appeared(world, step, new, (node, node), patience_s=LOST_PATIENCE_S)
-        if found is None:
-            raise
-        return found
-    except RemoteFailure as error:
-        raise taken_or(error) from error
-    return Found(node=node, vmid=new, config=await config_of(world, node, new))
+    return await made(world, step, _making(world, step), new, (node, node), use=use)
 
 
 def _making(world: World, step: Step) -> Call[str]:
