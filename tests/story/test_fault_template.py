@@ -10,9 +10,10 @@ from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.lifecycle.template import template_healths
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import ExitCode
-from pvenix.model.host import State, Update
+from pvenix.model.host import State
 from pvenix.model.plan import Task
 from pvenix.model.template import TemplateHealth
+from pvenix.model.update import Update
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
 from tests.contract.memory_repo import MemoryRepo

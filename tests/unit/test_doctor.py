@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pvenix.lifecycle.doctor import contacts_seen, offline_lines
 from pvenix.model import pveum
 from pvenix.model.doctor import Contact, Verdict
-from pvenix.model.host import Backup, Ha, Host, Install, Iso, Machine, Network, Pci, Proxmox, State, Update
+from pvenix.model.host import Backup, Ha, Host, Install, Iso, Machine, Network, Pci, Proxmox, State
 from pvenix.model.privileges import Level, Uses, effective, missing, needs, uses
 from pvenix.model.site import Auth, Cluster, SecretRef, Site, Template, Tls, Zone
+from pvenix.model.update import Update
 
 CLUSTER = Cluster(
     name="lab",

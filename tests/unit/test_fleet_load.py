@@ -12,8 +12,9 @@ from pvenix.fleet.load import Fleet, load_fleet, stamp
 from pvenix.fleet.root import find_root
 from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
-from pvenix.model.host import State, Strategy
+from pvenix.model.host import State
 from pvenix.model.site import HealthKind, SecretRef
+from pvenix.model.update import Strategy
 from tests.unit.fleet_files import SITE, write
 
 ROOT = starter()

@@ -12,8 +12,9 @@ from pvenix.lifecycle.template import candidate, publish, sealing
 from pvenix.lifecycle.template.converting import settings
 from pvenix.lifecycle.template.marks import Made
 from pvenix.model.errors import Refused, UsageError
-from pvenix.model.host import State, Update
+from pvenix.model.host import State
 from pvenix.model.site import Template
+from pvenix.model.update import Update
 from tests.unit.lifecycle_support import config, host
 
 NIXOS = Template(name="nixos", cluster="c", vmid=8100)

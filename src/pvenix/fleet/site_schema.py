@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from pvenix.fleet import fields as f
-from pvenix.fleet.schema import Health
+from pvenix.fleet.update_schema import Health
 from pvenix.model import site
 
 

@@ -26,8 +26,8 @@ from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.fleetplan import Effect, FieldPlan, FieldState
-from pvenix.model.host import Reboot
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
+from pvenix.model.update import Reboot
 
 _TASK_TIMEOUT_S: Final = 7200.0
 _IMPOSSIBLE: Final = (Effect.RECREATE, Effect.REFUSE)

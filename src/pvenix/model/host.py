@@ -8,7 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pvenix.model.site import HealthCheck, SecretRef
+from pvenix.model.site import SecretRef
+from pvenix.model.update import Nix, Update
 
 
 class State(StrEnum):
@@ -55,22 +56,6 @@ class Iso:
     def wanted(self) -> str:
         """The volume as Proxmox names it, fetched or not."""
         return self.volume or f"{self.storage}:iso/{self.url.rpartition('/')[2]}"
-
-
-class Strategy(StrEnum):
-    """How an update is activated."""
-
-    SWITCH = "switch"
-    TEST_THEN_SWITCH = "test-then-switch"
-    BOOT = "boot"
-
-
-class Reboot(StrEnum):
-    """Who reboots when an update needs it."""
-
-    AUTO = "auto"
-    MANUAL = "manual"
-    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,34 +190,6 @@ class Bootstrap:
     address_timeout_s: int = 120
     ssh_timeout_s: int = 180
     cloudinit_timeout_s: int = 600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nix:
-    """Where the system is built and how it arrives."""
-
-    flake: str = ""
-    channel: str = ""
-    build: str = "self"
-    hardware: str = ""
-    substituters: tuple[str, ...] = ()
-    converge: str = "push"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
-    """How a new system is activated."""
-
-    strategy: Strategy = Strategy.TEST_THEN_SWITCH
-    reboot: Reboot = Reboot.MANUAL
-    serial: str = "1"
-    canary: bool = False
-    approve: str = "risky"
-    window: str = ""
-    health: tuple[HealthCheck, ...] = ()
-    """In addition to those of the roles."""
-    confirm_timeout_s: int = 120
-    """The dead-man goes back when contact is not confirmed within this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

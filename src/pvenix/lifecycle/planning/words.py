@@ -8,7 +8,8 @@ from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.placement import Decision
 from pvenix.lifecycle.planning.comparing import POWER, wanted_power
 from pvenix.model.fleetplan import Effect, HostPlan
-from pvenix.model.host import Host, Reboot, State
+from pvenix.model.host import Host, State
+from pvenix.model.update import Reboot
 
 _EFFECT = {
     Effect.LIVE: "write while it runs",
