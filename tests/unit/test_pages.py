@@ -10,6 +10,9 @@ import click
 import pytest
 
 from pvenix.cli.main import cli
+from pvenix.fleet.load import load_fleet
+from pvenix.fleet.schema import MACHINE
+from pvenix.fleet.starter import copy_starter
 
 ROOT = Path(__file__).parents[2]
 GENERATED = ("cli", "errors", "faults", "lab", "tui")
@@ -20,6 +23,7 @@ PAGES = [
     *sorted((ROOT / "docs/decisions").glob("*.md")),
 ]
 ARCHITECTURE_LINES = 100
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBub3k0nFgJ4tXy0vb6p8mPzZ3o7n0S8a1c2d3e4f5g6 ops"
 PLACEHOLDER = re.compile(r" \[?[A-Z]{2,}\b")
 """A word such as HOST or ID that stands for the reader's own."""
 pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="the pages are part of the checkout, not of the wheel")
@@ -85,3 +89,27 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 def test_the_architecture_fits_on_two_pages() -> None:
     assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= ARCHITECTURE_LINES
+
+
+def test_the_inventory_page_names_every_field_of_a_machine() -> None:
+    schema = MACHINE.json_schema()
+    maps = {"proxmox": "ProxmoxMap", "hardware": "HardwareMap", "network": "NetworkMap", "bootstrap": "BootstrapMap"}
+    maps |= {"nix": "NixMap", "update": "UpdateMap", "snapshot": "SnapshotMap", "backup": "BackupMap"}
+    there = {name for name in schema["properties"] if name not in maps}
+    there |= {f"{part}.{name}" for part, kind in maps.items() for name in schema["$defs"][kind]["properties"]}
+    section = (ROOT / "docs/inventory.md").read_text().partition("## Every field")[2].partition("## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    rows.append(section.partition("without an effect yet:")[2])
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(named) == sorted(there)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_examples_of_the_inventory_page_are_taken_as_they_stand(number: int, tmp_path: Path) -> None:
+    text = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/inventory.md").read_text(), re.DOTALL)[number]
+    root = tmp_path / "fleet"
+    copy_starter(root)
+    place = root / "inventory" / ("claims/dns.yaml" if "kind: Machine" in text else "host_vars/docker01.yaml")
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(text.replace("ssh-ed25519 AAAA… ops", KEY).replace("dns01", "dns09").replace("13.5", "13.9"))
+    assert load_fleet(root).hosts
