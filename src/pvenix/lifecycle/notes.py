@@ -16,8 +16,8 @@ from typing_extensions import override
 LIMIT: Final = 8192
 """Characters that Proxmox takes as notes (`description` of `PUT /nodes/{node}/qemu/{vmid}/config`)."""
 _KEYS: Final = ("host", "fleet", "run", "applied")
-_OURS: Final = re.compile(r"pvenix-(host|fleet|run|applied): (.*)", re.DOTALL)
-_LIKE_OURS: Final = re.compile(r"^(?=pvenix-(?:host|fleet|run|applied): )", re.MULTILINE)
+_OURS: Final = re.compile(rf"pvenix-({'|'.join(_KEYS)}): (.*)", re.DOTALL)
+_LIKE_OURS: Final = re.compile(rf"^(?=pvenix-(?:{'|'.join(_KEYS)}): )", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,27 +87,13 @@ async def _marked(world: World, read: Mapping[int, Found]) -> list[Orphan]:
 
 
 def _vanished(found: Found, host: str) -> Orphan:
-    return Orphan(
-        kind=OrphanKind.VANISHED,
-        vmid=int(found.vmid),
-        node=found.node,
-        name=_name(found),
-        host=host,
-        why=f"its notes say that it is {host}, which the inventory does not have",
-        ways=(_adopt(found, host), _remove(found)),
-    )
+    why = f"its notes say that it is {host}, which the inventory does not have"
+    return _orphan(OrphanKind.VANISHED, found, host, why, (_adopt(found, host), _remove(found)))
 
 
 def _entombed(found: Found, host: str) -> Orphan:
-    return Orphan(
-        kind=OrphanKind.VANISHED,
-        vmid=int(found.vmid),
-        node=found.node,
-        name=_name(found),
-        host=host,
-        why=f"the inventory has {host} as absent, and its VM is still there",
-        ways=(f"pvenix retire {host} --confirm {host}",),
-    )
+    why = f"the inventory has {host} as absent, and its VM is still there"
+    return _orphan(OrphanKind.VANISHED, found, host, why, (f"pvenix retire {host} --confirm {host}",))
 
 
 async def _doubles(world: World, host: str, vms: Sequence[Found]) -> list[Orphan]:
@@ -128,15 +114,11 @@ async def _doubles(world: World, host: str, vms: Sequence[Found]) -> list[Orphan
 
 
 def _double(found: Found, host: str, why: str, ways: tuple[str, ...]) -> Orphan:
-    return Orphan(
-        kind=OrphanKind.DOUBLE,
-        vmid=int(found.vmid),
-        node=found.node,
-        name=_name(found),
-        host=host,
-        why=why,
-        ways=ways,
-    )
+    return _orphan(OrphanKind.DOUBLE, found, host, why, ways)
+
+
+def _orphan(kind: OrphanKind, found: Found, host: str, why: str, ways: tuple[str, ...]) -> Orphan:
+    return Orphan(kind=kind, vmid=int(found.vmid), node=found.node, name=_name(found), host=host, why=why, ways=ways)
 
 
 async def _stubs(

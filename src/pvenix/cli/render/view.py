@@ -29,7 +29,6 @@ class StepView:
     """Empty while the step goes on."""
     waits_for: str = ""
     progress: str = ""
-    since: str = ""
     end: StepEnded | None = None
     commands: list[Command] = field(default_factory=list)
 
@@ -78,7 +77,7 @@ class RunView:
                 for host in event.hosts:
                     self.hosts.setdefault(host, HostView(host)).status = ""
             case StepStarted():
-                step = StepView(step=event.step, verb=event.verb, name=event.name, since=event.at)
+                step = StepView(step=event.step, verb=event.verb, name=event.name)
                 self._host(event).steps.pop(event.step, None)
                 self._host(event).steps[event.step] = step
             case StepWaiting():
@@ -132,7 +131,7 @@ class RunView:
     def _step(self, event: Event, verb: str) -> StepView:
         steps = self._host(event).steps
         if event.step not in steps:
-            steps[event.step] = StepView(step=event.step, verb=verb or event.step.rpartition(".")[2], since=event.at)
+            steps[event.step] = StepView(step=event.step, verb=verb or event.step.rpartition(".")[2])
         return steps[event.step]
 
 
