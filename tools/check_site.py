@@ -149,6 +149,13 @@ def built(site: Site, host: str, claim: dict[str, Any]) -> Facts:
     )
 
 
+def configured(site: Site, host: str, claim: dict[str, Any]) -> Facts:
+    """Its disk is what the inventory asks for, exactly, and the VM runs on."""
+    size = re.findall(r"size=(\w+)", site.config(host)["scsi0"])
+    yield Fact(text="configure: its disk has the size of the inventory", expected=[f"{claim['disk_gib']}G"], seen=size)
+    yield Fact(text="configure: it runs", expected="running", seen=site.vm(host)["status"])
+
+
 def runs(site: Site, host: str, system: str, commit: str, verb: str) -> Facts:
     """What runs, what the profile names, what boots next, and the commit of it, as told over SSH and by the disk."""
     links = ("/run/current-system", f"{PROFILES}/system")
@@ -216,6 +223,8 @@ def checks(site: Site, claims: dict[str, Any]) -> Iterator[tuple[str, Facts]]:
     for host, claim in claims["onboarded"].items():
         for check in ONBOARDING:
             yield host, check(site, host, claim)
+    for host, claim in claims["configured"].items():
+        yield host, configured(site, host, claim)
     for host in claims["built"]["hosts"]:
         yield host, built(site, host, claims["built"])
     for host in claims["on_main"]:

@@ -1,4 +1,4 @@
-"""The whole path over a simulated site: onboard, review, rebuild, break, go back, roll back, retire, and a check of it all.
+"""The whole path over a simulated site: onboard, review, configure, rebuild, break, roll back, retire, and a check of it all.
 
 Drives the commands as a person would, in a temporary directory with a HOME of its own, and leaves nothing behind. Exits 1
 as soon as a command ends as it should not, or when check_site finds a fact that differs from what was shown.
@@ -46,6 +46,7 @@ def play(stage: Stage) -> None:
         stage.ssh(ROLLS_BACK, *writer(path), text=data(path))
 
     claims: dict[str, Any] = {"onboarded": onboard(stage)}
+    claims["configured"] = enlarge(stage)
     claims["built"] = rebuild(stage)
     claims["went_back"] = break_one(stage, claims["built"]["commit"])
     claims["rolled_back"] = roll_back(stage, claims["built"]["commit"])
@@ -84,6 +85,18 @@ def onboard(stage: Stage) -> dict[str, Any]:
     say("title", "Both are approved, one is merged: the same playbook goes on from there")
     stage.run("run", "playbooks/onboard.yaml", "-l", both)
     return claims
+
+
+def enlarge(stage: Stage) -> dict[str, Any]:
+    """A larger disk for a host that runs; returns what was claimed."""
+    host, size = NEW[0], 48
+    say("title", f"A larger disk for {host}: plan says what is to be done, and configure does that alone")
+    stage.commit(
+        "machine:", f"machine:\n  disk: {size}G", f"Larger disk for {host}", path=f"inventory/host_vars/{host}.yaml"
+    )
+    stage.run("plan", host, expect=3)
+    stage.run("configure", host)
+    return {host: {"disk_gib": size}}
 
 
 def rebuild(stage: Stage) -> dict[str, Any]:

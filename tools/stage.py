@@ -98,13 +98,13 @@ class Stage:
         """The output of a command on a guest, by plain OpenSSH; not shown."""
         return self.tool("ssh", "-F", str(self.lab / "ssh_config"), host, *words, text=text, shown=False)
 
-    def commit(self, old: str, new: str, message: str) -> str:
-        """Change a line of nix/common.nix on main, as anybody would; returns the commit."""
+    def commit(self, old: str, new: str, message: str, *, path: str = "nix/common.nix") -> str:
+        """Change a line of a file on main, as anybody would; returns the commit."""
         self.tool("git", "pull", "--quiet", "--ff-only")
-        file = self.fleet / "nix/common.nix"
+        file = self.fleet / path
         text = file.read_text()
         if old not in text:
-            raise Unexpected(f"nix/common.nix does not hold {old!r}")
+            raise Unexpected(f"{path} does not hold {old!r}")
         file.write_text(text.replace(old, new, 1))
         self.tool("git", "commit", "--quiet", "--all", "--message", message)
         self.tool("git", "push", "--quiet")

@@ -12,16 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from pvenix.model.verbs import VERBS
 from tests.story.world import PATIENCE_S, until
 
 pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).parents[2]
 DEMO = (sys.executable, "-m", "tools.demo")
-LIMIT_S = 90
-"""It takes 40 s on two idle cores; a dead-man that nobody disarms alone takes 120 s."""
+LIMIT_S = 150
+"""It takes 45 s on two idle cores and 100 s on busy ones; with a dead-man that nobody disarms, 120 s more."""
 LIAR = Path(__file__).parent / "liar.py"
+
+
+SHOWN = (
+    "place", "clone", "cloudinit", "boot", "hardware", "register", "review", "configure", "build", "rebuild", "rollback",
+    "retire",
+)  # fmt: skip
+"""The verbs that the demo has work for; the others have stories of their own."""
 
 
 def left_in(folder: Path) -> list[str]:
@@ -40,7 +46,7 @@ def test_the_demo_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", SHOWN)
 def test_the_demo_fails_when_one_verb_does_nothing(verb: str, tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     lying = shlex.join([sys.executable, str(LIAR), verb])
