@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.engine.runfiles import RunStore
@@ -21,8 +23,8 @@ from tests.sim.virtual import LoopClock
 from tests.story.fault_scene import NEW, OLD, Scene, row, scene, undeclared
 
 
-async def look(site: Scene) -> Orphans:
-    """What `pvenix orphans` finds; this machine has executed no run."""
+async def look(site: Scene, *, meanwhile: Callable[[], object] = lambda: None) -> Orphans:
+    """What `pvenix orphans` finds; this machine has executed no run. `meanwhile` is done once the VMs were listed."""
     sim, calls, clock = site.sim, Calls(), LoopClock()
     world = World(
         fleet=sim.fleet,
@@ -33,6 +35,13 @@ async def look(site: Scene) -> Orphans:
         trust=sim.trust,
         sightings=sim.sightings,
     )
+    list_volumes = world.pve.volumes
+
+    async def volumes(*args: Any, **kinds: Any) -> Any:
+        meanwhile()
+        return await list_volumes(*args, **kinds)
+
+    world.pve.volumes = volumes  # type: ignore[method-assign]
     return await orphans(world, RunStore(sim.root / "state/none"))
 
 
@@ -157,6 +166,15 @@ def test_a_volume_without_a_vm_is_reported_and_never_deleted(golden: Golden) -> 
         assert (orphan.kind, orphan.vmid, orphan.name) == (OrphanKind.VOLUME, 310, "tanka1:vm-310-disk-0")
         assert site.writes == before
         assert ("", "tanka1:vm-310-disk-0") in site.site.cluster.volumes.entries
+
+    scene(golden, act)
+
+
+def test_the_volume_of_a_vm_that_is_made_while_volumes_are_listed_is_no_orphan(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.arm("F33", vmid=311)
+        new = replace(site.vm(OLD), vmid=311, config={"name": "new"})
+        assert (await look(site, meanwhile=lambda: site.site.cluster.vms.update({311: new}))).found == ()
 
     scene(golden, act)
 

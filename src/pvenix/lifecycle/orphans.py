@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pvenix.engine.ports import StorageState, VmState
+from pvenix.engine.ports import StorageState, VmState, Volume
 from pvenix.engine.runfiles import RunStore
 from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
@@ -18,6 +18,7 @@ from pvenix.lifecycle.unfinished import Made, unfinished
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, Refused, RemoteFailure, Unreachable
 from pvenix.model.host import State
+from pvenix.model.names import NodeName
 from pvenix.model.orphans import Orphan, OrphanKind, Orphans
 
 _SEE: Final = "VM.Audit"
@@ -183,28 +184,29 @@ def _of_runs(world: World, vms: Iterable[VmState], read: Mapping[int, Found], ma
 async def _volumes(world: World) -> tuple[list[Orphan], list[str]]:
     """Disks of ids that no VM has; the disks of containers are listed by Proxmox as another kind."""
     resources = await world.survey.resources()
-    known = resources.ids
-    found: list[Orphan] = []
+    listed: list[tuple[NodeName, Volume]] = []
     closed: list[str] = []
     for storage in _once(resources.storages):
         try:
-            listed = await world.pve.volumes(storage.node, storage.name, content="images")
+            volumes = await world.pve.volumes(storage.node, storage.name, content="images")
         except (Refused, RemoteFailure, Unreachable) as error:
             closed.append(f"storage {storage.name} on {storage.node}: {error}")
             continue
-        found += [
-            Orphan(
-                kind=OrphanKind.VOLUME,
-                vmid=volume.vmid,
-                node=storage.node,
-                name=volume.id,
-                why=f"{volume.size / (1 << 30):.1f} GiB of VM {volume.vmid}, which there is not",
-                ways=(f"on {storage.node}, when it is nobody's: pvesm free {volume.id}",),
-            )
-            for volume in listed
-            if volume.vmid and volume.vmid not in known
-        ]
-    return found, closed
+        listed += [(storage.node, volume) for volume in volumes]
+    world.survey.outdated()  # a VM that was made meanwhile has its disks since
+    known = {0} | resources.ids | (await world.survey.resources()).ids
+    return [_stray(node, volume) for node, volume in listed if volume.vmid not in known], closed
+
+
+def _stray(node: NodeName, volume: Volume) -> Orphan:
+    return Orphan(
+        kind=OrphanKind.VOLUME,
+        vmid=volume.vmid,
+        node=node,
+        name=volume.id,
+        why=f"{volume.size / (1 << 30):.1f} GiB of VM {volume.vmid}, which there is not",
+        ways=(f"on {node}, when it is nobody's: pvesm free {volume.id}",),
+    )
 
 
 def _once(storages: Iterable[StorageState]) -> list[StorageState]:
