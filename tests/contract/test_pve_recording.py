@@ -68,7 +68,7 @@ async def test_a_real_site_is_read_in_our_words(pve: PveCluster) -> None:
     assert (vms[vmid(201)].tags, vms[vmid(320)].tags) == (("nixos", "template"), ())
     (local,) = found.storages
     assert local == StorageState(
-        name="local", node=NODE, shared=False, active=True, available=229060378624, total=270553174016,
+        name="local", kind="dir", node=NODE, shared=False, active=True, available=229060378624, total=270553174016,
         content=("backup", "iso", "snippets", "rootdir", "import", "vztmpl", "images"),
     )  # fmt: skip
     assert await pve.quorum() == Quorum(quorate=True, nodes=1, online=1)
