@@ -68,7 +68,6 @@ class ToyGuest:
     vm: Vm
     root: Path
     up: asyncio.Event = field(default_factory=asyncio.Event)
-    written: dict[str, str] = field(default_factory=dict)
     runs_for_ever: bool = False
 
     async def power_on(self) -> None:
@@ -100,8 +99,6 @@ class ToyGuest:
             if self.runs_for_ever:
                 return {"exited": 0}
             return {"exited": 1, "exitcode": 3, "out-data": "out\n", "err-data": "err\n"}
-        if command == "file-write":
-            self.written[str(params["file"])] = str(params["content"])
         return {}
 
 

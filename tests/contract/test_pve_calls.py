@@ -14,7 +14,6 @@ from pvenix_lab.site.faults import FOREVER
 from pvenix_lab.site.pve.cluster import PROVISIONER_ROLE, Pool
 from pvenix_lab.site.pve.volumes import Volume
 from tests.contract.methods import methods_of
-from tests.contract.pve_world import ToyGuest
 from tests.contract.pve_worlds import NEW, NODE, OTHER, TEMPLATE, PveWorld
 
 Look = Callable[[PveWorld], Awaitable[object]]
@@ -96,12 +95,6 @@ async def _job(world: PveWorld) -> object:
     return [job.vmids for job in await world.pve.backup_jobs()]
 
 
-async def _written(world: PveWorld) -> object:
-    guest = world.site.guest_for(world.site.cluster.vms[NEW])
-    assert isinstance(guest, ToyGuest)
-    return dict(guest.written)
-
-
 READS: Final = {
     "version": Read(ask=lambda pve: pve.version(), path="/version"),
     "quorum": Read(ask=lambda pve: pve.quorum(), path="/cluster/status"),
@@ -180,10 +173,6 @@ WRITES: Final = {
     "remove_ha": Write(
         ask=lambda pve: pve.remove_ha(NEW), method="DELETE", path="/cluster/ha/resources",
         look=lambda world: world.pve.ha_resources(), ha=True,
-    ),
-    "agent_write_file": Write(
-        ask=lambda pve: pve.agent_write_file(NODE, NEW, "/root/x", "text"), method="POST", path="/agent/file-write",
-        look=_written, on=True,
     ),
     "set_config": Write(
         ask=lambda pve: pve.set_config(NODE, NEW, {"cores": "3"}), method="PUT", path="/config",

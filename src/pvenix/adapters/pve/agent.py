@@ -46,13 +46,6 @@ class AgentCaller(Caller):
                 return None
             raise
 
-    async def agent_write_file(self, node: NodeName, vmid: Vmid, path: str, text: str) -> None:
-        """Write a file of at most 60 KiB as root, with the mode that a new file gets there.
-
-        Raises: RemoteFailure when the agent does not answer.
-        """
-        await self._write("POST", vm_path(node, vmid, "agent", "file-write"), {"file": path, "content": text})
-
     async def agent_run(self, node: NodeName, vmid: Vmid, argv: Sequence[str], *, timeout_s: float) -> AgentResult:
         """Run a command as root and wait for its end. A program that does not exist costs five seconds and ends as 596.
 

@@ -247,10 +247,6 @@ class AgentPort(Protocol):
         """The file's text, None when there is no such file."""
         ...
 
-    async def agent_write_file(self, node: NodeName, vmid: Vmid, path: str, text: str) -> None:
-        """Write a file of at most 60 KiB as root, with the mode that a new file gets there."""
-        ...
-
     async def agent_run(self, node: NodeName, vmid: Vmid, argv: Sequence[str], *, timeout_s: float) -> AgentResult:
         """Run a command as root and wait for its end; the program is named by its path.
 
