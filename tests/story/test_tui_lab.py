@@ -21,7 +21,7 @@ def step_through(terminal: Terminal, verbs: tuple[str, ...]) -> None:
     for verb in verbs:
         terminal.see_that(
             lambda screen, verb=verb: any(  # type: ignore[misc] # a default argument binds the loop's value
-                "! waiting" in line and f"/9 {verb}" in line and "waiting to go on" in line
+                "! waiting" in line and f"/{len(ONBOARDING)} {verb}" in line and "waiting to go on" in line
                 for line in screen.splitlines()
             ),
             f"{verb} waiting to go on",
@@ -79,6 +79,50 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
 
         terminal.press("2")
         terminal.see("rollback tappaas-litellm", "onboard tappaas-litellm")
+        assert terminal.leave() == 0
+
+
+def test_a_snapshot_is_taken_and_gone_back_to_by_keys(lab: StoryLab) -> None:
+    host, name = "nix-cache01", "by-keys"
+
+    def choose(terminal: Terminal, verb: str) -> None:
+        terminal.press("1")
+        terminal.see("Hosts 1/", "read ")
+        terminal.press("x")
+        terminal.see(f"Verbs for {host}")
+        terminal.press(*verb[:4])
+        terminal.see(f"pvenix {verb} {host}")
+        terminal.press("enter")
+
+    def files() -> list[str]:
+        return lab.ssh(host, "ls", "-1", "/home/tappaas").split()
+
+    with Terminal(cwd=lab.fleet, env=lab.env) as terminal:
+        terminal.see("from main", host)
+        terminal.press("/", *"cache", "enter")
+        terminal.see("running", "filter: cache")
+
+        choose(terminal, "snapshot")
+        terminal.see("y start: snapshot")
+        terminal.press("o")
+        terminal.see("Options of snapshot")
+        terminal.press("enter")
+        terminal.see("leave it empty")
+        terminal.press(*name, "enter")
+        terminal.see(f"--name {name}")
+        terminal.confirm()
+        terminal.see("ended exit 0", "+ changed")
+        lab.ssh(host, "touch", "/home/tappaas/after")
+        assert "after" in files()
+
+        choose(terminal, "restore")
+        terminal.see(f"Put {host} back to which snapshot?", name, "ours")
+        terminal.press("enter")
+        terminal.see("At stake what VM", f"type {host} first")
+        terminal.press(*host)
+        terminal.confirm()
+        terminal.see("ended exit 0", "+ changed")
+        assert "after" not in files()
         assert terminal.leave() == 0
 
 

@@ -115,7 +115,7 @@ STORIES: dict[str, Callable[[Ui], Awaitable[None]]] = {
         reviews,
         review,
         keys,
-    )  # fmt: skip
+    )
 }
 
 

@@ -75,17 +75,18 @@ def node_choices(nodes: Sequence[NodeState], here: Mapping[str, str]) -> list[Ch
                 (node.name, Tone.STRONG),
                 ("online", Tone.OK) if node.online else ("offline", Tone.BAD),
                 (f"{node.cpus:>4}", Tone.PLAIN),
-                (f"{_gib(node.memory_total - node.memory_used)} of {_gib(node.memory_total)} GiB", Tone.PLAIN),
+                (_memory(node), Tone.PLAIN),
             ),
-            note=", ".join(host for host, at in here.items() if at == node.name) or "none of the chosen hosts is there",
+            note=f"there now: {', '.join(host for host, at in here.items() if at == node.name) or 'none of these'}",
             disabled=_not_there(node, here),
         )
         for node in sorted(nodes, key=lambda node: node.name)
     ]
 
 
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.0f}"
+def _memory(node: NodeState) -> str:
+    free, total = node.memory_total - node.memory_used, node.memory_total
+    return f"{free / _GIB:.0f} of {total / _GIB:.0f} GiB" if node.online else "-"
 
 
 def _not_there(node: NodeState, here: Mapping[str, str]) -> str:

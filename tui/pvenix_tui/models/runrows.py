@@ -18,7 +18,7 @@ from pvenix_tui.text import safe_output
 COLUMNS: Final = (
     Column(title="STATE", width=13),
     Column(title="HOST", width=15, grow=1),
-    Column(title="STEP", width=13),
+    Column(title="STEP", width=15),
     Column(title="TIME", width=5, keep=1),
     Column(title="LAST LINE", width=16, grow=6),
 )

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
-from pvenix_tui.models.lines import Line, Span, Tone, cells, text_line, wrap
+from pvenix_tui.models.lines import ELLIPSIS, Line, Span, Tone, cells, clip, text_line, wrap
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows
@@ -136,6 +136,8 @@ class PvenixScreen(Screen[Result], Generic[Result]):
             await target.run_action(f"do('{action.id}')")
 
 
+MESSAGE_LINES: Final = 3
+"""Lines that a message may take at most."""
 NAME: Final = " pvenix "
 AREAS: Final = (("fleet", "1 Fleet"), ("runs", "2 Runs"), ("reviews", "3 Reviews"))
 
@@ -170,7 +172,15 @@ def message_lines(session: Session, width: int) -> list[Line]:
 
 
 def _message(glyph: str, tone: Tone, text: Line, width: int) -> list[Line]:
-    return wrap(((glyph, tone), *text), width, indent=3)[:3]
+    lines = wrap(((glyph, tone), *text), width, indent=3)
+    if len(lines) <= MESSAGE_LINES:
+        return lines
+    last = lines[MESSAGE_LINES - 1]
+    short = cells(last) <= width - 2
+    return [
+        *lines[: MESSAGE_LINES - 1],
+        (*last, (f" {ELLIPSIS}", tone)) if short else clip((*last, ("  ", tone)), width - 1),
+    ]
 
 
 def footer_items(context: Context, width: int) -> list[tuple[Action, Line]]:
