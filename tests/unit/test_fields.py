@@ -278,7 +278,8 @@ def test_no_empty_disk_takes_the_place_of_one_that_somebody_detached(
     seen = VmPending(config=VmConfig(values=values, digest=""), waiting={})
     [plan] = [one for one in compare([one_wish(f"{key}.size", "8G")], record, seen, running=True) if one.key == key]
     assert plan.effect is effect
-    assert ("unused0 tanka1:vm-1-disk-1" in plan.note) is (effect is Effect.REFUSE)
+    assert "unused0 tanka1:vm-1-disk-1" in plan.note
+    assert plan.note.startswith("a new and empty one") is (effect is Effect.LIVE)
 
 
 def test_what_nobody_declares_is_not_managed_and_its_secret_not_shown() -> None:

@@ -79,6 +79,8 @@ class _Look:
         effect, note = effect_of(doing) if state is not FieldState.EQUAL else (Effect.LIVE, "")
         if lost := self._lost_disk(one.key):
             effect, note = Effect.REFUSE, lost
+        elif one.part == "size" and self._absent_disk(one.key) and (kept := self._unused()):
+            note = f"a new and empty one; {kept} stays unused"
         if state.differs and later != now:
             note = "; ".join(filter(None, (note, f"{later or 'nothing'} waits for a cold start")))
         if one.key == "description" and (over := self._too_long(one.value)) > 0:
@@ -134,15 +136,22 @@ class _Look:
 
     def _lost_disk(self, key: str) -> str:
         """What to know of a disk that somebody detached: an empty one in its place would be taken for it."""
-        present = self.seen.waiting.get(key, self.seen.config.values.get(key, ""))
         ours = key == ROOT_DISK or any(name.partition(".")[0] == key for name in self.recorded)
-        if present or not ours or not DISK.fullmatch(key):
+        if not ours or not self._absent_disk(key):
             return ""
-        unused = [f"{name} {value}" for name, value in self.seen.config.values.items() if name.startswith("unused")]
         return (
-            f"somebody detached it, and no empty disk takes its place: attach it again ({', '.join(unused) or 'none'} is "
+            f"somebody detached it, and no empty disk takes its place: attach it again ({self._unused() or 'none'} is "
             "unused), or where it is gone for good take the line pvenix-applied out of the VM's notes"
         )
+
+    def _absent_disk(self, key: str) -> bool:
+        """True for a disk that the VM has not, and will not have after a cold start."""
+        return bool(DISK.fullmatch(key)) and not self.seen.waiting.get(key, self.seen.config.values.get(key, ""))
+
+    def _unused(self) -> str:
+        """The volumes that were detached and still belong to the VM."""
+        values = self.seen.config.values.items()
+        return ", ".join(f"{name} {value}" for name, value in values if name.startswith("unused"))
 
     def _too_long(self, text: str) -> int:
         there = notes.parse(self.seen.config.values.get("description", ""))
