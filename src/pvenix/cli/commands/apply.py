@@ -115,6 +115,9 @@ async def _apply(
     refuse_unasked(settings, run)
     _ask(settings, plan, confirmed, check=run.check)
     code = await execute(settings, workspace, workspace.runs.create(run))
+    new = [host.host for host in plan.hosts if host.action is Action.ADD]
+    if new and code == ExitCode.OK:
+        talk(f"next: pvenix run playbooks/onboard.yaml -l {':'.join(new)}")
     return worst([ExitCode(code), refused])
 
 

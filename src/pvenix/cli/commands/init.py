@@ -53,7 +53,7 @@ def command(settings: Settings, /, *, directory: Path, remote: bool) -> None:
     click.echo(root)
     if done is None:
         talk(
-            f"next: edit {root}/inventory/site.yaml, then: pvenix validate --fleet {root}; pvenix init {root} --remote"
+            f"next: edit {root}/inventory/site.yaml, then: pvenix validate --fleet {root}; pvenix doctor --fleet {root}"
         )
         return
     talk(f"main is at {done.tip[:10]}" if done.changed else f"nothing to do: main is at {done.tip[:10]}")

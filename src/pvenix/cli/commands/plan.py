@@ -70,6 +70,8 @@ def command(
     for one in accepted:
         if one.commit:
             talk(f"next: git fetch && git diff main...origin/{one.branch}, and merge it when it is right")
+    if accept_drift and not accepted:
+        talk("nothing to accept: no field was changed at Proxmox since it was recorded")
     if out is not None:
         talk(f"the plan is in {out}; next: pvenix apply {out}")
     elif plan.changes and not accepted and settings.output is Output.TEXT:
