@@ -525,7 +525,7 @@ REMOVALS: Final = (
         "T2 T14 R2",
         "an activation is attached to again",
         (
-            "src/pvenix/lifecycle/follow.py",
+            "src/pvenix/lifecycle/activation/follow.py",
             "            if world.clock.monotonic() > deadline:\n",
             "            if world.clock.monotonic() > 0:\n",
         ),

@@ -13,10 +13,10 @@ import pytest
 from pvenix.engine.ports import CommandResult, End
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.attempt import next_id
+from pvenix.lifecycle.activation.attempt import next_id
+from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
-from pvenix.lifecycle.transaction import activate
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Status

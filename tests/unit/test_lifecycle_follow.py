@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
+from pvenix.lifecycle.activation.follow import UnitEnd, _Tail, judge, properties_in
 from pvenix.lifecycle.build import out_path
 from pvenix.lifecycle.facts import generations_in, revision_in, units_in
-from pvenix.lifecycle.follow import UnitEnd, _Tail, judge, properties_in
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.model.errors import RemoteFailure

@@ -1,6 +1,6 @@
 """One run at a time per host on this machine; the kernel frees a lock when its owner dies.
 
-Between machines the target issues a fence (`lifecycle.fence`).
+Between machines the target issues a fence (`lifecycle.activation.fence`).
 """
 
 from __future__ import annotations

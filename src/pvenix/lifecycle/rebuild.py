@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
-from pvenix.lifecycle import argv, build, preview
-from pvenix.lifecycle.attempt import Attempt, foreseen, unfinished
+from pvenix.lifecycle import argv, build
+from pvenix.lifecycle.activation import preview
+from pvenix.lifecycle.activation.attempt import Attempt, foreseen, unfinished
+from pvenix.lifecycle.activation.transaction import MakeDefault, activate
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote
-from pvenix.lifecycle.transaction import MakeDefault, activate
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status
 

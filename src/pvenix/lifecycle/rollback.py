@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
-from pvenix.lifecycle import argv, preview
-from pvenix.lifecycle.attempt import foreseen, unfinished
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import preview
+from pvenix.lifecycle.activation.attempt import foreseen, unfinished
+from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.facts import generations_in, read_facts
 from pvenix.lifecycle.remote import Remote
-from pvenix.lifecycle.transaction import activate
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import UsageError
 from pvenix.model.names import short_store_path

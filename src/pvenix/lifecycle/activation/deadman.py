@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.attempt import Attempt
-from pvenix.lifecycle.follow import properties_in
+from pvenix.lifecycle.activation.attempt import Attempt
+from pvenix.lifecycle.activation.follow import properties_in
 from pvenix.lifecycle.remote import Remote, must, received
 from pvenix.model.site import HealthCheck
 

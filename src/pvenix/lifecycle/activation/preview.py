@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pvenix.engine.step import Commands
-from pvenix.lifecycle import argv, deadman, fence, preparing
-from pvenix.lifecycle.attempt import Attempt
-from pvenix.lifecycle.deadman import CONFIRMED, CONTACT, HEALTH
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import deadman, fence, preparing
+from pvenix.lifecycle.activation.attempt import Attempt
+from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.remote import as_text
 from pvenix.model.site import HealthCheck
 

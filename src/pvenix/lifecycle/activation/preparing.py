@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.attempt import Attempt
+from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.remote import Remote
 from pvenix.model.errors import RemoteFailure
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from pvenix.engine.step import Step
-from pvenix.lifecycle import argv, deadman, fence, health
-from pvenix.lifecycle.attempt import Attempt, next_id
-from pvenix.lifecycle.deadman import CONFIRMED, CONTACT, HEALTH
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import deadman, fence, health
+from pvenix.lifecycle.activation.attempt import Attempt, next_id
+from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT, HEALTH
+from pvenix.lifecycle.activation.follow import UnitEnd, judge, properties_in, watch_unit
+from pvenix.lifecycle.activation.preparing import prepare
 from pvenix.lifecycle.facts import read_facts
-from pvenix.lifecycle.follow import UnitEnd, judge, properties_in, watch_unit
-from pvenix.lifecycle.preparing import prepare
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, Refused, RemoteFailure, Unreachable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvenix.engine.step import Step
-from pvenix.lifecycle import fence
+from pvenix.lifecycle.activation import fence
 from pvenix.model.generation import HostFacts
 from pvenix.model.outcome import Need, Probe, needed
 
