@@ -52,6 +52,8 @@ class FleetHost:
     node: str
     controller: bool
     protect: bool
+    disks: tuple[tuple[str, str, int], ...] = ()
+    """Slot, storage and GiB of each further disk; the storage is empty for that of the root disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,10 @@ class FleetCopy:
             node="" if node == "auto" else node,
             controller=bool(machine.get("self", False)),
             protect=bool(proxmox.get("protect", False)),
+            disks=tuple(
+                (str(disk["slot"]), str(disk.get("storage", "")), _mib(disk["size"]) // 1024)
+                for disk in proxmox.get("disks") or ()
+            ),
         )
 
     def modules(self, roles: tuple[str, ...]) -> list[str]:

@@ -186,6 +186,9 @@ class Seed:
             **({"nameserver": " ".join(dns)} if dns else {}),
             **({"protection": 1} if host.protect else {}),
         }
+        root = str(vm.config["scsi0"]).partition(":")[0]
+        for number, (slot, storage, gib) in enumerate(host.disks, start=2):
+            vm.config[slot] = f"{storage or root}:vm-{vmid}-disk-{number},size={gib}G"
         regenerate(vm, resolver=self._site.cluster.resolver)
         vm.status, vm.pid, vm.started_at = "running", 1000 + vmid, self._now
         guest = self._site.guest_for(vm)

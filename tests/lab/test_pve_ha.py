@@ -194,7 +194,6 @@ def test_without_a_quorum_configurations_are_read_and_not_written(tmp_path: Path
 def test_a_resource_that_is_added_is_started_and_9_2_knows_no_groups_any_more(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         await lab.clone()
-        lab.site.cluster.rights.roles["Provisioner"] |= frozenset({"Sys.Console"})
         assert (await lab.ask("POST", "/cluster/ha/groups", group="gpu", nodes="tappaas1")).status == 200
         assert (await lab.ask("POST", "/cluster/ha/resources", sid="vm:250")).status == 200
         await asyncio.sleep(lab.site.timings.broadcast_s + 1)

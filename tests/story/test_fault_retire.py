@@ -19,13 +19,6 @@ pytestmark = pytest.mark.sim
 DESTROY = Task(verb="destroy", args={"confirm": NEW})
 
 
-def grant(site: Scene, privilege: str) -> None:
-    """Give every role of the cluster a privilege, as the operator does on `/`."""
-    rights = site.site.cluster.rights
-    for name, privileges in list(rights.roles.items()):
-        rights.roles[name] = frozenset({*privileges, privilege})
-
-
 async def running(site: Scene) -> None:
     assert (await site.run("clone", "cloudinit", "boot")).code is ExitCode.OK
 
@@ -88,7 +81,6 @@ def test_the_ha_manager_lets_go_of_a_vm_before_it_is_stopped_and_destroyed(golde
     async def act(site: Scene) -> None:
         await running(site)
         site.arm("F27", NEW)
-        grant(site, "Sys.Console")
         done = await site.run("retire")
         assert (done.code, site.vms()) == (ExitCode.OK, 0), done.why
         order = [done.text.index(text) for text in ("DELETE /cluster/ha/", "/status/stop", "purge=1")]
@@ -102,6 +94,7 @@ def test_without_the_right_to_take_it_from_the_ha_manager_the_vm_goes_on_running
     async def act(site: Scene) -> None:
         await running(site)
         site.arm("F27", NEW)
+        site.arm("rights-lost", privilege="Sys.Console")
         done = await site.run("retire")
         assert (done.code, site.vms(), site.vm().running) == (ExitCode.REFUSED, 1, True), done.why
         assert "it takes Sys.Console on /: `pvenix doctor` prints the pveum lines" in done.why
@@ -141,7 +134,6 @@ def test_a_retirement_that_was_killed_anywhere_is_finished_by_resume(golden: Gol
         await running(site)
         site.sim.change_host(NEW, backup=Backup(storage="local"))
         site.arm("F27", NEW)
-        grant(site, "Sys.Console")
         others = site.strangers()
         run = site.sim.plan("retire", (NEW,), Task(verb="retire", args={"confirm": NEW}))
         calls, deaths = 0, 0

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 
 NEW, OLD = "tappaas-litellm", "docker01"
 VARS = f"inventory/host_vars/{OLD}.yaml"
-RESIDENTS = "all:!tappaas-litellm:!tappaas-vllm:!nix-cache01"
+RESIDENTS = "all:!tappaas-litellm:!tappaas-vllm"
 """Hosts that the lab starts with exactly as the inventory has them."""
 
 
@@ -69,6 +69,15 @@ def apply(lab: StoryLab, *words: str) -> Done:
 def option(lab: StoryLab, name: str, key: str) -> str:
     """An option of a host's VM as Proxmox keeps it."""
     return str(lab.site.config(name).get(key, ""))
+
+
+def test_a_fresh_lab_is_in_order_and_awaits_two_newcomers(lab: StoryLab) -> None:
+    found = plan(lab)
+    actions = {one["host"]: one["action"] for one in found["hosts"] if one["action"] != "none"}
+    assert actions == {"tappaas-litellm": "add", "tappaas-vllm": "add"}
+    assert (found["strays"], found["warnings"]) == ([], [])
+    done = lab.ends(0, "doctor")
+    assert [line for line in done.out.splitlines() if line.strip() and not line.startswith("ok ")] == []
 
 
 def test_hosts_that_are_as_they_should_be_are_counted_and_nothing_is_written(lab: StoryLab) -> None:

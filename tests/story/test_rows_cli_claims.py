@@ -58,7 +58,7 @@ def test_a_claim_becomes_a_host_and_its_end_needs_more_than_its_deletion(person:
     vmid = person.vm("claimed01")["vmid"]
     assert "VMs of this fleet that no host has; none is touched:" in gone.text
     assert f"VM {vmid} on tappaas2, running: marked as claimed01" in gone.text
-    assert "2 to add, 1 to change, 3 as they should be" in gone.text
+    assert "2 to add, 4 as they should be" in gone.text
     done, written = person.written(2, "destroy", "claimed01", "--confirm", "claimed01", "--yes")
     assert ("no host or group is called `claimed01`" in done.text, written) == (True, {})
     assert person.vm("claimed01")["status"] == "running"

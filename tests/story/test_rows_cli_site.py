@@ -172,6 +172,7 @@ def test_a_vm_that_was_moved_is_found_and_not_made_again(person: Inside) -> None
 def test_the_ha_manager_s_vm_goes_on_running_where_it_may_not_be_taken_from_it(person: Inside) -> None:
     name = booted(person, "f27")
     person.arm("F27", "--host", name)
+    person.arm("rights-lost", "--arg", "privilege=Sys.Console")
     done = person.ends(8, "destroy", name, "--confirm", name, "--yes")
     assert f"HA resource vm:{person.vm(name)['vmid']} (state started) is removed first" in done.text
     assert "it takes Sys.Console on /" in done.text

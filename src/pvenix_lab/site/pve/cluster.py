@@ -93,6 +93,7 @@ _PROVISIONER = (
         "SDN.Use",
         "Sys.AccessNetwork",
         "Sys.Audit",
+        "Sys.Console",
         "VM.Allocate",
         "VM.Audit",
         "VM.Backup",
