@@ -94,6 +94,16 @@ def test_what_would_change_ends_a_plan_with_three_and_80_columns_hold_it(lab: St
     assert max(map(len, done.out.splitlines())) <= 80
 
 
+def test_what_only_a_vm_that_is_off_takes_names_the_option_that_an_apply_needs(lab: StoryLab) -> None:
+    says(lab, OLD, hardware__tpm="true")
+    done = lab.ends(3, "plan", OLD)
+    assert f"pvenix apply {OLD} --offline" in done.err
+    done, counters = lab.counted("apply", OLD, "--yes")
+    assert (done.code, writes(counters)) == (0, {}), done.text
+    lab.ok("apply", OLD, "--yes", "--offline")
+    lab.ends(0, "plan", OLD)
+
+
 def test_a_change_is_written_once_and_read_back(lab: StoryLab) -> None:
     says(lab, OLD, proxmox__onboot="false")
     assert differing(lab, OLD) == {"proxmox.onboot": "change"}

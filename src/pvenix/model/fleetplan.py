@@ -121,6 +121,13 @@ class HostPlan:
         return any(one.state is FieldState.PENDING for one in self.fields)
 
     @property
+    def needs_off(self) -> bool:
+        """True when it runs, is to run on, and has changes that only a machine that is off takes."""
+        offline = [one for one in self.fields if one.state.differs and one.effect is Effect.OFFLINE]
+        going_on = all(one.field != "state" for one in offline)
+        return self.action is Action.CHANGE and self.power == "running" and bool(offline) and going_on
+
+    @property
     def left(self) -> bool:
         """True when fields differ and nothing is done about it: the VM is not of pvenix' making."""
         return self.action is Action.NONE and any(one.state.differs for one in self.fields)

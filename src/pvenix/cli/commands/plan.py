@@ -75,7 +75,10 @@ def command(
     if out is not None:
         talk(f"the plan is in {out}; next: pvenix apply {out}")
     elif plan.changes and not accepted and settings.output is Output.TEXT:
-        talk(f"\nnext: {shlex.join(['pvenix', 'apply', *hosts, *(('-l', limit) if limit else ())])}")
+        command = shlex.join(["pvenix", "apply", *hosts, *(("-l", limit) if limit else ())])
+        talk(f"\nnext: {command}")
+        if any(host.needs_off for host in plan.hosts):
+            talk(f"what only a VM that is off takes is left, unless that may shut it down: {command} --offline")
     return plan.exit_code
 
 
