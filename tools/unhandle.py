@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         print(f"unhandle: {len(chosen)} tests are green on the untouched copy", flush=True)
         with ThreadPoolExecutor(max_workers=options.jobs) as pool:
-            verdicts = list(pool.map(lambda removal: judge(removal, Path(folder) / removal.slug), chosen))
+            verdicts = list(pool.map(lambda removal: judge(removal, Path(folder) / removal.slug, whole), chosen))
     for verdict in verdicts:
         print(f"{'red' if verdict.red else 'GREEN':5}  {verdict.removal.rows[0]:4} {verdict.removal.what}")
         if not verdict.red:
@@ -92,9 +92,9 @@ def _chosen(options: argparse.Namespace) -> list[Removal]:
     return random.Random(seed).sample(REMOVALS, DRAWN)
 
 
-def judge(removal: Removal, folder: Path) -> Verdict:
-    """Take the handling out of a copy and run the row's tests there."""
-    tree = copy(folder)
+def judge(removal: Removal, folder: Path, whole: Path = ROOT) -> Verdict:
+    """Take the handling out of a copy of `whole` and run the row's tests there."""
+    tree = copy(folder, whole)
     removal.apply(tree)
     try:
         status, said = run_tests(tree, removal.tests)
@@ -103,10 +103,10 @@ def judge(removal: Removal, folder: Path) -> Verdict:
     return Verdict(removal=removal, red=status == _RED, said=said)
 
 
-def copy(target: Path) -> Path:
-    """The sources and tests without what was built from them."""
+def copy(target: Path, whole: Path = ROOT) -> Path:
+    """The sources and tests of `whole` without what was built from them."""
     for name in COPIED:
-        source = ROOT / name
+        source = whole / name
         if source.is_dir():
             shutil.copytree(source, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.whl"))
         elif source.exists():
