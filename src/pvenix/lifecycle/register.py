@@ -100,7 +100,7 @@ async def _files(world: World, step: Step, found: Found, main: str) -> dict[str,
                 f"the claim of {step.host} is not on {world.branch}",
                 why=f"{host.file} is in this checkout only, and registration commits no claims",
                 hint="commit and push it, then run this again",
-                code="PVX0528",
+                code="PVX0596",
             )
         return files
     hosts = await world.repo.read(main, HOSTS) or ""
