@@ -8,6 +8,9 @@ from pvenix.lifecycle import table
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import ONBOARDING, VERBS, Danger
 
+LONGEST_S = 9000
+"""A build may take 6900 s, and a template is then sealed, switched off and converted by the same verb: half an hour more."""
+
 
 def test_every_verb_of_the_model_has_its_functions_and_the_other_way_round() -> None:
     assert set(table._MODULES) == set(VERBS)
@@ -20,7 +23,7 @@ def test_the_onboarding_is_made_of_verbs_that_destroy_nothing() -> None:
 @pytest.mark.parametrize("spec", VERBS.values(), ids=list(VERBS))
 def test_every_verb_has_an_end_and_a_help_of_one_line(spec: object) -> None:
     verb = VERBS[spec.name]  # type: ignore[attr-defined]
-    assert 0 < verb.timeout_s <= 7200
+    assert 0 < verb.timeout_s <= LONGEST_S
     assert verb.help
     assert "\n" not in verb.help
 
