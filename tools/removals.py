@@ -68,7 +68,7 @@ REMOVALS: Final = (
     _removal(
         "F01",
         "another id after one was taken",
-        (_CLONE, "            if error.code != TAKEN:\n                raise\n", "            raise\n"),
+        (_MAKING, "    if error.code != TAKEN:\n        raise error\n", "    raise error\n"),
         f"{ROWS_TEST}::test_an_id_that_somebody_took_is_left_to_them_and_another_one_used",
     ),
     _removal(
@@ -120,8 +120,8 @@ REMOVALS: Final = (
         "the end of the destroying task",
         (
             "src/pvenix/lifecycle/destroy.py",
-            "await task_end(world, step, await calls.destroy.send(step), timeout_s=_TASK_TIMEOUT_S)",
-            "await calls.destroy.send(step)",
+            "        await _ended(world, step, found, calls.destroy)\n    except",
+            "        await calls.destroy.send(step)\n    except",
         ),
         f"{ROWS_TEST}::test_a_host_is_retired_when_its_vm_is_gone_and_not_before",
     ),
@@ -276,7 +276,11 @@ REMOVALS: Final = (
     _removal(
         "F24",
         "a clone of a template on another node's own storage moves",
-        (_CLONE, "    found = await arrived(world, step, _journey(step), found)\n", ""),
+        (
+            _CLONE,
+            "set_up(world, step, await arrived(world, step, _journey(step), found))",
+            "set_up(world, step, found)",
+        ),
         f"{ROUTES_TEST}::test_a_clone_of_a_template_on_another_node_s_own_storage_is_migrated",
     ),
     _removal(
@@ -490,8 +494,8 @@ REMOVALS: Final = (
         "a clone under way is waited for",
         (
             _MAKING,
-            "    if not foreign:\n        return None\n",
-            "    if foreign or not foreign:\n        return None\n",
+            "    if first is None:\n        return None\n",
+            "    if first or not first:\n        return None\n",
         ),
         f"{ROWS_TEST}::test_a_clone_without_an_end_is_given_up_and_not_made_twice",
     ),
