@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from pvenix.cli.main import cli
 from pvenix.cli.prompts import confirm
 from pvenix.cli.settings import Settings
-from pvenix.model.errors import InvalidInput, RemoteFailure, UsageError
+from pvenix.model.errors import ExitCode, InvalidInput, RemoteFailure, UsageError
 from pvenix.model.findings import Finding
 from tests.unit.cli_fake import Cli
 
@@ -61,6 +62,14 @@ def test_a_closed_input_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(UsageError, match=r"cannot ask: go on\?"):
         confirm(Settings(), "go on?")
+
+
+def test_a_full_disk_is_no_bug(pvenix: Cli, tmp_path: Path) -> None:
+    pvenix.workspace.failure = OSError(errno.ENOSPC, "No space left on device")
+    result = pvenix("clone", "dns01", XDG_STATE_HOME=str(tmp_path))
+    assert result.exit_code == ExitCode.LOCAL
+    assert "No space left on device" in result.stderr
+    assert "bug" not in result.stderr
 
 
 def test_a_bug_leaves_a_file_and_no_traceback(pvenix: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -15,8 +16,10 @@ import click
 from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import clean, style
-from pvenix.model.errors import ExitCode, InvalidInput, PvenixError, Unreachable
+from pvenix.model.errors import ExitCode, InvalidInput, LocalResource, PvenixError, Unreachable
 from pvenix.model.findings import Finding
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def guarded(command: Callable[[], object], settings: Settings) -> int:
@@ -44,6 +47,10 @@ def guarded(command: Callable[[], object], settings: Settings) -> int:
         _silence_stdout()
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - a bug: the person gets a file to send instead of a traceback
+        if isinstance(error, OSError) and error.errno in _FULL:
+            full = LocalResource("the disk is full", why=str(error), hint="make room; pvenix resume goes on with a run")
+            talk("\n".join(error_lines(full)))
+            return full.exit_code
         _tell_bug(error, settings)
         return ExitCode.FAILED
     if code == ExitCode.UNREACHABLE:
