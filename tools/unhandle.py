@@ -57,14 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         print(f"unhandle: {len(chosen)} tests are green on the untouched copy", flush=True)
         with ThreadPoolExecutor(max_workers=options.jobs) as pool:
-            verdicts = list(pool.map(lambda removal: judge(removal, Path(folder) / removal.slug, whole), chosen))
-    for verdict in verdicts:
-        print(f"{'red' if verdict.red else 'GREEN':5}  {verdict.removal.rows[0]:4} {verdict.removal.what}")
-        if not verdict.red:
-            print(verdict.said)
+            judging = pool.map(lambda removal: judge(removal, Path(folder) / removal.slug, whole), chosen)
+            verdicts = [_told(verdict) for verdict in judging]
     green = [verdict for verdict in verdicts if not verdict.red]
     print(f"unhandle: {len(verdicts) - len(green)} of {len(verdicts)} removals turned their test red")
     return 1 if green else 0
+
+
+def _told(verdict: Verdict) -> Verdict:
+    """The verdict, printed."""
+    print(f"{'red' if verdict.red else 'GREEN':5}  {verdict.removal.rows[0]:4} {verdict.removal.what}", flush=True)
+    if not verdict.red:
+        print(verdict.said, flush=True)
+    return verdict
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
