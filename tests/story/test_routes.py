@@ -10,9 +10,13 @@ import pytest
 
 from pvenix.lifecycle.arriving import Journey
 from pvenix.lifecycle.placement import Decision, Way, decide, decide_all
+from pvenix.lifecycle.placement.look import look
+from pvenix.lifecycle.placement.wishes import wish_of
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.table import verbs
 from pvenix.model.errors import ExitCode, PvenixError, RemoteFailure
+from pvenix.model.host import Ha
+from pvenix.model.names import NodeName
 from pvenix.model.outcome import Status
 from pvenix.model.plan import Task
 from tests.sim.golden import NAMESAKE, STRANGER, Golden
@@ -379,6 +383,19 @@ def test_a_host_is_sent_to_no_node_for_a_device_that_the_token_may_not_see(golde
         done = await site.run("place", "clone", hosts=(OTHER,))
         assert (done.code, site.vms(OTHER), done.sent("/clone newid=")) == (ExitCode.FAILED, 0, 0)
         assert "gpu0 cannot be checked: the API token lacks Mapping.Use on /mapping/pci/gpu0" in done.why
+
+    scene(golden, act)
+
+
+def test_room_is_kept_where_the_inventory_says_that_a_running_guest_fails_over_to(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        wants(site, "docker01", ha=Ha(failover="tappaas1"))
+        world = world_of(site)
+        host = world.fleet.host(NEW)
+        view = await look(world, [host], [wish_of(world.fleet, host, world.cluster(host))])
+        memory = int(site.vm("docker01").config["memory"]) * 2**20
+        assert view.site.kept(NodeName("tappaas1")) >= memory
+        assert view.site.kept(NodeName("tappaas3")) == 0
 
     scene(golden, act)
 

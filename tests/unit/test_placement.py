@@ -94,6 +94,25 @@ def test_a_mapping_that_the_token_may_not_see_is_on_no_node_that_could_be_named(
     assert refused == dict.fromkeys(("n1", "n2", "n3"), why)
 
 
+def test_memory_is_kept_for_the_guests_of_the_worst_node_that_fail_over() -> None:
+    where = site([node("n1", gib=64), node("n2"), node("n3")])
+    free = where.budget(where.nodes[0]) // GIB
+    where.stand_by("n1", NodeName("n2"), 20 * GIB)
+    where.stand_by("n1", NodeName("n3"), 30 * GIB)
+    assert chosen(wish(gib=free - 30, node="n1"), where) == "n1"
+    refused = refusals(wish(gib=free - 29, node="n1"), where)["n1"]
+    assert "30.0 are kept for guests that fail over to it" in refused
+
+
+def test_a_host_of_this_run_that_fails_over_has_its_room_kept() -> None:
+    where = site()
+    first = wish("first", gib=40, node="n2", ha=Ha(failover="n1"))
+    route = rank(first, where)[0].route
+    assert route is not None
+    where.place(first, NodeName("n2"), route)
+    assert chosen(wish(gib=40, node="n1"), where) == ""
+
+
 def test_a_node_with_a_second_device_of_a_mapping_takes_a_second_guest() -> None:
     where = site(devices={"gpu0": {N1: 2}}, loads=loads(n1=load(devices={"gpu0": 1})))
     assert chosen(wish(devices=("gpu0",)), where) == "n1"

@@ -116,10 +116,12 @@ def _failover(wish: Wish, node: NodeName, site: Situation) -> str:
 
 
 def _room(wish: Wish, node: NodeState, site: Situation) -> str:
-    load, budget = site.load(node.name), site.budget(node)
-    if load.memory + wish.memory > budget:
+    load, budget, kept = site.load(node.name), site.budget(node), site.kept(node.name)
+    left = budget - kept - load.memory
+    if wish.memory > left:
+        failover = f", {kept / GIB:.1f} are kept for guests that fail over to it" if kept else ""
         return (
-            f"not enough memory: {max(0, budget - load.memory) / GIB:.1f} of {budget / GIB:.1f} GiB are left, "
+            f"not enough memory: {max(0, left) / GIB:.1f} of {budget / GIB:.1f} GiB are left{failover}, "
             f"{wish.memory / GIB:.1f} are needed"
         )
     cpus = load.cpus + wish.cpus

@@ -48,6 +48,7 @@ async def look(world: World, hosts: Sequence[Host], wishes: Sequence[Wish]) -> V
         hidden=await _hidden(world, wanted - devices.keys()),
         templates=templates,
     )
+    _count_failovers(world, site, resources)
     await _count_devices(world, site, resources, skip={host.name for host in hosts})
     _count_promises(world, site, resources, skip={host.name for host in hosts})
     await _read_nodes(world, site, wishes)
@@ -110,6 +111,18 @@ def loads(world: World, resources: Resources, warnings: list[str]) -> dict[NodeN
     if blind:
         warnings.append(f"the cluster shows no figures of {blind} VMs that the inventory does not know")
     return found
+
+
+def _count_failovers(world: World, site: Situation, resources: Resources) -> None:
+    """Count the guests that come to another node when their own dies, by what the inventory says of them."""
+    by_id = _known_hosts(world)
+    for vm in resources.vms:
+        host = by_id.get(vm.vmid) or (world.fleet.hosts.get(vm.name) if vm.name else None)
+        ha = host.machine.proxmox.ha if host else None
+        if host is None or ha is None or not ha.failover or vm.template or _rests(host, vm):
+            continue
+        memory = memory_of(vm.memory_max or host.machine.memory_mib * MIB)
+        site.stand_by(ha.failover, _node_of(world, vm, host), memory)
 
 
 def _known_hosts(world: World) -> dict[Vmid, Host]:

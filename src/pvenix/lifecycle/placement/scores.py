@@ -79,6 +79,6 @@ def survives(site: Situation) -> str:
 
 def freedom(wish: Wish, site: Situation) -> tuple[int, int, int, str]:
     """Sorts the hosts with the fewest nodes to choose from first, then the largest ones."""
-    alone = replace(site, loads={}, promised={})
+    alone = replace(site, loads={}, promised={}, standby={})
     choices = sum(not isinstance(judge(wish, node, alone), str) for node in site.nodes)
     return choices, -wish.memory, -wish.cpus, wish.host

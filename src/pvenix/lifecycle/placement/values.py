@@ -209,7 +209,7 @@ EMPTY = Load()
 
 @dataclass(slots=True, kw_only=True)
 class Situation:
-    """The site as placement sees it. Only `place` changes it: it adds what was promised to a host."""
+    """The site as placement sees it. Only `place` and `stand_by` change it: they add what was promised to a host."""
 
     nodes: tuple[NodeState, ...]
     storages: Mapping[tuple[NodeName, str], StorageState]
@@ -217,6 +217,8 @@ class Situation:
     loads: dict[NodeName, Load] = field(default_factory=dict)
     promised: dict[tuple[str, str], int] = field(default_factory=dict)
     """Bytes that hosts of this run will take, by storage and node; the node is empty for a shared storage."""
+    standby: dict[tuple[NodeName, NodeName], int] = field(default_factory=dict)
+    """Bytes of the guests of the second node whose failover node is the first."""
     quorate: bool = True
     bridges: Mapping[NodeName, tuple[str, ...]] = field(default_factory=dict)
     """As far as they were read."""
@@ -241,6 +243,15 @@ class Situation:
         """Bytes of the node's memory that guests may have."""
         return int(node.memory_total * self.capacity.memory_ratio) - self.capacity.host_reserve_mib * 2**20
 
+    def kept(self, node: NodeName) -> int:
+        """Bytes that come to the node when the worst of the others dies."""
+        return max((size for (failover, _), size in self.standby.items() if failover == node), default=0)
+
+    def stand_by(self, failover: str, node: NodeName, memory: int) -> None:
+        """Count a guest of `node` that fails over to another one."""
+        key = (NodeName(failover), node)
+        self.standby[key] = self.standby.get(key, 0) + memory
+
     def taken(self, storage: StorageState) -> int:
         """Bytes promised of the storage."""
         return self.promised.get((storage.name, "" if storage.shared else storage.node), 0)
@@ -248,6 +259,8 @@ class Situation:
     def place(self, wish: Wish, node: NodeName, route: Route) -> None:
         """Count the host where it will be."""
         self.loads[node] = self.load(node).with_wish(wish)
+        if wish.ha and wish.ha.failover:
+            self.stand_by(wish.ha.failover, node, wish.memory)
         for name, size in needs(wish, route):
             storage = self.storages.get((node, name))
             key = (name, "" if storage is not None and storage.shared else node)
