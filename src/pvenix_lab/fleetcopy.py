@@ -6,18 +6,17 @@ product's loader and must not become one.
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from pvenix_lab.fleetyaml import flow, load, merge, mib, round_trip
+
 PARTS = ("inventory", "playbooks", "nix")
-_UNITS = {"M": 1, "G": 1024, "T": 1024 * 1024}
 _EXTRA_ROLES = ("base", "docker")
 _EXTRA_ZONE, _EXTRA_PER_ZONE = "srvHome", 150
 _SPARE_IDS = 50
@@ -92,7 +91,7 @@ class FleetCopy:
         for name in PARTS:
             ignored = shutil.ignore_patterns("result", "__pycache__", ".*")
             shutil.copytree(source / name, target / name, ignore=ignore_links(ignored))
-        return cls(root=target, site=_load(target / "inventory/site.yaml"))
+        return cls(root=target, site=load(target / "inventory/site.yaml"))
 
     def zones(self) -> dict[str, Zone]:
         """Every zone by name."""
@@ -111,7 +110,7 @@ class FleetCopy:
     def hosts(self) -> list[FleetHost]:
         """Every host of the inventory, by name."""
         found: dict[str, list[dict[str, Any]]] = {}
-        inventory = _load(self.root / "inventory/hosts.yaml")
+        inventory = load(self.root / "inventory/hosts.yaml")
         self._walk("all", inventory.get("all") or {}, (), found)
         return [self._host(name, layers) for name, layers in sorted(found.items())]
 
@@ -132,12 +131,12 @@ class FleetCopy:
 
     def _variables(self, kind: str, name: str) -> dict[str, Any]:
         path = self.root / "inventory" / kind / f"{name}.yaml"
-        return _load(path).get("machine") or {} if path.exists() else {}
+        return load(path).get("machine") or {} if path.exists() else {}
 
     def _host(self, name: str, layers: list[dict[str, Any]]) -> FleetHost:
         machine: dict[str, Any] = {}
         for layer in (self.site.get("defaults") or {}, *layers):
-            _merge(machine, layer)
+            merge(machine, layer)
         size = {**((self.site.get("classes") or {}).get(machine.get("class", ""), {})), **machine}
         network, proxmox = machine.get("network") or {}, machine.get("proxmox") or {}
         node = str(proxmox.get("node", ""))
@@ -146,8 +145,8 @@ class FleetCopy:
             roles=tuple(machine.get("roles", ())),
             tags=tuple(machine.get("tags", ())),
             cores=int(size.get("cores", 2)),
-            memory_mib=_mib(size.get("memory", "4G")),
-            disk_gib=_mib(size.get("disk", "20G")) // 1024,
+            memory_mib=mib(size.get("memory", "4G")),
+            disk_gib=mib(size.get("disk", "20G")) // 1024,
             zone=str(network.get("zone", "")),
             address=str(network.get("address", "dhcp")),
             dns=tuple(map(str, network.get("dns", ()))),
@@ -156,7 +155,7 @@ class FleetCopy:
             controller=bool(machine.get("self", False)),
             protect=bool(proxmox.get("protect", False)),
             disks=tuple(
-                (str(disk["slot"]), str(disk.get("storage", "")), _mib(disk["size"]) // 1024)
+                (str(disk["slot"]), str(disk.get("storage", "")), mib(disk["size"]) // 1024)
                 for disk in proxmox.get("disks") or ()
             ),
         )
@@ -218,14 +217,14 @@ class FleetCopy:
 
     def _edit(self, name: str, change: Any) -> None:
         path = self.root / name
-        yaml = _round_trip()
+        yaml = round_trip()
         data = yaml.load(path.read_text())
         change(data)
         out = StringIO()
         yaml.dump(data, out)
         path.write_text(out.getvalue())
         if name == "inventory/site.yaml":
-            self.site = _load(path)
+            self.site = load(path)
 
 
 def ignore_links(inner: Any) -> Any:
@@ -236,43 +235,6 @@ def ignore_links(inner: Any) -> Any:
         return links | set(inner(directory, names))
 
     return ignore
-
-
-def _round_trip() -> YAML:
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    return yaml
-
-
-def _load(path: Path) -> dict[str, Any]:
-    data = YAML(typ="safe", pure=False).load(path.read_text())
-    return data if isinstance(data, dict) else {}
-
-
-def _merge(target: dict[str, Any], layer: dict[str, Any]) -> None:
-    for key, value in layer.items():
-        if key.endswith("+"):
-            target[key[:-1]] = [*target.get(key[:-1], []), *value]
-        elif isinstance(value, dict) and isinstance(target.get(key), dict):
-            target[key] = dict(target[key])
-            _merge(target[key], value)
-        else:
-            target[key] = value
-
-
-def _mib(value: object) -> int:
-    match = re.fullmatch(r"(\d+)\s*([MGT])?i?B?", str(value))
-    if match is None:
-        raise ValueError(f"{value!r} is no size")
-    return int(match[1]) * _UNITS[match[2] or "M"]
-
-
-def _flow(values: dict[str, Any]) -> CommentedMap:
-    result = CommentedMap(values)
-    result.fa.set_flow_style()
-    return result
 
 
 def _set_range(data: Any, first: int, last: int) -> None:
@@ -286,13 +248,13 @@ def _name_site(data: Any, facts: SiteFacts) -> None:
     data["site"]["name"] = facts.name
     (cluster,) = data["clusters"].values()
     cluster["endpoints"] = CommentedSeq([facts.endpoint])
-    cluster["tls"] = _flow({"ca": str(facts.ca)})
-    cluster["auth"] = CommentedMap({"token_id": facts.token_id, "token_secret": _flow({"file": str(facts.token_file)})})
+    cluster["tls"] = flow({"ca": str(facts.ca)})
+    cluster["auth"] = CommentedMap({"token_id": facts.token_id, "token_secret": flow({"file": str(facts.token_file)})})
     jump = {"host": "127.0.0.1", "port": facts.jump_port, "user": "tappaas", "host_key": facts.host_key}
     access = data.setdefault("access", CommentedMap())
-    access |= {"user": "tappaas", "key": _flow({"file": str(facts.key)}), "jump": _flow(jump)}
+    access |= {"user": "tappaas", "key": flow({"file": str(facts.key)}), "jump": flow(jump)}
     repository = {"url": facts.repository, "branch": "main", "host_key": facts.host_key}
-    data.setdefault("repository", CommentedMap()).update({**repository, "key": _flow({"file": str(facts.key)})})
+    data.setdefault("repository", CommentedMap()).update({**repository, "key": flow({"file": str(facts.key)})})
     bootstrap = data.setdefault("defaults", CommentedMap()).setdefault("bootstrap", CommentedMap())
     bootstrap["authorized_keys"] = CommentedSeq([facts.public_key])
 
@@ -302,5 +264,5 @@ def _add_group(data: Any, group: str, names: dict[str, str]) -> None:
     for name, zone in names.items():
         roles = CommentedSeq(_EXTRA_ROLES)
         roles.fa.set_flow_style()
-        hosts[name] = _flow({"machine": _flow({"class": "small", "roles": roles, "network": _flow({"zone": zone})})})
+        hosts[name] = flow({"machine": flow({"class": "small", "roles": roles, "network": flow({"zone": zone})})})
     data["all"]["children"][group] = CommentedMap({"hosts": hosts})

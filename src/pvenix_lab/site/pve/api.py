@@ -189,4 +189,5 @@ def _fault(site: Site, name: str, call: Call, path: str) -> Fault | None:
 
 
 def _lock_file(call: Call) -> str:
-    return f"/var/lock/qemu-server/lock-{call.vmid}.conf" if str(call.params.get("vmid", "")).isdigit() else "/var/lock/pve-manager/lock"
+    vmid = str(call.params.get("vmid", ""))
+    return f"/var/lock/qemu-server/lock-{vmid}.conf" if vmid.isdigit() else "/var/lock/pve-manager/lock"

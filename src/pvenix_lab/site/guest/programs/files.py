@@ -291,11 +291,9 @@ async def chown(call: Call) -> int:
 
 async def sleep(call: Call) -> int:
     """`sleep N`: really waits on the loop's clock; a time unit s, m or h may follow."""
-    if not call.args:
-        raise ProgramError("sleep: missing operand\nTry 'sleep --help' for more information.")
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", call.args[0]) if len(call.args) == 1 else None
+    first, *more = _operands(call, call.args)
+    match = None if more else re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", first)
     if match is None:
-        shown = call.args[0] if call.args else ""
-        raise ProgramError(f"sleep: invalid time interval '{shown}'\nTry 'sleep --help' for more information.")
+        raise ProgramError(f"sleep: invalid time interval '{first}'\nTry 'sleep --help' for more information.")
     await asyncio.sleep(float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]])
     return 0
