@@ -8,6 +8,7 @@ import pytest
 
 from pvenix.model.errors import ExitCode
 from pvenix.model.fleetplan import Action
+from pvenix.model.plan import Task
 from tests.sim.golden import STRANGER, Golden
 from tests.sim.ports import Calls
 from tests.story.fault_scene import NEW, OLD, OTHER, Scene, row, scene, undeclared
@@ -76,6 +77,21 @@ def test_an_absent_host_is_destroyed_and_is_then_as_it_should_be(golden: Golden)
         assert done.code is ExitCode.OK, done.why
         assert (scene.vms(GONE), scene.strangers()) == (0, before)
         assert (await host_plan(scene, GONE)).action is Action.NONE
+
+    scene(golden, act)
+
+
+def test_a_host_that_was_retired_is_not_made_again_while_its_tombstone_waits_to_be_merged(golden: Golden) -> None:
+    async def act(scene: Scene) -> None:
+        done = await scene.run(Task(verb="retire", args={"confirm": GONE}), hosts=(GONE,))
+        assert done.code is ExitCode.OK, done.why
+        plan = await planned(scene, GONE)
+        [host] = plan.hosts
+        [note] = host.findings
+        assert (host.action, plan.changes, note.warning) == (Action.NONE, False, True)
+        assert f"git merge origin/retire/{GONE}" in note.hint
+        scene.sim.remote.refs[f"refs/heads/retire/{GONE}"] = scene.sim.main()
+        assert (await host_plan(scene, GONE)).action is Action.ADD
 
     scene(golden, act)
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
-from pvenix.fleet.edit import set_machine
 from pvenix.lifecycle import destroy, gitkeys
-from pvenix.lifecycle.calls import Call, git_call, shown
+from pvenix.lifecycle.calls import shown
+from pvenix.lifecycle.tombstones import branch_of, entombed, entombing, merging
 from pvenix.lifecycle.world import World
-from pvenix.model.names import CommitId
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
-from pvenix.model.paths import vars_file
-
-
-def branch_of(host: str) -> str:
-    """The topic branch that carries the tombstone."""
-    return f"retire/{host}"
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -24,7 +17,11 @@ async def probe(world: World, step: Step) -> Probe:
         return needed(f"VM {found.vmid} on {found.node} will be destroyed", vmid=str(found.vmid), node=found.node)
     if "volumes" in step.known:
         return needed("an interrupted attempt may not have seen its volumes go")
-    return done("no VM, and the tombstone is proposed") if await _entombed(world, step) else needed("no tombstone yet")
+    return (
+        done("no VM, and the tombstone is proposed")
+        if await entombed(world, step.host, await world.repo.fetch())
+        else needed("no tombstone yet")
+    )
 
 
 async def apply(world: World, step: Step) -> Outcome:
@@ -38,8 +35,12 @@ async def apply(world: World, step: Step) -> Outcome:
     summary, evidence = await destroy.told(world, step, found)
     if left := await gitkeys.shut_out(world, step):
         summary += f"; its Git key still opens the repository ({left})"
-    commit = "" if await _entombed(world, step) else await (await _entombing(world, step)).send(step)
-    step.tell(f"next, in your checkout of the fleet: git fetch && git merge origin/{branch_of(step.host)} && git push")
+    commit = (
+        ""
+        if await entombed(world, step.host, await world.repo.fetch())
+        else await (await entombing(world, step)).send(step)
+    )
+    step.tell(f"next, in your checkout of the fleet: {merging(step.host)}")
     return Outcome(
         status=Status.CHANGED,
         summary=f"{summary}; tombstone on {branch_of(step.host)}",
@@ -53,28 +54,8 @@ async def commands(world: World, step: Step) -> Commands:
     found = await destroy.present(world, step)
     removal = await destroy.demolition(world, step, found) if found is not None else ()
     removal = (*removal, *await gitkeys.shut_out_commands(world, step))
-    return removal if await _entombed(world, step) else (*removal, *shown([await _entombing(world, step)]))
-
-
-async def _entombed(world: World, step: Step) -> bool:
-    main = await world.repo.fetch()
-    tip = await world.repo.tip(branch_of(step.host))
-    path = vars_file(step.host)
-    texts = [await world.repo.read(rev, path) or "" for rev in (main, tip) if rev is not None]
-    return any(text == _tombstone(text) for text in texts if text)
-
-
-async def _entombing(world: World, step: Step) -> Call[CommitId]:
-    """Propose the tombstone on the host's topic branch."""
-    main, branch, path = await world.repo.fetch(), branch_of(step.host), vars_file(step.host)
-    text = _tombstone(await world.repo.read(main, path) or "")
-    base = await world.repo.tip(branch) or main
-    message = f"Retire {step.host}\n\nIts VM was destroyed.\nRun: {step.run}\n"
-    return git_call(
-        f"push origin {branch}: {path} machine.state: absent",
-        lambda: world.repo.commit(branch, base, {path: text}, message=message),
+    return (
+        removal
+        if await entombed(world, step.host, await world.repo.fetch())
+        else (*removal, *shown([await entombing(world, step)]))
     )
-
-
-def _tombstone(text: str) -> str:
-    return set_machine(text, ("state",), "absent")

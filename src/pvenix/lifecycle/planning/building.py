@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pvenix.engine.ports import Resources
 from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.planning.hosts import HostPlanner
 from pvenix.lifecycle.planning.looking import still_picture
 from pvenix.lifecycle.planning.making import awaited, warned
-from pvenix.lifecycle.planning.origins import fingerprint
+from pvenix.lifecycle.planning.origins import finding, fingerprint
 from pvenix.lifecycle.planning.scope import planned_hosts
 from pvenix.lifecycle.planning.strays import strays
 from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.tombstones import entombed, merging
 from pvenix.lifecycle.underway import under_way
 from pvenix.lifecycle.unfinished import Made
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import Refused
+from pvenix.model.errors import PvenixError, Refused
 from pvenix.model.fleetplan import Action, FleetPlan, HostPlan
 from pvenix.model.plan import ArgValue
 
@@ -44,6 +46,8 @@ async def fleet_plan(
         looking = [group.create_task(planner.look(name)) for name in hosts]
     plans = {task.result().host: task.result() for task in looking}
     newcomers = [plan for plan in plans.values() if plan.action is Action.ADD and not plan.vmid]
+    plans |= {plan.host: plan for plan in await _retired(picture, newcomers)}
+    newcomers = [plan for plan in newcomers if plans[plan.host] is plan]
     making = await under_way(picture) if newcomers else ()
     plans |= (waiting := awaited(picture, newcomers, making, made or {}))
     placed = await planner.place([plan for plan in newcomers if plan.host not in waiting])
@@ -61,6 +65,28 @@ async def fleet_plan(
         warnings=await _quorum_lost(world),
         strays=() if limit or pattern != "all" else await strays(picture, looker, planner.vmids, unclear),
     )
+
+
+async def _retired(world: World, newcomers: Iterable[HostPlan]) -> list[HostPlan]:
+    """Those that were retired while their tombstone is not in this checkout: they are not made again.
+
+    Who cannot ask the repository plans without it: a host that is made would be pushed there too, and fail.
+    """
+    found: list[HostPlan] = []
+    for plan in newcomers:
+        try:
+            retired = await entombed(world, plan.host, await world.expected())
+        except PvenixError:
+            return found
+        if retired:
+            error = PvenixError(
+                f"{plan.host} was retired, and this checkout does not say so yet",
+                hint=f"in your checkout of the fleet: {merging(plan.host)}; to have it made again, delete that branch",
+                code="PVX0575",
+            )
+            note = finding(world.fleet, world.fleet.hosts[plan.host], error, warning=True)
+            found.append(replace(plan, action=Action.NONE, findings=(note,)))
+    return found
 
 
 def largest_first(fleet: Fleet, plans: Iterable[HostPlan]) -> list[HostPlan]:
