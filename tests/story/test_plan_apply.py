@@ -8,6 +8,7 @@ import pytest
 
 from pvenix.model.errors import ExitCode
 from pvenix.model.fleetplan import Action
+from pvenix.model.names import CommitId
 from pvenix.model.plan import Task
 from tests.sim.golden import STRANGER, Golden
 from tests.sim.ports import Calls
@@ -90,7 +91,7 @@ def test_a_host_that_was_retired_is_not_made_again_while_its_tombstone_waits_to_
         [note] = host.findings
         assert (host.action, plan.changes, note.warning) == (Action.NONE, False, True)
         assert f"git merge origin/retire/{GONE}" in note.hint
-        scene.sim.remote.refs[f"refs/heads/retire/{GONE}"] = scene.sim.main()
+        scene.sim.remote.refs[f"refs/heads/retire/{GONE}"] = CommitId(scene.sim.main())
         assert (await host_plan(scene, GONE)).action is Action.ADD
 
     scene(golden, act)
