@@ -75,11 +75,14 @@ def command(
     if out is not None:
         talk(f"the plan is in {out}; next: pvenix apply {out}")
     elif plan.changes and not accepted and settings.output is Output.TEXT:
-        command = shlex.join(["pvenix", "apply", *hosts, *(("-l", limit) if limit else ())])
-        talk(f"\nnext: {command}")
-        if any(host.needs_off for host in plan.hosts):
-            talk(f"what only a VM that is off takes is left, unless that may shut it down: {command} --offline")
+        _say_next(plan, shlex.join(["pvenix", "apply", *hosts, *(("-l", limit) if limit else ())]))
     return plan.exit_code
+
+
+def _say_next(plan: FleetPlan, apply: str) -> None:
+    talk(f"\nnext: {apply}")
+    if any(host.needs_off for host in plan.hosts):
+        talk(f"what only a VM that is off takes is left, unless that may shut it down: {apply} --offline")
 
 
 async def plan_now(workspace: Workspace, hosts: tuple[str, ...], limit: str | None) -> FleetPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pvenix.engine.ports import Resources
@@ -46,12 +46,7 @@ async def fleet_plan(
         looking = [group.create_task(planner.look(name)) for name in hosts]
     plans = {task.result().host: task.result() for task in looking}
     newcomers = [plan for plan in plans.values() if plan.action is Action.ADD and not plan.vmid]
-    plans |= {plan.host: plan for plan in await _retired(picture, newcomers)}
-    newcomers = [plan for plan in newcomers if plans[plan.host] is plan]
-    making = await under_way(picture) if newcomers else ()
-    plans |= (waiting := awaited(picture, newcomers, making, made or {}))
-    placed = await planner.place([plan for plan in newcomers if plan.host not in waiting])
-    plans |= {plan.host: warned(picture, plan, making, made or {}) for plan in placed}
+    plans |= await _settled(picture, planner, newcomers, made or {})
     unclear = {plan.host for plan in plans.values() if plan.action in (Action.REFUSE, Action.UNKNOWN)}
     return FleetPlan(
         fleet=picture.fleet.site.name,
@@ -65,6 +60,18 @@ async def fleet_plan(
         warnings=await _quorum_lost(world),
         strays=() if limit or pattern != "all" else await strays(picture, looker, planner.vmids, unclear),
     )
+
+
+async def _settled(
+    picture: World, planner: HostPlanner, newcomers: Sequence[HostPlan], made: Mapping[int, Made]
+) -> dict[str, HostPlan]:
+    """The hosts without a VM, each with its place, or with why it gets none now."""
+    retired = {plan.host: plan for plan in await _retired(picture, newcomers)}
+    left = [plan for plan in newcomers if plan.host not in retired]
+    making = await under_way(picture) if left else ()
+    waiting = awaited(picture, left, making, made)
+    placed = await planner.place([plan for plan in left if plan.host not in waiting])
+    return {**retired, **waiting, **{plan.host: warned(picture, plan, making, made) for plan in placed}}
 
 
 async def _retired(world: World, newcomers: Iterable[HostPlan]) -> list[HostPlan]:
