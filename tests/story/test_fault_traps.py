@@ -194,9 +194,10 @@ def test_a_slow_answer_is_waited_for(golden: Golden) -> None:
 def test_what_a_guest_prints_moves_no_cursor(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         changed(site)
-        site.arm("hostile-output", OLD, 0)
+        site.arm("hostile-output", OLD, 0, command="nix build")
         done = await site.run("rebuild", hosts=(OLD,))
         site.clear()
+        assert "press[/] host[/]" in done.output
         assert not [control for control in CONTROLS if control in done.text + done.output]
         assert all(sequence not in done.output for sequence in SEQUENCES)
 
