@@ -69,8 +69,9 @@ async def commands(world: World, step: Step) -> Commands:
 
 
 def _journey(step: Step) -> Journey | None:
-    """The way that was decided, in this process or in one that died."""
-    return Journey.of({**{key: step.known[key] for key in DECIDED if key in step.known}, **step.facts})
+    """The way that was decided: as this step set out on it, if it did, in this process or in one that died."""
+    known = {key: step.known[key] for key in DECIDED if key in step.known}
+    return Journey.of(known) or Journey.of({**known, **step.facts})
 
 
 async def _decided(world: World, step: Step) -> Journey:
@@ -89,6 +90,8 @@ async def _decided(world: World, step: Step) -> Journey:
     if copying:
         step.facts.pop("route", None)
         step.facts.pop("storage", None)
+    for key in DECIDED:
+        step.known.pop(key, None)  # what it set out on before is not gone on with
     step.facts |= (await place.apply(world, step)).facts
     journey = _journey(step)
     if journey is None:
