@@ -75,7 +75,7 @@ def test_a_base_with_clones_is_not_deleted(tmp_path: Path) -> None:
 def test_a_node_downloads_a_file_and_finds_a_wrong_checksum_only_in_the_task(tmp_path: Path) -> None:
     async def story(lab: PveLab) -> None:
         params = {"url": URL, "content": "iso", "filename": "nixos.iso"}
-        grant(lab, "Datastore.AllocateTemplate")
+        lab.site.cluster.rights.roles["Provisioner"] -= {"Sys.AccessNetwork"}
         assert (await lab.ask("POST", f"{LOCAL}/download-url", **params)).reason == "Permission check failed"
         grant(lab, "Sys.Modify")
         lab.site.cluster.sections["downloads"] = {URL: {"size": GIB, "sha256": "ab12"}}

@@ -43,6 +43,8 @@ class Calls:
     """Whether it dies before the call has its effect, or after it and before the answer."""
     due: dict[int | str, list[Callable[[], object]]] = field(default_factory=dict)
     """What happens to the site at the n-th call, or at the first one whose name contains a text."""
+    fails_too: bool = False
+    """Whether the process also dies after a call that raises an error, which it never hears of then."""
     task: asyncio.Task[Any] | None = None
     count: int = 0
     dead: bool = False
@@ -64,7 +66,13 @@ class Calls:
         if last and self.before:
             self.kill()
             raise asyncio.CancelledError
-        result = await effect()
+        try:
+            result = await effect()
+        except Exception:
+            if last and self.fails_too:
+                self.kill()
+                raise asyncio.CancelledError from None
+            raise
         if last:
             self.kill()
             raise asyncio.CancelledError

@@ -144,6 +144,7 @@ LEFT_OUT: Final = {
     "new-system-does-not-boot": "the host stays down until a person takes an older generation at its console",
     "task-hangs": "the VM stays locked until a person ends the task",
     "freeze-hangs": "no run here takes a snapshot",
+    "container-there": "an id that is taken is one of id-taken's; which ids hosts may have is fixed by the inventory",
     "upload-fails": "no run uploads anything",
     "vmid-recycled": "the host's VM is gone: no run brings it back",
     "template-without-drive": "a clone of such a template is for a person to throw away",

@@ -12,7 +12,7 @@ import pytest
 from tests.story.fault_scene import row
 from tests.story.world import StoryLab, until, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(180)]
 
 HOST = "docker01"
 NEW = "tappaas-litellm"

@@ -12,7 +12,7 @@ from tests.story.inside import Inside, _no_fault_is_left, person
 from tests.story.test_rows_cli_site import booted, cloned
 
 __all__ = ["_no_fault_is_left", "person"]
-pytestmark = [pytest.mark.story, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(60)]
 
 
 def snapshots(person: Inside, name: str) -> list[str]:

@@ -12,7 +12,7 @@ from tests.story.fault_scene import row
 from tests.story.inside import Inside, _no_fault_is_left, person
 
 __all__ = ["_no_fault_is_left", "person"]
-pytestmark = [pytest.mark.story, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(60)]
 
 
 def cloned(person: Inside, name: str, *fields: str) -> str:

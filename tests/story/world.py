@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from tools.far_side import Site
 
 T = TypeVar("T")
-PATIENCE_S = 50.0
+PATIENCE_S = 90.0
 """The longest that one command or one wait may take; a whole story has the time-out of its test."""
 WRITES = ("pve_writes", "receive_packs", "guest_mutations")
 """Counters of the lab that say that a client changed something."""
