@@ -52,9 +52,11 @@ async def secret(question: str) -> str:
     before = termios.tcgetattr(terminal)
     quiet = [*before]
     quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(
+        terminal, termios.TCSAFLUSH, quiet
+    )  # before the prompt: what is typed at once is neither shown nor lost
     sys.stderr.write(f"{question}: ")
     sys.stderr.flush()
-    termios.tcsetattr(terminal, termios.TCSAFLUSH, quiet)
     loop.add_reader(terminal, read)
     try:
         line = await typed_line
