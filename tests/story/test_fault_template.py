@@ -81,7 +81,9 @@ def test_a_refresh_that_was_killed_anywhere_is_finished_by_resume(golden: Golden
         carries_templates(site)
         run = site.sim.plan("refresh", (NEW,), *(Task(verb=verb) for verb in REFRESH))
         deaths = 0
-        while await site.sim.run(run, Calls(die_at=deaths + 1, before=before, fails_too=True), resume=deaths > 0) is None:
+        while (
+            await site.sim.run(run, Calls(die_at=deaths + 1, before=before, fails_too=True), resume=deaths > 0) is None
+        ):
             deaths += 1
             assert deaths < 300
         assert deaths > 30

@@ -103,7 +103,9 @@ def test_what_only_a_vm_that_is_off_takes_names_the_option_that_an_apply_needs(l
     lab.ok("apply", OLD, "--yes", "--offline")
     lab.ends(0, "plan", OLD)
     lab.git("checkout", "--quiet", "--", ".")
-    lab.ok("apply", OLD, "--yes", "--offline")  # detached again: what is not declared any more, and was recorded as ours
+    lab.ok(
+        "apply", OLD, "--yes", "--offline"
+    )  # detached again: what is not declared any more, and was recorded as ours
     lab.ends(0, "plan", OLD)
 
 
