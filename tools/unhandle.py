@@ -26,7 +26,8 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.removals import REMOVALS, Removal
+from tools.removals import REMOVALS
+from tools.removals.spec import Removal
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 COPIED: Final = ("src", "tui", "tests", "tools", "inventory", "playbooks", "nix", "pyproject.toml", "docs", "README.md")
