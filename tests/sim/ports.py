@@ -68,7 +68,9 @@ class Calls:
             raise asyncio.CancelledError
         try:
             result = await effect()
-        except Exception:
+        except (
+            Exception
+        ):  # whatever the call failed with: its far side has acted, and this process dies before it is told
             if last and self.fails_too:
                 self.kill()
                 raise asyncio.CancelledError from None

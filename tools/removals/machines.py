@@ -6,7 +6,8 @@ from typing import Final
 
 from tools.removals.spec import OWN, ROWS_TEST, SITE_TEST, WAIT, removal
 
-_CONFIGURE_TEST: Final = "tests/story/test_configure.py"
+_DISKS_TEST: Final = "tests/story/test_configure_disks.py"
+_REBOOT_TEST: Final = "tests/story/test_configure_reboot.py"
 _RETIRE_TEST: Final = "tests/story/test_fault_retire.py"
 _POWER_TEST: Final = "tests/story/test_daytwo_power.py"
 _SNAPSHOTS_TEST: Final = "tests/story/test_daytwo_snapshots.py"
@@ -58,7 +59,7 @@ REMOVALS: Final = (
             "if job.running and not job.off and _told_cloud_init(step):",
             "if job.running and job.off and _told_cloud_init(step):",
         ),
-        f"{_CONFIGURE_TEST}::test_cloud_init_is_written_to_the_drive_and_reaches_the_guest_with_its_next_boot",
+        f"{_REBOOT_TEST}::test_cloud_init_is_written_to_the_drive_and_reaches_the_guest_with_its_next_boot",
     ),
     removal(
         "F22",
@@ -68,7 +69,7 @@ REMOVALS: Final = (
             'if doing.part == "size" and doing.old and mib_of(doing.new) < mib_of(doing.old):',
             'if doing.part == "size" and doing.old and mib_of(doing.new) == mib_of(doing.old):',
         ),
-        f"{_CONFIGURE_TEST}::test_no_disk_shrinks_and_nothing_else_is_written",
+        f"{_DISKS_TEST}::test_no_disk_shrinks_and_nothing_else_is_written",
     ),
     removal(
         "F23",
@@ -156,6 +157,6 @@ REMOVALS: Final = (
             "return FieldState.EQUAL if self._same(one, now) and not unread else FieldState.PENDING",
             "return FieldState.EQUAL",
         ),
-        f"{_CONFIGURE_TEST}::test_memory_and_cores_wait_for_a_reboot_and_are_not_written_again",
+        f"{_REBOOT_TEST}::test_memory_and_cores_wait_for_a_reboot_and_are_not_written_again",
     ),
 )

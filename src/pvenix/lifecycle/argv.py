@@ -16,6 +16,8 @@ STATE = "/var/lib/pvenix"
 FENCE = "/run/pvenix/fence"
 FIRED = "fired"
 """Where a dead-man moves its token before it goes back."""
+STOP_S = 5
+"""How long an activation that is told to stop has for it, in seconds, before systemd kills it."""
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 MACHINE_ID = "/etc/machine-id"
 GIT_KEY = "/var/lib/fleet/id_ed25519.pub"
@@ -174,10 +176,15 @@ def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: i
 
 
 def activate(attempt: str, system: str, action: str) -> Argv:
-    """Activate `system` in a unit of its own that outlives our connection and keeps its exit status."""
+    """Activate `system` in a unit of its own that outlives our connection and keeps its exit status.
+
+    The dead-man stops it before it goes back. Unless told otherwise systemd waits 90 s for one that ignores its signal, or
+    whose last process it misses (seen with systemd 252 in a container on version 1 of cgroups): too long for the way back.
+    """
     return (
         "systemd-run", f"--unit={activation_unit(attempt)}", "--no-block", "--service-type=exec", "--remain-after-exit",
-        "--quiet", "-p", f"ConditionPathExists={fence_of(attempt)}", *_log_to(activation_log(attempt)),
+        "--quiet", "-p", f"TimeoutStopSec={STOP_S}", "-p", f"ConditionPathExists={fence_of(attempt)}",
+        *_log_to(activation_log(attempt)),
         *switch_to(system, action),
     )  # fmt: skip
 
