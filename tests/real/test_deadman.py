@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import words
 from tests.real.change import SHORT, pull, push, set_host
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
@@ -91,10 +92,10 @@ def test_a_killed_activation_that_is_resumed_at_once_is_confirmed_and_activated_
 def test_an_owner_whose_fence_was_taken_over_is_skipped_by_systemd(site: RealSite) -> None:
     host, old = "web-04", site.current("web-04")
     site.console(host, *argv.make_dir(argv.attempt_dir("stale-1")))
-    site.console(host, *argv.make_dir(argv.fence_of("other-1")))
+    site.console(host, *argv.make_dir(words.fence_of("other-1")))
     try:
-        site.console(host, *argv.activate("stale-1", old, "test"))
-        shown = until(lambda: _condition(site, host, argv.activation_unit("stale-1")))
+        site.console(host, *words.activate("stale-1", old, "test"))
+        shown = until(lambda: _condition(site, host, words.activation_unit("stale-1")))
         assert shown == "no"
         assert site.console(host, "ls", argv.attempt_dir("stale-1")).out == ""
         assert site.current(host) == old
@@ -111,7 +112,7 @@ def _condition(site: RealSite, host: str, unit: str) -> str:
 def test_a_second_pvenix_is_told_who_holds_the_fence_and_changes_nothing(site: RealSite) -> None:
     host = "web-05"
     old = change(site, host, slow_activation("fenced", 0))
-    site.console(host, *argv.make_dir(argv.fence_of("20260101-000000-abcd-00-1")))
+    site.console(host, *argv.make_dir(words.fence_of("20260101-000000-abcd-00-1")))
     try:
         done = site.pvenix("rebuild", host)
         assert done.code not in (0, 6), done.text

@@ -8,6 +8,7 @@ from difflib import unified_diff
 import pytest
 
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.gitkeys import key_line
 from tests.real import fleet
 from tests.real.lab_side import lab_side
@@ -179,14 +180,14 @@ async def follow(side: Side) -> list[str]:
     async def write(text: str) -> None:
         await side.session.run(("dd", f"of={path}", "status=none"), sudo=True, stdin=text.encode())
 
-    async with side.session.stream(argv.follow(path, 0), sudo=True) as chunks:
+    async with side.session.stream(words.follow(path, 0), sudo=True) as chunks:
         await asyncio.sleep(0.1)
         await side.session.run(argv.make_dir("/var/lib/pvenix/r1"), sudo=True)
         await write("one\n")
         while "one" not in seen[-1]:
             seen[-1] += await anext(chunks)
     seen.append("")
-    async with side.session.stream(argv.follow(path, 2), sudo=True) as chunks:
+    async with side.session.stream(words.follow(path, 2), sudo=True) as chunks:
         while "e" not in seen[-1]:
             seen[-1] += await anext(chunks)
     return seen

@@ -13,6 +13,7 @@ import pytest
 from pvenix.engine.ports import CommandResult, End
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.activation.attempt import next_id
 from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.remote import Remote
@@ -123,10 +124,10 @@ class FakeHost:
 
     def _fire(self, name: str, old: str) -> None:
         attempt, _, phase = name.removeprefix("pvenix-deadman-").removesuffix(".service").rpartition("-")
-        if self.run(list(argv.take_token(attempt, phase, argv.FIRED)))[0]:
+        if self.run(list(words.take_token(attempt, phase, words.FIRED)))[0]:
             self.units.pop(name)
             return
-        self.units.pop(argv.activation_unit(attempt), None)
+        self.units.pop(words.activation_unit(attempt), None)
         self.profile = old
         self.units[name] = Unit(self.now + SWITCH_S, lambda: self._reverted(name, old))
 
@@ -317,7 +318,7 @@ async def test_a_dead_man_on_its_way_back_is_not_stopped() -> None:
     await killed(there, step, "systemd-run --unit=pvenix-activate")
     unit = next(iter(there.units))
     attempt = step.known["attempt"]
-    there.run(list(argv.take_token(attempt, "contact", argv.FIRED)))
+    there.run(list(words.take_token(attempt, "contact", words.FIRED)))
     there.units[unit].until = there.now + 3
     reverted: list[float] = []
 

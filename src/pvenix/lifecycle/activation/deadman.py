@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.activation.follow import properties_in
 from pvenix.lifecycle.remote import Remote, must, received
@@ -17,7 +18,7 @@ from pvenix.model.site import HealthCheck
 CONTACT, HEALTH = "contact", "health"
 CONFIRMED = "confirmed"
 """Where the dead-man's token is once the new system was confirmed: from then on there is no way back by itself."""
-_MOVED_TO = (CONFIRMED, argv.FIRED, "abandoned", "reverted")
+_MOVED_TO = (CONFIRMED, words.FIRED, "abandoned", "reverted")
 
 
 async def disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
@@ -30,23 +31,23 @@ async def disarm(remote: Remote, attempt: Attempt, into: str) -> bool:
 
 def dead_men(attempt: Attempt) -> tuple[str, str]:
     """The attempt's dead-man units, for the contact and for the health."""
-    return argv.dead_man_unit(attempt.id, CONTACT), argv.dead_man_unit(attempt.id, HEALTH)
+    return words.dead_man_unit(attempt.id, CONTACT), words.dead_man_unit(attempt.id, HEALTH)
 
 
 def all_units(attempt: Attempt) -> tuple[str, ...]:
     """Every unit of the attempt."""
-    return argv.activation_unit(attempt.id), argv.revert_unit(attempt.id), *dead_men(attempt)
+    return words.activation_unit(attempt.id), words.revert_unit(attempt.id), *dead_men(attempt)
 
 
 def arming(attempt: Attempt, phase: str, checks: Sequence[HealthCheck] = ()) -> argv.Argv:
     """Arm the dead-man of `phase`, which leaves `checks` the time that they may take."""
     after_s = attempt.confirm_s + max((check.within_s for check in checks), default=0)
-    return argv.arm_dead_man(attempt.id, phase, old=attempt.old, profile=attempt.profile, after_s=after_s)
+    return words.arm_dead_man(attempt.id, phase, old=attempt.old, profile=attempt.profile, after_s=after_s)
 
 
 async def taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:
     """True when the dead-man's token is at `into`, by this call or by that of an earlier process."""
-    taken = received(await remote.try_write(argv.take_token(attempt.id, phase, into), show_output=False))
+    taken = received(await remote.try_write(words.take_token(attempt.id, phase, into), show_output=False))
     return taken.ok or await is_at(remote, attempt, into)
 
 
@@ -76,4 +77,4 @@ async def stop(remote: Remote, *units: str) -> None:
 
 def stopping(*units: str) -> tuple[argv.Argv, argv.Argv]:
     """Stop units, and forget how they ended."""
-    return argv.stop_unit(*units), argv.forget_failure(*units)
+    return words.stop_unit(*units), words.forget_failure(*units)

@@ -10,6 +10,7 @@ from typing import Self
 from pvenix.engine.ports import End, bytes_in
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, PvenixError, Refused, RemoteFailure, Unreachable
@@ -76,13 +77,13 @@ async def watch_unit(world: World, step: Step, attempt: str, *, deadline: float)
         except (Unreachable, OutcomeUnknown, Refused, RemoteFailure) as error:
             if world.clock.monotonic() > deadline:
                 raise Unreachable(f"no contact with {step.host} since its activation began", why=str(error)) from error
-            step.tell(f"unknown: {error}; the activation goes on in {argv.activation_unit(attempt)}; re-attaching")
+            step.tell(f"unknown: {error}; the activation goes on in {words.activation_unit(attempt)}; re-attaching")
             await world.clock.sleep(0.5)
 
 
 async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
     pause = _FIRST_PAUSE_S
-    unit = argv.activation_unit(attempt)
+    unit = words.activation_unit(attempt)
     while True:
         result = await remote.session.run(argv.unit_state(unit), timeout_s=20)
         if result.end is End.LOST:
@@ -104,7 +105,7 @@ class _Tail:
 
     def __init__(self, remote: Remote, attempt: str, offset: int) -> None:
         self._remote = remote
-        self._path = argv.activation_log(attempt)
+        self._path = words.activation_log(attempt)
         self.offset = offset
         self._group = asyncio.TaskGroup()
         self._task: asyncio.Task[None] | None = None
@@ -123,14 +124,14 @@ class _Tail:
 
     async def _copy(self) -> None:
         with contextlib.suppress(PvenixError):
-            await self._take(argv.follow(self._path, self.offset))
+            await self._take(words.follow(self._path, self.offset))
 
     async def _rest(self) -> None:
         """What was written after the last chunk arrived."""
         if self._remote.session.alive:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_REST_S):
-                    await self._take(argv.read_on(self._path, self.offset))
+                    await self._take(words.read_on(self._path, self.offset))
 
     async def _take(self, command: argv.Argv) -> None:
         async with self._remote.session.stream(command, sudo=True) as chunks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.remote import Remote, as_text, received
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
@@ -50,19 +51,19 @@ async def _trouble(remote: Remote, check: HealthCheck) -> str:
     result = received(answer)
     if result.ok:
         return ""
-    words = (result.stderr or result.stdout).strip().splitlines()
-    return words[-1] if words else f"exit status {result.exit_status}"
+    lines = (result.stderr or result.stdout).strip().splitlines()
+    return lines[-1] if lines else f"exit status {result.exit_status}"
 
 
 def _command(check: HealthCheck) -> argv.Argv:
     match check.kind:
         case HealthKind.SYSTEMD:
-            return argv.unit_condition(check.unit)
+            return words.unit_condition(check.unit)
         case HealthKind.TCP:
-            return argv.port_answers(check.port)
+            return words.port_answers(check.port)
         case HealthKind.HTTP:
-            return argv.url_answers(check.url.replace("{address}", "127.0.0.1"))
+            return words.url_answers(check.url.replace("{address}", "127.0.0.1"))
         case HealthKind.DNS:
-            return argv.name_resolves(check.name)
+            return words.name_resolves(check.name)
         case HealthKind.COMMAND:
             return check.argv

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pvenix.engine.step import Commands
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.activation import deadman, fence, preparing
+from pvenix.lifecycle.activation import deadman, fence, preparing, words
 from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.remote import as_text
@@ -17,8 +17,8 @@ def activation(attempt: Attempt, checks: Sequence[HealthCheck], make_default: Se
     """What would be sent to activate `attempt.new`, confirm it and make it the boot default by `make_default`."""
     folder, roots = preparing.rooting(attempt)
     begun = (folder, *roots, *preparing.asking(attempt), *fence.taking(attempt.id))
-    armed = (argv.write_file(argv.token(attempt.id, CONTACT)), deadman.arming(attempt, CONTACT))
-    started = argv.activate(attempt.id, attempt.new, "test")
+    armed = (argv.write_file(words.token(attempt.id, CONTACT)), deadman.arming(attempt, CONTACT))
+    started = words.activate(attempt.id, attempt.new, "test")
     ended = (*deadman.stopping(*deadman.all_units(attempt)), fence.giving_back(attempt.id))
     sent = (*begun, *armed, started, *_confirming(attempt, checks), *make_default, *ended)
     return tuple(("ssh", as_text(command, sudo=True)) for command in sent)
@@ -26,13 +26,13 @@ def activation(attempt: Attempt, checks: Sequence[HealthCheck], make_default: Se
 
 def _confirming(attempt: Attempt, checks: Sequence[HealthCheck]) -> tuple[argv.Argv, ...]:
     stopped = deadman.stopping(*deadman.dead_men(attempt))
-    taken = argv.take_token(attempt.id, HEALTH, CONFIRMED)
+    taken = words.take_token(attempt.id, HEALTH, CONFIRMED)
     if not checks:
-        return taken, argv.take_token(attempt.id, CONTACT, CONFIRMED), *stopped
+        return taken, words.take_token(attempt.id, CONTACT, CONFIRMED), *stopped
     return (
         deadman.arming(attempt, HEALTH, checks),
-        argv.take_token(attempt.id, CONTACT, f"armed-{HEALTH}"),
-        *deadman.stopping(argv.dead_man_unit(attempt.id, CONTACT)),
+        words.take_token(attempt.id, CONTACT, f"armed-{HEALTH}"),
+        *deadman.stopping(words.dead_man_unit(attempt.id, CONTACT)),
         taken,
         *stopped,
     )

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.activation import deadman, fence, health
+from pvenix.lifecycle.activation import deadman, fence, health, words
 from pvenix.lifecycle.activation.attempt import Attempt, next_id
 from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.activation.follow import UnitEnd, judge, properties_in, watch_unit
@@ -59,7 +59,7 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     if _was_reverting(step, attempt):
         return False
     remote = await world.remote(step)
-    properties = properties_in(await remote.read(argv.unit_state(argv.activation_unit(attempt.id))))
+    properties = properties_in(await remote.read(argv.unit_state(words.activation_unit(attempt.id))))
     if judge(properties) is not UnitEnd.GONE:
         return False
     if await deadman.tokens(remote, attempt) <= {"abandoned"}:  # what the host runs by now is somebody else's doing
@@ -102,14 +102,14 @@ async def _launch(remote: Remote, attempt: Attempt) -> None:
         await prepare(remote, attempt)
         await fence.take(remote, attempt.id)
         step.tell(f"armed: without confirmation it goes back in {attempt.confirm_s} s")
-        await remote.write(argv.write_file(argv.token(attempt.id, CONTACT)), stdin=attempt.id.encode())
+        await remote.write(argv.write_file(words.token(attempt.id, CONTACT)), stdin=attempt.id.encode())
         await remote.write(deadman.arming(attempt, CONTACT))
     except (LockHeld, RemoteFailure):
         await fence.release(remote, attempt.id)
         step.evidence(ended=attempt.id)
         raise
     step.tell("activating")
-    started = await remote.try_write(argv.activate(attempt.id, attempt.new, "test"))
+    started = await remote.try_write(words.activate(attempt.id, attempt.new, "test"))
     if not started.ok:
         step.tell("the start of the activation was not confirmed; looking at its unit")
 
@@ -173,11 +173,11 @@ async def _health(world: World, remote: Remote, attempt: Attempt, checks: tuple[
     """
     if not checks:
         return ""
-    await deadman.start_once(remote, deadman.arming(attempt, HEALTH, checks), argv.dead_man_unit(attempt.id, HEALTH))
+    await deadman.start_once(remote, deadman.arming(attempt, HEALTH, checks), words.dead_man_unit(attempt.id, HEALTH))
     if not await deadman.taken(remote, attempt, CONTACT, f"armed-{HEALTH}"):
-        await deadman.stop(remote, argv.dead_man_unit(attempt.id, HEALTH))  # it has no token and only sleeps
+        await deadman.stop(remote, words.dead_man_unit(attempt.id, HEALTH))  # it has no token and only sleeps
         return None
-    await deadman.stop(remote, argv.dead_man_unit(attempt.id, CONTACT))
+    await deadman.stop(remote, words.dead_man_unit(attempt.id, CONTACT))
     return await health.first_problem(world, remote, checks)
 
 
@@ -214,8 +214,8 @@ async def _revert(world: World, remote: Remote, attempt: Attempt, reason: str) -
     step = remote.step
     step.tell(f"{reason}; going back to what ran before")
     await step.intend(reverting=attempt.id, reason=reason)
-    await remote.try_write(argv.stop_unit(argv.activation_unit(attempt.id)))
-    await deadman.start_once(remote, argv.revert(attempt.id, old=attempt.old), argv.revert_unit(attempt.id))
+    await remote.try_write(words.stop_unit(words.activation_unit(attempt.id)))
+    await deadman.start_once(remote, words.revert(attempt.id, old=attempt.old), words.revert_unit(attempt.id))
     return await _went_back(world, remote, attempt, reason)
 
 
@@ -240,13 +240,13 @@ async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str
                 code="PVX0622",
             )
         await world.clock.sleep(0.5)
-    lines = (await remote.try_read(("cat", argv.activation_log(attempt.id)), sudo=True)).stdout.splitlines()
+    lines = (await remote.try_read(("cat", words.activation_log(attempt.id)), sudo=True)).stdout.splitlines()
     await deadman.disarm(remote, attempt, "reverted")
     await _clean_up(remote, attempt)
     return Outcome(
         status=Status.ROLLED_BACK,
         summary=reason,
-        hint=f"the log is {argv.activation_log(attempt.id)} on the host",
+        hint=f"the log is {words.activation_log(attempt.id)} on the host",
         evidence=tuple(lines[-_TAIL:]),
         facts={"current": attempt.old},
     )
@@ -257,8 +257,8 @@ async def _going_back(remote: Remote, attempt: Attempt) -> bool:
 
     A dead-man that has its token is on it from its next line on; one that has not yet sleeps in the same state.
     """
-    at_work = {"start", "running"} | ({"start-pre"} if await deadman.is_at(remote, attempt, argv.FIRED) else set())
-    units = (*deadman.dead_men(attempt), argv.revert_unit(attempt.id))
+    at_work = {"start", "running"} | ({"start-pre"} if await deadman.is_at(remote, attempt, words.FIRED) else set())
+    units = (*deadman.dead_men(attempt), words.revert_unit(attempt.id))
     states = [properties_in(await remote.read(argv.unit_state(unit))) for unit in units]
     return any(state.get("SubState") in at_work for state in states)
 
@@ -282,7 +282,7 @@ def _unknown(step: Step, attempt: Attempt, error: Unreachable | OutcomeUnknown) 
     return Outcome(
         status=Status.UNKNOWN,
         summary=f"the end of the activation was not seen: {error}",
-        hint=f"units {argv.activation_unit(attempt.id)} and {argv.dead_man_unit(attempt.id, CONTACT)} "
+        hint=f"units {words.activation_unit(attempt.id)} and {words.dead_man_unit(attempt.id, CONTACT)} "
         f"decide on the host; `pvenix resume {step.run}` reads what came of it",
         evidence=error.evidence,
     )
