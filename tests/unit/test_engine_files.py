@@ -13,7 +13,8 @@ import pytest
 from pvenix.adapters.text import sanitise
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
-from pvenix.engine.runfiles import Ask, Request, RunDir, RunStore
+from pvenix.engine.requests import Ask, Request
+from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.trust import Pin, TrustStore, parse_host_key, parse_pin
 from pvenix.model.errors import LocalResource, LockHeld, Refused, UsageError
 from pvenix.model.events import Event, Progress, RunEnded

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pvenix.engine.attempt import attempt, outcome_of
 from pvenix.engine.execution import Execution
 from pvenix.engine.once import Once
 from pvenix.engine.ports import Entry
 from pvenix.engine.step import Step
-from pvenix.model.errors import (
-    LocalResource,
-    LockHeld,
-    OutcomeUnknown,
-    PvenixError,
-    Refused,
-    Unreachable,
-)
+from pvenix.model.errors import LocalResource, LockHeld
 from pvenix.model.events import Command, Progress, StepEnded, StepStarted, StepWaiting
-from pvenix.model.outcome import Need, Outcome, Probe, Status
+from pvenix.model.outcome import Outcome, Status
 from pvenix.model.plan import Task
 from pvenix.model.verbs import VERBS
 
-_log = logging.getLogger(__name__)
-
-_STATUS_OF: tuple[tuple[type[PvenixError], Status], ...] = (
-    (Unreachable, Status.UNREACHABLE),
-    (OutcomeUnknown, Status.UNKNOWN),
-    (Refused, Status.REFUSED),
-    (LockHeld, Status.LOCKED),
-    (LocalResource, Status.LOCAL),
-)
 _RANK = (Status.CHANGED, Status.PENDING, Status.OK, Status.SKIPPED)
 """Which status a host shows when all its steps went well: the most that happened."""
 
@@ -76,7 +60,7 @@ class HostRun:
         except (LockHeld, LocalResource) as error:
             if isinstance(error, LocalResource):
                 await self._execution.gate.stop()
-            return _outcome_of(error)
+            return outcome_of(error)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -135,7 +119,7 @@ class HostRun:
         execution.narrator.log(host).line(f"--- {step_id} ---")
         began = execution.tools.clock.monotonic()
         step = self._make_step(step_id, task)
-        outcome = await self._attempt(step)
+        outcome = await attempt(execution.tools.verbs[task.verb], step)
         self._facts |= outcome.facts
         execution.narrator.emit(
             StepEnded,
@@ -185,55 +169,6 @@ class HostRun:
             show=show,
             output=log.write,
         )
-
-    async def _attempt(self, step: Step) -> Outcome:
-        verb = self._execution.tools.verbs[step.verb]
-        before = dict(step.facts)
-        try:
-            async with asyncio.timeout(VERBS[step.verb].timeout_s):
-                probe = await verb.probe(step)
-                step.facts |= probe.facts
-                if probe.need is not Need.NEEDED:
-                    return await self._record(step, _of_probe(probe), before)
-                if step.check:
-                    for channel, text in await verb.commands(step):
-                        step.sends(channel, text)
-                    return Outcome(status=Status.PENDING, summary=probe.reason, facts=probe.facts)
-                outcome = await verb.apply(step)
-        except PvenixError as error:
-            outcome = _outcome_of(error)
-        except TimeoutError:
-            outcome = Outcome(
-                status=Status.UNKNOWN,
-                summary=f"no end after {VERBS[step.verb].timeout_s:.0f} s",
-                hint=f"pvenix resume {step.run}",
-            )
-        except Exception as error:  # noqa: BLE001 - a defect of one verb must not take the other hosts down
-            _log.exception("step %s of %s", step.id, step.host)
-            outcome = Outcome(status=Status.FAILED, summary=f"defect in pvenix: {type(error).__name__}: {error}")
-        return await self._record(step, outcome, before)
-
-    async def _record(self, step: Step, outcome: Outcome, before: Mapping[str, str]) -> Outcome:
-        """Put the end of a step on disk, with the facts that it added to those of `before`."""
-        if step.check:
-            return outcome
-        found = (step.facts | outcome.facts).items()
-        facts = {f"fact.{key}": value for key, value in found if before.get(key) != value}
-        try:
-            await step.journal.result(step.host, step.id, status=outcome.status.value, summary=outcome.summary, **facts)
-        except LocalResource as error:
-            return _outcome_of(error)
-        return outcome
-
-
-def _of_probe(probe: Probe) -> Outcome:
-    status = {Need.DONE: Status.OK, Need.SKIP: Status.SKIPPED, Need.UNKNOWN: Status.UNKNOWN}[probe.need]
-    return Outcome(status=status, summary=probe.reason, facts=probe.facts)
-
-
-def _outcome_of(error: PvenixError) -> Outcome:
-    status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), Status.FAILED)
-    return Outcome(status=status, summary=str(error), hint=error.hint, evidence=error.evidence)
 
 
 def best(outcomes: Sequence[Outcome]) -> Outcome:

@@ -20,6 +20,7 @@ from typing import Self
 
 from pvenix.engine.ports import Entry
 from pvenix.model.errors import LocalResource
+from pvenix.model.secret import KNOWN
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -78,7 +79,7 @@ class SqliteJournal:
 
     def evidence(self, host: str, step: str, **data: str) -> None:
         """Recorded with the next commit, within milliseconds; not awaited."""
-        self._rows.put(_Row(host=host, step=step, what="evidence", data=json.dumps(data)))
+        self._rows.put(_Row(host=host, step=step, what="evidence", data=json.dumps(KNOWN.masked(data))))
 
     async def result(self, host: str, step: str, **data: str) -> None:
         """Durable when it returns.
@@ -94,7 +95,9 @@ class SqliteJournal:
     async def _append(self, host: str, step: str, what: str, data: dict[str, str]) -> None:
         loop = asyncio.get_running_loop()
         written: asyncio.Future[None] = loop.create_future()
-        self._rows.put(_Row(host=host, step=step, what=what, data=json.dumps(data), written=written, loop=loop))
+        self._rows.put(
+            _Row(host=host, step=step, what=what, data=json.dumps(KNOWN.masked(data)), written=written, loop=loop)
+        )
         try:
             await written
         except sqlite3.Error as error:

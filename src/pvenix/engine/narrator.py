@@ -11,6 +11,7 @@ from pvenix.engine.ports import Clock
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import LocalResource
 from pvenix.model.events import Event
+from pvenix.model.secret import KNOWN
 
 _LINE_LIMIT = 4096
 """Characters after which an unfinished line is written all the same, so that nothing a host prints is held for long."""
@@ -40,7 +41,7 @@ class Narrator:
         Raises: LocalResource when the disk does not take it.
         """
         self._seq += 1
-        event = kind(run=self._run.run, seq=self._seq, at=self._clock.utc(), **fields)
+        event = kind(run=self._run.run, seq=self._seq, at=self._clock.utc(), **KNOWN.masked(fields))
         self._run.append_event(event)
         self._on_event(event)
 
@@ -68,13 +69,14 @@ class HostLog:
         self._file: TextIO = _open(path)
         self._clean = clean
         self._partial = ""
+        self._mask = KNOWN.stream()
 
     def write(self, text: str) -> None:
         """Append output as it came; a line is written when it is whole.
 
         Raises: LocalResource when the disk does not take it.
         """
-        *lines, self._partial = (self._partial + text).split("\n")
+        *lines, self._partial = (self._partial + self._mask.feed(text)).split("\n")
         if len(self._partial) > _LINE_LIMIT:
             lines, self._partial = [*lines, self._partial], ""
         self._put(lines)
@@ -84,11 +86,12 @@ class HostLog:
 
         Raises: LocalResource when the disk does not take it.
         """
-        partial, self._partial = self._partial, ""
+        partial, self._partial = self._partial + self._mask.finish(), ""
         self._put([partial, text] if partial else [text])
 
     def close(self) -> None:
         """Write what is left and close the file."""
+        self._partial += self._mask.finish()
         if self._partial:
             self._put([self._partial])
         self._file.close()

@@ -14,47 +14,27 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from pvenix.engine.eventfile import EventFile
+from pvenix.engine.requests import Request, put_request, take_requests
 from pvenix.model.errors import LocalResource, LockHeld, UsageError
-from pvenix.model.events import Event, RunEnded, event_from_json
+from pvenix.model.events import Event, RunEnded
 from pvenix.model.names import RunId
 from pvenix.model.plan import RunPlan
+from pvenix.model.secret import KNOWN
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _NAME_TRIES = 20
 _LOCK_TRIES = 5
 _LOCK_PAUSE_S = 0.01
-
-
-class Ask(StrEnum):
-    """What a front end may ask of a run."""
-
-    CANCEL = "cancel"
-    """Start no further step."""
-    PAUSE = "pause"
-    CONTINUE = "continue"
-    """End a pause, and let the steps that wait for a turn begin."""
-    RETRY = "retry"
-    """Run failed hosts again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request of a front end."""
-
-    kind: Ask
-    host: str = ""
-    """The host it is about, empty for the whole run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +57,7 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.run = RunId(path.name)
+        self._events = EventFile(path / "events.jsonl")
 
     def plan(self) -> RunPlan:
         """The run's plan.
@@ -98,72 +79,33 @@ class RunDir:
         return self.path / "log" / f"{host}.log"
 
     def events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """Whole events from byte `offset` on, and the offset behind them.
-
-        A line that a full disk cut short is left out; the next process went on behind it.
-        """
-        try:
-            with (self.path / "events.jsonl").open("rb") as file:
-                file.seek(offset)
-                data = file.read()
-        except FileNotFoundError:
-            return [], offset
-        whole = data[: data.rfind(b"\n") + 1]
-        return [event for line in whole.splitlines() if (event := _event_in(line))], offset + len(whole)
+        """Whole events from byte `offset` on, and the offset behind them."""
+        return self._events.read(offset)
 
     def append_event(self, event: Event) -> None:
-        """Add one event; a line is written with one call, so that a reader sees all of it or a line without an end.
+        """Add one event.
 
         Raises: LocalResource when the disk does not take it.
         """
-        line = (json.dumps(event.to_json(), separators=(",", ":")) + "\n").encode()
-        try:
-            with (self.path / "events.jsonl").open("ab", buffering=0) as file:
-                written = file.write(line)
-        except OSError as error:
-            raise LocalResource("the run's events cannot be written", why=str(error)) from error
-        if written != len(line):
-            raise LocalResource("the run's events cannot be written", why=os.strerror(errno.ENOSPC))
+        self._events.append(event)
 
     def mend_events(self) -> None:
-        """End a line that an earlier process could not finish, so that the next event has a line of its own.
+        """End a line that an earlier process could not finish.
 
         Raises: LocalResource when the disk does not take it.
         """
-        try:
-            with (self.path / "events.jsonl").open("ab+", buffering=0) as file:
-                if file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
-                    file.write(b"\n")
-        except OSError as error:
-            raise LocalResource("the run's events cannot be written", why=str(error)) from error
+        self._events.mend()
 
     def request(self, kind: str, host: str = "") -> None:
         """Ask the run for something; it looks several times a second.
 
         Raises: UsageError for an unknown request.
         """
-        if kind not in set(Ask):
-            raise UsageError(f"a run knows no request {kind!r}", hint=f"one of: {', '.join(Ask)}")
-        folder = self.path / "requests"
-        name = f"{time.time_ns()}-{secrets.token_hex(2)}"
-        temporary = folder / f".{name}"
-        temporary.write_text(json.dumps({"kind": kind, "host": host}))
-        temporary.rename(folder / f"{name}.json")
+        put_request(self.path / "requests", kind, host)
 
     def take_requests(self) -> list[Request]:
         """The requests made since the last call, oldest first."""
-        taken = []
-        for file in sorted((self.path / "requests").glob("*.json")):
-            try:
-                text = file.read_bytes()
-                file.unlink()
-            except OSError:
-                continue  # what cannot be taken away would be asked again and again
-            # Not of our writing, or of a newer version's: nobody asked anything that we know.
-            with contextlib.suppress(ValueError, LookupError, TypeError):
-                data: dict[str, Any] = json.loads(text)
-                taken.append(Request(kind=Ask(data["kind"]), host=data["host"]))
-        return taken
+        return take_requests(self.path / "requests")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -221,13 +163,6 @@ def _take(file: IO[str]) -> bool:
     return False
 
 
-def _event_in(line: bytes) -> Event | None:
-    try:
-        return event_from_json(json.loads(line))
-    except (ValueError, LookupError, TypeError):
-        return None
-
-
 class RunStore:
     """All runs of one fleet on this machine."""
 
@@ -243,7 +178,7 @@ class RunStore:
             path = self._new_folder()
             for folder in (path / "log", path / "requests"):
                 folder.mkdir(mode=0o700)
-            (path / "plan.new").write_text(json.dumps(plan.to_json(), indent=1))
+            (path / "plan.new").write_text(json.dumps(KNOWN.masked(plan.to_json()), indent=1))
             (path / "plan.new").rename(path / "plan.json")
         except OSError as error:
             raise LocalResource("the run's directory cannot be made", why=str(error)) from error

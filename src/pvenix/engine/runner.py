@@ -14,7 +14,8 @@ from pvenix.engine.execution import Execution, Tools, step_id
 from pvenix.engine.hostrun import best
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry
-from pvenix.engine.runfiles import Ask, Request, RunDir
+from pvenix.engine.requests import Ask, Request
+from pvenix.engine.runfiles import RunDir
 from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, Progress, RunEnded, RunStarted, WaveStarted

@@ -12,7 +12,7 @@ from pvenix.cli.documents import show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
-from pvenix.engine.runfiles import Ask
+from pvenix.engine.requests import Ask
 from pvenix.model.errors import ExitCode, UsageError
 from pvenix.model.events import RunEnded
 from pvenix.model.nearest import did_you_mean
