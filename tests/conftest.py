@@ -43,6 +43,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def no_secret_of_an_earlier_test() -> Generator[None]:
+    """What one test makes a secret is no secret to the next."""
+    from pvenix.model.secret import KNOWN
+
+    yield
+    KNOWN.forget()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turns a skip of a `real` test into a failure where PVENIX_REAL=required says that the real thing must be there."""

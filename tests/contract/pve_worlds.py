@@ -17,6 +17,7 @@ from pvenix.adapters.pve.login import Login, TicketLogin, TokenLogin
 from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 from pvenix.engine.ports import NewVm, Pve
 from pvenix.model.names import Vmid, node_name, vmid
+from pvenix.model.secret import Secret
 from pvenix_lab.faces.https import HttpsFace
 from pvenix_lab.site.core import Site
 from pvenix_lab.site.pve.flavour import Flavour
@@ -66,7 +67,7 @@ async def in_memory(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
 @asynccontextmanager
 async def over_https(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld]:
     """proxmoxer against the site's own server, with API tokens."""
-    async with _served(folder, flavour, TokenLogin) as world:
+    async with _served(folder, flavour, lambda token, secret: TokenLogin(token, Secret(secret))) as world:
         yield world
 
 
@@ -75,8 +76,8 @@ async def with_tickets(folder: Path, flavour: Flavour) -> AsyncIterator[PveWorld
     """The same with passwords of the tokens' users."""
 
     def login(token: str, secret: str) -> TicketLogin:
-        async def typed(_question: str) -> str:
-            return secret
+        async def typed(_question: str) -> Secret:
+            return Secret(secret)
 
         return TicketLogin(token.partition("!")[0], typed, typed, SystemClock(), tries=1)
 

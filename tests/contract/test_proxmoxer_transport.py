@@ -16,6 +16,7 @@ from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable, UsageError
 from pvenix.model.names import node_name, vmid
+from pvenix.model.secret import Secret
 from pvenix_lab.faces.tls import make_ca_and_certificate
 from tests.contract.https_node import JSON, OK, VERSION, Node, Reply, garbage, half, hang_up, page, silence
 from tests.contract.pve_world import ImpatientClock
@@ -38,7 +39,7 @@ async def open_transport(node: Node) -> AsyncIterator[Callable[..., ProxmoxerTra
     ) -> ProxmoxerTransport:
         transport = ProxmoxerTransport(
             endpoints=[f"https://127.0.0.1:{port}" for port in ports or (node.port,)],
-            login=TokenLogin("pvenix@pve!lab", "s3cret"),
+            login=TokenLogin("pvenix@pve!lab", Secret("s3cret")),
             ca=ca,
             fingerprint=fingerprint,
             timeouts_s=timeouts_s,
@@ -303,13 +304,13 @@ def test_the_library_never_logs_what_is_sent(open_transport: Connect) -> None:
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8006", "127.0.0.1", "https://"])
 def test_an_endpoint_is_https(endpoint: str) -> None:
     with pytest.raises(UsageError):
-        ProxmoxerTransport(endpoints=[endpoint], login=TokenLogin("a@b!c", "x"))
+        ProxmoxerTransport(endpoints=[endpoint], login=TokenLogin("a@b!c", Secret("x")))
     with pytest.raises(UsageError):
-        ProxmoxerTransport(endpoints=[], login=TokenLogin("a@b!c", "x"))
+        ProxmoxerTransport(endpoints=[], login=TokenLogin("a@b!c", Secret("x")))
 
 
 def test_an_ipv6_endpoint_keeps_its_brackets() -> None:
-    transport = ProxmoxerTransport(endpoints=["https://[::1]:1"], login=TokenLogin("a@b!c", "x"))
+    transport = ProxmoxerTransport(endpoints=["https://[::1]:1"], login=TokenLogin("a@b!c", Secret("x")))
     with pytest.raises(NotSent, match=r"\[::1\]"):
         asyncio.run(transport.request("GET", ApiPath("version"), {}))
 

@@ -16,6 +16,7 @@ from pvenix.adapters.pve.login import RENEW_AFTER_S, Login, TicketLogin, TokenLo
 from pvenix.adapters.pve.proxmox import ProxmoxerTransport
 from pvenix.adapters.pve.transport import ApiStatus, BadAnswer, NotSent
 from pvenix.model.errors import OutcomeUnknown, Refused, UsageError
+from pvenix.model.secret import Secret
 from pvenix_lab.faces.tls import make_ca_and_certificate
 from tests.contract.https_node import JSON, OK, VERSION, Node, Reply, page
 from tests.contract.pve_world import ImpatientClock
@@ -47,12 +48,12 @@ class Person:
         self.answers = list(answers)
         self.questions: list[str] = []
 
-    async def __call__(self, question: str) -> str:
+    async def __call__(self, question: str) -> Secret:
         self.questions.append(question)
         await asyncio.sleep(0)
         if not self.answers:
             raise UsageError("nobody types")
-        return self.answers.pop(0)
+        return Secret(self.answers.pop(0))
 
 
 Open = Callable[..., ProxmoxerTransport]
@@ -145,7 +146,7 @@ async def test_a_401_in_the_middle_of_the_work_holds_everybody_until_one_person_
 ) -> None:
     person = Person("new") if kind == "token" else Person("old", "new")
     login: Login = (
-        TokenLogin("pvenix@pve!ci", "old", person)
+        TokenLogin("pvenix@pve!ci", Secret("old"), person)
         if kind == "token"
         else TicketLogin("ops@pam", person, person, HandClock())
     )
@@ -175,7 +176,7 @@ async def test_a_token_that_was_never_good_is_not_asked_for(node: Node, open_tra
     node.replies = [DEAD]
     person = Person("new")
     with pytest.raises(ApiStatus):
-        await open_transport(TokenLogin("pvenix@pve!ci", "old", person)).request("GET", VERSION, {})
+        await open_transport(TokenLogin("pvenix@pve!ci", Secret("old"), person)).request("GET", VERSION, {})
     assert person.questions == []
 
 
@@ -248,12 +249,12 @@ async def test_a_pin_serves_the_login_too(node: Node, open_transport: Open) -> N
 async def test_a_task_whose_login_dies_with_nobody_to_ask_is_unknown_and_not_failed(
     node: Node, open_transport: Open
 ) -> None:
-    async def nobody(question: str) -> str:
+    async def nobody(question: str) -> Secret:
         raise Refused(f"nobody can be asked for the {question}", hint="pvenix resume last", code="PVX0547")
 
     asked = Person("s3cret")
 
-    async def password(question: str) -> str:
+    async def password(question: str) -> Secret:
         return await (asked if asked.answers else nobody)(question)
 
     node.replies = [ticket("one"), OK, DEAD]

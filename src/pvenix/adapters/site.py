@@ -11,6 +11,7 @@ from pvenix.adapters.pve.login import Ask, Login, TicketLogin, TokenLogin
 from pvenix.adapters.secrets import resolve
 from pvenix.engine.ports import Clock, Guest, Pve, Repo
 from pvenix.model.errors import Refused, UsageError
+from pvenix.model.secret import Secret
 from pvenix.model.site import Auth, Cluster, Site
 
 
@@ -71,9 +72,9 @@ def _open_cluster(cluster: Cluster, clock: Clock, ask: Ask | None) -> Pve:
 def _login(auth: Auth, clock: Clock, ask: Ask | None) -> Login:
     if auth.token_secret is not None:
         secret = resolve(auth.token_secret, purpose=f"the secret of API token {auth.token_id}")
-        return TokenLogin(auth.token_id, secret.reveal(), ask)
+        return TokenLogin(auth.token_id, secret, ask)
 
-    async def nobody(question: str) -> str:
+    async def nobody(question: str) -> Secret:
         raise Refused(
             f"nobody can be asked for the {question}",
             why="there is no terminal, or --no-input was given",
@@ -86,8 +87,8 @@ def _login(auth: Auth, clock: Clock, ask: Ask | None) -> Login:
     if reference is None:
         return TicketLogin(auth.username, person, person, clock)
 
-    async def stored(question: str) -> str:
-        return (await asyncio.to_thread(resolve, reference, purpose=f"the {question}")).reveal()
+    async def stored(question: str) -> Secret:
+        return await asyncio.to_thread(resolve, reference, purpose=f"the {question}")
 
     return TicketLogin(auth.username, stored, person, clock, tries=1)
 

@@ -1,8 +1,8 @@
 """The one border for foreign text: bytes of guests, Git and Proxmox in, text that cannot move a cursor out.
 
 What leaves here holds no control character but newline, tab and (from `Sanitiser` only) carriage return, no escape
-sequence in seven or eight bit form, no lone surrogate, and no character that reorders or hides its neighbours: those are
-written as `<U+202E>`. Sequences are those of ECMA-48 and xterm's ctlseqs; measured leaks of the libraries around us are
+sequence in seven or eight bit form, no lone surrogate, no secret that this process knows, and no character that reorders or
+hides its neighbours: those are written as `<U+202E>`. Sequences are those of ECMA-48 and xterm's ctlseqs; measured leaks of the libraries around us are
 in tests/unit/test_sanitise.py.
 """
 
@@ -12,6 +12,8 @@ import codecs
 import re
 from enum import Enum, auto
 from typing import Final
+
+from pvenix.model.secret import KNOWN
 
 LINE_LIMIT: Final = 4096
 """Characters of one line (or of one progress segment between carriage returns) that are kept."""
@@ -55,11 +57,12 @@ class Sanitiser:
         self._column = 0
         self._cut = False
         self._returned = False
+        self._mask = KNOWN.stream()
 
     def feed(self, data: bytes) -> str:
         """The clean text of `data`. A carriage return at its end is held back until it is known not to end a line."""
         if self._state is _State.TEXT and _plain(data) and not self._decoder.getstate()[0]:
-            return self._limited(self._joined(data.decode("ascii")))
+            return self._limited(self._mask.feed(self._joined(data.decode("ascii"))))
         return self._clean(self._decoder.decode(data))
 
     def feed_text(self, text: str) -> str:
@@ -69,6 +72,7 @@ class Sanitiser:
     def finish(self) -> str:
         """What was held back; an incomplete character becomes U+FFFD, an incomplete sequence vanishes."""
         rest = self._clean(self._decoder.decode(b"", final=True))
+        rest += self._limited(self._mask.finish())
         held = "\r" if self._returned else ""
         self._returned = False
         self._state = _State.TEXT
@@ -83,7 +87,7 @@ class Sanitiser:
             )  # colours only: five times faster than the walk, with the same result
         if self._state is not _State.TEXT or _SPECIAL.search(text):
             text = self._visible(text)
-        return self._limited(self._joined(text))
+        return self._limited(self._mask.feed(self._joined(text)))
 
     def _visible(self, text: str) -> str:
         """`text` without sequences and control characters, hidden characters written out."""

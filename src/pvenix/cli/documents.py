@@ -9,6 +9,7 @@ import click
 
 from pvenix.cli.settings import Output, Settings
 from pvenix.cli.text import table
+from pvenix.model.secret import KNOWN
 
 
 def show_rows(
@@ -24,10 +25,10 @@ def show_rows(
     """Print a list; its document has the schema `pvenix/<name>/v1` and the items under `name`."""
     match settings.output:
         case Output.JSON:
-            click.echo(json.dumps({"schema": f"pvenix/{name}/v1", **more, name: list(items)}))
+            click.echo(json.dumps(KNOWN.masked({"schema": f"pvenix/{name}/v1", **more, name: list(items)})))
         case Output.JSONL:
             for item in items:
-                click.echo(json.dumps({**more, **item}))
+                click.echo(json.dumps(KNOWN.masked({**more, **item})))
         case Output.TEXT:
             click.echo(table(header, rows, status=status) if items else f"no {name}")
 
@@ -37,4 +38,4 @@ def show_document(settings: Settings, name: str, item: Mapping[str, object], tex
     if settings.output is Output.TEXT:
         click.echo(text)
     else:
-        click.echo(json.dumps({"schema": f"pvenix/{name}/v1", **item}))
+        click.echo(json.dumps(KNOWN.masked({"schema": f"pvenix/{name}/v1", **item})))

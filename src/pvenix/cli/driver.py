@@ -21,6 +21,7 @@ from pvenix.model.events import Event, HostEnded, StepEnded, StepWaiting
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
     from pvenix.model.plan import RunPlan
+    from pvenix.model.secret import Secret
     from pvenix.wiring import Workspace
 
 _BEAT_S = 0.1
@@ -93,7 +94,7 @@ class Driver:
         if self._asker and isinstance(event, StepWaiting):
             self._asker.waiting(event)
 
-    async def _secret(self, question: str) -> str:
+    async def _secret(self, question: str) -> Secret:
         """Ask for a secret in the middle of the run; whoever needs the login waits for it, the screen too."""
         self._renderer.pause()
         if self._asker:

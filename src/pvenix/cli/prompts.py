@@ -11,6 +11,7 @@ import click
 
 from pvenix.cli.settings import Settings
 from pvenix.model.errors import UsageError
+from pvenix.model.secret import Secret
 
 
 def confirm(settings: Settings, question: str) -> None:
@@ -36,7 +37,7 @@ def typed(settings: Settings, question: str, expected: str, flag: str) -> None:
         raise UsageError(f"{answer.strip()!r} is not {expected!r}", why="nothing was changed")
 
 
-async def secret(question: str) -> str:
+async def secret(question: str) -> Secret:
     """What the person types, which the terminal does not show.
 
     The loop reads it, so that an interrupt is heard meanwhile and echo is never left off.
@@ -66,10 +67,10 @@ async def secret(question: str) -> str:
         sys.stderr.write("\n")
     if not line:
         raise UsageError(f"nothing was typed for the {question}")
-    return line.rstrip("\r\n")
+    return Secret(line.rstrip("\r\n"))
 
 
-def secret_asker(settings: Settings) -> Callable[[str], Awaitable[str]] | None:
+def secret_asker(settings: Settings) -> Callable[[str], Awaitable[Secret]] | None:
     """How to ask for a secret, None when there is nobody to ask."""
     return secret if can_ask(settings) else None
 

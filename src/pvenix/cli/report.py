@@ -18,6 +18,7 @@ from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import clean, style
 from pvenix.model.errors import ExitCode, InvalidInput, LocalResource, PvenixError, Unreachable
 from pvenix.model.findings import Finding
+from pvenix.model.secret import KNOWN
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -70,7 +71,7 @@ def tell(error: PvenixError, settings: Settings) -> None:
     if isinstance(error, Unreachable):
         _name_ways(settings)
     if settings.output is not Output.TEXT:
-        click.echo(json.dumps(error_document(error)))
+        click.echo(json.dumps(KNOWN.masked(error_document(error))))
 
 
 def error_lines(error: PvenixError) -> list[str]:
@@ -134,7 +135,7 @@ def _from_click(error: click.ClickException) -> PvenixError:
 
 
 def _tell_bug(error: Exception, settings: Settings) -> None:
-    text = "".join(traceback.format_exception(error))
+    text = KNOWN.clean("".join(traceback.format_exception(error)))
     talk(f"{style('error[PVX0000]', 'failed')}: this is a bug in pvenix: {type(error).__name__}: {clean(str(error))}")
     if settings.debug:
         talk(text)

@@ -14,6 +14,7 @@ import click
 from pvenix.cli.values import pairs
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, RunPlan
+from pvenix.model.secret import KNOWN
 
 if TYPE_CHECKING:
     from pvenix.fleet.load import Fleet
@@ -125,7 +126,7 @@ class Settings:
 
 def talk(text: str) -> None:
     """Say something that is not the result: on stderr."""
-    click.echo(text, err=True)
+    click.echo(KNOWN.clean(text), err=True)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

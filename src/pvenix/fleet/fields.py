@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 from pydantic_core import PydanticCustomError
 
 from pvenix.fleet import codes
+from pvenix.fleet.secret_refs import secret_ref
 from pvenix.model import names, units
 from pvenix.model.errors import UsageError
 from pvenix.model.host import PublicKey
@@ -170,20 +171,9 @@ def _file_ref(value: Any, info: ValidationInfo) -> Path:
 
 
 def _secret(value: Any, info: ValidationInfo) -> SecretRef:
-    if not isinstance(value, dict) or len(value) != 1:
-        if isinstance(value, dict):
-            raise ValueError("must be exactly one of {env: NAME}, {file: path}, {command: [argv…]}")
+    if not isinstance(value, dict):
         raise refused("a secret must not stand in the fleet; write {env: NAME}, {file: path} or {command: [argv…]}")
-    ((kind, where),) = value.items()
-    if kind == "env" and isinstance(where, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", where):
-        return SecretRef(env=where)
-    if kind == "file":
-        return SecretRef(file=_path(where, info))
-    if kind == "command" and isinstance(where, list) and where and all(isinstance(part, str) for part in where):
-        return SecretRef(command=tuple(where))
-    if kind in ("keyring", "sops", "age", "vault"):
-        raise planned(f"a secret from {kind}")
-    raise ValueError("must be {env: NAME}, {file: path} or {command: [argv…]}")
+    return secret_ref(value, lambda where: _path(where, info))
 
 
 def _public_key(value: Any, info: ValidationInfo) -> PublicKey:

@@ -13,6 +13,7 @@ from pvenix.engine.runfiles import RunStore
 from pvenix.engine.sightings import Sightings
 from pvenix.engine.trust import TrustStore
 from pvenix.model.plan import ArgValue
+from pvenix.model.secret import Secret
 from pvenix.operator import author
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ class OpenFleet:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return home
 
-    async def _asked(self, question: str) -> str:
+    async def _asked(self, question: str) -> Secret:
         """The answer of whoever is at the terminal now: a run's screen has a way of its own to ask."""
-        return await self.ask(question) if self.ask else ""
+        return await self.ask(question) if self.ask else Secret("")
 
     def _open_world(self, *, fresh: bool = False) -> World:
         from pvenix.adapters.site import open_ports

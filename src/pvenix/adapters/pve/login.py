@@ -17,8 +17,9 @@ from pvenix.adapters.pve.transport import ApiStatus, BadAnswer
 from pvenix.adapters.text import sanitise
 from pvenix.engine.ports import Clock
 from pvenix.model.errors import Refused
+from pvenix.model.secret import Secret
 
-Ask = Callable[[str], Awaitable[str]]
+Ask = Callable[[str], Awaitable[Secret]]
 """A secret that a person types; raises PvenixError when there is nobody to ask."""
 Post = Callable[[Mapping[str, str]], Awaitable[object]]
 """`POST /access/ticket` without credentials; raises what a transport raises."""
@@ -57,7 +58,7 @@ class Login(Protocol):
 class TokenLogin:
     """An API token; when it dies in the middle of the work, a person may give its new secret."""
 
-    def __init__(self, token_id: str, secret: str, ask: Ask | None = None) -> None:
+    def __init__(self, token_id: str, secret: Secret, ask: Ask | None = None) -> None:
         self.number = 1
         self._id = token_id
         self._secret = secret
@@ -74,7 +75,7 @@ class TokenLogin:
     def headers(self, method: str) -> Mapping[str, str]:
         """The header of a token; no other protection is needed for writes."""
         del method
-        return {"Authorization": f"PVEAPIToken={self._id}={self._secret}"}
+        return {"Authorization": f"PVEAPIToken={self._id}={self._secret.reveal()}"}
 
     def accepted(self) -> None:
         """Remember that the token was good once."""
@@ -88,10 +89,10 @@ class TokenLogin:
                 return True
             if self._ask is None or not self._worked:
                 return False
-            secret = (await self._ask(f"API token {self._id} is no longer accepted; its new secret")).strip()
-            if not secret:
+            typed = await self._ask(f"API token {self._id} is no longer accepted; its new secret")
+            if not typed.reveal().strip():
                 return False
-            self._secret, self.number = secret, self.number + 1
+            self._secret, self.number = Secret(typed.reveal().strip()), self.number + 1
             return True
 
     @override
@@ -109,8 +110,8 @@ class TicketLogin:
         self._password = password
         self._code = code
         self._clock = clock
-        self._ticket = ""
-        self._csrf = ""
+        self._ticket = Secret("")
+        self._csrf = Secret("")
         self._made_at = 0.0
         self._lock = asyncio.Lock()
 
@@ -124,8 +125,8 @@ class TicketLogin:
 
     def headers(self, method: str) -> Mapping[str, str]:
         """The ticket's cookie, and for a write the token against forged requests."""
-        cookie = {"Cookie": f"PVEAuthCookie={self._ticket}"}
-        return cookie if method == "GET" else cookie | {"CSRFPreventionToken": self._csrf}
+        cookie = {"Cookie": f"PVEAuthCookie={self._ticket.reveal()}"}
+        return cookie if method == "GET" else cookie | {"CSRFPreventionToken": self._csrf.reveal()}
 
     def accepted(self) -> None:
         """Nothing is learnt from it."""
@@ -134,17 +135,17 @@ class TicketLogin:
         """Log in anew with the password."""
         async with self._lock:
             if number == self.number:
-                self._ticket = ""
+                self._ticket = Secret("")
                 await self._log_in(post)
             return True
 
     async def _renew(self, post: Post) -> None:
         try:
-            await self._take(await post({"username": self._user, "password": self._ticket}), post)
+            await self._take(await post({"username": self._user, "password": self._ticket.reveal()}), post)
         except ApiStatus as error:
             if error.status != _UNAUTHORIZED:
                 raise
-            self._ticket = ""
+            self._ticket = Secret("")
             await self._log_in(post)
 
     async def _log_in(self, post: Post) -> None:
@@ -152,7 +153,7 @@ class TicketLogin:
         for left in reversed(range(self._tries)):
             password = await self._password(f"password of {self._user}")
             try:
-                await self._take(await post({"username": self._user, "password": password}), post)
+                await self._take(await post({"username": self._user, "password": password.reveal()}), post)
             except ApiStatus as error:
                 if error.status != _UNAUTHORIZED or not left:
                     raise
@@ -171,12 +172,12 @@ class TicketLogin:
                     code="PVX0548",
                 )
             code = await self._code(f"code of {self._user}'s authenticator app")
-            form = {"username": self._user, "password": f"totp:{code.strip()}", "tfa-challenge": challenge}
+            form = {"username": self._user, "password": f"totp:{code.reveal().strip()}", "tfa-challenge": challenge}
             second = await post(form)
             answer = second if isinstance(second, dict) else {}
         if not answer.get("ticket") or not answer.get("CSRFPreventionToken"):
             raise BadAnswer(f"a ticket was expected: {sanitise(', '.join(map(str, answer)))}")
-        self._ticket, self._csrf = str(answer["ticket"]), str(answer["CSRFPreventionToken"])
+        self._ticket, self._csrf = Secret(str(answer["ticket"])), Secret(str(answer["CSRFPreventionToken"]))
         self._made_at, self.number = self._clock.monotonic(), self.number + 1
 
     @override

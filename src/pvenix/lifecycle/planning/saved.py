@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pvenix.model.errors import LocalResource, UsageError
 from pvenix.model.fleetplan import SCHEMA, FleetPlan
+from pvenix.model.secret import KNOWN
 
 _LARGEST = 64 * 2**20
 """Bytes; a plan for ten thousand hosts is a tenth of it."""
@@ -21,7 +22,7 @@ def write_plan(path: Path, plan: FleetPlan) -> None:
 
     Raises: LocalResource when the file cannot be written.
     """
-    text = json.dumps(plan.to_json(), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(KNOWN.masked(plan.to_json()), indent=1, ensure_ascii=False) + "\n"
     try:
         temporary = path.with_name(f".{path.name}.new")
         temporary.write_text(text, encoding="utf-8")

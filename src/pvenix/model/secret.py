@@ -1,0 +1,188 @@
+"""A secret that prints as asterisks, and the filter that knows every secret of this process in its usual encodings.
+
+What is captured or written (output of hosts, commands, events, journal, plans, crashes) passes the filter first. It can only
+know what this process was given: a secret that a guest makes for itself is the guest's to keep.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NoReturn
+from urllib.parse import quote, quote_plus
+
+from typing_extensions import override
+
+SHORTEST: Final = 6
+"""Characters of the shortest text that is masked: anything shorter stands in too many words that are no secret."""
+MASK: Final = "****"
+
+
+class Redactor:
+    """Replaces known secrets by asterisks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._forms: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+        self._first = ""
+
+    def add(self, value: str) -> None:
+        """Mask `value` from now on, in every form that `forms` names."""
+        with self._lock:
+            known = self._forms | forms(value)
+            if known == self._forms:
+                return
+            # Of two that begin alike the longer one is masked as a whole.
+            ordered = sorted(known, key=lambda form: (-len(form), form))
+            self._forms, self._first = known, "".join({form[0] for form in known})
+            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+
+    def forget(self) -> None:
+        """Know no secret any more."""
+        with self._lock:
+            self._forms, self._pattern, self._first = frozenset(), None, ""
+
+    def clean(self, text: str) -> str:
+        """`text` with asterisks in the place of each secret."""
+        pattern = self._pattern
+        return pattern.sub(MASK, text) if pattern is not None and text else text
+
+    def masked(self, value: Any) -> Any:
+        """A value of JSON's types with every text in it cleaned; the keys of maps stay as they are."""
+        if self._pattern is None:
+            return value
+        if type(value) is str:  # a member of a closed set, such as a status, is no text of anybody's
+            return self.clean(value)
+        if isinstance(value, Mapping):
+            return {key: self.masked(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self.masked(each) for each in value)
+        return value
+
+    def begun(self, text: str) -> int:
+        """Where at the end of `text` a secret may have begun; its length when none has."""
+        longest = max(map(len, self._forms), default=0)
+        for start in range(max(0, len(text) - longest + 1), len(text)):
+            if text[start] in self._first and any(form.startswith(text[start:]) for form in self._forms):
+                return start
+        return len(text)
+
+    def last_end(self, text: str) -> int:
+        """Where the last secret in `text` ends, 0 when there is none."""
+        pattern = self._pattern
+        return max((found.end() for found in pattern.finditer(text)), default=0) if pattern is not None else 0
+
+    def stream(self) -> Stream:
+        """A filter for text that comes in pieces."""
+        return Stream(self)
+
+    @property
+    def empty(self) -> bool:
+        """True while no secret is known."""
+        return self._pattern is None
+
+
+class Stream:
+    """Cleans text that comes in pieces; a secret may be parted anywhere.
+
+    What may be the beginning of a secret is held back until it is known not to be one: at most the longest secret's length.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """The clean text that is sure."""
+        if self._redactor.empty and not self._held:
+            return text
+        text = self._held + text
+        behind = self._redactor.last_end(text)
+        cut = behind + self._redactor.begun(text[behind:])
+        self._held = text[cut:]
+        return self._redactor.clean(text[:cut])
+
+    def finish(self) -> str:
+        """What was held back."""
+        rest, self._held = self._held, ""
+        return self._redactor.clean(rest)
+
+
+KNOWN: Final = Redactor()
+"""The secrets of this process: what one part of it resolved, no other part may write. Tests call `forget`."""
+
+
+class Secret:
+    """A secret that prints as asterisks; from when it is made, everything that is written masks it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value: Final = value
+        KNOWN.add(value)
+
+    def reveal(self) -> str:
+        """The secret itself, for the one call that needs it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    @override
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    __str__ = __repr__
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is neither copied nor written down")
+
+
+def forms(value: str) -> frozenset[str]:
+    """How `value` may stand in a text: as it is and as base64, URL, JSON, Python and a shell spell it.
+
+    Of a value of several lines each line is taken for itself, so no form has a line end in it.
+    """
+    lines = {line.strip() for line in value.splitlines() if not line.startswith("-----")}  # headers say only what it is
+    found = {form for line in lines for form in _encoded(line)} | set(_encoded_whole(value))
+    return frozenset(form for form in found if len(form) >= SHORTEST and "\n" not in form)
+
+
+def _encoded(line: str) -> Iterable[str]:
+    if len(line) < SHORTEST:
+        return
+    yield line
+    yield json.dumps(line)[1:-1]
+    yield json.dumps(line, ensure_ascii=False)[1:-1]
+    yield repr(line)[1:-1]
+    yield shlex.quote(line)
+    yield shlex.quote(line)[1:-1] if shlex.quote(line) != line else line
+    yield quote(line, safe="")
+    yield quote(line)
+    yield quote_plus(line)
+    yield from _base64(line)
+
+
+def _encoded_whole(value: str) -> Iterable[str]:
+    """What spells several lines on one: where a line is too short for itself, only here it is masked."""
+    if len(value) < SHORTEST:
+        return
+    yield from _base64(value)
+    yield from _base64(value.rstrip("\n"))
+
+
+def _base64(text: str) -> Iterable[str]:
+    """Base64 of the text alone, and its part in the base64 of something longer, at each of the three offsets."""
+    raw = text.encode("utf-8", "surrogatepass")
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode()
+        for offset in range(3):
+            padded = encode(b"\0" * offset + raw).decode()
+            # Characters that also hold bits of a neighbour are left out.
+            yield padded[(0, 2, 3)[offset] : (offset + len(raw)) * 8 // 6]
