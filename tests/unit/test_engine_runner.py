@@ -211,6 +211,27 @@ def test_what_one_host_did_for_all_is_not_done_again_by_another_when_the_run_is_
     assert boot.applied == ["b2"]
 
 
+def test_what_one_host_does_for_all_begins_when_every_host_has_come_to_it(tmp_path: Path) -> None:
+    """As in ansible-core's linear strategy: the task before has ended on every host of the batch."""
+
+    async def slow(_step: Step) -> Outcome:
+        await asyncio.sleep(60)
+        return CHANGED
+
+    clone, tasks = FakeVerb({"b2": slow, "c3": FAILED}), (Task(verb="clone"), *ONCE)
+    one = bench(tmp_path, play("a1", "b2", "c3", tasks=tasks), verbs={"clone": clone})
+    assert one.go() == ExitCode.FAILED
+    assert one.steps().index(("b2", "clone", "changed")) < one.steps().index(("a1", "boot", "changed"))
+    assert one.started().count(("a1", "boot")) == 1
+    assert ("b2", "build") in one.started()
+
+
+def test_hosts_that_wait_for_one_task_leave_their_forks_to_those_that_have_not_begun(tmp_path: Path) -> None:
+    one = bench(tmp_path, play(*HOSTS, tasks=(Task(verb="clone"), *ONCE)), forks=1)
+    assert one.go() == ExitCode.OK
+    assert [step for step in one.started() if step[1] == "boot"] == [(HOSTS[0], "boot")]
+
+
 @pytest.mark.parametrize(("throttle", "most"), [(0, 4), (1, 1), (3, 3)])
 def test_throttle_bounds_one_task(tmp_path: Path, throttle: int, most: int) -> None:
     verb = FakeVerb()
@@ -277,6 +298,22 @@ def test_a_play_that_stopped_ends_the_run_and_says_whom_it_did_not_reach(tmp_pat
     )
     one.go()
     assert one.ends() == {"a1": "failed", "b2": "cancelled", "c3": "cancelled"}
+
+
+def test_once_the_percentage_is_exceeded_no_host_of_the_wave_starts_another_step(tmp_path: Path) -> None:
+    """Ansible looks after each task; a host that is ahead ends the step that it is at."""
+
+    async def slow(_step: Step) -> Outcome:
+        await asyncio.sleep(60)
+        return CHANGED
+
+    clone = FakeVerb({"a1": FAILED, "b2": slow})
+    one = bench(
+        tmp_path, play("a1", "b2", "c3", verbs=("clone", "boot"), max_fail_percentage=30), verbs={"clone": clone}
+    )
+    assert one.go() == ExitCode.FAILED
+    assert ("b2", "clone", "changed") in one.steps()
+    assert ("b2", "boot") not in one.started()
 
 
 def test_a_wave_that_failed_as_a_whole_is_the_last_whatever_the_percentage(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pvenix.engine.attempt import attempt, outcome_of
+from pvenix.engine.decisions import Decisions
 from pvenix.engine.execution import Execution
 from pvenix.engine.once import Once
 from pvenix.engine.ports import Entry
@@ -78,7 +79,7 @@ class HostRun:
                 return Outcome(status=Status.CANCELLED, summary=f"stopped before {each.task.verb}")
             outcome = self._ended_earlier(each.id)
             if outcome is None and each.once is not None:
-                elsewhere = await each.once.wait(self._host)
+                elsewhere = await self._elsewhere(each.once)
                 if elsewhere is not None and elsewhere.status.goes_on:
                     continue
                 outcome = elsewhere
@@ -87,6 +88,13 @@ class HostRun:
             if not outcome.status.goes_on:
                 return outcome
         return best(outcomes)
+
+    async def _elsewhere(self, once: Once) -> Outcome | None:
+        """As `Once.wait`; another host takes this one's place among the forks meanwhile, or the last would never come."""
+        self._execution.forks.release()
+        outcome = await once.wait(self._host)
+        await self._execution.forks.acquire()
+        return outcome
 
     async def _turn(self, each: WaveTask) -> Outcome:
         """The end of a task that is this host's to do."""
@@ -168,6 +176,8 @@ class HostRun:
             tell=lambda text: execution.narrator.emit(Progress, host=host, step=step_id, text=text),
             show=show,
             output=log.write,
+            named=execution.plan.named,
+            decisions=Decisions(execution.run.path).all,
         )
 
 

@@ -29,6 +29,7 @@ class Wave:
         self._number = number
         self._tasks: list[WaveTask] = []
         self._at_work = 0
+        self._failed: set[str] = set()
         self._group = asyncio.TaskGroup()
 
     async def execute(self, earlier: tuple[Entry, ...]) -> None:
@@ -77,3 +78,8 @@ class Wave:
                 await each.once.leave(host)
         self._ended(host, outcome)
         self._at_work -= 1
+        self._failed.discard(host)
+        if outcome.status.counts_as_failed:
+            self._failed.add(host)
+            if self._play.stops_after(len(self._failed), of=len(self.hosts)):
+                await self._execution.gate.stop()
