@@ -96,13 +96,14 @@ class Runner:
             self._wave = None
             # A host that an earlier play lost is not in this wave any more, so it does not count a second time.
             failed = sum(1 for host in hosts if host in self.ends and self.ends[host].status.counts_as_failed)
-            if self.gate.stopped or play.stops_after(failed, of=len(hosts)):
-                return self._stop_rest(index, number)
+            if play.stops_after(failed, of=len(hosts)):
+                return self._stop_rest(index, number, "not started: too many hosts of an earlier wave failed")
+            if self.gate.stopped:
+                return self._stop_rest(index, number, "cancelled")
         return True
 
-    def _stop_rest(self, index: int, number: int) -> bool:
+    def _stop_rest(self, index: int, number: int, reason: str) -> bool:
         """End every host that a later wave or play would have worked on; always False."""
-        reason = "cancelled" if self.gate.stopped else "not started: too many hosts of an earlier wave failed"
         later = [
             *self.plan.plays[index].waves[number:],
             *(wave for play in self.plan.plays[index + 1 :] for wave in play.waves),
