@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,15 @@ def parse_pin(text: str) -> Pin:
     """
     found = re.search(r"uuid=([0-9a-f-]{36})", text)
     return Pin(key=parse_host_key(text), uuid=found.group(1) if found else "")
+
+
+def own_host_keys() -> frozenset[str]:
+    """The public SSH host keys of this machine, without comments; none where no sshd was ever set up (sshd_config(5))."""
+    found = set()
+    for path in Path("/etc/ssh").glob("ssh_host_*_key.pub"):
+        with contextlib.suppress(OSError, UnicodeDecodeError, Refused):
+            found.add(parse_host_key(path.read_text()))
+    return frozenset(found)
 
 
 class TrustStore:

@@ -25,6 +25,7 @@ def findings(machine: Node) -> Iterator[Finding]:
     yield from _slots(machine)
     yield from _nodes(machine)
     yield from _absent(machine)
+    yield from _second_net(machine)
 
 
 def _install(machine: Node) -> Iterator[Finding]:
@@ -102,6 +103,18 @@ def _absent(machine: Node) -> Iterator[Finding]:
         return
     if controller is not None and controller.value is True:
         yield state.finding(codes.VALUE, "the host that runs pvenix cannot be absent", "give `self: true` to another")
+
+
+def _second_net(machine: Node) -> Iterator[Finding]:
+    rungs, before = machine.get("update", "second_net"), machine.get("snapshot", "before_update")
+    named = [item for item in rungs.items if item.value == "snapshot"] if rungs is not None else []
+    if named and (before is None or before.value is not True):
+        what = "`update.second_net` names a snapshot that is not taken"
+        yield named[0].finding(codes.VALUE, what, "add `snapshot: {before_update: true}`, or take it out")
+    controller = machine.get("self")
+    if before is not None and before.value is True and controller is not None and controller.value is True:
+        what = "the host that runs pvenix takes no snapshot of itself"
+        yield before.finding(codes.VALUE, what, "`before_update` has no effect on it", warning=True)
 
 
 def size_of(node: Node | None) -> int:

@@ -76,6 +76,10 @@ def _share(value: Any) -> Any:
 Share = Annotated[str, BeforeValidator(_share), Field(pattern=r"^[1-9][0-9]{0,4}%?$")]
 
 
+def _in_order(value: tuple[update.SecondNet, ...]) -> tuple[update.SecondNet, ...]:
+    return tuple(rung for rung in update.SecondNet if rung in value)
+
+
 class UpdateMap(TypedDict, total=False):
     """`update`."""
 
@@ -87,4 +91,7 @@ class UpdateMap(TypedDict, total=False):
     approve: Literal["always", "risky", "never"]
     window: f.Text
     health: f.many(Health)  # type: ignore[valid-type]
+    second_net: Annotated[
+        f.many(Annotated[update.SecondNet, Field(strict=False)], unique=True), AfterValidator(_in_order)
+    ]  # type: ignore[valid-type]
     confirm_timeout_s: Annotated[f.Duration, Field(alias="confirm_timeout", ge=10)]

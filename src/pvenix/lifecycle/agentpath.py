@@ -12,7 +12,7 @@ from pvenix.lifecycle.remote import as_text, must, received
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 
-_PROGRAMS: Final = "/run/current-system/sw/bin"
+PROGRAMS: Final = "/run/current-system/sw/bin"
 """Where NixOS keeps what a shell would find by name; the agent looks nowhere and is given no PATH of use."""
 _TRIES: Final = 2
 
@@ -58,7 +58,7 @@ class AgentReader:
         Raises: RemoteFailure when there is no answer to either, OutcomeUnknown when it does not end in time, Refused.
         """
         del sudo
-        words = (argv[0] if "/" in argv[0] else f"{_PROGRAMS}/{argv[0]}", *argv[1:])
+        words = (argv[0] if "/" in argv[0] else f"{PROGRAMS}/{argv[0]}", *argv[1:])
         began = self._world.clock.monotonic()
         lost: OutcomeUnknown | None = None
         for _ in range(_TRIES):

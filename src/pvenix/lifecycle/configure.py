@@ -20,7 +20,8 @@ from pvenix.lifecycle.fields.wanted import wanted_of
 from pvenix.lifecycle.fields.work import Put, View, work
 from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.power import changed, grace_of, refuse_self
+from pvenix.lifecycle.power import changed, grace_of
+from pvenix.lifecycle.selfguard import is_self, refuse_self
 from pvenix.lifecycle.settling import refuse_lost, storage_of
 from pvenix.lifecycle.waiting import task_end, unlocked
 from pvenix.lifecycle.world import World
@@ -155,7 +156,7 @@ async def _job(world: World, step: Step, found: Found) -> Job:
     take = tuple(one for one in view.differing() if one not in left)
     host = world.host(step)
     wishes = bool(step.args.get("reboot")) or host.machine.update.reboot is Reboot.AUTO
-    reboots = running and wishes and not host.machine.controller
+    reboots = running and wishes and not is_self(world, step.host)
     job = Job(found=found, view=view, running=running, take=take, left=left, reboots=reboots)
     if job.off:
         refuse_self(world, step)

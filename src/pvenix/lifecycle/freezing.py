@@ -10,6 +10,7 @@ from typing import Final
 from pvenix.engine.ports import TaskResult
 from pvenix.engine.step import Step
 from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.selfguard import is_self
 from pvenix.lifecycle.waiting import ended_well
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, Refused
@@ -29,7 +30,7 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
     Raises: Refused when the inventory wants none, or the host runs pvenix, which would be frozen with it.
     """
     machine = world.host(step).machine
-    if machine.snapshot.freeze and not machine.controller:
+    if machine.snapshot.freeze and not is_self(world, step.host):
         return
     power = await world.pve.power(found.node, found.vmid)
     if power.status != "running" or not power.agent:
@@ -42,7 +43,7 @@ async def refuse_freeze(world: World, step: Step, found: Found, *, backup: bool)
     raise Refused(
         f"Proxmox would freeze the file systems of {step.host}",
         why="it runs pvenix, which would hang with it"
-        if machine.controller
+        if is_self(world, step.host)
         else "the inventory says snapshot.freeze: false",
         hint=f"shut it down first{other}; or give the VM's agent option {option}",
         code="PVX0905",

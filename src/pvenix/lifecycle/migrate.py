@@ -10,8 +10,9 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle.asked import ended_before, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.power import changed, grace_of, refuse_self
+from pvenix.lifecycle.power import changed, grace_of
 from pvenix.lifecycle.reboot import boot_now, booted_anew
+from pvenix.lifecycle.selfguard import refuse_self
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import unlocked, until

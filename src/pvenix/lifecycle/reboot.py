@@ -14,7 +14,7 @@ from pvenix.lifecycle.asked import ask_anew, ask_once, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.power import grace_of, refuse_self
+from pvenix.lifecycle.power import grace_of
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
@@ -49,7 +49,6 @@ class Reboot:
 
     async def probe(self, world: World, step: Step) -> Probe:
         """Done only when an earlier attempt of this very step has led to another boot."""
-        refuse_self(world, step)
         found = await world.vms.of(step)
         if "boot_id" not in step.known and not await world.vms.running(found):
             raise RemoteFailure(

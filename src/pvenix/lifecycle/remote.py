@@ -27,6 +27,8 @@ class Remote:
 
     session: GuestSession
     step: Step
+    channel: str = "ssh"
+    """Over what it is reached, as its commands are shown: `ssh` or `agent`."""
 
     async def read(self, argv: Sequence[str], *, sudo: bool = False, timeout_s: float = 60) -> str:
         """Standard output of a command that changes nothing.
@@ -55,7 +57,7 @@ class Remote:
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60, show_output: bool = True
     ) -> CommandResult:
         """The end of a command that changes the guest, as root; the caller judges it."""
-        self.step.sends("ssh", as_text(argv, sudo=True))
+        self.step.sends(self.channel, as_text(argv, sudo=True))
         return await self.session.run(
             argv,
             sudo=True,
@@ -65,7 +67,7 @@ class Remote:
         )
 
     async def _run(self, argv: Sequence[str], *, sudo: bool, timeout_s: float) -> CommandResult:
-        self.step.asks("ssh", as_text(argv, sudo=sudo))
+        self.step.asks(self.channel, as_text(argv, sudo=sudo))
         return await self.session.run(argv, sudo=sudo, timeout_s=timeout_s)
 
 

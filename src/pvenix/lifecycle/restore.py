@@ -11,7 +11,7 @@ from pvenix.lifecycle import snapshots
 from pvenix.lifecycle.asked import asked_for, ended_before, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
-from pvenix.lifecycle.power import changed, refuse_self
+from pvenix.lifecycle.power import changed
 from pvenix.lifecycle.reboot import boot_now, booted_anew
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import slot
@@ -47,7 +47,6 @@ async def probe(world: World, step: Step) -> Probe:
             f"going back to {name} loses what {step.host} has written since",
             hint=f"type its name: pvenix restore {step.host} --to {name} --confirm {step.host}",
         )
-    refuse_self(world, step)
     way = await _way(world, step)
     await _check(world, step, way)
     for line in _losses(world, step.host, way):
@@ -61,8 +60,7 @@ async def apply(world: World, step: Step) -> Outcome:
     before = step.known.get("boot_id", "")
     if "was_running" not in step.known:
         before = (await boot_now(world, step, way.found)).id if way.running else ""
-        seen = await seen_tasks(world, way.found, _TASK)
-        await step.intend(was_running=str(int(way.running)), boot_id=before, vmid=str(way.found.vmid), seen=seen)
+        await intend(world, step, way.found, was_running=str(int(way.running)), boot_id=before)
     ran = step.known["was_running"] == "1"
     if "rolled_back" not in step.known:
         await _go_back(world, step, way)
@@ -152,6 +150,25 @@ async def _go_back(world: World, step: Step, way: Way) -> None:
             await task_end(world, step, upid, timeout_s=_TIMEOUT_S)
     step.evidence(rolled_back=way.to.name)
     world.survey.outdated()
+
+
+async def intend(world: World, step: Step, found: Found, **data: str) -> None:
+    """Record that the VM is about to go back, with the tasks that were there before."""
+    seen = await seen_tasks(world, found, _TASK)
+    await step.intend(vmid=str(found.vmid), node=found.node, seen=seen, upid="", **data)
+
+
+async def back_at(world: World, step: Step, found: Found, name: str) -> None:
+    """Go back to snapshot `name` once, after `intend`, and start the VM.
+
+    Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when its end cannot be seen, Refused.
+    """
+    way = await _way_of(world, found, name)
+    if step.known.get("rolled_back") != name:
+        await _check(world, step, way)
+        await _go_back(world, step, way)
+    if not await world.vms.running(found):
+        await changed(world, step, found, VmCalls.on(world.pve, found, {}).start(), wanted="running")
 
 
 async def _as_before(world: World, step: Step, way: Way, before: str, *, ran: bool) -> str:

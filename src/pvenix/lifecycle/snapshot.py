@@ -17,7 +17,7 @@ from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import slot
 from pvenix.lifecycle.waiting import unlocked
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, UsageError
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure, UsageError
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}")
@@ -30,13 +30,6 @@ _MEMORY_TIMEOUT_S: Final = 3000.0
 async def probe(world: World, step: Step) -> Probe:
     """Done only when an earlier attempt of this very step has taken it."""
     _check_name(str(step.args.get("name", "")))
-    if world.host(step).machine.controller:
-        raise Refused(
-            f"{step.host} runs pvenix; it takes no snapshot of itself",
-            why="while its file systems are frozen nobody is there to thaw them",
-            hint="take it in Proxmox, or from another machine",
-            code="PVX0911",
-        )
     found = await world.vms.of(step)
     name = _name(step)
     earlier = await _listed(world, found, name)
@@ -60,10 +53,7 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Take it, see it, and let go of what `snapshot.keep` does not keep."""
     found = await world.vms.of(step)
-    name = _name(step)
-    listed = await _listed(world, found, name)
-    if listed is None or listed.unfinished:
-        await _take(world, step, found, name)
+    name = await take(world, step, found)
     gone = await snapshots.prune(world, step, found)
     return Outcome(
         status=Status.CHANGED,
@@ -76,8 +66,20 @@ async def commands(world: World, step: Step) -> Commands:
     """The snapshot, and the deletions that it leads to."""
     found = await world.vms.of(step)
     vm, old = VmCalls.on(world.pve, found, {}), await snapshots.too_many(world, step, found, coming=1)
-    take = vm.take_snapshot(_name(step), description=await signed(world, step), memory=_memory(step))
-    return shown([take, *(vm.delete_snapshot(each.name) for each in old)])
+    take_it = vm.take_snapshot(_name(step), description=await signed(world, step), memory=_memory(step))
+    return shown([take_it, *(vm.delete_snapshot(each.name) for each in old)])
+
+
+async def take(world: World, step: Step, found: Found) -> str:
+    """The name of the step's snapshot, once it is seen; it is not taken twice.
+
+    Raises: RemoteFailure with Proxmox' error, OutcomeUnknown when nobody knows whether it is there.
+    """
+    name = _name(step)
+    listed = await _listed(world, found, name)
+    if listed is None or listed.unfinished:
+        await _take(world, step, found, name)
+    return name
 
 
 async def _take(world: World, step: Step, found: Found, name: str) -> None:

@@ -30,6 +30,7 @@ from pvenix.lifecycle import (
     retire,
     review,
     rollback,
+    selfguard,
     snapshot,
 )
 from pvenix.lifecycle.template import build as template_build
@@ -52,7 +53,11 @@ class Bound:
     """Whether it writes to Proxmox."""
 
     async def probe(self, step: Step) -> Probe:
-        """Look, without changing anything."""
+        """Look, without changing anything.
+
+        Raises: Refused for what would cut the branch that pvenix sits on.
+        """
+        selfguard.refuse(self.world, step)
         return await self.probe_in(self.world, step)
 
     async def apply(self, step: Step) -> Outcome:

@@ -37,8 +37,10 @@ class World:
         clock: Clock,
         trust: TrustStore,
         sightings: Sightings | None = None,
+        own_keys: frozenset[str] = frozenset(),
     ) -> None:
-        """Without `sightings` a run remembers nothing of where hosts were."""
+        """Without `sightings` a run remembers nothing of where hosts were; `own_keys` are the host keys of this machine."""
+        self.own_keys = own_keys
         self.fleet = fleet
         self.pve = pve
         self.guest = guest

@@ -196,7 +196,8 @@ class Bootstrap:
 class Snapshot:
     """Snapshots around updates."""
 
-    before_update: bool = True
+    before_update: bool = False
+    """One is taken before each activation of a rebuild."""
     keep: int = 5
     freeze: bool = True
 

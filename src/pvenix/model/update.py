@@ -24,6 +24,17 @@ class Reboot(StrEnum):
     NEVER = "never"
 
 
+class SecondNet(StrEnum):
+    """What Proxmox may do for a host that SSH does not reach after an activation; tried in this order."""
+
+    AGENT = "agent"
+    """Look through the guest agent, and ask the host to go back."""
+    RESET = "reset"
+    """Press the reset button: the boot default is the old system. What was not written is lost."""
+    SNAPSHOT = "snapshot"
+    """Go back to the snapshot taken before the update. All data written since is lost."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nix:
     """Where the system is built and how it arrives."""
@@ -50,3 +61,5 @@ class Update:
     """In addition to those of the roles."""
     confirm_timeout_s: int = 120
     """The dead-man goes back when contact is not confirmed within this time."""
+    second_net: tuple[SecondNet, ...] = (SecondNet.AGENT, SecondNet.RESET)
+    """What may be tried when there is no contact after that either; empty for nothing."""

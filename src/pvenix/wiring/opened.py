@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pvenix.directories import directories_of
 from pvenix.engine.runfiles import RunStore
 from pvenix.engine.sightings import Sightings
-from pvenix.engine.trust import TrustStore
+from pvenix.engine.trust import TrustStore, own_host_keys
 from pvenix.model.plan import ArgValue
 from pvenix.model.secret import Secret
 from pvenix.operator import author
@@ -111,13 +111,16 @@ class OpenFleet:
                 ports = open_ports(
                     fleet.site, cache=self.cache_dir, author=author(), ask=self._asked if self.ask else None
                 )
-                self._world = World(fleet=fleet, trust=self.trust, sightings=self.sightings, **ports)
+                self._world = World(
+                    fleet=fleet, trust=self.trust, sightings=self.sightings, own_keys=own_host_keys(), **ports
+                )
             elif fresh or self._world.fleet is not fleet:
                 old = self._world
                 self._world = World(
                     fleet=fleet,
                     trust=old.trust,
                     sightings=old.sightings,
+                    own_keys=old.own_keys,
                     pve=old.pve,
                     guest=old.guest,
                     repo=old.repo,

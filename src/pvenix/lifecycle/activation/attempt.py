@@ -9,6 +9,9 @@ from pvenix.lifecycle.activation import fence
 from pvenix.model.generation import HostFacts
 from pvenix.model.outcome import Need, Probe, needed
 
+GRACE_S = 60
+"""How long after the dead-man's hour a host may take to answer again, in seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.activation import deadman, fence, health, words
-from pvenix.lifecycle.activation.attempt import Attempt, next_id
+from pvenix.lifecycle.activation import deadman, fence, health, secondnet, words
+from pvenix.lifecycle.activation.attempt import GRACE_S, Attempt, next_id
 from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT, HEALTH
 from pvenix.lifecycle.activation.follow import UnitEnd, judge, properties_in, watch_unit
 from pvenix.lifecycle.activation.preparing import prepare
@@ -24,8 +24,6 @@ from pvenix.model.names import short_store_path, store_path
 from pvenix.model.outcome import Outcome, Status
 from pvenix.model.site import HealthCheck
 
-_GRACE_S = 60.0
-"""How long after the dead-man's hour a host may take to answer again."""
 _TAIL = 8
 MakeDefault = Callable[[Remote], Awaitable[None]]
 
@@ -43,7 +41,11 @@ async def activate(
         await _launch(remote, attempt)
     try:
         outcome = await _see_through(world, step, attempt, make_default, checks)
-    except (Unreachable, OutcomeUnknown) as error:
+    except Unreachable as error:
+        outcome = await secondnet.catch(world, step, attempt, str(error))
+        if outcome.status is Status.UNKNOWN:
+            return outcome
+    except OutcomeUnknown as error:
         return _unknown(step, attempt, error)
     except LockHeld:
         # Our dead-man must not undo what the owner of the fence activates.
@@ -58,7 +60,10 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     """True when the attempt of a dead process left the host as it was: never started, or undone unconfirmed."""
     if _was_reverting(step, attempt):
         return False
-    remote = await world.remote(step)
+    try:
+        remote = await world.remote(step)
+    except (Unreachable, Refused):
+        return False  # it may come back, or the second net has to see to it
     properties = properties_in(await remote.read(argv.unit_state(words.activation_unit(attempt.id))))
     if judge(properties) is not UnitEnd.GONE:
         return False
@@ -118,7 +123,7 @@ async def _see_through(
     world: World, step: Step, attempt: Attempt, make_default: MakeDefault, checks: tuple[HealthCheck, ...]
 ) -> Outcome:
     """Follow the unit to its end, confirm or go back, and read back what came of it."""
-    deadline = world.clock.monotonic() + attempt.confirm_s + _GRACE_S
+    deadline = world.clock.monotonic() + attempt.confirm_s + GRACE_S
     end = await watch_unit(world, step, attempt.id, deadline=deadline)
     remote = await _contact(world, step, deadline)
     facts = await read_facts(remote)
@@ -185,6 +190,7 @@ async def _confirm(world: World, remote: Remote, attempt: Attempt, make_default:
     """Disarm, then make the new system the boot default, and read everything back."""
     step = remote.step
     step.tell("confirmed; disarming")
+    await step.intend(confirming=attempt.id)
     if not await deadman.disarm(remote, attempt, CONFIRMED):
         return await _went_back(world, remote, attempt, "the target had begun to go back when the confirmation arrived")
     try:
@@ -226,7 +232,7 @@ def _was_reverting(step: Step, attempt: Attempt) -> bool:
 
 async def _went_back(world: World, remote: Remote, attempt: Attempt, reason: str) -> Outcome:
     """Read that the old system runs and boots again; however long the switch to it takes."""
-    deadline = world.clock.monotonic() + _GRACE_S
+    deadline = world.clock.monotonic() + GRACE_S
     while True:
         going = await _going_back(remote, attempt)
         facts = await read_facts(remote)
@@ -278,7 +284,7 @@ async def _clean_up(remote: Remote, attempt: Attempt) -> None:
     await fence.release(remote, attempt.id)
 
 
-def _unknown(step: Step, attempt: Attempt, error: Unreachable | OutcomeUnknown) -> Outcome:
+def _unknown(step: Step, attempt: Attempt, error: OutcomeUnknown) -> Outcome:
     return Outcome(
         status=Status.UNKNOWN,
         summary=f"the end of the activation was not seen: {error}",
