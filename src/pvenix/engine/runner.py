@@ -56,7 +56,7 @@ class Runner:
                 requests.cancel()
         except ExceptionGroup as failures:
             raise next((error for error in failures.exceptions if isinstance(error, LocalResource)), failures) from None
-        code = worst([outcome.status.exit_code for outcome in self.ends.values()])
+        code = worst([outcome.exit_code for outcome in self.ends.values()])
         counts = Counter(outcome.status.value for outcome in self.ends.values())
         self.narrator.emit(
             RunEnded, exit_code=int(code), counts=dict(counts), seconds=self.tools.clock.monotonic() - began

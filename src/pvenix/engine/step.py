@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pvenix.engine.ports import Journal
+from pvenix.model.approval import Decision
 from pvenix.model.outcome import Outcome, Probe
 from pvenix.model.plan import ArgValue
 
@@ -35,6 +36,10 @@ class Step:
     """Shows a command: channel, text, whether it writes; verbs say `sends` or `asks`."""
     output: Callable[[str], None]
     """Takes output of the host."""
+    named: bool = True
+    """True when a person asked for this very verb; False for a playbook's task."""
+    decisions: Callable[[], Sequence[Decision]] = tuple
+    """What persons have decided about the run so far."""
 
     def sends(self, channel: str, text: str) -> None:
         """Show a command that changes something, before it is sent."""

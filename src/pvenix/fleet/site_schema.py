@@ -11,6 +11,13 @@ from typing_extensions import TypedDict
 from pvenix.fleet import fields as f
 from pvenix.fleet.update_schema import Health
 from pvenix.model import site
+from pvenix.model.window import has_zones, zone_of
+
+
+def _zone(value: str) -> str:
+    if has_zones():  # a machine without their database may still work on a fleet that has no windows
+        zone_of(value)
+    return value
 
 
 class NameMap(TypedDict, total=False):
@@ -19,7 +26,7 @@ class NameMap(TypedDict, total=False):
     __pydantic_config__ = f.STRICT  # type: ignore[misc]
     name: Required[f.Key]
     domain: f.Domain
-    timezone: f.Text
+    timezone: Annotated[f.Text, AfterValidator(_zone)]
 
 
 def _no_switch_off(value: Any) -> Any:
@@ -191,6 +198,17 @@ class NeedsMap(TypedDict, total=False):
     memory_mib: Annotated[f.Size, Field(alias="memory")]
 
 
+def _mark(value: str) -> str:
+    if value not in ("always", "reboot") and "." not in value:
+        raise ValueError(
+            f"{value[:40]!r} is not to be asked about; write reboot, always, or a unit such as unbound.service"
+        )
+    return value
+
+
+Mark = Annotated[f.Unit, AfterValidator(_mark)]
+
+
 class RoleMap(TypedDict, total=False):
     """`roles.<name>`; `machine` is the role's layer of machine fields."""
 
@@ -200,6 +218,8 @@ class RoleMap(TypedDict, total=False):
     needs: Annotated[NeedsMap, f.build(site.Needs)]
     after: f.many(f.Key, unique=True)  # type: ignore[valid-type]
     health: f.many(Health)  # type: ignore[valid-type]
+    on_failure: Annotated[site.OnFailure, Field(strict=False)]
+    approve: f.many(Mark, unique=True)  # type: ignore[valid-type]
     machine: dict[str, Any]
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import TypedDict
 
 from pvenix.fleet import fields as f
-from pvenix.model import site, update
+from pvenix.model import site, update, window
 
 
 class DnsMap(TypedDict, total=False):
@@ -80,6 +80,11 @@ def _in_order(value: tuple[update.SecondNet, ...]) -> tuple[update.SecondNet, ..
     return tuple(rung for rung in update.SecondNet if rung in value)
 
 
+def _one(value: Any) -> Any:
+    """`Sat 02:00-05:00` is the same as `[Sat 02:00-05:00]`."""
+    return [value] if isinstance(value, str) else value
+
+
 class UpdateMap(TypedDict, total=False):
     """`update`."""
 
@@ -88,9 +93,10 @@ class UpdateMap(TypedDict, total=False):
     reboot: Annotated[update.Reboot, Field(strict=False)]
     serial: Share
     canary: bool
-    approve: Literal["always", "risky", "never"]
-    window: f.Text
+    approve: Annotated[update.Approve, Field(strict=False)]
+    window: Annotated[f.many(Annotated[f.Text, AfterValidator(window.parse)]), BeforeValidator(_one)]  # type: ignore[valid-type]
     health: f.many(Health)  # type: ignore[valid-type]
+    on_failure: Annotated[site.OnFailure, Field(strict=False)]
     second_net: Annotated[
         f.many(Annotated[update.SecondNet, Field(strict=False)], unique=True), AfterValidator(_in_order)
     ]  # type: ignore[valid-type]

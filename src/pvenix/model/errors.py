@@ -36,6 +36,8 @@ class ExitCode(IntEnum):
     LOCKED = 7
     REFUSED = 8
     LOCAL = 9
+    APPROVAL = 10
+    WINDOW = 11
     INTERRUPTED = 130
 
 
@@ -49,6 +51,8 @@ _WORST_FIRST = (
     ExitCode.LOCKED,
     ExitCode.USAGE,
     ExitCode.INTERRUPTED,
+    ExitCode.APPROVAL,
+    ExitCode.WINDOW,
     ExitCode.CHANGES,
     ExitCode.OK,
 )

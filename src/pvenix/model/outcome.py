@@ -47,6 +47,17 @@ class Status(StrEnum):
         return not self.goes_on and self not in (Status.WAITING, Status.CANCELLED)
 
 
+class Waits(StrEnum):
+    """What a host waits for."""
+
+    REVIEW = "review"
+    """Its registration is to be approved."""
+    APPROVAL = "approval"
+    """A risky change is to be approved: `pvenix approve`."""
+    WINDOW = "window"
+    """The time at which it may be disturbed."""
+
+
 _EXIT = {
     Status.OK: ExitCode.OK,
     Status.CHANGED: ExitCode.OK,
@@ -62,6 +73,7 @@ _EXIT = {
     Status.LOCAL: ExitCode.LOCAL,
     Status.CANCELLED: ExitCode.INTERRUPTED,
 }
+_EXIT_OF_WAIT = {Waits.REVIEW: ExitCode.CHANGES, Waits.APPROVAL: ExitCode.APPROVAL, Waits.WINDOW: ExitCode.WINDOW}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,13 @@ class Outcome:
     """The last lines that show it."""
     facts: dict[str, str] = field(default_factory=dict)
     """What later steps and `resume` need: vmid, uuid, node, address, commit, path, generation."""
+    waits: Waits = Waits.REVIEW
+    """With the status WAITING: for what."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code that this end counts as."""
+        return _EXIT_OF_WAIT[self.waits] if self.status is Status.WAITING else self.status.exit_code
 
 
 class Need(StrEnum):

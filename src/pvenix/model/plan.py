@@ -59,6 +59,9 @@ class RunPlan:
     extra: dict[str, ArgValue] = field(default_factory=dict)
     """`--set` values; those of `-e` are in the tasks' arguments."""
     operator: str = ""
+    named: bool = True
+    """True when a person asked for these verbs by name, and so decided on what they always do; a playbook may be
+    started by nobody."""
     decisions: dict[str, dict[str, str]] = field(default_factory=dict)
     """By host what an applied plan has decided, such as node and VM id; the host's steps begin with it as facts."""
 
@@ -80,6 +83,7 @@ class RunPlan:
             "forks": self.forks,
             "extra": dict(self.extra),
             "operator": self.operator,
+            "named": self.named,
             "decisions": self.decisions,
             "plays": [_play_to_json(play) for play in self.plays],
         }
@@ -101,6 +105,7 @@ class RunPlan:
             forks=data["forks"],
             extra=data["extra"],
             operator=data["operator"],
+            named=data.get("named", True),  # an earlier version wrote none
             decisions=data.get("decisions", {}),  # an earlier version wrote none
         )
 

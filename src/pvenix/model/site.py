@@ -228,6 +228,17 @@ class HealthCheck:
         return f"{self.kind} {shown}"
 
 
+class OnFailure(StrEnum):
+    """What a failed unit or health check does to an update, from the mildest to the strictest."""
+
+    KEEP = "keep"
+    """Failed units are told and kept; a check that held before and does not now still goes back."""
+    ROLLBACK = "rollback"
+    """What newly fails goes back; what failed before is told."""
+    STRICT = "strict"
+    """Whatever fails goes back, also what failed before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a role asks of its host."""
@@ -250,6 +261,10 @@ class Role:
     after: tuple[str, ...] = ()
     """Roles whose hosts go first."""
     health: tuple[HealthCheck, ...] = ()
+    on_failure: OnFailure | None = None
+    """None has no say in it."""
+    approve: tuple[str, ...] = ()
+    """What a person is asked about first: units that an activation would touch, `reboot`, or `always`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

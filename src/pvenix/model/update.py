@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pvenix.model.site import HealthCheck
+from pvenix.model.site import HealthCheck, OnFailure
+from pvenix.model.window import Window
 
 
 class Strategy(StrEnum):
@@ -21,6 +22,15 @@ class Reboot(StrEnum):
 
     AUTO = "auto"
     MANUAL = "manual"
+    NEVER = "never"
+
+
+class Approve(StrEnum):
+    """Which changes of a host wait for a person."""
+
+    ALWAYS = "always"
+    """Every activation and every reboot."""
+    RISKY = "risky"
     NEVER = "never"
 
 
@@ -55,10 +65,13 @@ class Update:
     reboot: Reboot = Reboot.MANUAL
     serial: str = "1"
     canary: bool = False
-    approve: str = "risky"
-    window: str = ""
+    approve: Approve = Approve.RISKY
+    window: tuple[Window, ...] = ()
+    """When it may be rebooted or changed at a risk; empty for always."""
     health: tuple[HealthCheck, ...] = ()
     """In addition to those of the roles."""
+    on_failure: OnFailure | None = None
+    """None leaves it to the roles."""
     confirm_timeout_s: int = 120
     """The dead-man goes back when contact is not confirmed within this time."""
     second_net: tuple[SecondNet, ...] = (SecondNet.AGENT, SecondNet.RESET)

@@ -56,7 +56,7 @@ class Plans(OpenFleet):
         plays = planning.playbook_plays(
             self.fleet(), path, limit=limit, tags=tags, skip_tags=skip_tags, start_at=start_at, extra=dict(extra or {})
         )
-        return self._run_plan(plays, mode, title=path.stem)
+        return replace(self._run_plan(plays, mode, title=path.stem), named=False)
 
     async def plan_fleet(self, pattern: str, limit: str = "") -> FleetPlan:
         """What the site has against what the inventory wants of the hosts that both patterns mean."""
