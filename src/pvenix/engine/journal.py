@@ -14,20 +14,27 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
+from pvenix.engine.journalfile import open_journal, read_entries, refusal
 from pvenix.engine.ports import Entry
-from pvenix.model.errors import LocalResource
 from pvenix.model.secret import KNOWN
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, step TEXT NOT NULL, what TEXT NOT NULL, data TEXT NOT NULL
-)
-"""
+__all__ = ["SqliteJournal", "Trail", "read_entries"]
+
+
+class Trail(Protocol):
+    """Is told of rows, in the order of the journal, once they are on disk."""
+
+    def committed(self, rows: Sequence[Entry]) -> None:
+        """Take rows down; called by the journal's thread.
+
+        Raises: LocalResource when it cannot; whoever waits for a row is told, and the row stays in the journal.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +42,11 @@ class _Row:
     host: str
     step: str
     what: str
-    data: str
-    """JSON."""
+    data: dict[str, str]
     written: asyncio.Future[None] | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
-    def settle(self, failure: sqlite3.Error | None) -> None:
+    def settle(self, failure: Exception | None) -> None:
         """Tell whoever waits for the row; nobody does once the run's loop is closed."""
         if self.written is not None and self.loop is not None:
             with contextlib.suppress(RuntimeError):
@@ -50,17 +56,17 @@ class _Row:
 class SqliteJournal:
     """A `Journal` in one file; use as a context manager in the run's event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trail: Trail | None = None) -> None:
         self._path = path
+        self._trail = trail
         self._rows: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
 
     def __enter__(self) -> Self:
         try:
-            with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as database:
-                _prepare(database)
+            open_journal(self._path).close()
         except sqlite3.Error as error:
-            raise _refuse(self._path, error) from error
+            raise refusal(self._path, error) from error
         self._thread.start()
         return self
 
@@ -79,7 +85,7 @@ class SqliteJournal:
 
     def evidence(self, host: str, step: str, **data: str) -> None:
         """Recorded with the next commit, within milliseconds; not awaited."""
-        self._rows.put(_Row(host=host, step=step, what="evidence", data=json.dumps(KNOWN.masked(data))))
+        self._rows.put(_Row(host=host, step=step, what="evidence", data=KNOWN.masked(data)))
 
     async def result(self, host: str, step: str, **data: str) -> None:
         """Durable when it returns.
@@ -95,13 +101,11 @@ class SqliteJournal:
     async def _append(self, host: str, step: str, what: str, data: dict[str, str]) -> None:
         loop = asyncio.get_running_loop()
         written: asyncio.Future[None] = loop.create_future()
-        self._rows.put(
-            _Row(host=host, step=step, what=what, data=json.dumps(KNOWN.masked(data)), written=written, loop=loop)
-        )
+        self._rows.put(_Row(host=host, step=step, what=what, data=KNOWN.masked(data), written=written, loop=loop))
         try:
             await written
         except sqlite3.Error as error:
-            raise _refuse(self._path, error) from error
+            raise refusal(self._path, error) from error
 
     def _write(self) -> None:
         """The writer thread: commits what has gathered, until the end is asked for."""
@@ -109,11 +113,13 @@ class SqliteJournal:
         ended = False
         while not ended:
             batch, ended = _gather(self._rows)
-            failure: sqlite3.Error | None = None
+            failure: Exception | None = None
             try:
-                database = database or _open(self._path)
-                _commit(database, batch)
-            except sqlite3.Error as error:
+                database = database or open_journal(self._path)
+                rows = _commit(database, batch)
+                if self._trail is not None:
+                    self._trail.committed(rows)
+            except Exception as error:  # noqa: BLE001 - whoever waits for a row must hear of it, or waits for ever
                 failure = error
             for row in batch:
                 row.settle(failure)
@@ -121,30 +127,26 @@ class SqliteJournal:
             database.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
-    try:
-        _prepare(database)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _commit(database: sqlite3.Connection, batch: Sequence[_Row]) -> None:
+def _commit(database: sqlite3.Connection, batch: Sequence[_Row]) -> tuple[Entry, ...]:
+    """The rows as they are in the file, all of them or none."""
     if not batch:
-        return
+        return ()
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     try:
         database.execute("BEGIN IMMEDIATE")
-        database.executemany(
-            "INSERT INTO entry (host, step, what, data) VALUES (?, ?, ?, ?)",
-            [(row.host, row.step, row.what, row.data) for row in batch],
-        )
+        written = tuple(_insert(database, row, at) for row in batch)
         database.execute("COMMIT")
     except sqlite3.Error:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+    return written
+
+
+def _insert(database: sqlite3.Connection, row: _Row, at: str) -> Entry:
+    values = (row.host, row.step, row.what, json.dumps(row.data), at)
+    done = database.execute("INSERT INTO entry (host, step, what, data, at) VALUES (?, ?, ?, ?, ?)", values)
+    return Entry(seq=done.lastrowid or 0, host=row.host, step=row.step, what=row.what, data=row.data, at=at)
 
 
 def _gather(rows: queue.SimpleQueue[_Row | None]) -> tuple[list[_Row], bool]:
@@ -158,42 +160,10 @@ def _gather(rows: queue.SimpleQueue[_Row | None]) -> tuple[list[_Row], bool]:
     return batch, False
 
 
-def _settle(written: asyncio.Future[None], failure: sqlite3.Error | None) -> None:
+def _settle(written: asyncio.Future[None], failure: Exception | None) -> None:
     if written.done():
         return
     if failure is None:
         written.set_result(None)
     else:
         written.set_exception(failure)
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    version: int = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > _SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"written by a newer pvenix (journal version {version})")
-    database.execute(_SCHEMA)
-    database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-
-
-def _refuse(path: Path, error: Exception, *, what: str = "written") -> LocalResource:
-    hint = "free space there, then `pvenix resume`" if what == "written" else ""
-    return LocalResource(f"the journal cannot be {what}", why=f"{path}: {error}", hint=hint)
-
-
-def read_entries(path: Path) -> tuple[Entry, ...]:
-    """Every row of the journal at `path`, also while a run writes it; empty when there is none.
-
-    Raises: LocalResource when the file is no journal.
-    """
-    if not path.exists():
-        return ()
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            rows = database.execute("SELECT seq, host, step, what, data FROM entry ORDER BY seq").fetchall()
-    except sqlite3.Error as error:
-        raise _refuse(path, error, what="read") from error
-    return tuple(
-        Entry(seq=seq, host=host, step=step, what=what, data=json.loads(data)) for seq, host, step, what, data in rows
-    )

@@ -17,6 +17,8 @@ class Entry:
     what: str
     """`intent`, `evidence` or `result`."""
     data: Mapping[str, str] = field(default_factory=dict)
+    at: str = ""
+    """When it was written: UTC, ISO 8601 with milliseconds; empty when nobody knows."""
 
 
 class Journal(Protocol):
