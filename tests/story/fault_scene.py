@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ OTHER = "tappaas-vllm"
 OLD = "dns01"
 """A host that runs."""
 T = TypeVar("T", bound=Callable[..., object])
+Due = Mapping[int | str, list[Callable[[], object]]]
 
 
 def row(*names: str) -> Callable[[T], T]:
@@ -95,11 +96,14 @@ class Scene:
         self.site.faults.clear()
         self.rules.begin(self.sim)
 
-    async def run(self, *tasks: str | Task, hosts: tuple[str, ...] = (NEW,)) -> Done:
-        """One run of these verbs over the hosts; rules that no moment may break are looked at after it."""
+    async def run(self, *tasks: str | Task, hosts: tuple[str, ...] = (NEW,), due: Due | None = None) -> Done:
+        """One run of these verbs over the hosts; rules that no moment may break are looked at after it.
+
+        `due` is what happens to the site before the first call whose name holds a text.
+        """
         known = [task if isinstance(task, Task) else _task(task, hosts[0]) for task in tasks]
         self._run = self.sim.plan("faults", hosts, *known)
-        return await self._go(self._run, resume=False)
+        return await self._go(self._run, Calls(due={**(due or {})}), resume=False)
 
     @property
     def run_id(self) -> str:
@@ -110,12 +114,12 @@ class Scene:
     async def resume(self) -> Done:
         """The last run gone on with."""
         assert self._run is not None
-        return await self._go(self._run, resume=True)
+        return await self._go(self._run, Calls(), resume=True)
 
-    async def _go(self, run: RunDir, *, resume: bool) -> Done:
+    async def _go(self, run: RunDir, calls: Calls, *, resume: bool) -> Done:
         sim, seen = self.sim, len(self.sim.events)
         began = asyncio.get_running_loop().time()
-        code = await sim.run(run, Calls(), resume=resume)
+        code = await sim.run(run, calls, resume=resume)
         assert code is not None
         assert "Traceback" not in str(sim.log)
         self.rules.always(sim)
