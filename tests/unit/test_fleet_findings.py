@@ -133,14 +133,14 @@ WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
         ],
     ),
     "what is planned": (
-        host("{install: image, nix: {build: cache}, secrets: {a: {sops: {file: x}}}}"),
+        host("{install: image, nix: {build: cache}, secrets: {a: {sops: {key: x}}}}"),
         [
             "hosts.yaml:4:26: error[PVX0112]: `machine.install`: install: image is planned, not built yet",
             (
                 "hosts.yaml:4:46: error[PVX0112]: `machine.nix.build`: building on 'cache' instead of `self` "
                 "is planned, not built yet"
             ),
-            "hosts.yaml:4:67: error[PVX0112]: `machine.secrets.a`: a secret from sops is planned, not built yet",
+            "hosts.yaml:4:67: error[PVX0105]: `machine.secrets.a`: must be {sops: {file: path, key: a.b}}",
         ],
     ),
     "cards that are no maps": (

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import traceback
 from typing import ClassVar, Final
 
+from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from typing_extensions import override
 
+from pvenix.adapters.text import sanitise
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, in_scope
 from pvenix_tui.models.choices import action_choices
@@ -66,6 +70,12 @@ class PvenixApp(App[int]):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
+
+    @override
+    def _fatal_error(self) -> None:
+        """As Textual's own, but without the variables of each frame: they may hold what a request carried."""
+        self.bell()
+        self.panic(Text(sanitise(traceback.format_exc())))
 
     async def on_unmount(self) -> None:
         """End the connections that the readings opened; a far side that does not answer is not waited for."""

@@ -88,6 +88,7 @@ def say(text: str) -> None:
 
 
 def _run(workspace: Workspace, *, throwaway: bool) -> int:
+    from pvenix.adapters.logs import clean_logs
     from pvenix_tui.app import PvenixApp
     from pvenix_tui.session import Session
 
@@ -95,6 +96,7 @@ def _run(workspace: Workspace, *, throwaway: bool) -> int:
         """Where the log goes is known only from the inventory; the process's objects so far stay."""
         workspace.state_dir.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=workspace.state_dir / "tui.log", level=logging.WARNING, force=True)
+        clean_logs()
         gc.freeze()
 
     session = Session(workspace, throwaway=throwaway, prepare=prepare)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvenix.adapters.text import last_segment, sanitise
+from pvenix.model.secret import KNOWN
 
 if TYPE_CHECKING:
     from textual.content import Content
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 def safe(text: str) -> str:
     """`text` on one line without controls; invisible and reordering characters as `<U+202E>`, tabs as spaces."""
     if text.isascii() and text.isprintable():
-        return text
+        return KNOWN.clean(text)
     return " ".join(sanitise(text).replace("\t", "    ").splitlines())
 
 
 def safe_output(line: str) -> str:
     """A line of a program's output as `safe` gives it; of a progress display only what a terminal shows last."""
     if line.isascii() and line.isprintable():
-        return line
+        return KNOWN.clean(line)
     return safe(last_segment(line))
 
 

@@ -11,6 +11,7 @@ import json
 import re
 import shlex
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 from urllib.parse import quote, quote_plus
@@ -27,25 +28,28 @@ class Redactor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._forms: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
-        self._first = ""
+        self._take(frozenset())
 
     def add(self, value: str) -> None:
         """Mask `value` from now on, in every form that `forms` names."""
         with self._lock:
             known = self._forms | forms(value)
-            if known == self._forms:
-                return
-            # Of two that begin alike the longer one is masked as a whole.
-            ordered = sorted(known, key=lambda form: (-len(form), form))
-            self._forms, self._first = known, "".join({form[0] for form in known})
-            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+            if known != self._forms:
+                self._take(known)
 
     def forget(self) -> None:
         """Know no secret any more."""
         with self._lock:
-            self._forms, self._pattern, self._first = frozenset(), None, ""
+            self._take(frozenset())
+
+    def _take(self, known: frozenset[str]) -> None:
+        # Of two that begin alike the longer one is masked as a whole.
+        longest_first = sorted(known, key=len, reverse=True)
+        self._forms = known
+        self._ordered = sorted(known)
+        self._first = "".join({form[0] for form in known})
+        self._longest = len(longest_first[0]) if known else 0
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if known else None
 
     def clean(self, text: str) -> str:
         """`text` with asterisks in the place of each secret."""
@@ -64,18 +68,26 @@ class Redactor:
             return type(value)(self.masked(each) for each in value)
         return value
 
-    def begun(self, text: str) -> int:
-        """Where at the end of `text` a secret may have begun; its length when none has."""
-        longest = max(map(len, self._forms), default=0)
-        for start in range(max(0, len(text) - longest + 1), len(text)):
-            if text[start] in self._first and any(form.startswith(text[start:]) for form in self._forms):
-                return start
-        return len(text)
+    def parted(self, text: str) -> tuple[str, str]:
+        """What of `text` is sure, cleaned, and what may be the beginning of a secret at its end."""
+        behind = 0
+        done: list[str] = []
+        for found in self._pattern.finditer(text) if self._pattern is not None else ():
+            done += (text[behind : found.start()], MASK)
+            behind = found.end()
+        cut = self._begun(text, behind)
+        return "".join((*done, text[behind:cut])), text[cut:]
 
-    def last_end(self, text: str) -> int:
-        """Where the last secret in `text` ends, 0 when there is none."""
-        pattern = self._pattern
-        return max((found.end() for found in pattern.finditer(text)), default=0) if pattern is not None else 0
+    def _begun(self, text: str, behind: int) -> int:
+        """Where at the end of `text`, after `behind`, a secret may have begun; its length when none has."""
+        ordered = self._ordered
+        for start in range(max(behind, len(text) - self._longest + 1), len(text)):
+            if text[start] in self._first:
+                tail = text[start:]
+                next_one = bisect_left(ordered, tail)
+                if next_one < len(ordered) and ordered[next_one].startswith(tail):
+                    return start
+        return len(text)
 
     def stream(self) -> Stream:
         """A filter for text that comes in pieces."""
@@ -101,11 +113,8 @@ class Stream:
         """The clean text that is sure."""
         if self._redactor.empty and not self._held:
             return text
-        text = self._held + text
-        behind = self._redactor.last_end(text)
-        cut = behind + self._redactor.begun(text[behind:])
-        self._held = text[cut:]
-        return self._redactor.clean(text[:cut])
+        clean, self._held = self._redactor.parted(self._held + text)
+        return clean
 
     def finish(self) -> str:
         """What was held back."""

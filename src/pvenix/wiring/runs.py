@@ -19,6 +19,7 @@ class Runs(OpenFleet):
 
         Raises: LockHeld when another process executes it, InvalidInput, LocalResource.
         """
+        from pvenix.adapters.logs import clean_logs
         from pvenix.adapters.text import sanitise
         from pvenix.engine.execution import Tools
         from pvenix.engine.journal import SqliteJournal
@@ -27,6 +28,7 @@ class Runs(OpenFleet):
         from pvenix.engine.runner import Runner
         from pvenix.lifecycle.table import verbs
 
+        clean_logs()
         plan = run.plan()
         world = await self._site()
         world.ledger.awaited = plan.hosts
