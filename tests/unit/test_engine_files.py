@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from pvenix.adapters.text import sanitise
+from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned, refuse_abandoned
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.requests import Ask, Request
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.trust import Pin, TrustStore, parse_host_key, parse_pin
+from pvenix.model.ages import age_words
 from pvenix.model.errors import LocalResource, LockHeld, Refused, UsageError
 from pvenix.model.events import Event, Progress, RunEnded
 from pvenix.model.plan import RunPlan
@@ -52,6 +54,27 @@ def test_a_plan_that_cannot_be_read_is_a_local_problem(run: RunDir) -> None:
     (run.path / "plan.json").write_text('{"title": 1}')
     with pytest.raises(LocalResource, match="cannot be read"):
         run.plan()
+
+
+def test_a_run_of_a_newer_format_is_refused_with_what_to_do_and_listed_as_unreadable(
+    run: RunDir, tmp_path: Path
+) -> None:
+    text = (run.path / "plan.json").read_text().replace("pvenix/run/v1", "pvenix/run/v2")
+    (run.path / "plan.json").write_text(text)
+    with pytest.raises(LocalResource, match="format 'pvenix/run/v2'") as refused:
+        run.plan()
+    assert "use the pvenix that made it, or a newer one" in refused.value.hint
+    assert [each.state for each in RunStore(tmp_path / "runs").recent()] == ["unreadable"]
+    assert (run.path / "plan.json").read_text() == text
+
+
+def test_a_run_that_was_given_up_is_listed_so_and_refuses_to_go_on(run: RunDir) -> None:
+    refuse_abandoned(run.path)
+    mark = Abandoned(at="2026-01-01T12:00:00.000Z", by="ada", seen=True, left=("a unit",))
+    mark_abandoned(run.path, mark)
+    assert (run.summary().state, abandoned(run.path)) == ("abandoned", mark)
+    with pytest.raises(UsageError, match="was abandoned by ada"):
+        refuse_abandoned(run.path)
 
 
 def test_events_are_read_from_where_the_reader_stopped(run: RunDir) -> None:
@@ -146,7 +169,7 @@ def test_the_kernel_frees_the_run_when_its_process_is_killed(run: RunDir) -> Non
         assert holder.stdout is not None
         holder.stdout.readline()
         assert run.alive()
-        with pytest.raises(LockHeld), run.locked():
+        with pytest.raises(LockHeld, match=f"since [0-9]+ seconds? by process {holder.pid}"), run.locked():
             pass
         holder.kill()
     assert not run.alive()
@@ -205,14 +228,38 @@ def test_where_no_directory_can_be_made_the_run_is_a_local_problem(tmp_path: Pat
 # --- locks -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_held_host_names_its_owner(tmp_path: Path) -> None:
+def test_a_held_host_names_run_operator_age_and_process_and_how_to_look(tmp_path: Path) -> None:
     locks = HostLocks(tmp_path)
     with (
-        locks.hold("a1", owner="20260101-000000-abcd", since="noon"),
-        pytest.raises(LockHeld, match="run 20260101-000000-abcd since noon"),
-        locks.hold("a1", owner="other", since="later"),
+        locks.hold("a1", owner="20260101-000000-abcd", since="2026-01-01T12:00:00.000Z", operator="ada"),
+        pytest.raises(LockHeld) as held,
+        locks.hold("a1", owner="other", since="2026-01-01T12:04:30.000Z"),
     ):
         pass
+    assert held.value.why == f"by run 20260101-000000-abcd of ada, since 4 minutes (process {os.getpid()})"
+    assert held.value.hint == "pvenix runs show 20260101-000000-abcd -f"
+
+
+def test_who_holds_what_is_listed_and_looking_keeps_nobody_out(tmp_path: Path) -> None:
+    locks = HostLocks(tmp_path)
+    assert locks.holders() == ()
+    with locks.hold("a1", owner="x", since="noon", operator="ada"), locks.hold("b2", owner="y", since="noon"):
+        assert [(holder.host, holder.run, holder.operator) for holder in locks.holders()] == [
+            ("a1", "x", "ada"),
+            ("b2", "y", ""),
+        ]
+    assert locks.holders() == ()
+    with locks.hold("a1", owner="z", since=""):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 seconds"), (1, "1 second"), (119, "119 seconds"), (250, "4 minutes"), (7199, "119 minutes"),
+     (7200, "2 hours"), (200_000, "2 days"), (-5, "0 seconds")],
+)  # fmt: skip
+def test_ages_are_told_in_words(seconds: int, words: str) -> None:
+    assert age_words(seconds) == words
 
 
 def test_a_lock_is_free_again_after_its_owner_ended_however_it_ended(tmp_path: Path) -> None:

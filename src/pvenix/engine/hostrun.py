@@ -68,8 +68,9 @@ class HostRun:
         if self._execution.plan.check:
             yield
             return
-        clock = self._execution.tools.clock
-        with self._execution.tools.locks.hold(self._host, owner=self._execution.run.run, since=clock.utc()):
+        execution, now = self._execution, self._execution.tools.clock.utc()
+        operator = execution.plan.operator
+        with execution.tools.locks.hold(self._host, owner=execution.run.run, since=now, operator=operator):
             yield
 
     async def _steps(self) -> Outcome:

@@ -5,16 +5,34 @@ Between machines the target issues a fence (`lifecycle.activation.fence`).
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
+from pvenix.engine.filelock import held, sign, signature, take
+from pvenix.model.ages import since_words
 from pvenix.model.errors import LocalResource, LockHeld
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who works on a host; what the owner did not write is empty."""
+
+    host: str
+    run: str
+    operator: str
+    since: str
+    """UTC, ISO 8601."""
+    pid: str
+
+    def words(self, now: str) -> str:
+        """The holder in one line, with the age of its lock."""
+        if not self.run:
+            return "by another process"
+        by = f" of {self.operator}" if self.operator else ""
+        return f"by run {self.run}{by}, {since_words(self.since, now)} (process {self.pid})"
 
 
 class HostLocks:
@@ -24,10 +42,10 @@ class HostLocks:
         self._folder = folder
 
     @contextmanager
-    def hold(self, host: str, *, owner: str, since: str) -> Iterator[None]:
-        """Hold `host` for `owner` (a run id).
+    def hold(self, host: str, *, owner: str, since: str, operator: str = "") -> Iterator[None]:
+        """Hold `host` for `owner` (a run id) from `since` on, which is now (UTC, ISO 8601).
 
-        Raises: LockHeld naming the owner and since when; LocalResource when the lock file cannot be made.
+        Raises: LockHeld naming the owner and the age of its lock; LocalResource when the lock file cannot be made.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -35,24 +53,20 @@ class HostLocks:
         except OSError as error:
             raise LocalResource("the lock file cannot be made", why=str(error)) from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LockHeld(f"{host} is being worked on", why=_owner(self._folder / host)) from error
-            _sign(file, json.dumps({"owner": owner, "since": since, "pid": os.getpid()}))
+            if not take(file):
+                holder = self._holder(host)
+                hint = f"pvenix runs show {holder.run} -f" if holder.run else "pvenix runs locks"
+                raise LockHeld(f"{host} is being worked on", why=holder.words(since), hint=hint)
+            sign(file, owner=owner, operator=operator, since=since, pid=os.getpid())
             yield
 
+    def holders(self) -> tuple[Holder, ...]:
+        """Every host that a process works on now, by name."""
+        if not self._folder.is_dir():
+            return ()
+        return tuple(self._holder(path.name) for path in sorted(self._folder.iterdir()) if held(path))
 
-def _sign(file: TextIO, words: str) -> None:
-    """Say whose lock it is; a full disk does not matter, as the kernel and not the text holds the lock."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(file.fileno(), 0)
-        os.write(file.fileno(), words.encode())
-
-
-def _owner(path: Path) -> str:
-    try:
-        data = json.loads(path.read_text())
-        return f"run {data['owner']} since {data['since']} (process {data['pid']})"
-    except (OSError, ValueError, KeyError):
-        return "by another process"
+    def _holder(self, host: str) -> Holder:
+        words = signature(self._folder / host)
+        known = {key: words.get(key, "") for key in ("operator", "since", "pid")}
+        return Holder(host=host, run=words.get("owner", ""), **known)

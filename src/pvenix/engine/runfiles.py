@@ -6,25 +6,31 @@ runs/<run>/plan.json       the plan, written once
           /log/<host>.log  sanitised output of the host
           /requests/       what front ends ask of the run, a file each
           /lock            held by the process that executes the run
+          /abandoned.json  when the run was given up
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
+import os
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import Any
 
+from pvenix.engine.abandoned import abandoned
 from pvenix.engine.eventfile import EventFile
+from pvenix.engine.filelock import held, sign, signature, take
+from pvenix.engine.journalfile import NEWER
 from pvenix.engine.requests import Request, put_request, take_requests
+from pvenix.model.ages import since_words
 from pvenix.model.errors import LocalResource, LockHeld, UsageError
 from pvenix.model.events import Event, RunEnded
 from pvenix.model.names import RunId
@@ -33,8 +39,9 @@ from pvenix.model.secret import KNOWN
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _NAME_TRIES = 20
-_LOCK_TRIES = 5
-_LOCK_PAUSE_S = 0.01
+_SCHEMA = re.compile(r"pvenix/run/v([0-9]{1,6})")
+FORMAT = 1
+"""The version of a run's directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +51,13 @@ class RunSummary:
     run: RunId
     title: str
     state: str
-    """`running`, `ended` or `interrupted` (its process died)."""
+    """`running`, `ended`, `interrupted` (its process died), `abandoned`, or `unreadable`."""
     started_at: str
     exit_code: int | None
     hosts: int
     counts: dict[str, int]
+    origin: str = ""
+    """The run whose failed hosts this one was made for."""
 
 
 class RunDir:
@@ -62,10 +71,12 @@ class RunDir:
     def plan(self) -> RunPlan:
         """The run's plan.
 
-        Raises: LocalResource when the file is missing or damaged.
+        Raises: LocalResource when the file is missing, damaged or of a newer version.
         """
         try:
-            return RunPlan.from_json(json.loads((self.path / "plan.json").read_text()))
+            document = json.loads((self.path / "plan.json").read_text())
+            _refuse_newer(self.run, document)
+            return RunPlan.from_json(document)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LocalResource(f"run {self.run} cannot be read", why=str(error)) from error
 
@@ -113,54 +124,63 @@ class RunDir:
 
         Raises: LockHeld when another process executes the run.
         """
-        with (self.path / "lock").open("a+") as file:
-            if not _take(file):
-                raise LockHeld(f"run {self.run} is being executed", hint=f"pvenix runs show {self.run}")
+        path, now = self.path / "lock", _now()
+        with path.open("a+") as file:
+            if not take(file):
+                words = signature(path)
+                why = f"{since_words(words.get('since', ''), now)} by process {words['pid']}" if "pid" in words else ""
+                raise LockHeld(f"run {self.run} is being executed", why=why, hint=f"pvenix runs show {self.run} -f")
+            sign(file, since=now, pid=os.getpid())
             yield
 
     def alive(self) -> bool:
         """True while a process executes the run."""
-        try:
-            with (self.path / "lock").open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        return False
+        return held(self.path / "lock")
 
-    def stamp(self) -> tuple[bool, int]:
-        """Whether a process executes the run, and the bytes of its events: `summary` stays while this does."""
+    def stamp(self) -> tuple[bool, int, bool]:
+        """Whether a process executes the run, the bytes of its events, whether it was given up: what `summary` is of."""
         try:
             size = (self.path / "events.jsonl").stat().st_size
         except FileNotFoundError:
             size = 0
-        return self.alive(), size
+        return self.alive(), size, (self.path / "abandoned.json").exists()
 
     def summary(self) -> RunSummary:
-        """The run as a list shows it."""
+        """The run as a list shows it; one that cannot be read is listed as such."""
         events, _ = self.events()
-        plan = self.plan()
         ended = events[-1] if events and isinstance(events[-1], RunEnded) else None
+        try:
+            plan = self.plan()
+            given_up = abandoned(self.path) is not None
+            state = "running" if self.alive() else "abandoned" if given_up else "ended" if ended else "interrupted"
+            title, origin, hosts = plan.title, plan.origin, len(plan.hosts)
+        except LocalResource as error:
+            state, title, origin, hosts = "unreadable", str(error), "", 0
         return RunSummary(
             run=self.run,
-            title=plan.title,
-            state="running" if self.alive() else "ended" if ended else "interrupted",
+            title=title,
+            state=state,
             started_at=events[0].at if events else "",
             exit_code=ended.exit_code if ended else None,
-            hosts=len(plan.hosts),
+            hosts=hosts,
             counts=dict(ended.counts) if ended else {},
+            origin=origin,
         )
 
 
-def _take(file: IO[str]) -> bool:
-    """Lock `file`; tries a few times, as whoever asks `alive` holds it for a moment."""
-    for _ in range(_LOCK_TRIES):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(_LOCK_PAUSE_S)
-    return False
+def _refuse_newer(run: str, document: dict[str, Any]) -> None:
+    found = _SCHEMA.fullmatch(str(document["schema"]))
+    if found is None or int(found[1]) > FORMAT:
+        raise LocalResource(
+            f"run {run} cannot be read",
+            why=f"its directory has the format {document['schema']!r}, known up to pvenix/run/v{FORMAT}",
+            hint="use the pvenix that made it, or a newer one; nothing in it was changed",
+            code=NEWER,
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class RunStore:

@@ -59,6 +59,8 @@ class RunPlan:
     extra: dict[str, ArgValue] = field(default_factory=dict)
     """`--set` values; those of `-e` are in the tasks' arguments."""
     operator: str = ""
+    origin: str = ""
+    """The run whose failed hosts this one does again, if any."""
     named: bool = True
     """True when a person asked for these verbs by name, and so decided on what they always do; a playbook may be
     started by nobody."""
@@ -83,6 +85,7 @@ class RunPlan:
             "forks": self.forks,
             "extra": dict(self.extra),
             "operator": self.operator,
+            "origin": self.origin,
             "named": self.named,
             "decisions": self.decisions,
             "plays": [_play_to_json(play) for play in self.plays],
@@ -105,6 +108,7 @@ class RunPlan:
             forks=data["forks"],
             extra=data["extra"],
             operator=data["operator"],
+            origin=data.get("origin", ""),  # an earlier version wrote none
             named=data.get("named", True),  # an earlier version wrote none
             decisions=data.get("decisions", {}),  # an earlier version wrote none
         )
