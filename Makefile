@@ -6,6 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := src tui tests tools bench
 
+# Files in parallel, as each builds its own lab; the real sites are one network on this machine, so one after the other.
+# 5 is pytest's word for "nothing selected", which ARGS may bring about in one of the two.
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(1) and not real" $(ARGS) || test $$? -eq 5 \
+  && { $(BIN)/python -m pytest -m "$(1) and real" $(ARGS) || test $$? -eq 5; }
+
 .DEFAULT_GOAL := help
 .PHONY: help demo tui test sim test-long check format lint types contracts card wheel-test bench lock clean python runtime dev
 
@@ -19,14 +24,14 @@ tui: runtime ## the full-screen application on a throw-away simulated site
 	@$(BIN)/pvenix-tui --lab
 
 test: dev ## all tests but the long lanes; ARGS='-k word' narrows
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(call PYTEST,not slow)
 
 sim: dev ## the simulation: SEEDS=2000 seeds of faults and deaths, FIRST=0; and half as many that make, enlarge and destroy VMs
 	@$(BIN)/python tools/sim.py --seed $(or $(FIRST),0) --count $(or $(SEEDS),2000)
 	@$(BIN)/python tools/sim.py --family provisioning --seed $(or $(FIRST),0) --count $$(($(or $(SEEDS),2000) / 2))
 
 test-long: dev ## the long lanes
-	@$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5
+	@$(call PYTEST,slow)
 
 check: format lint types contracts card test ## what must be green before a push
 
