@@ -92,32 +92,42 @@ def gate(world: World, step: Step, change: Change) -> Outcome | None:
         if decision.verdict is Verdict.REJECTED:
             return Outcome(status=Status.CANCELLED, summary=decision.shown, evidence=asked.risks)
         step.tell(decision.shown)
+    if (opens := _closed_until(world, step, change)) and (asked_by := _in_spite(step)):
+        step.tell(f"outside its window until {opens}; all the same, as {asked_by.by} asked at {asked_by.at}")
     return outside_window(world, step, change)
 
 
 def outside_window(world: World, step: Step, change: Change) -> Outcome | None:
-    """None when a risky change, or a reboot, may be made at this hour."""
-    host, site = world.host(step), world.fleet.site
-    if not change.reboots and not risks(host, site.roles, change):
+    """None when a risky change, or a reboot, may be made at this hour, or all the same.
+
+    Raises: UsageError when the time zone of its window is not known here.
+    """
+    opens = _closed_until(world, step, change)
+    if not opens or _in_spite(step):
         return None
-    try:
-        opens = closed(host.machine.update.window, datetime.fromisoformat(world.clock.utc()), site.timezone)
-    except ValueError as error:
-        raise UsageError(
-            f"whether {step.host} may be disturbed now is not known", why=str(error), code="PVX0952"
-        ) from error
-    if not opens:
-        return None
-    for decision in step.decisions():
-        if decision.verdict is Verdict.NOW and decision.host in ("", step.host):
-            step.tell(f"outside its window until {opens}; all the same, as asked {decision.by} at {decision.at}")
-            return None
     return Outcome(
         status=Status.WAITING,
         summary=f"outside its window until {opens}",
         hint=f"then: pvenix resume {step.run}; at once: pvenix resume {step.run} --now",
         waits=Waits.WINDOW,
     )
+
+
+def _closed_until(world: World, step: Step, change: Change) -> str:
+    host, site = world.host(step), world.fleet.site
+    if not change.reboots and not risks(host, site.roles, change):
+        return ""
+    try:
+        return closed(host.machine.update.window, datetime.fromisoformat(world.clock.utc()), site.timezone)
+    except ValueError as error:
+        raise UsageError(
+            f"whether {step.host} may be disturbed now is not known", why=str(error), code="PVX0952"
+        ) from error
+
+
+def _in_spite(step: Step) -> Decision | None:
+    said = (one for one in step.decisions() if one.verdict is Verdict.NOW and one.host in ("", step.host))
+    return next(said, None)
 
 
 def _decision(step: Step, asked: Asked) -> Decision | None:

@@ -14,6 +14,7 @@ from pvenix.lifecycle.quorum import QuorumGuard
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.slots import Slots
 from pvenix.lifecycle.survey import Ledger, Survey
+from pvenix.lifecycle.turns import Turns
 from pvenix.lifecycle.ways import Ways
 from pvenix.model.errors import PvenixError, Refused, UsageError
 from pvenix.model.host import Host
@@ -41,6 +42,7 @@ class World:
     ) -> None:
         """Without `sightings` a run remembers nothing of where hosts were; `own_keys` are the host keys of this machine."""
         self.own_keys = own_keys
+        self.turns = Turns(clock)
         self.fleet = fleet
         self.pve = pve
         self.guest = guest

@@ -103,6 +103,7 @@ class OpenFleet:
 
     def _open_world(self, *, fresh: bool = False) -> World:
         from pvenix.adapters.site import open_ports
+        from pvenix.lifecycle.turns import Turns
         from pvenix.lifecycle.world import World
 
         with self._reading:
@@ -114,6 +115,7 @@ class OpenFleet:
                 self._world = World(
                     fleet=fleet, trust=self.trust, sightings=self.sightings, own_keys=own_host_keys(), **ports
                 )
+                self._world.turns = Turns(self._world.clock, self.state_dir / "turns")
             elif fresh or self._world.fleet is not fleet:
                 old = self._world
                 self._world = World(
@@ -126,4 +128,5 @@ class OpenFleet:
                     repo=old.repo,
                     clock=old.clock,
                 )
+                self._world.turns = old.turns
             return self._world
