@@ -21,7 +21,7 @@ from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.outcome import Outcome, Status
-from pvenix.model.site import HealthCheck, HealthKind
+from pvenix.model.site import HealthCheck, HealthKind, OnFailure
 from tests.unit.lifecycle_support import host
 
 OLD = "/nix/store/00000000000000000000000000000000-nixos-old"
@@ -51,6 +51,7 @@ class FakeHost:
     files: set[str] = field(default_factory=set)
     units: dict[str, Unit] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
+    policy: OnFailure = OnFailure.ROLLBACK
     refuses: Callable[[FakeHost], Exception | None] = lambda _host: None
     """What a new connection meets."""
     answers: Callable[[FakeHost, str], CommandResult | None] = lambda _host, _text: None
@@ -169,8 +170,9 @@ class FakeWorld:
 
     def __init__(self, there: FakeHost) -> None:
         self.there = there
-        self.clock = SimpleNamespace(monotonic=lambda: there.now, sleep=self._sleep, utc=lambda: "")
+        self.clock = SimpleNamespace(monotonic=lambda: there.now, sleep=self._sleep, utc=lambda: "2026-01-01T00:00:00Z")
         self.ways = SimpleNamespace(fresh=self._fresh)
+        self.fleet = SimpleNamespace(on_failure=lambda _name: there.policy)
 
     async def _sleep(self, seconds: float) -> None:
         self.there.advance(seconds)

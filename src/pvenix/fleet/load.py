@@ -21,7 +21,7 @@ from pvenix.model.host import Host
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.plan import ArgValue
 from pvenix.model.selector import Facts, Universe, parse_selector
-from pvenix.model.site import HealthCheck, Site
+from pvenix.model.site import HealthCheck, OnFailure, Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,6 +98,12 @@ class Fleet:
         machine = self.host(host).machine
         checks = [check for role in machine.roles for check in self.site.roles[role].health]
         return tuple(dict.fromkeys([*checks, *machine.update.health]))
+
+    def on_failure(self, host: str) -> OnFailure:
+        """What failed units and checks do to an update of a host: the strictest of what it and its roles say."""
+        machine = self.host(host).machine
+        said = [machine.update.on_failure, *(self.site.roles[role].on_failure for role in machine.roles)]
+        return max((each for each in said if each), key=list(OnFailure).index, default=OnFailure.ROLLBACK)
 
     def authorized_keys(self, host: str) -> tuple[str, ...]:
         """The public key lines for the first login on a host, read from their files.

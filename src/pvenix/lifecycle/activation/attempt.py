@@ -26,6 +26,8 @@ class Attempt:
     boot_id: str
     failed_before: tuple[str, ...]
     confirm_s: int
+    sick_before: tuple[str, ...] = ()
+    """Titles of the health checks that did not hold before."""
 
     @classmethod
     def from_known(cls, known: dict[str, str]) -> Attempt | None:
@@ -40,6 +42,7 @@ class Attempt:
             boot_id=known["boot_id"],
             failed_before=tuple(known["failed_before"].split()),
             confirm_s=int(known["confirm_s"]),
+            sick_before=tuple(known.get("sick_before", "").splitlines()),
         )
 
     def to_known(self) -> dict[str, str]:
@@ -52,6 +55,7 @@ class Attempt:
             "boot_id": self.boot_id,
             "failed_before": " ".join(self.failed_before),
             "confirm_s": str(self.confirm_s),
+            "sick_before": "\n".join(self.sick_before),
         }
 
 

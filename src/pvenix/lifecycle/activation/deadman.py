@@ -41,8 +41,13 @@ def all_units(attempt: Attempt) -> tuple[str, ...]:
 
 def arming(attempt: Attempt, phase: str, checks: Sequence[HealthCheck] = ()) -> argv.Argv:
     """Arm the dead-man of `phase`, which leaves `checks` the time that they may take."""
-    after_s = attempt.confirm_s + max((check.within_s for check in checks), default=0)
+    after_s = patience_s(attempt, checks)
     return words.arm_dead_man(attempt.id, phase, old=attempt.old, profile=attempt.profile, after_s=after_s)
+
+
+def patience_s(attempt: Attempt, checks: Sequence[HealthCheck]) -> int:
+    """How many seconds the dead-man sleeps that covers `checks`."""
+    return attempt.confirm_s + max((check.within_s for check in checks), default=0)
 
 
 async def taken(remote: Remote, attempt: Attempt, phase: str, into: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -30,6 +31,25 @@ class UnitEnd(StrEnum):
     """Stopped or unknown to systemd: no evidence of anything; what runs must be read."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The end of an activation unit."""
+
+    end: UnitEnd
+    status: int | None = None
+    """What switch-to-configuration exited with; None when it was stopped or killed, or nobody knows."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """What one process knows of an attempt over all its connections."""
+
+    deadline: float = 0.0
+    """On the clock's monotonic time: by then the dead-man must have gone back, and the host be reachable."""
+    offset: int = 0
+    """Bytes of the attempt's log that were shown."""
+
+
 def judge(properties: dict[str, str]) -> UnitEnd | None:
     """The end that systemd's properties of the unit show; None while it runs, or waits in systemd's queue for its start.
 
@@ -47,6 +67,12 @@ def judge(properties: dict[str, str]) -> UnitEnd | None:
     return UnitEnd.FAILED if active == "failed" else UnitEnd.GONE
 
 
+def status_in(properties: dict[str, str]) -> int | None:
+    """The exit status of a unit's main process; None when it did not exit by itself (ExecMainCode is CLD_EXITED, 1)."""
+    status = properties.get("ExecMainStatus", "")
+    return int(status) if properties.get("ExecMainCode") == "1" and status.isdigit() else None
+
+
 def is_queued(properties: dict[str, str]) -> bool:
     """True when systemd has not come to the unit's conditions yet: until then it shows ConditionResult=no (measured with 252)."""
     return properties.get("ActiveState") == "inactive" and properties.get("ConditionTimestampMonotonic") == "0"
@@ -57,31 +83,30 @@ def properties_in(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
-async def watch_unit(world: World, step: Step, attempt: str, *, deadline: float) -> UnitEnd:
+async def watch_unit(world: World, step: Step, attempt: str, watch: Watch) -> Ended:
     """The end of the attempt's activation unit, its log in the host's output; re-attaches after a cut.
 
     What the new system refuses us counts as no contact: it may be the very thing that its dead-man undoes.
     Raises: LockHeld when systemd skipped the unit because of its fence, Unreachable when there is no contact until
-    `deadline` (on the clock's monotonic time).
+    the watch's deadline.
     """
-    offset = 0
     while True:
         try:
             remote = await world.remote(step)
             async with contextlib.AsyncExitStack() as stack:
-                tail = await stack.enter_async_context(_Tail(remote, attempt, offset))
+                tail = await stack.enter_async_context(_Tail(remote, attempt, watch.offset))
                 try:
                     return await _poll(world, remote, attempt)
                 finally:
-                    offset = tail.offset
+                    watch.offset = tail.offset
         except (Unreachable, OutcomeUnknown, Refused, RemoteFailure) as error:
-            if world.clock.monotonic() > deadline:
+            if world.clock.monotonic() > watch.deadline:
                 raise Unreachable(f"no contact with {step.host} since its activation began", why=str(error)) from error
             step.tell(f"unknown: {error}; the activation goes on in {words.activation_unit(attempt)}; re-attaching")
             await world.clock.sleep(0.5)
 
 
-async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
+async def _poll(world: World, remote: Remote, attempt: str) -> Ended:
     pause = _FIRST_PAUSE_S
     unit = words.activation_unit(attempt)
     while True:
@@ -95,7 +120,7 @@ async def _poll(world: World, remote: Remote, attempt: str) -> UnitEnd:
         if end is not None and properties.get("LoadState") == "loaded" and properties.get("ConditionResult") == "no":
             raise LockHeld("systemd skipped the activation: its fence was taken over", code="PVX0642")
         if end is not None:
-            return end
+            return Ended(end=end, status=0 if end is UnitEnd.OK else status_in(properties))
         await world.clock.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_S)
 

@@ -5,12 +5,23 @@ Sources: systemd-run(1), and docs/decisions/0003-fence-on-the-target.md and 0004
 
 from __future__ import annotations
 
-from pvenix.lifecycle.argv import FENCE, PROFILE, Argv, attempt_dir, switch_to
+from collections.abc import Sequence
+
+from pvenix.lifecycle.argv import FENCE, PROFILE, STATE, Argv, attempt_dir, switch_to
 
 FIRED = "fired"
 """Where a dead-man moves its token before it goes back."""
 STOP_S = 5
 """How long an activation that is told to stop has for it, in seconds, before systemd kills it."""
+
+LEFT: Argv = ("find", STATE, "-mindepth", "1", "-maxdepth", "2", "-printf", "%p\\n")
+"""What attempts have left on the host."""
+BOOT_SPACE: Argv = ("df", "--output=avail", "-B1", "/boot")
+TIME: Argv = ("date", "-u", "+%s")
+INHIBITORS: Argv = ("systemd-inhibit", "--list", "--no-legend", "--no-pager")
+LOCKS: Argv = ("lslocks", "--noheadings", "--raw", "--output", "PATH")
+"""Who holds a lock, without taking it: switch-to-configuration does not wait for its own (nixpkgs, src/main.rs)."""
+SWITCH_LOCK = "/run/nixos/switch-to-configuration.lock"
 
 
 def activation_unit(attempt: str) -> str:
@@ -129,3 +140,13 @@ def url_answers(url: str) -> Argv:
 def name_resolves(name: str) -> Argv:
     """Whether a name resolves on the guest."""
     return ("getent", "ahosts", name)
+
+
+def remove_links(paths: Sequence[str]) -> Argv:
+    """Take away links; what they kept from garbage collection may go."""
+    return ("rm", "-f", "--", *paths)
+
+
+def remove_folders(paths: Sequence[str]) -> Argv:
+    """Take away directories with all that is in them."""
+    return ("rm", "-r", "-f", "--", *paths)
