@@ -7,7 +7,8 @@ import re
 import pytest
 
 from pvenix.lifecycle import argv, rollback
-from pvenix.lifecycle.facts import generations_in, read_facts, read_generations
+from pvenix.lifecycle.facts import generations_in, read_facts
+from pvenix.lifecycle.generations import read_generations
 from pvenix.lifecycle.remote import Remote
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.outcome import Need

@@ -43,7 +43,8 @@ _OWN = {
     "adopt": Entry(module="adopt", help="make an existing VM a host of the fleet", section=MAKING),
     "reprovision": Entry(module="reprovision", help="destroy the VM and make it anew under its name", section=MAKING),
     "status": Entry(module="status", help="show what every host runs, against what it should", section=DEPLOYING),
-    "generations": Entry(module="generations", help="list the system generations of a host", section=DEPLOYING),
+    "rollback": Entry(module="rollback", help=VERBS["rollback"].help, section=DEPLOYING),
+    "generations": Entry(module="generations", help="list, compare, pin, prune what hosts can go back to", section=DEPLOYING),
     "console": Entry(module="console", help="print or open the ways to the console of a host", section=KEEPING),
     "snapshots": Entry(module="snapshots", help="list the snapshots of hosts, theirs and ours", section=KEEPING),
     "orphans": Entry(module="orphans", help="show VMs and volumes of ours that no host has", section=KEEPING),
@@ -59,10 +60,12 @@ _SECTION_OF: Final = {
     **dict.fromkeys(("build", "rebuild", "rollback"), DEPLOYING),
     **dict.fromkeys(("template-build", "template-canary", "template-publish"), FLEET),
 }
+_BELOW: Final = ("remove-orphan", "pin-generation", "unpin-generation", "prune-generations", "collect-garbage")
+"""Verbs that a command of another name has below it: `orphans remove`, `generations prune`."""
 _VERBS = {
     spec.name: Entry(module="verbs", help=spec.help, section=_SECTION_OF.get(spec.name, KEEPING))
     for spec in VERBS.values()
-    if spec.name not in (*_OWN, "remove-orphan")  # which is `orphans remove`
+    if spec.name not in (*_OWN, *_BELOW)
 }
 COMMANDS = MappingProxyType({**_OWN, **_VERBS})
 """`review` is a group of its own; the verb of that name is reached by playbooks."""

@@ -161,6 +161,14 @@ class BackupMap(TypedDict, total=False):
     before_destroy: bool
 
 
+class GenerationsMap(TypedDict, total=False):
+    """`generations`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    keep: Annotated[int, Field(ge=1, le=1000)]
+    older_than_s: Annotated[f.Duration, Field(alias="older_than")]
+
+
 class IsoMap(TypedDict, total=False):
     """`iso`."""
 
@@ -208,6 +216,7 @@ class MachineMap(TypedDict, total=False):
     update: Annotated[UpdateMap, f.build(update.Update)]
     snapshot: Annotated[SnapshotMap, f.build(host.Snapshot)]
     backup: Annotated[BackupMap, f.build(host.Backup)]
+    generations: Annotated[GenerationsMap, f.build(host.Generations)]
     secrets: dict[f.Key, f.Secret]
     controller: Annotated[bool, Field(alias="self")]
     vars: dict[str, Any]

@@ -100,23 +100,3 @@ def generations_in(text: str) -> tuple[Generation, ...]:
     return tuple(
         Generation(number=int(match[1]), date=match[2], current=match[3] is not None) for match in found if match
     )
-
-
-async def read_generations(remote: Remote) -> tuple[Generation, ...]:
-    """The guest's generations with their paths and commits, oldest first."""
-    listed = generations_in(await remote.read(argv.GENERATIONS, sudo=True))
-    if not listed:
-        return ()
-    paths = (await remote.read(argv.resolve(*(argv.generation_link(one.number) for one in listed)))).splitlines()
-    async with Together() as group:
-        versions = [group.create_task(remote.try_read(argv.version_of(path))) for path in paths]
-    return tuple(
-        Generation(
-            number=one.number,
-            date=one.date,
-            current=one.current,
-            path=path,
-            revision=revision_in(version.result().stdout),
-        )
-        for one, path, version in zip(listed, paths, versions, strict=True)
-    )

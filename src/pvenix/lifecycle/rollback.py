@@ -1,4 +1,4 @@
-"""Activate an earlier generation by its number, with the same net under it as a rebuild."""
+"""Activate what a host ran before: a generation by its number, or what a run found there; with a rebuild's net under it."""
 
 from __future__ import annotations
 
@@ -7,59 +7,65 @@ from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import preview
 from pvenix.lifecycle.activation.attempt import foreseen, unfinished
 from pvenix.lifecycle.activation.transaction import activate
-from pvenix.lifecycle.facts import generations_in, read_facts
+from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.generations import Profile, read_profile
+from pvenix.lifecycle.goingback import LIMITS, generation_of, limits_of, require_kept, shown
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import UsageError
-from pvenix.model.names import short_store_path
-from pvenix.model.outcome import Outcome, Probe, done, needed
+from pvenix.model.outcome import Outcome, Probe, done, needed, skip
 
 
 async def probe(world: World, step: Step) -> Probe:
-    """Done when the generation runs and is the boot default.
+    """Done when the system runs and is the boot default.
 
-    Raises: UsageError when the host has no such generation, LockHeld when another run's attempt is open.
+    Raises: UsageError when the host has no such generation, Refused when what a run found is gone, LockHeld when
+    another run's attempt is open.
     """
-    number = _number(step)
+    if not step.args.get("to") and "back_skip" in step.facts:
+        return skip(step.facts["back_skip"])
     remote = await world.remote(step)
-    listed = {one.number: one for one in generations_in(await remote.read(argv.GENERATIONS, sudo=True))}
-    if number not in listed:
-        raise UsageError(
-            f"{step.host} has no generation {number}",
-            why=f"it has {', '.join(str(one) for one in sorted(listed))}",
-            hint=f"pvenix generations {step.host}",
-        )
-    target = (await remote.read(argv.resolve(argv.generation_link(number)))).strip()
+    profile = await read_profile(remote)
+    number, target = _aim(step, profile)
+    await require_kept(remote, number, target)
     facts = await read_facts(remote)
-    if listed[number].current and facts.current == target and facts.settled:
-        return unfinished(step, done(f"runs generation {number}", target=target), facts)
-    return needed(f"generation {number} is {short_store_path(target)}", target=target)
+    found = {"target": target, "generation": str(number), "left": str(profile.current)}
+    current = number in (0, profile.current)
+    if current and facts.current == target and facts.settled:
+        return unfinished(step, done(f"runs {shown(number, target)}", **found), facts)
+    return needed(f"to {shown(number, target)}", **found)
+
+
+def _aim(step: Step, profile: Profile) -> tuple[int, str]:
+    """The generation, 0 when it is none any more, and its system."""
+    number = step.args.get("to")
+    if isinstance(number, int) and not isinstance(number, bool) and number >= 1:
+        return number, profile.named(number).path
+    if "back_to" in step.facts:
+        target = step.facts["back_to"]
+        return generation_of(profile, target), target
+    raise UsageError(
+        "rollback needs the number of a generation, or a run",
+        hint=f"pvenix rollback {step.host} --to N (or -e to=N), pvenix rollback {step.host} --before RUN; "
+        f"pvenix generations {step.host}",
+    )
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Activate the generation and make it the profile's current one; files outside the store stay as they are.
+    """Activate it and make it the profile's current one; files outside the store stay as they are.
 
-    The roles' health checks describe the system of the main branch, which an earlier generation need not satisfy: it
-    is asked for by number, so contact and failed units decide.
+    The roles' health checks describe the system of the main branch, which an earlier one need not satisfy: it is asked
+    for by name, so contact and failed units decide.
     """
-    number = _number(step)
-    await _name_limits(world, step)
+    remote = await world.remote(step)
+    for line in (LIMITS[0], *await limits_of(remote, await read_profile(remote), step.facts["target"])):
+        step.tell(line)
 
     async def make_default(remote: Remote) -> None:
-        for command in _defaulting(number, step.facts["target"]):
+        for command in _defaulting(step):
             await remote.write(command, timeout_s=300)
 
     return await activate(world, step, step.facts["target"], make_default, checks=())
-
-
-async def _name_limits(world: World, step: Step) -> None:
-    """Say what the generation does not bring back: data, and a kernel before the next boot."""
-    step.tell("data stays as it is: /var/lib, /home and everything else outside the Nix store does not go back")
-    remote = await world.remote(step)
-    kernels = await remote.try_read(argv.resolve("/run/booted-system/kernel", f"{step.facts['target']}/kernel"))
-    booted, wanted = (*kernels.stdout.splitlines(), "", "")[:2]
-    if kernels.ok and booted != wanted:
-        step.tell("its kernel is not the one that runs; modules that are not loaded yet may not fit until a reboot")
 
 
 async def commands(world: World, step: Step) -> Commands:
@@ -68,17 +74,10 @@ async def commands(world: World, step: Step) -> Commands:
     running, profile = (await (await world.remote(step)).read(argv.SYSTEMS)).splitlines()[1:]
     confirm_s = world.host(step).machine.update.confirm_timeout_s
     attempt = foreseen(step, new=target, old=running, profile=profile, confirm_s=confirm_s)
-    return preview.activation(attempt, (), _defaulting(_number(step), target))
+    return preview.activation(attempt, (), _defaulting(step))
 
 
-def _defaulting(number: int, target: str) -> tuple[argv.Argv, argv.Argv]:
-    return argv.switch_generation(number), argv.switch_to(target, "boot")
-
-
-def _number(step: Step) -> int:
-    number = step.args.get("to")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise UsageError(
-            "rollback needs the number of a generation", hint=f"--to N (or -e to=N); pvenix generations {step.host}"
-        )
-    return number
+def _defaulting(step: Step) -> tuple[argv.Argv, argv.Argv]:
+    """A system that is no generation any more becomes one again."""
+    number, target = int(step.facts["generation"]), step.facts["target"]
+    return argv.switch_generation(number) if number else argv.set_profile(target), argv.switch_to(target, "boot")

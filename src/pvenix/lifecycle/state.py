@@ -9,11 +9,11 @@ from dataclasses import replace
 from pvenix.engine.ports import Entry
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.facts import generations_in, read_facts, read_generations
+from pvenix.lifecycle.facts import generations_in, read_facts
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError
-from pvenix.model.generation import Generation, Sync, sync_state
+from pvenix.model.generation import Sync, sync_state
 from pvenix.model.status import HostStatus
 
 _AT_ONCE = 64
@@ -114,11 +114,3 @@ async def _status(world: World, name: str, expected: str, found: Found | None) -
         address_why=seen.why,
         address_at=seen.at,
     )
-
-
-async def host_generations(world: World, name: str) -> tuple[Generation, ...]:
-    """The host's generations, oldest first.
-
-    Raises: Unreachable, Refused, RemoteFailure.
-    """
-    return await read_generations(await world.remote(looking_at(name)))

@@ -12,11 +12,23 @@ class Generation:
 
     number: int
     date: str
-    """As the host prints it, local time, `YYYY-MM-DD HH:MM:SS`."""
+    """`YYYY-MM-DD HH:MM:SS`, UTC; of `nix-env --list-generations` as the host prints it, local time."""
     current: bool
     path: str = ""
     revision: str = ""
     """`system.configurationRevision`, empty when the generation has none."""
+    nixos: str = ""
+    """Version of NixOS."""
+    kernel: str = ""
+    running: bool = False
+    """What runs now, whatever the profile says."""
+    booted: bool = False
+    boot_default: bool = False
+    """What the boot loader starts next time."""
+    pinned: bool = False
+    """Kept by `pvenix generations pin`."""
+    reason: str = ""
+    """Why it is pinned."""
 
 
 class Sync(StrEnum):

@@ -214,6 +214,15 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Generations:
+    """Which system generations stay when old ones are let go: the newest, and what was in use not long ago."""
+
+    keep: int = 10
+    older_than_s: int = 30 * 86400
+    """How long a generation must be out of use before it may go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Everything under `machine:`, merged from all layers and checked."""
 
@@ -244,6 +253,7 @@ class Machine:
     update: Update = field(default_factory=Update)
     snapshot: Snapshot = field(default_factory=Snapshot)
     backup: Backup = field(default_factory=Backup)
+    generations: Generations = field(default_factory=Generations)
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     controller: bool = False
     """Spelt `self` in files: this VM runs pvenix; it is never stopped, rebooted or destroyed from inside."""

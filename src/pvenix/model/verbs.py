@@ -141,6 +141,43 @@ VERBS: dict[str, VerbSpec] = {
             args={"to": Arg(type=int, help="the generation's number", required=True)},
         ),
         VerbSpec(
+            name="pin-generation",
+            help="keep a generation from being let go or collected",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.SSH,
+            timeout_s=300,
+            args={
+                "number": Arg(type=int, help="the generation's number", required=True),
+                "reason": Arg(type=str, help="why, for whoever sees the pin"),
+            },
+        ),
+        VerbSpec(
+            name="unpin-generation",
+            help="take the pin of a generation away",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.SSH,
+            timeout_s=300,
+            args={"number": Arg(type=int, help="the generation's number", required=True)},
+        ),
+        VerbSpec(
+            name="prune-generations",
+            help="let old generations go, as the inventory says",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.SSH,
+            timeout_s=1800,
+            args={
+                "keep": Arg(type=int, help="how many of the newest stay, whatever the inventory says"),
+                "older_than": Arg(type=str, help="how long one must be out of use, such as 30d"),
+            },
+        ),
+        VerbSpec(
+            name="collect-garbage",
+            help="delete the store paths that nothing needs",
+            danger=Danger.REVERSIBLE,
+            kind=Kind.SSH,
+            timeout_s=7200,
+        ),
+        VerbSpec(
             name="template-build",
             help="build a new template on the host's VM",
             danger=Danger.REVERSIBLE,
@@ -196,7 +233,10 @@ VERBS: dict[str, VerbSpec] = {
             danger=Danger.REBOOTS,
             kind=Kind.PVE,
             timeout_s=1800,
-            args={"grace": Arg(type=int, help="seconds that the guest may take to go down, 120 unless said otherwise")},
+            args={
+                "grace": Arg(type=int, help="seconds that the guest may take to go down, 120 unless said otherwise"),
+                "needed": Arg(type=bool, help="only where the kernel, the initrd or the modules are others than booted"),
+            },
         ),
         VerbSpec(
             name="reset",

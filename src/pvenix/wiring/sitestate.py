@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from pvenix.model.errors import InvalidInput, PvenixError
-from pvenix.model.generation import Generation
 from pvenix.model.status import Console, HostStatus
 from pvenix.wiring.opened import OpenFleet
 
@@ -41,12 +40,6 @@ class SiteState(OpenFleet):
 
         world = await self._site()
         return await console(world, host, known_hosts=write_known(world, host, self.state_dir / "console"))
-
-    async def generations(self, host: str) -> tuple[Generation, ...]:
-        """The host's generations, oldest first."""
-        from pvenix.lifecycle.state import host_generations
-
-        return await host_generations(await self._site(), host)
 
     async def consequences(self, host: str) -> tuple[str, ...]:
         """What the destruction of the host's VM changes beside it, a line each."""

@@ -1,0 +1,86 @@
+"""`pvenix rollback HOST… --to N | --before RUN`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from pvenix.cli.lazy import Command
+from pvenix.cli.prompts import confirm
+from pvenix.cli.selection import How, host_argument, run_options, select_now
+from pvenix.cli.settings import Settings, talk
+from pvenix.cli.starting import show_hosts, start
+from pvenix.cli.text import clean
+from pvenix.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pvenix.lifecycle.goingback import Prospect
+    from pvenix.model.plan import RunPlan
+    from pvenix.wiring import Workspace
+
+
+@click.command(
+    "rollback",
+    cls=Command,
+    examples=(
+        "pvenix generations dns01",
+        "pvenix rollback dns01 --to 41",
+        "pvenix rollback all --before last                what they ran before the newest run",
+        "pvenix rollback all --before 20250314-091500-3f2a -C",
+    ),
+)
+@host_argument(required=False)
+@click.option("--to", type=click.IntRange(min=1), metavar="N", help="The generation's number.")
+@click.option(
+    "--before", metavar="RUN", help="What each host ran before this run; `last` is the newest that activated anything."
+)
+@run_options
+@click.pass_obj
+def command(settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, before: str | None, how: How) -> int:
+    """Activate what hosts ran before, with the same net under it as a rebuild: it goes back unless it is confirmed.
+
+    Before it asks it says where each host goes and what that does not undo. It is a run like any other, so
+    `--before` the rollback's own run undoes it. To take a commit back: pvenix revert.
+    """
+    if not hosts and not how.limit:
+        raise UsageError("rollback which hosts?", hint="pvenix rollback HOST --to N, pvenix rollback all --before last")
+    if (to is None) == (before is None):
+        raise UsageError("rollback to what?", why="exactly one of --to and --before says it", hint="pvenix runs list")
+
+    async def planner(workspace: Workspace) -> RunPlan:
+        names = await select_now(workspace, hosts, how.limit)
+        if how.list_hosts:
+            return workspace.plan_verb("rollback", names)
+        run = workspace.run_to_undo(before) if before else None
+        if run is not None:
+            talk(f"before run {run.run}: {clean(run.plan().title)}")
+        found = await workspace.prospects(names, to=to or 0, run=run)
+        _show(found)
+        if not how.check and any(each.changes for each in found):
+            count = sum(each.changes for each in found)
+            confirm(settings, f"go back on {count} host{'s' if count != 1 else ''}?")
+        plan = workspace.plan_verb("rollback", names, args={"to": to} if to else {}, **how.mode)
+        return replace(plan, decisions=dict(workspace.decided(found))) if before else plan
+
+    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+
+
+def _show(found: Sequence[Prospect]) -> None:
+    """Where each host goes, and what stays as it is; on stderr, as the run that follows prints its own."""
+    from pvenix.lifecycle.goingback import LIMITS, shown
+
+    for each in found:
+        if each.skip or each.problem:
+            talk(f"{each.host}: {clean(each.skip or each.problem)}")
+            continue
+        talk(f"{each.host}: from generation {each.now} to {clean(shown(each.number, each.path))}")
+        for line in each.limits:
+            talk(f"  {clean(line)}")
+    if any(each.changes for each in found):
+        talk("\nnot undone:")
+        for line in LIMITS:
+            talk(f"  {line}")

@@ -1,0 +1,71 @@
+"""What hosts ran and may run again: their generations, and the ways back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from pvenix.model.errors import PvenixError
+from pvenix.model.generation import Generation
+from pvenix.wiring.opened import OpenFleet
+
+if TYPE_CHECKING:
+    from pvenix.engine.runfiles import RunDir
+    from pvenix.lifecycle.goingback import Prospect
+
+
+class GoingBack(OpenFleet):
+    """Readings of system profiles; nothing here changes a host."""
+
+    async def generations(self, host: str) -> tuple[Generation, ...]:
+        """The host's generations, oldest first."""
+        from pvenix.lifecycle.goingback import host_generations
+
+        return await host_generations(await self._site(), host)
+
+    async def all_generations(
+        self, hosts: Sequence[str]
+    ) -> AsyncIterator[tuple[str, tuple[Generation, ...] | PvenixError]]:
+        """Each host with its generations, or with what kept them from being read, in the order asked for."""
+        from pvenix.lifecycle.goingback import each_of, host_generations
+
+        world = await self._site(fresh=True)
+        for host, found in zip(hosts, await each_of(hosts, lambda host: host_generations(world, host)), strict=True):
+            yield host, found
+
+    async def prunable(
+        self, hosts: Sequence[str], *, keep: int | None, older_than: str | None
+    ) -> AsyncIterator[tuple[str, tuple[int, ...] | PvenixError]]:
+        """Each host with the generations that its policy, or what is given instead, lets go."""
+        from pvenix.lifecycle.goingback import each_of
+        from pvenix.lifecycle.prune import foreseen
+
+        world = await self._site(fresh=True)
+        found = await each_of(hosts, lambda host: foreseen(world, host, keep=keep, older_than=older_than))
+        for host, each in zip(hosts, found, strict=True):
+            yield host, each
+
+    async def compared(self, host: str, old: int, new: int) -> tuple[str, ...]:
+        """Package changes from one generation of the host to another, a line each; 0 is the current one."""
+        from pvenix.lifecycle.goingback import compared
+
+        return await compared(await self._site(), host, old, new)
+
+    def run_to_undo(self, run: str) -> RunDir:
+        """The run with this id; `last` is the newest one that activated anything.
+
+        Raises: UsageError when there is none.
+        """
+        from pvenix.lifecycle.goingback import last_activation
+
+        return last_activation(self.runs) if run == "last" else self.runs.open(run)
+
+    async def prospects(self, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None) -> tuple[Prospect, ...]:
+        """Where a rollback of each host would lead and what it would not undo: to a generation, or before a run."""
+        from pvenix.lifecycle.goingback import prospects
+
+        return await prospects(await self._site(fresh=True), hosts, to=to, run=run)
+
+    def decided(self, found: Sequence[Prospect]) -> dict[str, dict[str, str]]:
+        """What the run of a rollback is bound to, by host."""
+        return {each.host: each.decided for each in found if each.decided}
