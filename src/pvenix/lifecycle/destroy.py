@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle.asked import ended_before, seen_tasks
 from pvenix.lifecycle.backup import back_up
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found, is_tagged
@@ -19,6 +20,7 @@ from pvenix.model.names import node_name, vmid
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _TASK_TIMEOUT_S = 300.0
+_STOP = "qmstop"
 _HA_TIMEOUT_S = 120.0
 """The HA manager looks at its resources every ten seconds."""
 
@@ -61,6 +63,8 @@ async def look(world: World, step: Step) -> Found | None:
             hint=f"type its name: pvenix {step.verb} {step.host} --confirm {step.host}",
         )
     host = world.host(step)
+    if host.machine.controller:
+        raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0540")
     found = await present(world, step)
     if found is not None and (blocked := obstacle(host, found)):
         raise blocked
@@ -90,6 +94,8 @@ async def demolish(world: World, step: Step, found: Found, *, passing: bool = Fa
     Of a `passing` VM, which this very run made to look at, nothing is kept and nothing told.
     Raises: Refused when it is not of our making.
     """
+    if not passing:
+        await ended_before(world, step, found, _STOP, timeout_s=_TASK_TIMEOUT_S)
     await unlocked(world, step, found)
     _ours(world, step.host, found)
     changes = () if passing else await consequences(world, found)
@@ -103,6 +109,8 @@ async def demolish(world: World, step: Step, found: Found, *, passing: bool = Fa
         volumes=" ".join(sorted(volumes.listed)),
         hidden=" ".join(sorted(volumes.hidden)),
         changes="\n".join(changes),
+        seen=await seen_tasks(world, found, _STOP),
+        upid="",
     )
     if not passing and last_backup(world, world.fleet.hosts.get(step.host)):
         step.evidence(last_backup=await back_up(world, step, found))

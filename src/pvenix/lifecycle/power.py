@@ -8,13 +8,14 @@ from typing import Final
 
 from pvenix.engine.ports import VmPower
 from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle.asked import ended_before, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, RemoteFailure
+from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _GRACE_S: Final = 120
@@ -24,6 +25,8 @@ _TASK_TIMEOUT_S: Final = 300.0
 _HA_TIMEOUT_S: Final = 240.0
 """The HA manager acts every ten seconds, and gives a guest 60 s to go down."""
 _SUSPENDED: Final = "suspended"
+_TASKS: Final = {"running": ("qmstart", "qmresume"), "stopped": ("qmshutdown", "qmstop")}
+"""The kinds of tasks that lead to each state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,8 @@ class Power:
     async def probe(self, world: World, step: Step) -> Probe:
         """Done when the VM's node says that it is so."""
         found = await world.vms.of(step)
+        if self.wanted == "stopped":
+            refuse_self(world, step)
         power = await world.pve.power(found.node, found.vmid)
         if power.status != self.wanted:
             return needed(f"VM {found.vmid} on {found.node} is {_state(power)}")
@@ -51,6 +56,7 @@ class Power:
     async def apply(self, world: World, step: Step) -> Outcome:
         """Ask for it, and see it happen."""
         found = await world.vms.of(step)
+        await ended_before(world, step, found, *_TASKS[self.wanted], timeout_s=grace_of(step) + _SPARE_S)
         power = await world.pve.power(found.node, found.vmid)
         if power.status != self.wanted:
             await self._ask(world, step, found, power)
@@ -63,7 +69,8 @@ class Power:
     async def _ask(self, world: World, step: Step, found: Found, power: VmPower) -> None:
         if power.lock != _SUSPENDED or self.wanted == "stopped":
             await unlocked(world, step, found)
-        await step.intend(vmid=str(found.vmid), node=found.node)
+        seen = await seen_tasks(world, found, *_TASKS[self.wanted])
+        await step.intend(vmid=str(found.vmid), node=found.node, seen=seen, upid="")
         if power.ha:
             step.tell(f"the HA manager keeps VM {found.vmid} ({power.ha}): it is asked, and acts in a round of its own")
         try:
@@ -111,6 +118,19 @@ async def _comes(world: World, found: Found, wanted: str, patience_s: float) -> 
         return await until(so, clock=world.clock, timeout_s=patience_s, what=f"VM {found.vmid} as {wanted}")
     except OutcomeUnknown:
         return False
+
+
+def refuse_self(world: World, step: Step) -> None:
+    """Return unless the host runs pvenix.
+
+    Raises: Refused for one that does: it would take its own power.
+    """
+    if world.host(step).machine.controller:
+        raise Refused(
+            f"{step.host} runs pvenix; it is not stopped or rebooted from inside",
+            hint="do it in Proxmox, or run pvenix on another machine",
+            code="PVX0900",
+        )
 
 
 def _stays_up(step: Step, error: RemoteFailure) -> RemoteFailure:
