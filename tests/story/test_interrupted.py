@@ -87,7 +87,7 @@ def test_a_run_that_is_being_executed_is_not_executed_twice(lab: StoryLab) -> No
 
 def test_a_new_run_in_place_of_resume_makes_no_second_vm(lab: StoryLab) -> None:
     lab.ok("host", "add", "web05", "--role", "base", "--role", "docker", "--zone", "srvHome")
-    lab.fault("clone-slow", "web05", seconds=5)
+    lab.fault("clone-slow", "web05", seconds=8)
     site = lab.site
 
     def clones() -> int:
