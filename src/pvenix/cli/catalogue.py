@@ -51,6 +51,7 @@ _OWN = {
     "run": Entry(module="run", help="execute a playbook", section=RUNS),
     "resume": Entry(module="resume", help="finish a run that was interrupted", section=RUNS),
     "runs": Entry(module="runs", help="list, show, follow and steer runs", section=RUNS),
+    "approve": Entry(module="approve", help="approve or reject the risky changes that a run waits with", section=RUNS),
     "lab": Entry(module="lab", help="start, inspect, break and stop a simulated site", section=OTHER),
     "completion": Entry(module="completion", help="print the completion script of a shell", section=OTHER),
     "_execute": Entry(module="execute", help="execute the run of a directory"),

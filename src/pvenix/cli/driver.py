@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,18 +25,21 @@ if TYPE_CHECKING:
     from pvenix.wiring import Workspace
 
 _BEAT_S = 0.1
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def execute(settings: Settings, workspace: Workspace, run: RunDir, *, resume: bool = False) -> int:
-    """The exit code of the run, executed here; 130 when it was left before its end.
+async def execute(
+    settings: Settings, workspace: Workspace, run: RunDir, *, resume: bool = False, only: Collection[str] = ()
+) -> int:
+    """The exit code of the run, executed here; 130 when it was left before its end. `only` is as the runner's.
 
     Raises: what the run raises before its first event, such as LockHeld.
     """
     plan = run.plan()
     refuse_unasked(settings, plan)
     renderer = make_renderer(settings, diff=plan.diff)
-    return await Driver(workspace, run, renderer, tails=settings.verbose > 1, ask=plan.step).drive(resume=resume)
+    driver = Driver(workspace, run, renderer, tails=settings.verbose > 1, ask=plan.step)
+    return await driver.drive(resume=resume, only=only)
 
 
 def refuse_unasked(settings: Settings, plan: RunPlan) -> None:
@@ -60,10 +63,10 @@ class Driver:
         self._interrupts = 0
         self._error: Exception | None = None
 
-    async def drive(self, *, resume: bool) -> int:
+    async def drive(self, *, resume: bool, only: Collection[str] = ()) -> int:
         """The exit code; asks the run to stop at the first interrupt and leaves it at the second."""
         async with asyncio.TaskGroup() as group:
-            work = group.create_task(self._work(resume=resume))
+            work = group.create_task(self._work(resume=resume, only=only))
             beat = group.create_task(self._beat())
             with self._on_signals(work):
                 await asyncio.wait({work})
@@ -79,11 +82,11 @@ class Driver:
             self._say_left()
         return code
 
-    async def _work(self, *, resume: bool) -> int:
+    async def _work(self, *, resume: bool, only: Collection[str]) -> int:
         if self._workspace.ask:
             self._workspace.ask = self._secret
         try:
-            return await self._workspace.execute(self._run, on_event=self._on_event, resume=resume)
+            return await self._workspace.execute(self._run, on_event=self._on_event, resume=resume, only=only)
         except Exception as error:  # noqa: BLE001 - raised again outside of the group, which would wrap it
             self._error = error
             return ExitCode.FAILED
@@ -133,7 +136,8 @@ class Driver:
     def _on_signals(self, work: asyncio.Task[int]) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
+        loop.add_signal_handler(signal.SIGHUP, self._alone)
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted, work)
         try:
             yield
@@ -153,11 +157,21 @@ class Driver:
         else:
             work.cancel()
 
+    def _alone(self) -> None:
+        """The terminal was closed, which tells twice: what runs ends first, and what it says goes nowhere."""
+        with Path(os.devnull).open("r+b") as nowhere:
+            for descriptor in range(3):
+                os.dup2(nowhere.fileno(), descriptor)
+        if self._asker:
+            self._asker.close()
+        self._run.request("cancel")
+
     def _say_left(self) -> None:
-        active = self._renderer.view.active
-        names = ", ".join(f"{host.host} {host.active.verb}" for host in active if host.active)
-        talk(f"left before its end; at the far side may still go on: {names or 'nothing'}")
-        talk(f"\nhint: pvenix resume {self._run.run}")
+        left = self._workspace.leftovers(self._run)
+        talk("left before its end; at the far side may still go on:" if left else "left before its end")
+        for each in left:
+            talk(f"  {each.host} {each.step}: {', '.join(each.things) or 'what it does first'}")
+        talk(f"\nhint: pvenix resume {self._run.run} looks at it and goes on")
 
 
 class Tails:

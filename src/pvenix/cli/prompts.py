@@ -37,6 +37,25 @@ def typed(settings: Settings, question: str, expected: str, flag: str) -> None:
         raise UsageError(f"{answer.strip()!r} is not {expected!r}", why="nothing was changed")
 
 
+async def agreed(settings: Settings, question: str) -> bool:
+    """True when the answer is yes, which nothing but a y says; the loop reads it, so that an interrupt is heard meanwhile."""
+    if settings.yes:
+        return True
+    loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
+    typed_line: asyncio.Future[str] = loop.create_future()
+
+    def read() -> None:
+        if not typed_line.done():
+            typed_line.set_result(sys.stdin.readline())
+
+    click.echo(f"{question} [y/N]: ", nl=False, err=True)
+    loop.add_reader(terminal, read)
+    try:
+        return (await typed_line).strip().casefold() in ("y", "yes")
+    finally:
+        loop.remove_reader(terminal)
+
+
 async def secret(question: str) -> Secret:
     """What the person types, which the terminal does not show.
 

@@ -35,6 +35,7 @@ class How:
     diff: bool
     step: bool
     list_hosts: bool
+    now: bool
 
     @property
     def mode(self) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def run_options(function: Callable[..., int]) -> Callable[..., int]:
             click.option("-D", "--diff", is_flag=True, help="Show what changes inside, such as the closure diff."),
             click.option("--step", is_flag=True, help="Ask before each step."),
             click.option("--list-hosts", is_flag=True, help="Print the hosts and do nothing."),
+            click.option("--now", is_flag=True, help="Also outside of the hosts' windows."),
         ]
     ):  # fmt: skip
         gathered = option(gathered)

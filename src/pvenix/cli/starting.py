@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pvenix.cli.approving import allow_now, asked_at_once
 from pvenix.cli.driver import execute, refuse_unasked
 from pvenix.cli.settings import Output, Settings
 from pvenix.cli.text import table
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 Planner = Callable[["Workspace"], Awaitable[RunPlan]]
 
 
-def start(settings: Settings, planner: Planner) -> int:
-    """The exit code of the run that `planner` asks for, executed in this process."""
+def start(settings: Settings, planner: Planner, *, now: bool = False) -> int:
+    """The exit code of the run that `planner` asks for, executed in this process; with `now` outside of windows too."""
 
     async def action(workspace: Workspace) -> int:
         plan = await planner(workspace)
         refuse_unasked(settings, plan)  # before it is recorded: `resume last` is not meant for a run that never began
-        return await execute(settings, workspace, workspace.runs.create(plan))
+        run = workspace.runs.create(plan)
+        if now:
+            allow_now(run)
+        return await asked_at_once(settings, workspace, run, await execute(settings, workspace, run))
 
     return settings.run_async(action)
 

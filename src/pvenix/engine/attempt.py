@@ -27,6 +27,8 @@ async def attempt(verb: Verb, step: Step) -> Outcome:
     before = dict(step.facts)
     try:
         async with asyncio.timeout(VERBS[step.verb].timeout_s):
+    if (refusal := rejected(step)) is not None:
+        return await _record(step, refusal, before)
             probe = await verb.probe(step)
             step.facts |= probe.facts
             if probe.need is not Need.NEEDED:

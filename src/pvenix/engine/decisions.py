@@ -12,10 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pvenix.engine.journalfile import read_entries
 from pvenix.engine.ports import Entry
+from pvenix.engine.runfiles import RunDir
+from pvenix.engine.step import Step
 from pvenix.model.approval import Asked, Decision, Verdict
 from pvenix.model.errors import LocalResource
-from pvenix.model.outcome import Status
+from pvenix.model.outcome import Outcome, Status
+from pvenix.model.secret import KNOWN
 
 ASKED = "asked"
 """The evidence of a step that waits for a person: the subject. Beside it `commit` and, a line each, `risks`."""
@@ -46,7 +50,7 @@ class Decisions:
         Raises: LocalResource when the disk does not take it.
         """
         # The first line end is for a line that an earlier process could not finish.
-        line = ("\n" + json.dumps(asdict(decision), separators=(",", ":")) + "\n").encode()
+        line = ("\n" + json.dumps(KNOWN.masked(asdict(decision)), separators=(",", ":")) + "\n").encode()
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -82,6 +86,29 @@ def waiting(entries: Iterable[Entry]) -> tuple[Asked, ...]:
                 risks=tuple(said.get("risks", "").splitlines()),
             )
     return tuple(asked.values())
+
+
+def undecided(run: RunDir) -> tuple[Asked, ...]:
+    """What of a run waits for a decision that nobody has made yet.
+
+    Raises: LocalResource when the run's files cannot be read.
+    """
+    said = [one for one in Decisions(run.path).all() if one.verdict is not Verdict.NOW]
+    return tuple(each for each in waiting(read_entries(run.journal_path)) if not any(one.covers(each) for one in said))
+
+
+def rejected(step: Step) -> Outcome | None:
+    """How a step ends whose change somebody rejected; None when nobody did."""
+    subject = step.known.get(ASKED, "")
+    said = [one for one in step.decisions() if one.verdict is not Verdict.NOW] if subject else []
+    last = next(
+        (one for one in reversed(said) if (one.host, one.step, one.subject) == (step.host, step.id, subject)), None
+    )
+    if last is None or last.verdict is not Verdict.REJECTED:
+        return None
+    return Outcome(
+        status=Status.CANCELLED, summary=last.shown, hint="another run asks anew", evidence=(f"for exactly {subject}",)
+    )
 
 
 def _decision_in(line: bytes) -> Decision | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
+from collections.abc import Collection
 from typing import assert_never
 
+from pvenix.engine.decisions import waiting
 from pvenix.engine.execution import Execution, Tools, step_id
 from pvenix.engine.hostrun import best
 from pvenix.engine.narrator import Narrator
@@ -19,7 +21,7 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, Progress, RunEnded, RunStarted, WaveStarted
-from pvenix.model.outcome import Outcome, Status
+from pvenix.model.outcome import Outcome, Status, Waits
 from pvenix.model.plan import PlayPlan, RunPlan
 
 _REQUEST_INTERVAL_S = 0.2
@@ -39,9 +41,10 @@ class Runner:
         self._wave: Wave | None = None
         """The wave that is at work."""
 
-    async def execute(self, *, resume: bool) -> ExitCode:
+    async def execute(self, *, resume: bool, only: Collection[str] = ()) -> ExitCode:
         """Run the plan to its end; returns the run's exit code.
 
+        With `only`, of the hosts that ended otherwise than well only these are tried again.
         Raises: LocalResource when the run can no longer be recorded.
         """
         began = self.tools.clock.monotonic()
@@ -49,6 +52,8 @@ class Runner:
         if resume:
             self.run.take_requests()  # they were meant for the process that died
         self._announce(resume=resume)
+        if only:
+            self._keep_ends(only)
         try:
             async with asyncio.TaskGroup() as group:
                 requests = group.create_task(self._watch_requests())
@@ -78,6 +83,15 @@ class Runner:
             resumed=resume,
             check=self.plan.check,
         )
+
+    def _keep_ends(self, only: Collection[str]) -> None:
+        ended = {event.host: event for event in self.run.events()[0] if isinstance(event, HostEnded)}
+        asked = {each.host for each in waiting(self.tools.journal.entries())}
+        for host, event in ended.items():
+            status = Status(event.status)
+            if host not in only and not status.goes_on:
+                waits = Waits.APPROVAL if host in asked else Waits.REVIEW
+                self._end(host, Outcome(status=status, summary=event.summary, waits=waits))
 
     async def _plays(self, earlier: tuple[Entry, ...]) -> None:
         for index, play in enumerate(self.plan.plays):
@@ -150,7 +164,7 @@ class Runner:
         """Run a host again that failed in the wave that is at work; tell why another one is not, if it was asked for."""
         end = self.ends.get(host)
         later = f"; when the run has ended: pvenix resume {self.run.run}"
-        if end is None or not end.status.counts_as_failed:
+        if end is None or not (end.status.counts_as_failed or (asked and end.status is Status.WAITING)):
             why = "it has not ended" if end is None else f"it ended {end.status}" if asked else ""
         elif self.gate.stops(host):
             why = f"the run starts no further step{later}"

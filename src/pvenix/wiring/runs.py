@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pvenix.detached import execute_detached
 from pvenix.engine.runfiles import RunDir
+from pvenix.lifecycle.leftovers import Leftover, leftovers
 from pvenix.model.events import Event
 from pvenix.model.plan import RunPlan
 from pvenix.wiring.opened import OpenFleet
@@ -14,8 +15,10 @@ from pvenix.wiring.opened import OpenFleet
 class Runs(OpenFleet):
     """Who executes a plan."""
 
-    async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False) -> int:
-        """Execute a run in this process; returns its exit code.
+    async def execute(
+        self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False, only: Collection[str] = ()
+    ) -> int:
+        """Execute a run in this process; returns its exit code. `only` is as the runner's.
 
         Raises: LockHeld when another process executes it, InvalidInput, LocalResource.
         """
@@ -39,7 +42,16 @@ class Runs(OpenFleet):
         ):
             locks = HostLocks(self.state_dir / "locks")
             tools = Tools(verbs=verbs(world), journal=journal, clock=world.clock, locks=locks)
-            return int(await Runner(plan, run, tools, narrator).execute(resume=resume))
+            return int(await Runner(plan, run, tools, narrator).execute(resume=resume, only=only))
+
+    def leftovers(self, run: RunDir) -> tuple[Leftover, ...]:
+        """What a run that nobody executes any more has left at work.
+
+        Raises: LocalResource when its journal cannot be read.
+        """
+        from pvenix.engine.journal import read_entries
+
+        return leftovers(read_entries(run.journal_path))
 
     def start_detached(self, plan: RunPlan) -> RunDir:
         """Start a run in a process of its own, which outlives this one.
@@ -50,9 +62,9 @@ class Runs(OpenFleet):
         execute_detached(run, self.root, resume=False)
         return run
 
-    def resume_detached(self, run: RunDir) -> None:
-        """Go on with an interrupted or failed run in a process of its own.
+    def resume_detached(self, run: RunDir, only: Collection[str] = ()) -> None:
+        """Go on with an interrupted or failed run in a process of its own; `only` is as the runner's.
 
         Raises: LocalResource when the process cannot be started.
         """
-        execute_detached(run, self.root, resume=True)
+        execute_detached(run, self.root, resume=True, only=only)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.command("_execute", cls=Command, hidden=True, examples=("pvenix _execute RUNDIR",))
 @click.argument("rundir", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The run's directory.")
 @click.option("--resume", is_flag=True, help="Go on where the run was interrupted.")
+@click.option("--only", multiple=True, metavar="HOST", help="Of the hosts that ended badly, try only these again.")
 @click.pass_obj
-def command(settings: Settings, rundir: Path, *, resume: bool) -> int:
+def command(settings: Settings, rundir: Path, *, resume: bool, only: tuple[str, ...]) -> int:
     """Execute the run of a directory in a session of its own; its files are its only output."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -34,7 +35,7 @@ def command(settings: Settings, rundir: Path, *, resume: bool) -> int:
     settings.as_planned(plan)
 
     async def action(workspace: Workspace) -> int:
-        return await workspace.execute(run, on_event=_nobody, resume=resume)
+        return await workspace.execute(run, on_event=_nobody, resume=resume, only=only)
 
     return settings.run_async(action)
 

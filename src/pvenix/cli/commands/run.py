@@ -70,7 +70,7 @@ def command(
 
     if list_tasks:
         return show_tasks(settings, planner)
-    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)
 
 
 def playbook_path(settings: Settings, root: Path, text: str) -> Path:

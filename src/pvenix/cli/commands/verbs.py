@@ -55,7 +55,7 @@ def verb_command(name: str) -> click.Command:
                 given[CONFIRM] = await confirmed(settings, workspace, spec, names, given, check=how.check)
             return workspace.plan_verb(spec.name, names, args=given, **how.mode)
 
-        return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+        return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)
 
     command = click.command(spec.name, cls=Command, examples=_EXAMPLES.get(name, (f"pvenix {name} dns02",)))(callback)
     options = [_option(key, arg, spec) for key, arg in spec.args.items()]
