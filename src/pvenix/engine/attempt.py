@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from pvenix.engine.step import Step, Verb
+from pvenix.engine.decisions import rejected
 from pvenix.model.errors import LocalResource, LockHeld, OutcomeUnknown, PvenixError, Refused, Unreachable
 from pvenix.model.outcome import Need, Outcome, Probe, Status
 from pvenix.model.verbs import VERBS
