@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from pvenix.engine.step import Step, Verb
 from pvenix.engine.decisions import rejected
+from pvenix.engine.step import Step, Verb
 from pvenix.model.errors import LocalResource, LockHeld, OutcomeUnknown, PvenixError, Refused, Unreachable
 from pvenix.model.outcome import Need, Outcome, Probe, Status
 from pvenix.model.verbs import VERBS
@@ -26,10 +26,10 @@ _STATUS_OF: tuple[tuple[type[PvenixError], Status], ...] = (
 async def attempt(verb: Verb, step: Step) -> Outcome:
     """The end of a step: looked at, brought about unless it is so already, and recorded."""
     before = dict(step.facts)
-    try:
-        async with asyncio.timeout(VERBS[step.verb].timeout_s):
     if (refusal := rejected(step)) is not None:
         return await _record(step, refusal, before)
+    try:
+        async with asyncio.timeout(VERBS[step.verb].timeout_s):
             probe = await verb.probe(step)
             step.facts |= probe.facts
             if probe.need is not Need.NEEDED:
