@@ -136,7 +136,7 @@ async def test_the_first_interrupt_asks_and_the_second_leaves(
     said = capsys.readouterr().err
     assert request.kind == "cancel"
     assert "1 running end first" in said
-    assert "may still go on: dns01 rebuild" in said
+    assert f"dns01 0.0.rebuild: unit pvenix-activate-{driver._run.run}-0.0-1.service" in said
     assert f"pvenix resume {driver._run.run}" in said
     assert signal.getsignal(signal.SIGTERM) is before
 
