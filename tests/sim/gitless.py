@@ -106,8 +106,11 @@ class Gitless:
         return f"{clone.head}\n"
 
     def _status(self, clone: Clone, words: list[str]) -> str:
-        edits = self._edits(clone)
-        return "".join(f"{edit}\n" for edit in edits if not ("-uno" in words and edit.startswith("??")))
+        edits = [edit for edit in self._edits(clone) if not ("-uno" in words and edit.startswith("??"))]
+        if "--porcelain=v2" not in words:
+            return "".join(f"{edit}\n" for edit in edits)
+        head = f"# branch.oid {clone.head}\n# branch.head (detached)\n"
+        return head + "".join(f"{_second(edit)}\n" for edit in edits)
 
     def _fetch(self, clone: Clone, words: list[str]) -> str:
         quiet, path, refspec = words
@@ -189,6 +192,13 @@ class Gitless:
             elif present[name] != wanted[name]:
                 found.append(f" M {name}")
         return found
+
+
+def _second(edit: str) -> str:
+    """A line of the second version of git's porcelain format from one of the first."""
+    codes, path = edit[:2].replace(" ", "."), edit[3:]
+    zero = "0" * 40
+    return f"? {path}" if codes == "??" else f"1 {codes} N... 100644 100644 100644 {zero} {zero} {path}"
 
 
 def check_out(tree: MemoryTree, commit: str, known: Iterable[str], files: Mapping[str, bytes]) -> None:

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pvenix.cli.main import cli
 from pvenix.cli.settings import Settings
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.lifecycle.leftovers import Leftover
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.events import Command, Event, HostEnded, Progress, RunEnded, RunStarted, StepEnded, StepStarted
 from pvenix.model.generation import Generation, HostFacts, Sync
@@ -113,6 +114,10 @@ class FakeWorkspace:
             verbs[0], tuple(Task(verb=verb, args=args.get(verb, {})) for verb in verbs), tuple(hosts), mode
         )
 
+    def leftovers(self, run: RunDir) -> tuple[Leftover, ...]:
+        unit = f"unit pvenix-activate-{run.run}-0.0-1.service"
+        return (Leftover(host="dns01", step="0.0.rebuild", things=(unit,)),) if self.hang else ()
+
     async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False) -> int:
         self.asked.append(("execute", run.run, resume))
         if self.failure:
@@ -145,8 +150,8 @@ class FakeWorkspace:
         emit(HostEnded, host=host, status=status, summary="")
         return status.exit_code
 
-    async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
-        self.asked.append(("status", tuple(hosts)))
+    async def status(self, hosts: Sequence[str], *, hardware: bool = False) -> AsyncIterator[HostStatus]:
+        self.asked.append(("status", tuple(hosts), *(["hardware"] if hardware else [])))
         for host in reversed(hosts):
             facts = HostFacts(
                 booted="/nix/store/b",

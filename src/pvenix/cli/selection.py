@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from pvenix.model.selector import Facts, parse_selector
 if TYPE_CHECKING:
     from pvenix.cli.settings import Settings
     from pvenix.fleet.load import Fleet
+    from pvenix.model.status import HostStatus
     from pvenix.wiring import Workspace
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -34,8 +35,8 @@ class How:
     check: bool
     diff: bool
     step: bool
-    list_hosts: bool
     now: bool
+    list_hosts: bool
 
     @property
     def mode(self) -> dict[str, Any]:
@@ -61,8 +62,8 @@ def run_options(function: Callable[..., int]) -> Callable[..., int]:
             click.option("-C", "--check", is_flag=True, help="Show the exact commands and change nothing."),
             click.option("-D", "--diff", is_flag=True, help="Show what changes inside, such as the closure diff."),
             click.option("--step", is_flag=True, help="Ask before each step."),
-            click.option("--list-hosts", is_flag=True, help="Print the hosts and do nothing."),
             click.option("--now", is_flag=True, help="Also outside of the hosts' windows."),
+            click.option("--list-hosts", is_flag=True, help="Print the hosts and do nothing."),
         ]
     ):  # fmt: skip
         gathered = option(gathered)
@@ -117,14 +118,30 @@ async def select_now(workspace: Workspace, patterns: Sequence[str], limit: str |
     Raises: NothingToDo when the facts hold for no host.
     """
     fleet = workspace.fleet()
-    asked = [":".join(patterns) or "all", *([limit] if limit else [])]
-    if not any(parse_selector(expression).needs_facts for expression in asked):
+    if not _asks_for_facts(patterns, limit):
         return select(fleet, patterns, limit)
-    facts = {
-        status.host: {"state": status.sync.value, "node": status.node, "power": status.power}
-        async for status in workspace.status(fleet.select("all"))
-    }
+    facts = {status.host: status.selectable() async for status in workspace.status(fleet.select("all"))}
     return select(fleet, patterns, limit, facts)
+
+
+async def statuses_now(
+    workspace: Workspace, patterns: Sequence[str], limit: str | None = None, *, hardware: bool = False
+) -> AsyncIterator[HostStatus]:
+    """The state of the hosts that `select_now` gives, each read once, as they answer."""
+    fleet = workspace.fleet()
+    if not _asks_for_facts(patterns, limit):
+        async for status in workspace.status(select(fleet, patterns, limit), hardware=hardware):
+            yield status
+        return
+    read = {status.host: status async for status in workspace.status(fleet.select("all"), hardware=hardware)}
+    facts = {host: status.selectable() for host, status in read.items()}
+    for host in select(fleet, patterns, limit, facts):
+        yield read[host]
+
+
+def _asks_for_facts(patterns: Sequence[str], limit: str | None) -> bool:
+    asked = [":".join(patterns) or "all", *([limit] if limit else [])]
+    return any(parse_selector(expression).needs_facts for expression in asked)
 
 
 def complete_hosts(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

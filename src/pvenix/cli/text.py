@@ -15,6 +15,7 @@ import click
 from pvenix.adapters.text import sanitise as clean
 
 __all__ = [
+    "ago",
     "cells",
     "clean",
     "columns",
@@ -118,9 +119,16 @@ def reached(address: str, why: str, at: str, now: str) -> str:
     """Where a host answers, how that address was chosen and how long ago; the address alone when that is not known."""
     if not (address and why and at):
         return address
+    return f"{address} ({why}, {ago(at, now)})"
+
+
+def ago(at: str, now: str) -> str:
+    """How long before `now` an ISO 8601 time was, in its largest unit of which there are two."""
     seconds = max(0, int((datetime.fromisoformat(now) - datetime.fromisoformat(at)).total_seconds()))
-    age = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
-    return f"{address} ({why}, {age} ago)"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, status: int = -1) -> str:

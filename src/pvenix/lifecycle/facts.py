@@ -12,6 +12,17 @@ from pvenix.lifecycle.together import Together
 from pvenix.model.errors import OutcomeUnknown
 from pvenix.model.generation import Generation, HostFacts
 
+ETC_NIXOS: argv.Argv = (
+    "git", "--no-optional-locks", "-C", argv.CONFIGURATION, "status", "--porcelain=v2", "--branch",
+)  # fmt: skip
+"""HEAD and edits in one; without that option git would lock the index, and a checkout at that moment fail (git-status(1))."""
+_OID = "# branch.oid "
+_BOOTED = ("initrd", "kernel", "kernel-modules")
+KERNELS: argv.Argv = (
+    "readlink", "-e", *(f"{system}/{name}" for system in ("/run/booted-system", argv.PROFILE) for name in _BOOTED),
+)  # fmt: skip
+"""What needs a boot when it differs, as nixpkgs' system.autoUpgrade compares it."""
+
 _DEFAULT = re.compile(r"^default\s+nixos-generation-([0-9]+)\.conf\s*$", re.MULTILINE)
 _BOOT_ID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
 _LINK = re.compile(r"\bsystem-([0-9]+)-link\s*$")
@@ -28,11 +39,13 @@ async def read_facts(remote: Remote) -> HostFacts:
         boot = group.create_task(remote.try_read(argv.BOOT, sudo=True))
         generation = group.create_task(remote.try_read(argv.GENERATION))
         version = group.create_task(remote.try_read(argv.VERSION))
-        checkout = group.create_task(remote.try_read(argv.CHECKOUT, sudo=True))
-        edits = group.create_task(remote.try_read(argv.EDITS, sudo=True))
+        etc_nixos = group.create_task(remote.try_read(ETC_NIXOS, sudo=True))
+        kernels = group.create_task(remote.try_read(KERNELS))
         failed = group.create_task(remote.try_read(argv.FAILED_UNITS))
         owners = group.create_task(remote.try_read(argv.FENCE_OWNER, sudo=True))
     booted, current, profile = _three_in(systems.result())
+    checkout, edits = checkout_in(etc_nixos.result().stdout)
+    link = _LINK.search(generation.result().stdout)
     return HostFacts(
         booted=booted,
         current=current,
@@ -40,11 +53,47 @@ async def read_facts(remote: Remote) -> HostFacts:
         revision=revision_in(version.result().stdout),
         boot_id=_boot_id_in(boot.result()),
         starts=await _started_by(remote, boot.result().stdout, generation.result().stdout, profile),
-        checkout=checkout.result().stdout.strip(),
-        edits=tuple(edits.result().stdout.splitlines()),
+        checkout=checkout,
+        edits=edits,
         failed_units=units_in(failed.result().stdout),
         fence=tuple(owners.result().stdout.split()),
+        generation=int(link[1]) if link else 0,
+        reboot=_waiting_for_boot(kernels.result().stdout),
     )
+
+
+def checkout_in(text: str) -> tuple[str, tuple[str, ...]]:
+    """HEAD and the edits in the output of `ETC_NIXOS`; the edits as the first version of the format writes them.
+
+    Source: git-status(1), "Porcelain Format Version 2"; HEAD is `(initial)` where there is no commit yet.
+    """
+    head, edits = "", list[str]()
+    for line in text.splitlines():
+        match line.split(" ", 1)[0], line:
+            case "#", _ if line.startswith(_OID):
+                head = line.removeprefix(_OID)
+            case "1", _:
+                edits.append(f"{_codes(line)} {line.split(' ', 8)[-1]}")
+            case "2", _:
+                new, _, old = line.split(" ", 9)[-1].partition("\t")
+                edits.append(f"{_codes(line)} {old} -> {new}")
+            case "u", _:
+                edits.append(f"{_codes(line)} {line.split(' ', 10)[-1]}")
+            case "?", _:
+                edits.append(f"?? {line[2:]}")
+    return "" if head.startswith("(") else head, tuple(edits)
+
+
+def _codes(line: str) -> str:
+    return line[2:4].replace(".", " ")
+
+
+def _waiting_for_boot(text: str) -> tuple[str, ...]:
+    """What a boot would change; nothing for a machine that lacks one of the files, as a container does."""
+    paths = text.splitlines()
+    if len(paths) != 2 * len(_BOOTED):
+        return ()
+    return tuple(name for name, one, two in zip(_BOOTED, paths, paths[len(_BOOTED) :], strict=False) if one != two)
 
 
 def _three_in(text: str) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.agentpath import reader
+from pvenix.lifecycle.agentpath import Reader, reader
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
@@ -88,14 +88,22 @@ async def read(world: World, step: Step) -> str:
 
     Raises: RemoteFailure when what it prints is none, as when something else writes to its output.
     """
-    text = await (await reader(world, step)).read(argv.HARDWARE, sudo=True, timeout_s=90)
+    return await printed(await reader(world, step), step)
+
+
+async def printed(guest: Reader, step: Step) -> str:
+    """The module that nixos-generate-config prints on `guest`.
+
+    Raises: RemoteFailure when what it prints is none.
+    """
+    text = await guest.read(argv.HARDWARE, sudo=True, timeout_s=90)
     _, wrong = _module_in(text)
     if wrong:
         raise RemoteFailure(
             f"{step.host} prints no hardware configuration",
             why=wrong,
-            hint=f"see what `sudo {' '.join(argv.HARDWARE)}` prints on {step.host}; "
-            f"when that is well: pvenix resume {step.run}",
+            hint=f"see what `sudo {' '.join(argv.HARDWARE)}` prints on {step.host}"
+            + (f"; when that is well: pvenix resume {step.run}" if step.run else ""),
             evidence=tuple(line[:_SHOWN] for line in text.splitlines()[:_LINES]),
             code="PVX0645",
         )

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from pvenix.engine.ports import Entry
+from pvenix.engine.readings import Readings
 from pvenix.engine.step import Step
-from pvenix.lifecycle import argv
-from pvenix.lifecycle.facts import generations_in, read_facts
+from pvenix.lifecycle import hardware
+from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.lineage import Repository
 from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import PvenixError
-from pvenix.model.generation import Sync, sync_state
-from pvenix.model.status import HostStatus
+from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, Unreachable
+from pvenix.model.generation import HostFacts, Sync, drift, sync_state
+from pvenix.model.paths import hardware_file
+from pvenix.model.status import HardwareLook, HostStatus
 
-_AT_ONCE = 64
+_STOPPED: Final = "the VM is stopped"
+_AT_ONCE: Final = 64
+_HOST_S: Final = 30.0
+"""What one host may take: reading a busy one takes a second, a login on a silent one gives up after 15."""
+_HARDWARE_S: Final = 60.0
+"""What its generator may take beside that."""
 
 
 class _NoJournal:
@@ -53,64 +64,142 @@ def looking_at(name: str) -> Step:
     )
 
 
-async def host_statuses(world: World, names: Sequence[str]) -> AsyncIterator[HostStatus]:
-    """The state of each host, in the order in which they answer."""
+async def host_statuses(
+    world: World, names: Sequence[str], *, readings: Readings | None = None, hardware: bool = False
+) -> AsyncIterator[HostStatus]:
+    """The state of each host, in the order in which they answer; one that does not answer comes with its last reading.
+
+    `hardware` has each host generate its hardware file too, which costs seconds of its own. Those that answered last
+    come first, so that many dead ones do not keep the others waiting.
+    """
+    repository, known = Repository(world), readings or Readings()
     slots = asyncio.Semaphore(_AT_ONCE)
     answers: asyncio.Queue[HostStatus] = asyncio.Queue()
+    last = {name: known.get(name) for name in names}
 
     async def one(name: str) -> None:
         async with slots:
-            await answers.put(await host_status(world, name))
+            look = Look(world, name, repository, hardware=hardware, doubtful=not last[name])
+            await answers.put(_remembered(known, await look.status(), last[name]))
 
-    async with asyncio.TaskGroup() as group:
-        for name in names:
-            group.create_task(one(name))
-        for _ in names:
-            yield await answers.get()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name in sorted(names, key=lambda name: last[name] is None):
+                group.create_task(one(name))
+            for _ in names:
+                yield await answers.get()
+    finally:
+        known.save()
+
+
+def _remembered(known: Readings, status: HostStatus, last: HostStatus | None) -> HostStatus:
+    if status.sync is Sync.ABSENT:
+        known.forget(status.host)
+    elif status.facts is not None:
+        known.put(status)
+    elif not status.sync.answered:
+        return replace(status, last=last)
+    return status
 
 
 async def host_status(world: World, name: str) -> HostStatus:
     """What is known of a host now; a host that cannot be asked is a row with the reason, never an error."""
-    expected, found = "", None
-    try:
-        expected = await world.expected()
+    return await Look(world, name, Repository(world)).status()
+
+
+class Look:
+    """One look at one host."""
+
+    def __init__(
+        self, world: World, name: str, repository: Repository, *, hardware: bool = False, doubtful: bool = False
+    ) -> None:
+        """`doubtful` gives no address of the host the full time of a login: it may well be dead."""
+        self._world = world
+        self._step = looking_at(name)
+        self._repository = repository
+        self._hardware = hardware
+        self._doubtful = doubtful
+        self._status = HostStatus(host=name, sync=Sync.UNREACHABLE, seen_at=world.clock.utc())
+
+    async def status(self) -> HostStatus:
+        """What is known of the host now, within a time-out of its own."""
+        try:
+            async with asyncio.timeout(_HOST_S + self._hardware * _HARDWARE_S):
+                return await self._read()
+        except TimeoutError:
+            return self._failed(Sync.UNKNOWN, f"not read within {_HOST_S + self._hardware * _HARDWARE_S:.0f} s")
+        except (OutcomeUnknown, RemoteFailure) as error:
+            return self._failed(Sync.UNKNOWN, str(error))
+        except PvenixError as error:
+            return self._failed(Sync.UNREACHABLE, str(error))
+
+    def _failed(self, sync: Sync, problem: str) -> HostStatus:
+        return replace(self._status, sync=sync, seen_at=self._world.clock.utc(), problem=problem)
+
+    async def _read(self) -> HostStatus:
+        world, repository, name = self._world, self._repository, self._step.host
+        await repository.ready()
+        known = replace(self._status, expected=repository.expected, registration=repository.registration(name))
+        self._status = known
         found = await world.vms.find(name)
-        return await _status(world, name, expected, found)
-    except PvenixError as error:
-        return HostStatus(
-            host=name,
-            sync=Sync.UNREACHABLE,
-            seen_at=world.clock.utc(),
-            expected=expected,
-            vmid=found.vmid if found else 0,
-            node=found.node if found else "",
-            problem=str(error),
+        if found is None:
+            return replace(known, sync=Sync.ABSENT, seen_at=world.clock.utc(), problem="onboarding makes one")
+        known = self._status = replace(known, vmid=found.vmid, node=found.node, power=await self._power(found))
+        if not repository.registered(name):
+            return replace(known, sync=Sync.UNREGISTERED, seen_at=world.clock.utc())
+        if known.power != "running":
+            return self._failed(Sync.UNREACHABLE, _STOPPED)
+        try:
+            session = await world.ways.session(name, facts=found.facts, probing=self._doubtful)
+        except Unreachable:
+            self._status = replace(known, power=(await world.pve.power(found.node, found.vmid)).status)
+            if self._status.power == "running":
+                raise
+            return self._failed(Sync.UNREACHABLE, _STOPPED)
+        return await self._compared(Remote(session=session, step=self._step))
+
+    async def _power(self, found: Found) -> str:
+        """As the cluster's list has it when that says `running`: it lags, and a host that answers says so itself."""
+        listed = {vm.vmid: vm.status for vm in await self._world.survey.vms()}
+        if listed.get(found.vmid) == "running":
+            return "running"
+        return (await self._world.pve.power(found.node, found.vmid)).status
+
+    async def _compared(self, remote: Remote) -> HostStatus:
+        """What the host says of itself, against what the repository says."""
+        facts = await read_facts(remote)
+        lineage = await self._repository.lineage(facts)
+        hardware = await self._look_at_hardware(remote, facts) if self._hardware else None
+        found = drift(facts, lineage)
+        if hardware is not None and hardware.diff:
+            found += (f"hardware: {hardware.lines} lines differ from what the generator writes now",)
+        seen = self._world.ways.reached(remote.step.host)
+        return replace(
+            self._status,
+            sync=sync_state(facts, lineage, drifted=bool(found)),
+            seen_at=self._world.clock.utc(),
+            facts=facts,
+            generation=facts.generation,
+            address=seen.address,
+            address_why=seen.why,
+            address_at=seen.at,
+            drift=found,
+            hardware=hardware,
+            problem=self._repository.problem,
         )
 
-
-async def _status(world: World, name: str, expected: str, found: Found | None) -> HostStatus:
-    absent = HostStatus(
-        host=name, sync=Sync.ABSENT, seen_at=world.clock.utc(), expected=expected, problem="onboarding makes one"
-    )
-    if found is None:
-        return absent
-    power = (await world.pve.power(found.node, found.vmid)).status
-    here = replace(absent, sync=Sync.UNREGISTERED, problem="", vmid=found.vmid, node=found.node, power=power)
-    if not await world.registered(name):
-        return here
-    if power != "running":
-        return replace(here, sync=Sync.UNREACHABLE, problem="the VM is stopped")
-    remote = await world.remote(looking_at(name))
-    facts = await read_facts(remote)
-    listed = generations_in(await remote.read(argv.GENERATIONS, sudo=True))
-    seen = world.ways.reached(name)
-    behind = bool(facts.revision) and await world.repo.contains(expected, facts.revision)
-    return replace(
-        here,
-        sync=sync_state(facts, expected=expected, ancestors=frozenset({facts.revision} if behind else ())),
-        facts=facts,
-        generation=next((one.number for one in listed if one.current), 0),
-        address=seen.address,
-        address_why=seen.why,
-        address_at=seen.at,
-    )
+    async def _look_at_hardware(self, remote: Remote, facts: HostFacts) -> HardwareLook:
+        """What the generator writes now against the file at the commit that the host was built from."""
+        name = remote.step.host
+        try:
+            now = await hardware.printed(remote, remote.step)
+            committed = await self._repository.hardware(name, facts.revision)
+        except PvenixError as error:
+            return HardwareLook(problem=str(error))
+        path = hardware_file(name)
+        if committed is None:
+            return HardwareLook(problem=f"{path} is not known at {facts.revision[:10] or 'no commit'}")
+        lines = difflib.unified_diff(
+            committed.splitlines(), now.splitlines(), f"{path} at {facts.revision[:10]}", f"{name} now", lineterm=""
+        )
+        return HardwareLook(diff="\n".join(lines))

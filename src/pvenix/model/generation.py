@@ -36,12 +36,23 @@ class Sync(StrEnum):
 
     IN_SYNC = "in sync"
     STAGED = "staged"
+    """The boot default is another system than the one that runs, and that one was booted."""
     TESTING = "testing"
+    """A system runs that is neither the boot default nor what was booted."""
     BEHIND = "behind"
     DRIFTED = "drifted"
+    REBOOT = "reboot needed"
+    """All is as it should be but for the kernel, the initrd or the modules that were booted."""
     UNREGISTERED = "unregistered"
     UNREACHABLE = "unreachable"
     ABSENT = "no VM"
+    UNKNOWN = "unknown"
+    """Not enough could be read to say."""
+
+    @property
+    def answered(self) -> bool:
+        """False when the host did not say what it runs, or not all of it."""
+        return self not in (Sync.UNREACHABLE, Sync.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +66,7 @@ class HostFacts:
     """Commit that the running system was built from, empty when it names none."""
     boot_id: str
     checkout: str
-    """Commit of /etc/nixos."""
+    """Commit of /etc/nixos, empty where that is no repository with one."""
     edits: tuple[str, ...] = ()
     """Lines of `git status --porcelain` in /etc/nixos."""
     failed_units: tuple[str, ...] = ()
@@ -63,6 +74,10 @@ class HostFacts:
     """What the boot loader starts next time; empty where that cannot be read."""
     fence: tuple[str, ...] = ()
     """Who holds the host's fence: the attempt that activates, empty when none does."""
+    generation: int = 0
+    """The number of the profile's generation, 0 when unknown."""
+    reboot: tuple[str, ...] = ()
+    """Which of initrd, kernel and kernel-modules the profile has otherwise than what was booted."""
 
     @property
     def settled(self) -> bool:
@@ -70,16 +85,42 @@ class HostFacts:
         return self.current == self.profile == (self.starts or self.profile)
 
 
-def sync_state(facts: HostFacts, *, expected: str, ancestors: frozenset[str] = frozenset()) -> Sync:
-    """The word for `facts` against the commit `expected` on the main branch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """What the repository says of the commits that were found on a host."""
 
-    `ancestors` are commits that `expected` contains; a system built from one of them is behind, from
-    anything else it has drifted.
-    """
-    if facts.edits:
+    expected: str
+    """The commit that the host should run; empty when it is not known."""
+    runs_ancestor: bool = False
+    """True when the main branch holds the commit that the running system was built from."""
+    checkout_newer: bool = False
+    """True when /etc/nixos is at a commit of the main branch that holds the one that runs: brought, and not active."""
+
+
+def drift(facts: HostFacts, lineage: Lineage) -> tuple[str, ...]:
+    """What was changed on the host behind the repository's back, a line each."""
+    found = [f"edited in /etc/nixos: {', '.join(line.strip() for line in facts.edits)}"] if facts.edits else []
+    if not facts.checkout:
+        found.append("/etc/nixos is no Git checkout")
+    elif facts.revision and facts.checkout != facts.revision and not lineage.checkout_newer:
+        found.append(
+            f"/etc/nixos is at {facts.checkout[:10]}, the system that runs was built from {facts.revision[:10]}"
+        )
+    if not facts.revision:
+        found.append("the system that runs names no commit")
+    elif lineage.expected and facts.revision != lineage.expected and not lineage.runs_ancestor:
+        found.append(f"runs {facts.revision[:10]}, which the main branch does not hold")
+    return tuple(found)
+
+
+def sync_state(facts: HostFacts, lineage: Lineage, *, drifted: bool) -> Sync:
+    """The one word for a host: what was changed by hand before what is under way, and that before what is due."""
+    if drifted:
         return Sync.DRIFTED
     if not facts.settled:
         return Sync.STAGED if facts.booted == facts.current else Sync.TESTING
-    if facts.revision != expected:
-        return Sync.BEHIND if facts.revision in ancestors else Sync.DRIFTED
-    return Sync.IN_SYNC
+    if not lineage.expected:
+        return Sync.UNKNOWN
+    if facts.revision != lineage.expected:
+        return Sync.BEHIND
+    return Sync.REBOOT if facts.reboot else Sync.IN_SYNC

@@ -7,6 +7,7 @@ from typing import Final
 
 HOSTS: Final = "inventory/hosts.yaml"
 TRUST: Final = "inventory/trust"
+HOST_FILES: Final = "nix/hosts"
 
 
 def is_claim(file: str) -> bool:
@@ -16,7 +17,7 @@ def is_claim(file: str) -> bool:
 
 def host_file(name: str) -> str:
     """A host's NixOS configuration."""
-    return f"nix/hosts/{name}.nix"
+    return f"{HOST_FILES}/{name}.nix"
 
 
 def hardware_file(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
+from pvenix.engine.readings import Readings
 from pvenix.model.errors import InvalidInput, PvenixError
 from pvenix.model.status import Console, HostStatus
 from pvenix.wiring.opened import OpenFleet
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 class SiteState(OpenFleet):
     """Readings, and what must hold before anything is changed."""
 
-    async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
-        """The state of each host, in the order in which they answer."""
+    async def status(self, hosts: Sequence[str], *, hardware: bool = False) -> AsyncIterator[HostStatus]:
+        """The state of each host, in the order in which they answer; with `hardware` each generates its hardware file."""
         from pvenix.lifecycle.state import host_statuses
 
-        async for status in host_statuses(await self._site(fresh=True), hosts):
+        readings = Readings(self.state_dir / "readings.json")
+        async for status in host_statuses(await self._site(fresh=True), hosts, readings=readings, hardware=hardware):
             yield status
 
     async def place(self, hosts: Sequence[str]) -> dict[str, Decision | PvenixError]:

@@ -97,10 +97,7 @@ class FleetModel:
 
     def facts(self) -> dict[str, dict[str, str]]:
         """What selectors such as `state=drifted` look at."""
-        return {
-            name: {"state": status.sync.value, "node": status.node, "power": status.power}
-            for name, status in self.statuses.items()
-        }
+        return {name: status.selectable() for name, status in self.statuses.items()}
 
     def _words(self, name: str) -> str:
         host = self.hosts[name]

@@ -19,9 +19,11 @@ _SYNC: Final = {
     Sync.TESTING: ("^", Tone.ACCENT),
     Sync.BEHIND: ("<", Tone.WARN),
     Sync.DRIFTED: ("~", Tone.WARN),
+    Sync.REBOOT: ("!", Tone.WARN),
     Sync.UNREGISTERED: (".", Tone.ACCENT),
     Sync.UNREACHABLE: ("o", Tone.BAD),
     Sync.ABSENT: (".", Tone.DIM),
+    Sync.UNKNOWN: ("?", Tone.WARN),
 }
 _STATUS: Final = {
     Status.OK: ("+", Tone.OK),

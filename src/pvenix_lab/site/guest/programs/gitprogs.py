@@ -110,7 +110,7 @@ def _split(call: Call) -> tuple[str, list[str], list[str]]:
             directory = call.full(word.partition("=")[2])
         elif word == "--version":
             return directory, identity, ["version"]
-        elif word != "--no-pager":
+        elif word not in ("--no-pager", "--no-optional-locks"):
             raise ProgramError(
                 f"unknown option: {word}\nusage: git [-C <path>] [--git-dir=<path>] <command> [<args>]", 129
             )
