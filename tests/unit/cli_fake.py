@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,7 +118,9 @@ class FakeWorkspace:
         unit = f"unit pvenix-activate-{run.run}-0.0-1.service"
         return (Leftover(host="dns01", step="0.0.rebuild", things=(unit,)),) if self.hang else ()
 
-    async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False) -> int:
+    async def execute(
+        self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False, only: Collection[str] = ()
+    ) -> int:
         self.asked.append(("execute", run.run, resume))
         if self.failure:
             raise self.failure
