@@ -44,21 +44,23 @@ _OWN = {
     "reprovision": Entry(module="reprovision", help="destroy the VM and make it anew under its name", section=MAKING),
     "status": Entry(module="status", help="show what every host runs, against what it should", section=DEPLOYING),
     "rollback": Entry(module="rollback", help=VERBS["rollback"].help, section=DEPLOYING),
+    "revert": Entry(module="revert", help="take a commit of main back, and rebuild", section=DEPLOYING),
     "generations": Entry(module="generations", help="list, compare, pin, prune what hosts can go back to", section=DEPLOYING),
     "console": Entry(module="console", help="print or open the ways to the console of a host", section=KEEPING),
     "snapshots": Entry(module="snapshots", help="list the snapshots of hosts, theirs and ours", section=KEEPING),
     "orphans": Entry(module="orphans", help="show VMs and volumes of ours that no host has", section=KEEPING),
     "run": Entry(module="run", help="execute a playbook", section=RUNS),
     "resume": Entry(module="resume", help="finish a run that was interrupted", section=RUNS),
-    "runs": Entry(module="runs", help="list, show, follow and steer runs", section=RUNS),
     "approve": Entry(module="approve", help="approve or reject the risky changes that a run waits with", section=RUNS),
+    "audit": Entry(module="audit", help="show who did what to which host, and prove it", section=RUNS),
+    "runs": Entry(module="runs", help="list, show, follow and steer runs", section=RUNS),
     "lab": Entry(module="lab", help="start, inspect, break and stop a simulated site", section=OTHER),
     "completion": Entry(module="completion", help="print the completion script of a shell", section=OTHER),
     "_execute": Entry(module="execute", help="execute the run of a directory"),
 }
 _SECTION_OF: Final = {
     **dict.fromkeys((*ONBOARDING, "configure"), MAKING),
-    **dict.fromkeys(("build", "rebuild", "rollback"), DEPLOYING),
+    **dict.fromkeys(("preflight", "build", "rebuild", "rollback"), DEPLOYING),
     **dict.fromkeys(("template-build", "template-canary", "template-publish"), FLEET),
 }
 _BELOW: Final = ("remove-orphan", "pin-generation", "unpin-generation", "prune-generations", "collect-garbage")

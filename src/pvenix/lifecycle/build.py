@@ -6,17 +6,17 @@ import json
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.activation import preflight
+from pvenix.lifecycle.facts import read_facts, revision_in
 from pvenix.lifecycle.remote import Remote, as_text, must
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import CommitId, StorePath, short_store_path, store_path
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
+from pvenix.model.update import Reboot, Strategy
 
 _BUILD_TIMEOUT_S = 6900.0
-_LEAST_SPACE = 1 << 30
-"""Bytes that must be free for a build to start."""
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -35,7 +35,21 @@ async def look(world: World, step: Step) -> tuple[Probe, HostFacts | None]:
     facts = await read_facts(await world.remote(step))
     reason = difference(facts, expected)
     known = {"commit": expected, "old": facts.current, "profile": facts.profile}
+    if reason and await _staged(world, step, facts, expected):
+        return done(f"boots {expected[:10]} next time: pvenix reboot {step.host}", **known), facts
     return needed(reason, **known) if reason else done(f"runs {expected[:10]}", **known), facts
+
+
+async def _staged(world: World, step: Step, facts: HostFacts, expected: str) -> bool:
+    """True when all is done but the reboot, which somebody else is to make."""
+    update = world.host(step).machine.update
+    waits = update.strategy is Strategy.BOOT and update.reboot is not Reboot.AUTO
+    if not waits or facts.current == facts.profile or facts.starts not in ("", facts.profile):
+        return False
+    if facts.edits or facts.checkout != expected:
+        return False
+    version = await (await world.remote(step)).try_read(argv.version_of(facts.profile))
+    return revision_in(version.stdout) == expected
 
 
 def difference(facts: HostFacts, expected: str) -> str:
@@ -85,7 +99,7 @@ async def commands(world: World, step: Step) -> Commands:
 async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: str) -> StorePath:
     """The host's system at `commit`, built on the guest and rooted under the attempt's directory."""
     step = remote.step
-    await preflight(remote)
+    step.tell(f"preflight: {preflight.row(await preflight.require(world, remote))}")
     await deliver(world, remote, commit, attempt=attempt)
     step.tell("building")
     link = f"{argv.attempt_dir(attempt)}/new"
@@ -104,22 +118,6 @@ async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: s
             hint=error.hint,
             code="PVX0632",
         ) from error
-
-
-async def preflight(remote: Remote) -> None:
-    """Look at what a build needs before anything is written.
-
-    Raises: RemoteFailure when sudo or free space is missing.
-    """
-    await remote.read(argv.NOTHING, sudo=True, timeout_s=30)
-    free = (await remote.read(argv.FREE_SPACE)).split()
-    if free and free[-1].isdigit() and int(free[-1]) < _LEAST_SPACE:
-        raise RemoteFailure(
-            "too little space is free in /nix/store",
-            why=f"{int(free[-1]) // 2**20} MiB",
-            hint="delete old generations: nix-collect-garbage --delete-older-than 30d on the host",
-            code="PVX0630",
-        )
 
 
 async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: str) -> None:

@@ -119,6 +119,13 @@ VERBS: dict[str, VerbSpec] = {
             },
         ),
         VerbSpec(
+            name="preflight",
+            help="look whether a build and an activation can go well",
+            danger=Danger.READ,
+            kind=Kind.SSH,
+            timeout_s=180,
+        ),
+        VerbSpec(
             name="build",
             help="build the system on the guest and show the closure diff",
             danger=Danger.READ,
@@ -326,6 +333,9 @@ VERBS: dict[str, VerbSpec] = {
         ),
     )
 }
+
+BUILDING = ("build", "rebuild")
+"""The verbs before which all hosts of a run are looked at by `preflight`."""
 
 ONBOARDING = ("place", "clone", "create", "cloudinit", "boot", "hardware", "register", "review", "build", "rebuild")
 """The verbs that take a line in the inventory to a running, registered host, in order."""

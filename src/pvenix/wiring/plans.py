@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pvenix.fleet import planning
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
+from pvenix.model.verbs import BUILDING
 from pvenix.operator import operator
 from pvenix.wiring.opened import OpenFleet
 
@@ -24,7 +25,10 @@ class Plans(OpenFleet):
         self, verb: str, hosts: Sequence[str], *, args: Mapping[str, ArgValue] | None = None, **mode: bool | int
     ) -> RunPlan:
         """One verb on some hosts; `mode` takes check, diff, step and forks."""
-        return self._run_plan(planning.one_play((Task(verb=verb, args=dict(args or {})),), hosts), mode)
+        plays = planning.one_play((Task(verb=verb, args=dict(args or {})),), hosts)
+        if verb in BUILDING and len(hosts) > 1:  # what cannot work is told of all before anything is built for one
+            plays = (*planning.one_play((Task(verb="preflight"),), hosts), *plays)
+        return self._run_plan(plays, mode, title=plays[-1].name)
 
     def plan_verbs(
         self,

@@ -10,7 +10,7 @@ from pvenix_tui.models.commandline import REVIEW_TASK, TEMPLATE_PLAYBOOK
 
 LIFE: Final = {
     "provision": ("place", "clone", "create", "adopt", "cloudinit", "boot"),
-    "deploy": ("hardware", "register", "review", "build", "rebuild", "rollback"),
+    "deploy": ("hardware", "register", "review", "preflight", "build", "rebuild", "rollback"),
     "generations": ("pin-generation", "unpin-generation", "prune-generations", "collect-garbage"),
     "change and move": ("configure", "migrate"),
     "power": ("start", "shutdown", "reboot", "stop", "reset"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pvenix.engine.ports import VmConfig
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.build import deliver, out_path, preflight
+from pvenix.lifecycle.activation import preflight
+from pvenix.lifecycle.build import deliver, out_path
 from pvenix.lifecycle.calls import VmCalls, shown
 from pvenix.lifecycle.identity import pinned
 from pvenix.lifecycle.ownership import Found
@@ -130,7 +131,7 @@ async def _build_and_seal(world: World, step: Step) -> None:
 async def _build(world: World, remote: Remote, commit: CommitId) -> str:
     """The template's system, built and made what the guest boots next."""
     step = remote.step
-    await preflight(remote)
+    await preflight.require(world, remote)
     await remote.write(argv.make_dir(argv.attempt_dir(step.run)))
     await deliver(world, remote, commit, attempt=step.run)
     step.tell("building")

@@ -190,9 +190,13 @@ class Runner:
         return await self.machine.shell.execute(process)
 
     def exited(self, unit: Unit, status: int) -> None:
-        """The main process ended with this status."""
-        unit.main_code, unit.main_status, unit.main_pid = EXITED, status, 0
-        if status:
+        """The main process ended with this status; a negative one is the signal that killed it."""
+        unit.main_code, unit.main_status, unit.main_pid = EXITED if status >= 0 else KILLED, abs(status), 0
+        if status < 0:
+            unit.result = "signal"
+            self.note(unit.name, f"{unit.name}: Main process exited, code=killed, status={-status}/KILL")
+            self._fail(unit)
+        elif status:
             unit.result = "exit-code"
             text = f"{unit.name}: Main process exited, code=exited, status={status}/{_STATUS_NAMES.get(status, 'n/a')}"
             self.note(unit.name, text)

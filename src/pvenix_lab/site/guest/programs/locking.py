@@ -1,4 +1,4 @@
-"""flock of util-linux 2.39 on a file or directory, and the one edit of GNU sed 4.9 that is made under it: lines taken out of a file."""
+"""flock and lslocks of util-linux 2.39 on a file or directory, and the one edit of GNU sed 4.9 that is made under it: lines taken out of a file."""
 
 from __future__ import annotations
 
@@ -50,6 +50,20 @@ async def flock(call: Call) -> int:
         return await call.guest.shell.execute(inner)
     finally:
         lock.release()
+
+
+async def lslocks(call: Call) -> int:
+    """`lslocks --noheadings --raw --output PATH`: the files that somebody holds a lock of, to root (util-linux)."""
+    options = parse_options(call, flags=("-n", "--noheadings", "-r", "--raw"), values=("-o", "--output"))
+    if (options.value("-o") or options.value("--output")) != "PATH" or not options.has("-n", "--noheadings"):
+        raise ProgramError("lslocks: the lab's shows PATH without headings")
+    guest = call.guest
+    held = [path for path, lock in _LOCKS.get(guest, {}).items() if lock.locked()]
+    if guest.activation_lock.locked() or guest.site.faults.peek("switch-locked", guest.name):
+        held.append("/run/nixos/switch-to-configuration.lock")
+    for path in sorted(held) if call.uid == 0 else ():
+        call.out(f"{path}\n")
+    return 0
 
 
 def _seconds(word: str) -> float:

@@ -13,6 +13,7 @@ from pvenix_lab.site.guest.keys import new_key
 _KIB, _GIB = 1 << 10, 1 << 30
 _USED = 3 * _GIB
 _BOOT = 511 << 20
+_BOOT_USED = 96 << 20
 
 
 async def pwd(call: Call) -> int:
@@ -76,9 +77,14 @@ async def df(call: Call) -> int:
             raise ProgramError(f"df: {path}: No such file or directory")
     root = disk_bytes(call.guest.vm)
     if column := options.value("--output"):
-        numbers = {"avail": root - _USED, "size": root, "used": _USED}
+        on_esp = any(call.tree.resolve(call.full(path)).startswith("/boot") for path in options.rest)
+        total, used = (_BOOT, _BOOT_USED) if on_esp else (root, _USED)
+        little = call.guest.site.faults.peek("little-space", call.guest.name)
+        if little is not None and (little.text("where") == "/boot") == on_esp:
+            used = total - int(little.number("mib") * (1 << 20))
+        numbers = {"avail": total - used, "size": total, "used": used}
         return _columns(call, column.split(","), numbers, _KIB if options.has("-k") else 1)
-    rows = [("/dev/sda2", root, _USED, "/"), ("/dev/sda1", _BOOT, 96 << 20, "/boot")]
+    rows = [("/dev/sda2", root, _USED, "/"), ("/dev/sda1", _BOOT, _BOOT_USED, "/boot")]
     if options.rest:
         rows = [row for row in rows if call.tree.resolve(call.full(options.rest[0])).startswith(row[3])][-1:]
     size = "Size" if options.has("-h") else "1B-blocks" if options.has("-B1") else "1K-blocks"

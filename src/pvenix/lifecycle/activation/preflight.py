@@ -1,0 +1,164 @@
+"""What must be so on a host before anything is built for it; all of it is only read, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pvenix.engine.ports import CommandResult
+from pvenix.lifecycle import argv
+from pvenix.lifecycle.activation import fence, words
+from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import LockHeld, PvenixError, RemoteFailure
+
+STORE_LEAST = 1 << 30
+"""Bytes that must be free in /nix/store for a build to start."""
+BOOT_LEAST = 64 << 20
+"""Bytes that must be free in /boot: a kernel and an initrd."""
+SKEW_MOST_S = 300.0
+"""How far the host's clock may be from ours; beyond it certificates and signatures are judged wrongly."""
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing that was looked at."""
+
+    name: str
+    shown: str
+    wrong: PvenixError | None = None
+    """Why nothing can be built, None when that is not so."""
+
+    @property
+    def text(self) -> str:
+        """A line of the table."""
+        return f"{self.name:<10} {'no' if self.wrong else 'ok':<3} {self.wrong or self.shown}".rstrip()
+
+
+def row(items: Sequence[Item]) -> str:
+    """The host's line in the matrix."""
+    return " · ".join(f"{item.name} {'NO' if item.wrong else item.shown}" for item in items)
+
+
+async def require(world: World, remote: Remote) -> tuple[Item, ...]:
+    """What was found, when all of it lets a build and an activation begin.
+
+    Raises: RemoteFailure or LockHeld for the first thing that does not, with the whole table as evidence.
+    """
+    items = await look(world, remote)
+    wrong = next((item.wrong for item in items if item.wrong is not None), None)
+    if wrong is not None:
+        table = tuple(item.text for item in items)
+        raise type(wrong)(wrong.what, why=wrong.why, hint=wrong.hint, evidence=table, code=wrong.code)
+    return items
+
+
+async def look(world: World, remote: Remote) -> tuple[Item, ...]:
+    """Everything at once; the host answered, or there would be no `remote`.
+
+    Raises: OutcomeUnknown when the connection is lost.
+    """
+    reachable = Item(name="reachable", shown="ok")
+    sudo = await _sudo(remote)
+    if sudo.wrong is not None:  # the rest is asked as root
+        return reachable, sudo
+    async with Together() as group:
+        tasks = [group.create_task(one(world, remote)) for one in (_store, _boot, _lock, _clock, _inhibitors)]
+    return reachable, sudo, *(task.result() for task in tasks)
+
+
+async def _sudo(remote: Remote) -> Item:
+    answer = await remote.try_read(argv.NOTHING, sudo=True, timeout_s=30)
+    if answer.ok:
+        return Item(name="sudo", shown="ok")
+    wrong = RemoteFailure(
+        f"sudo does not let us work on {remote.step.host}",
+        why=answer.stderr.strip()[-200:] or f"exit status {answer.exit_status}",
+        hint="security.sudo.wheelNeedsPassword = false, or a rule for the login user, in its configuration",
+        code="PVX0633",
+    )
+    return Item(name="sudo", shown="", wrong=wrong)
+
+
+async def _store(_world: World, remote: Remote) -> Item:
+    free = _number(await remote.try_read(argv.FREE_SPACE))
+    wrong = None
+    if free is not None and free < STORE_LEAST:
+        wrong = RemoteFailure(
+            "too little space is free in /nix/store",
+            why=f"{free // _MIB} MiB",
+            hint="delete old generations: nix-collect-garbage --delete-older-than 30d on the host",
+            code="PVX0630",
+        )
+    return Item(name="store", shown=_size(free), wrong=wrong)
+
+
+async def _boot(_world: World, remote: Remote) -> Item:
+    """A machine without /boot, as a container, has nothing to be full."""
+    free = _number(await remote.try_read(words.BOOT_SPACE, sudo=True))
+    wrong = None
+    if free is not None and free < BOOT_LEAST:
+        wrong = RemoteFailure(
+            "too little space is free in /boot for another kernel",
+            why=f"{free // _MIB} MiB",
+            hint="delete old generations, and `switch-to-configuration boot` of the running one clears their entries",
+            code="PVX0634",
+        )
+    return Item(name="boot", shown=_size(free), wrong=wrong)
+
+
+async def _lock(_world: World, remote: Remote) -> Item:
+    """The fence of another attempt, and the lock of a switch-to-configuration that somebody else runs."""
+    host = remote.step.host
+    owners = (await remote.try_read(argv.FENCE_OWNER, sudo=True)).stdout.split()
+    locks = await remote.try_read(words.LOCKS, sudo=True)
+    wrong: PvenixError | None = fence.held(host, owners) if owners else None
+    if words.SWITCH_LOCK in locks.stdout.splitlines():
+        wrong = wrong or LockHeld(
+            f"somebody else activates a system on {host}",
+            why=f"{words.SWITCH_LOCK} is held",
+            hint="is it nixos-upgrade.service, or a person's nixos-rebuild? Try again when it has ended",
+            code="PVX0643",
+        )
+    return Item(name="lock", shown="free", wrong=wrong)
+
+
+async def _clock(world: World, remote: Remote) -> Item:
+    theirs = _number(await remote.try_read(words.TIME))
+    if theirs is None:
+        return Item(name="clock", shown="not known")
+    skew = theirs - datetime.fromisoformat(world.clock.utc()).timestamp()
+    shown = f"{skew:+.0f} s"
+    wrong = None
+    if abs(skew) > SKEW_MOST_S:
+        wrong = RemoteFailure(
+            f"the clock of {remote.step.host} is not ours",
+            why=f"it is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}",
+            hint="timedatectl on both: one of the two clocks is wrong",
+            code="PVX0635",
+        )
+    return Item(name="clock", shown=shown, wrong=wrong)
+
+
+async def _inhibitors(_world: World, remote: Remote) -> Item:
+    """Who keeps the host from going down; a switch does not heed them, a reboot that follows does."""
+    listed = await remote.try_read(words.INHIBITORS)
+    blocking = [line.split()[0] for line in listed.stdout.splitlines() if line.split()[-1:] == ["block"]]
+    if not listed.ok:
+        return Item(name="inhibitors", shown="not known")
+    return Item(name="inhibitors", shown=", ".join(dict.fromkeys(blocking)) or "none")
+
+
+def _number(answer: CommandResult) -> int | None:
+    """The number on the last line; None where the program does not tell."""
+    last = answer.stdout.split()[-1:]
+    return int(last[0]) if answer.ok and last and last[0].isdigit() else None
+
+
+def _size(free: int | None) -> str:
+    if free is None:
+        return "none"
+    return f"{free / (1 << 30):.1f} GiB" if free >= 10 << 30 or free % (1 << 30) == 0 else f"{free // _MIB} MiB"
