@@ -98,14 +98,15 @@ class Sim:
         """Where the operator's machine last reached each host."""
         return Sightings(self.root / "state/seen")
 
-    def plan(self, title: str, hosts: tuple[str, ...], *tasks: Task, serial: int = 0) -> RunDir:
-        """A new run on disk."""
+    def plan(self, title: str, hosts: tuple[str, ...], *tasks: Task, serial: int = 0, named: bool = True) -> RunDir:
+        """A new run on disk; not `named`, it is one that a playbook asks for."""
         size = serial or len(hosts)
         waves = tuple(hosts[start : start + size] for start in range(0, len(hosts), size))
         plan = RunPlan(
             title=title,
             plays=(PlayPlan(name=title, waves=waves, tasks=tasks),),
             fleet=str(self.golden.fleet.root),
+            named=named,
         )
         store = RunStore(
             self.root / "state/runs" / str(len(self.journals))

@@ -96,13 +96,15 @@ class Scene:
         self.site.faults.clear()
         self.rules.begin(self.sim)
 
-    async def run(self, *tasks: str | Task, hosts: tuple[str, ...] = (NEW,), due: Due | None = None) -> Done:
+    async def run(
+        self, *tasks: str | Task, hosts: tuple[str, ...] = (NEW,), due: Due | None = None, named: bool = True
+    ) -> Done:
         """One run of these verbs over the hosts; rules that no moment may break are looked at after it.
 
-        `due` is what happens to the site before the first call whose name holds a text.
+        `due` is what happens to the site before the first call whose name holds a text; not `named`, it is a playbook's.
         """
         known = [task if isinstance(task, Task) else _task(task, hosts[0]) for task in tasks]
-        self._run = self.sim.plan("faults", hosts, *known)
+        self._run = self.sim.plan("faults", hosts, *known, named=named)
         return await self._go(self._run, Calls(due={**(due or {})}), resume=False)
 
     @property
