@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pvenix.engine.decisions import rejected
 from pvenix.engine.step import Step, Verb
@@ -59,11 +60,19 @@ async def _record(step: Step, outcome: Outcome, before: Mapping[str, str]) -> Ou
         return outcome
     found = (step.facts | outcome.facts).items()
     facts = {f"fact.{key}": value for key, value in found if before.get(key) != value}
+    sent = {"sent": _digest(step.sent)} if step.sent else {}
     try:
-        await step.journal.result(step.host, step.id, status=outcome.status.value, summary=outcome.summary, **facts)
+        await step.journal.result(
+            step.host, step.id, status=outcome.status.value, summary=outcome.summary, **sent, **facts
+        )
     except LocalResource as error:
         return outcome_of(error)
     return outcome
+
+
+def _digest(sent: Sequence[str]) -> str:
+    """The SHA-256 of commands, a line each, by which an audit knows them again."""
+    return hashlib.sha256("".join(f"{line}\n" for line in sent).encode()).hexdigest()
 
 
 def _of_probe(probe: Probe) -> Outcome:

@@ -40,9 +40,12 @@ class Step:
     """True when a person asked for this very verb; False for a playbook's task."""
     decisions: Callable[[], Sequence[Decision]] = tuple
     """What persons have decided about the run so far."""
+    sent: list[str] = field(default_factory=list)
+    """What was shown as sent to change something, in order; channel and text."""
 
     def sends(self, channel: str, text: str) -> None:
         """Show a command that changes something, before it is sent."""
+        self.sent.append(f"{channel} {text}")
         self.show(channel, text, True)  # noqa: FBT003 - a callable's arguments have no names
 
     def asks(self, channel: str, text: str) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 from pvenix.detached import execute_detached
+from pvenix.engine.audit import AuditLog
+from pvenix.engine.audittrail import WHO, AuditTrail, complete, complete_run
+from pvenix.engine.journal import Trail
 from pvenix.engine.runfiles import RunDir
 from pvenix.lifecycle.leftovers import Leftover, leftovers
 from pvenix.model.events import Event
 from pvenix.model.plan import RunPlan
+from pvenix.operator import author, operator, os_user
 from pvenix.wiring.opened import OpenFleet
 
 
@@ -20,10 +26,11 @@ class Runs(OpenFleet):
     ) -> int:
         """Execute a run in this process; returns its exit code. `only` is as the runner's.
 
-        Raises: LockHeld when another process executes it, InvalidInput, LocalResource.
+        Raises: LockHeld when another process executes it, UsageError when it was abandoned, InvalidInput, LocalResource.
         """
         from pvenix.adapters.logs import clean_logs
         from pvenix.adapters.text import sanitise
+        from pvenix.engine.abandoned import refuse_abandoned
         from pvenix.engine.execution import Tools
         from pvenix.engine.journal import SqliteJournal
         from pvenix.engine.locks import HostLocks
@@ -32,17 +39,50 @@ class Runs(OpenFleet):
         from pvenix.lifecycle.table import verbs
 
         clean_logs()
+        refuse_abandoned(run.path)
         plan = run.plan()
         world = await self._site()
         world.ledger.awaited = plan.hosts
         with (
             run.locked(),
-            SqliteJournal(run.journal_path) as journal,
+            self._audited(run, check=plan.check) as trail,
+            SqliteJournal(run.journal_path, trail=trail) as journal,
             Narrator(run, world.clock, on_event, clean=sanitise) as narrator,
         ):
+            if trail is not None:
+                journal.evidence("", WHO, **await self._who())
             locks = HostLocks(self.state_dir / "locks")
             tools = Tools(verbs=verbs(world), journal=journal, clock=world.clock, locks=locks)
             return int(await Runner(plan, run, tools, narrator).execute(resume=resume, only=only))
+
+    @contextmanager
+    def _audited(self, run: RunDir, *, check: bool) -> Iterator[Trail | None]:
+        """The trail of a run whose lock this process holds; a run that only looks leaves none.
+
+        Raises: LocalResource when the audit log cannot be written.
+        """
+        from pvenix.engine.journal import read_entries
+
+        if check:
+            yield None
+            return
+        log = AuditLog(self.state_dir)
+        complete(log, self.runs)
+        yield AuditTrail(log, run.run, read_entries(run.journal_path))
+        complete_run(log, run)
+
+    async def _who(self) -> dict[str, str]:
+        """Who executes a run, from which commit of the fleet."""
+        from pvenix.adapters.git.checkout import head
+
+        commit = await head(self.root, home=self._git_home())
+        return {
+            "operator": operator(),
+            "os_user": os_user(),
+            "git": author(),
+            "commit": commit,
+            "pid": str(os.getpid()),
+        }
 
     def leftovers(self, run: RunDir) -> tuple[Leftover, ...]:
         """What a run that nobody executes any more has left at work.

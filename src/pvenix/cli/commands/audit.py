@@ -1,0 +1,98 @@
+"""`pvenix audit`: who did what to which host at which commit, and the proof that nobody rewrote it."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pvenix.cli.documents import show_document, show_rows
+from pvenix.cli.lazy import Group
+from pvenix.cli.settings import Settings
+from pvenix.engine.audit import AuditLog
+from pvenix.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pvenix.engine.auditcheck import Verdict
+
+_HEADER = ("N", "AT (UTC)", "HOST", "STEP", "OUTCOME", "OPERATOR", "COMMIT", "RUN")
+
+
+@click.group(
+    "audit",
+    cls=Group,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    examples=(
+        "pvenix audit                                   the newest lines",
+        "pvenix audit -l dns01 -n 200                   what was done to a host",
+        "pvenix audit --run last -o json                what a run did",
+        "pvenix audit verify                            whether every line is as it was written",
+    ),
+)
+@click.option("-l", "--limit", "hosts", metavar="HOSTS", default="", help="Only these hosts; names or patterns, a:b*.")
+@click.option("--run", "run", metavar="RUN", default="", help="Only this run; its id, or `last`.")
+@click.option("-n", "--lines", type=click.IntRange(1), default=50, show_default=True, help="The newest N.")
+@click.pass_context
+def command(ctx: click.Context, /, *, hosts: str, run: str, lines: int) -> None:
+    """Show what was done to hosts, or tried, from this machine: a line for each step that ended.
+
+    The log is `audit.jsonl` in the fleet's state directory. It is only ever appended to, and each line holds the hash
+    of the one before.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    settings = ctx.ensure_object(Settings)
+    with settings.workspace() as workspace:
+        wanted = str(workspace.runs.open(run).run) if run == "last" else run
+        records = list(_matching(AuditLog(workspace.state_dir), hosts, wanted))[-lines:]
+    rows = [tuple(_cells(record)) for record in records]
+    show_rows(settings, "audit", records, _HEADER, rows, status=4)
+
+
+@command.command("verify", examples=("pvenix audit verify", "pvenix audit verify -o json"))
+@click.pass_obj
+def check(settings: Settings, /) -> int:
+    """Prove that every line is as it was written and none is missing; names each line that is not.
+
+    Keep the hash that it prints somewhere else: as long as the log still has that line, nothing before it was rewritten.
+    """
+    from pvenix.engine.auditcheck import verify
+
+    with settings.workspace() as workspace:
+        log = AuditLog(workspace.state_dir)
+        verdict = verify(log)
+    problems = [{"line": each.line, "what": each.what} for each in verdict.problems]
+    document = {"file": str(log.path), "lines": verdict.lines, "end": verdict.end, "problems": problems}
+    show_document(settings, "audit-verdict", document, _told(log, verdict))
+    return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def _told(log: AuditLog, verdict: Verdict) -> str:
+    lines = [f"{log.path}:{each.line}: line {each.line} {each.what}" for each in verdict.problems]
+    count = f"{verdict.lines} line{'' if verdict.lines == 1 else 's'}"
+    lines.append(f"{count}, {'NOT as written' if lines else 'all as written'}; the last one's hash: {verdict.end}")
+    return "\n".join(lines)
+
+
+def _matching(log: AuditLog, hosts: str, run: str) -> Iterator[dict[str, Any]]:
+    patterns = [word for word in re.split("[:,]", hosts) if word and word != "all"]
+    for record in log.records():
+        named = not patterns or any(fnmatch.fnmatchcase(str(record.get("host", "")), each) for each in patterns)
+        if named and run in ("", record.get("run")):
+            yield record
+
+
+def _cells(record: dict[str, Any]) -> Iterator[str]:
+    step, count = str(record.get("step", "")), record.get("count", 1)
+    yield str(record.get("n", ""))
+    yield str(record.get("at", ""))[:19].replace("T", " ")
+    yield str(record.get("host", ""))
+    yield step if count == 1 else f"{step} (try {count})"
+    yield str(record.get("outcome", ""))
+    yield str(record.get("operator", ""))
+    yield str(record.get("commit", ""))[:12]
+    yield str(record.get("run", ""))
