@@ -177,6 +177,21 @@ class MemoryRepo:
                 return new
         raise RemoteFailure(f"{into} moved too often", code="PVX0701")
 
+    async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
+        undone, ours = await self._commit(commit), await self._commit(onto)
+        commits = self._remote.commits
+        if not commits[undone].parents:
+            raise RemoteFailure(f"{undone[:12]} is the first commit", code="PVX0706")
+        base, back, mine = (commits[each].files for each in (undone, commits[undone].parents[0], ours))
+        if conflicts := conflicts_of(base, mine, back):
+            raise RemoteFailure(
+                "cannot be taken back", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts, code="PVX0702"
+            )
+        files = _three(base, mine, back)
+        if files == mine:
+            raise RemoteFailure(f"nothing of {undone[:12]} is left", code="PVX0707")
+        return self._remote.store(files, [ours], self._author, message)
+
     async def push_ref(self, ref: str, commit: CommitId | None, *, expect: CommitId | None) -> None:
         name = full_ref(ref)
         await self.main()
@@ -251,12 +266,7 @@ class MemoryRepo:
                 f"{theirs[:12]} does not merge", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts,
                 code="PVX0702",
             )  # fmt: skip
-        merged = {
-            path: found
-            for path in {*mine, *other}
-            if (found := (other if mine.get(path) == base.get(path) else mine).get(path)) is not None
-        }
-        return self._remote.store(merged, [ours, theirs], self._author, message)
+        return self._remote.store(_three(base, mine, other), [ours, theirs], self._author, message)
 
     def _listed(self, name: str, main: CommitId) -> Branch:
         tip = self._seen()[HEADS + name]
@@ -277,6 +287,15 @@ class MemoryRepo:
 
     def _below_parent(self, commit: Stored, path: str) -> dict[str, tuple[str, bytes]]:
         return self._below(self._remote.commits[commit.parents[0]], path) if commit.parents else {}
+
+
+def _three(base: Files, mine: Files, other: Files) -> Files:
+    """Both sides' changes; a file that both changed is a conflict, which was ruled out before."""
+    return {
+        path: found
+        for path in {*mine, *other}
+        if (found := (other if mine.get(path) == base.get(path) else mine).get(path)) is not None
+    }
 
 
 def _changes(old: Files, new: Files) -> tuple[FileChange, ...]:

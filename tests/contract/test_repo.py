@@ -8,7 +8,7 @@ import pytest
 
 from pvenix.model.errors import Refused, RemoteFailure
 from pvenix.model.names import CommitId
-from tests.contract.repo_worlds import RepoWorld, git
+from tests.contract.repo_worlds import BASE, RepoWorld, git
 
 
 async def test_the_main_branch_is_read_without_asking_for_a_fetch_first(repo_world: RepoWorld) -> None:
@@ -132,6 +132,50 @@ async def test_what_is_merged_is_the_commit_and_not_what_the_branch_became(repo_
     merged = await repo_world.repo.merge(reviewed, into="main", message="Merge")
     assert await repo_world.repo.read(merged, "a") == "1"
     assert not await repo_world.repo.contains(merged, later)
+
+
+async def test_a_commit_is_taken_back_and_what_came_after_it_stays(repo_world: RepoWorld) -> None:
+    repo = repo_world.repo
+    main = await repo.main()
+    wrong = await repo.commit("main", main, {"a": "wrong\n", "README": None}, message="wrong")
+    later = await repo.commit("main", wrong, {"b": "later\n"}, message="later")
+    back = await repo.revert(wrong, onto="main", message="Revert")
+    assert await repo.tip("main") == later
+    assert (await repo.log(back, limit=2))[1].id == later
+    assert await repo.files(back) == tuple(sorted((*BASE, "b")))
+    assert [(each.path, each.new) for each in await repo.diff(later, back)] == [("README", "x\n"), ("a", None)]
+    await repo.push_ref("main", back, expect=later)
+    assert await repo_world.other.fetch() == back
+    again = await repo.revert(back, onto="main", message="Revert the revert")
+    assert await repo.read(again, "a") == "wrong\n"
+
+
+async def test_a_merge_is_taken_back_against_its_first_parent(repo_world: RepoWorld) -> None:
+    repo = repo_world.repo
+    main = await repo.main()
+    topic = await repo.commit("topic", main, {"a": "1"}, message="topic")
+    await repo.commit("main", main, {"b": "2"}, message="meanwhile")
+    merged = await repo.merge(topic, into="main", message="Merge")
+    back = await repo.revert(merged, onto="main", message="Revert")
+    assert await repo.files(back) == tuple(sorted((*BASE, "b")))
+
+
+async def test_what_was_changed_again_since_is_not_taken_back(repo_world: RepoWorld) -> None:
+    repo = repo_world.repo
+    main = await repo.main()
+    wrong = await repo.commit("main", main, {"README": "wrong\n"}, message="wrong")
+    tip = await repo.commit("main", wrong, {"README": "right\n"}, message="right")
+    with pytest.raises(RemoteFailure) as conflict:
+        await repo.revert(wrong, onto="main", message="Revert")
+    assert (conflict.value.code, await repo.fetch()) == ("PVX0702", tip)
+    assert "README" in conflict.value.why
+    undone = await repo.revert(tip, onto="main", message="Revert")
+    with pytest.raises(RemoteFailure) as gone:
+        await repo.revert(tip, onto=undone, message="Revert again")
+    assert gone.value.code == "PVX0707"
+    with pytest.raises(RemoteFailure) as first:
+        await repo.revert((await repo.log("main"))[-1].id, onto="main", message="Revert")
+    assert first.value.code == "PVX0706"
 
 
 async def test_branches_are_listed_against_main(repo_world: RepoWorld) -> None:

@@ -39,6 +39,11 @@ class Write:
     look: Callable[[Repo], Awaitable[object]]
 
 
+async def taken_back(repo: Repo, seen: Seen) -> object:
+    """What taking the topic back changes: its commit is another one each second."""
+    return await repo.diff(seen.topic, await repo.revert(seen.topic, onto="topic", message="back"))
+
+
 READS: Final[dict[str, Ask]] = {
     "main": lambda repo, _: repo.main(),
     "branches": lambda repo, _: repo.branches(),
@@ -48,6 +53,7 @@ READS: Final[dict[str, Ask]] = {
     "files": lambda repo, _: repo.files("topic"),
     "diff": lambda repo, _: repo.diff("main", "topic"),
     "contains": lambda repo, seen: repo.contains(seen.topic, seen.main),
+    "revert": taken_back,
     "notes": lambda repo, _: repo.notes("reviews"),
     "bundle": lambda repo, seen: repo.bundle(seen.topic, have=seen.main),
 }

@@ -12,6 +12,7 @@ from pvenix.wiring.opened import OpenFleet
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
     from pvenix.lifecycle.goingback import Prospect
+    from pvenix.lifecycle.revert import Reverting
 
 
 class GoingBack(OpenFleet):
@@ -69,3 +70,21 @@ class GoingBack(OpenFleet):
     def decided(self, found: Sequence[Prospect]) -> dict[str, dict[str, str]]:
         """What the run of a rollback is bound to, by host."""
         return {each.host: each.decided for each in found if each.decided}
+
+    async def reverting(self, commit: str) -> Reverting:
+        """What taking a commit of the main branch back would change; nothing is pushed."""
+        from pvenix.lifecycle.revert import prepare
+
+        return await prepare(await self._site(), commit)
+
+    async def propose_revert(self, found: Reverting) -> str:
+        """Push it to its branch; returns the branch's tip."""
+        from pvenix.lifecycle.revert import propose
+
+        return await propose(await self._site(), found)
+
+    async def merge_revert(self, found: Reverting) -> str:
+        """Move main forward to it; returns the new tip."""
+        from pvenix.lifecycle.revert import merge
+
+        return await merge(await self._site(), found)

@@ -12,7 +12,7 @@ from typing import Final
 from pvenix.adapters.git.names import file_path
 from pvenix.adapters.git.runner import Git
 from pvenix.engine.ports import FileChange
-from pvenix.model.errors import UsageError
+from pvenix.model.errors import RemoteFailure, UsageError
 
 TEXT_LIMIT: Final = 1 << 20
 """Bytes of one file of a diff that are read; a larger one counts as binary."""
@@ -89,6 +89,36 @@ async def merge_trees(git: Git, ours: str, theirs: str) -> tuple[str | None, tup
     )
     tree, *paths = done.stdout.decode("utf-8", "replace").split("\0")
     return (tree, ()) if done.status == 0 else (None, tuple(path for path in paths if path))
+
+
+async def reverted(git: Git, ours: str, undone: str, *, who: Identity) -> str:
+    """The tree of `ours` without what the commit `undone`, one of its ancestors, changed.
+
+    Its first parent's content is committed on top of it and merged: what both have in common is the commit itself, which
+    is the merge that git revert makes, and needs no newer git than other merges do.
+    Raises: RemoteFailure, see the port.
+    """
+    parents = (await git.ask("rev-parse", f"{undone}^@")).text.split()
+    if not parents:
+        raise RemoteFailure(
+            f"{undone[:12]} is the first commit of all", why="there is nothing before it to go back to", code="PVX0706"
+        )
+    before = (await git.ask("rev-parse", f"{parents[0]}^{{tree}}")).text
+    back = await commit_tree(git, before, [undone], message=f"Before {undone}", author=who, committer=who)
+    tree, conflicts = await merge_trees(git, ours, back)
+    if tree is None:
+        raise RemoteFailure(
+            f"{undone[:12]} cannot be taken back by itself",
+            why=f"what it changed was changed again since: conflicts in {', '.join(conflicts[:6])}",
+            hint=f"take the later commits back first, or by hand: git revert {undone[:12]}",
+            evidence=conflicts,
+            code="PVX0702",
+        )
+    if tree == (await git.ask("rev-parse", f"{ours}^{{tree}}")).text:
+        raise RemoteFailure(
+            f"nothing of {undone[:12]} is left to take back", hint="pvenix rebuild brings hosts to main", code="PVX0707"
+        )
+    return tree
 
 
 async def changes(git: Git, old: str, new: str) -> tuple[FileChange, ...]:

@@ -223,6 +223,16 @@ class GitRepo:
             self._git, tree, [ours, theirs], message=message, author=self._author, committer=self._author
         )
 
+    async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
+        """A new commit on top of `onto` that takes back what `commit` changed; see the port."""
+        undone, ours = await self._commit(commit), await self._commit(onto)
+        tree = await objects.reverted(self._git, ours, undone, who=self._author)
+        return CommitId(
+            await objects.commit_tree(
+                self._git, tree, [ours], message=message, author=self._author, committer=self._author
+            )
+        )
+
     async def push_ref(self, ref: str, commit: CommitId | None, *, expect: CommitId | None) -> None:
         """Set or delete (`commit` None) one remote ref if it still is at `expect`; done already is fine.
 

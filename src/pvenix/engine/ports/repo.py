@@ -105,6 +105,15 @@ class Repo(Protocol):
         """
         ...
 
+    async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
+        """A new commit on top of `onto` that takes back what `commit` changed; nothing is pushed.
+
+        As git revert does it: what was changed elsewhere since stays, and a merge is taken back against its first parent.
+        Raises: RemoteFailure with code PVX0702 on a conflict, PVX0706 for the first commit of all, PVX0707 when nothing
+        of it is left.
+        """
+        ...
+
     async def push_ref(self, ref: str, commit: CommitId | None, *, expect: CommitId | None) -> None:
         """Set or delete (`commit` None) one remote ref if it still is at `expect`."""
         ...
