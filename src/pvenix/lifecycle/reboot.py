@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.approval import Change, gate, outside_window
 from pvenix.lifecycle.asked import ask_anew, ask_once, seen_tasks
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import grace_of
 from pvenix.lifecycle.remote import Remote
+from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, RemoteFailure
@@ -48,7 +51,7 @@ class Reboot:
     """The kind of its Proxmox task."""
 
     async def probe(self, world: World, step: Step) -> Probe:
-        """Done only when an earlier attempt of this very step has led to another boot."""
+        """Done when an earlier attempt of this very step has led to another boot, or none is due and only then one is wanted."""
         found = await world.vms.of(step)
         if "boot_id" not in step.known and not await world.vms.running(found):
             raise RemoteFailure(
@@ -60,10 +63,27 @@ class Reboot:
             now = await boot_now(world, step, found)
             if now.id not in ("", before):
                 return done(f"booted anew, {now.id}", boot_id=now.id)
+        elif step.args.get("needed") and not (due := (await read_facts(await world.remote(step))).reboot):
+            return done("no reboot is needed")
+        elif step.args.get("needed"):
+            return needed(f"another {' and '.join(due)} than booted")
         return needed(f"VM {found.vmid} on {found.node} will boot anew")
 
     async def apply(self, world: World, step: Step) -> Outcome:
-        """Note the boot, ask for another one, and wait until it is seen."""
+        """Boot anew, when it is approved where that is asked for, and the host's turn."""
+        change = None if "boot_id" in step.known else await self._change(world, step)
+        if change is not None and (waits := gate(world, step, change)) is not None:
+            return waits
+        async with in_turn(world, step):
+            if change is not None and (late := outside_window(world, step, change)) is not None:
+                return late
+            return await self.seen(world, step)
+
+    async def seen(self, world: World, step: Step) -> Outcome:
+        """Note the boot, ask for another one, and wait until it is seen.
+
+        Raises: OutcomeUnknown when it is not.
+        """
         found = await world.vms.of(step)
         before = await self._before(world, step, found)
         call = self.call(VmCalls.on(world.pve, found, {}), step)
@@ -75,6 +95,11 @@ class Reboot:
     async def commands(self, world: World, step: Step) -> Commands:
         """The one call."""
         return shown([self.call(VmCalls.on(world.pve, await world.vms.of(step), {}), step)])
+
+    async def _change(self, world: World, step: Step) -> Change:
+        now = await boot_now(world, step, await world.vms.of(step))
+        subject = f"boot {now.id or 'that does not answer'}" + (f", then {now.starts}" if now.starts else "")
+        return Change(subject=subject, reboots=f"{step.verb}s", named=step.named)
 
     async def _before(self, world: World, step: Step, found: Found) -> Boot:
         """What runs now, or ran before an interrupted attempt asked."""
@@ -88,6 +113,25 @@ class Reboot:
         seen = await seen_tasks(world, found, self.task)
         await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts, seen=seen)
         return before
+
+
+@asynccontextmanager
+async def in_turn(world: World, step: Step) -> AsyncIterator[None]:
+    """Until the end nobody else of the host's roles boots on the host's node, wherever that is by the time of the turn.
+
+    Raises: RemoteFailure when one of them went down before, and does not answer.
+    """
+
+    async def is_up(host: str) -> bool:
+        found = await world.vms.find(host)
+        return found is not None and bool((await boot_now(world, looking_at(host), found)).id)
+
+    while True:
+        node = (await world.vms.of(step)).node
+        async with world.turns.hold(step.host, world.host(step).roles, node, tell=step.tell, is_up=is_up):
+            if (await world.vms.of(step)).node == node:
+                yield
+                return
 
 
 async def boot_now(world: World, step: Step, found: Found) -> Boot:

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
-from pvenix.lifecycle import argv, build
-from pvenix.lifecycle.activation import preview
+from pvenix.lifecycle import argv, build, rebooting
+from pvenix.lifecycle.activation import preview, prune, staging
 from pvenix.lifecycle.activation.attempt import Attempt, foreseen, unfinished
-from pvenix.lifecycle.activation.transaction import MakeDefault, activate
+from pvenix.lifecycle.activation.confirming import MakeDefault
+from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status
+from pvenix.model.update import Strategy
 
 _NEW, _OLD = "<new system>", "<present system>"
 
 
 async def probe(world: World, step: Step) -> Probe:
-    """As for `build`: done when the guest runs, boots and holds the main branch's commit, and no attempt is open.
+    """As for `build`: done when the guest runs, boots and holds the main branch's commit, and nothing is left open.
 
-    Raises: LockHeld when another run's is.
+    Raises: LockHeld when another run's attempt is.
     """
-    return unfinished(step, *await build.look(world, step))
+    found, facts = await build.look(world, step)
+    return rebooting.unfinished(step, unfinished(step, found, facts), facts)
 
 
 async def apply(world: World, step: Step) -> Outcome:
-    """Build unless this run has, activate, confirm, make it the boot default; or be back on the old system."""
+    """Build unless this run has, activate, confirm, make it the boot default; or be back on the old system.
+
+    What is risky waits for a person, or for its hour, between the build and the activation.
+    """
     commit = await world.expected()
-    checks = world.fleet.health(step.host)
     if Attempt.from_known(step.known) is not None:
-        return await activate(world, step, step.known["new"], _make_default(step.known["new"]), checks=checks)
+        return await rebooting.after(world, step, await _bring(world, step, step.known["new"]))
     remote = await world.remote(step)
+    if rebooting.owed(step, await read_facts(remote)):
+        return await rebooting.through(world, step, Outcome(status=Status.CHANGED, summary="confirmed before"))
     new = step.facts.get("new", "") if step.facts.get("built") == commit else ""
     if not new:
         await step.intend(commit=commit)
@@ -38,7 +45,17 @@ async def apply(world: World, step: Step) -> Outcome:
     if facts.current == new and facts.settled and not facts.fence:
         await build.deliver(world, remote, commit, attempt=step.run)
         return Outcome(status=Status.CHANGED, summary=f"{commit[:10]} is the running system; /etc/nixos put right")
-    return await activate(world, step, new, _make_default(new), checks=checks)
+    if (waits := await rebooting.before(world, remote, new, commit)) is not None:
+        return waits
+    return await rebooting.after(world, step, await _bring(world, step, new))
+
+
+async def _bring(world: World, step: Step, new: str) -> Outcome:
+    """Activate the system, or only make it the boot default where that is the strategy; as an open attempt began it."""
+    begun = Attempt.from_known(step.known) is not None
+    if staging.is_staging(step) if begun else world.host(step).machine.update.strategy is Strategy.BOOT:
+        return await staging.stage(world, step, new, _make_default(new))
+    return await activate(world, step, new, _make_default(new), checks=world.fleet.health(step.host))
 
 
 def _make_default(new: str) -> MakeDefault:
@@ -64,4 +81,7 @@ async def commands(world: World, step: Step) -> Commands:
         confirm_s=world.host(step).machine.update.confirm_timeout_s,
     )
     building = () if step.facts.get("built") else await build.commands(world, step)
-    return (*building, *preview.activation(attempt, world.fleet.health(step.host), _defaulting(_NEW)))
+    left = await prune.found(world, await world.remote(step), newest=attempt.id)
+    if world.host(step).machine.update.strategy is Strategy.BOOT:
+        return (*building, *preview.staging(attempt, _defaulting(_NEW), left))
+    return (*building, *preview.activation(attempt, world.fleet.health(step.host), _defaulting(_NEW), left))
