@@ -124,7 +124,7 @@ def test_a_limit_takes_away(pvenix: Cli) -> None:
 
 
 def test_the_arguments_of_a_verb_are_options(pvenix: Cli) -> None:
-    pvenix("rollback", "dns01", "--to", "41")
+    pvenix("rollback", "dns01", "--to", "41", "--yes")
     pvenix("clone", "dns01", "--full")
     asked = [call for call in pvenix.workspace.asked if call[0] == "plan_verb"]
     assert [call[3] for call in asked] == [{"to": 41}, {"full": True}]
@@ -165,10 +165,42 @@ def test_an_error_of_the_run_keeps_its_exit_code_and_hint(pvenix: Cli) -> None:
 def test_resume_goes_on_with_the_same_run(pvenix: Cli) -> None:
     pvenix("rebuild", "dns01")
     run = pvenix.workspace.runs.open("last").run
-    assert pvenix("resume").exit_code == 0
+    assert pvenix("resume", "last").exit_code == 0
     assert pvenix("resume", run).exit_code == 0
     assert pvenix.workspace.asked[-2:] == [("execute", run, True)] * 2
     assert pvenix("resume", "20250101-000000-ffff").exit_code == 2
+
+
+def test_resume_without_an_id_takes_the_newest_run_that_has_something_to_finish(pvenix: Cli) -> None:
+    pvenix.workspace.ends["dns01"] = Status.FAILED
+    pvenix("rebuild", "dns01")
+    failed = pvenix.workspace.runs.open("last").run
+    pvenix("rebuild", "web01")
+    result = pvenix("resume")
+    assert pvenix.workspace.asked[-1] == ("execute", failed, True)
+    assert f"going on with run {failed}: rebuild" in result.stderr
+
+
+def test_resume_says_when_no_run_has_anything_to_finish(pvenix: Cli) -> None:
+    assert "no run has anything to finish" in pvenix("resume").stderr
+    pvenix("rebuild", "dns01")
+    result = pvenix("resume")
+    assert (result.exit_code, "no run has anything to finish" in result.stderr) == (0, True)
+    assert len([call for call in pvenix.workspace.asked if call[0] == "execute"]) == 1
+
+
+def test_failed_hosts_are_done_again_as_a_new_run_that_names_its_origin(pvenix: Cli) -> None:
+    pvenix.workspace.ends |= {"dns01": Status.FAILED, "web01": Status.UNREACHABLE}
+    pvenix("rebuild", "all")
+    origin = pvenix.workspace.runs.open("last").run
+    pvenix.workspace.ends.clear()
+    result = pvenix("resume", "--retry-failed")
+    run = next(call[1] for call in reversed(pvenix.workspace.asked) if call[0] == "execute")
+    plan = pvenix.workspace.runs.open(run).plan()
+    assert (result.exit_code, run != origin, plan.hosts, plan.origin) == (0, True, ("dns01", "web01"), origin)
+    assert f"after run {origin}: dns01, web01" in result.stderr
+    nobody = pvenix("resume", run, "--retry-failed")
+    assert (nobody.exit_code, "no host of run" in nobody.stderr) == (2, True)
 
 
 def test_execute_runs_a_directory_in_silence(pvenix: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
