@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.story.fault_scene import row
-from tests.story.world import PATIENCE_S, StoryLab, until
+from tests.story.person import AtTerminal
+from tests.story.world import StoryLab, until
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
-
-
-class AtTerminal:
-    """A pvenix command at a terminal of its own."""
-
-    def __init__(self, lab: StoryLab, *words: str) -> None:
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pvenix", *words],
-            cwd=lab.fleet, env=lab.env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
-        self.shown = ""
-
-    def sees(self, text: str) -> None:
-        """Wait until the text was printed."""
-        deadline = time.monotonic() + PATIENCE_S
-        while text not in self.shown:
-            assert time.monotonic() < deadline, self.shown
-            if not self._read(0.2) and self.process.poll() is not None:
-                raise AssertionError(f"it ended with {self.process.returncode}:\n{self.shown}")
-
-    def types(self, text: str) -> None:
-        os.write(self._master, f"{text}\n".encode())
-
-    def ends(self, code: int) -> None:
-        """Wait for the end."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.shown
-            self._read(0.2)
-        while self._read(0.0):
-            pass
-        os.close(self._master)
-        assert self.process.returncode == code, self.shown
-
-    def _read(self, patience_s: float) -> bool:
-        ready, _, _ = select.select([self._master], [], [], patience_s)
-        try:
-            data = os.read(self._master, 65536) if ready else b""
-        except OSError:  # the last process that had the terminal is gone
-            return False
-        self.shown += data.decode(errors="replace")
-        return bool(data)
 
 
 @pytest.fixture(autouse=True)
