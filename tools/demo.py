@@ -125,7 +125,7 @@ def roll_back(stage: Stage, before: str) -> dict[str, Any]:
     stage.run("generations", ROLLS_BACK)
     listed = stage.ssh(ROLLS_BACK, "sudo", "-n", "nix-env", "-p", PROFILE, "--list-generations").splitlines()
     number = int(listed[-2].split()[0])
-    stage.run("rollback", ROLLS_BACK, "--to", str(number))
+    stage.run("rollback", ROLLS_BACK, "--to", str(number), "--yes")
     return {ROLLS_BACK: {"generation": number, "commit": before}}
 
 

@@ -95,7 +95,7 @@ def tell(world: StoryLab, arm: Callable[[], None]) -> dict[str, list[str]]:
     tale.add("the second time writes nothing", str(done.code), str(writes(counters)))
     tale.run("the second time every step is done", *REBUILD)
     tale.generations("the generations after it", *HOSTS, NEW)
-    tale.run("a host is rolled back to a named generation", "rollback", "dns01", "--to", "2")
+    tale.run("a host is rolled back to a named generation", "rollback", "dns01", "--to", "2", "--yes")
     tale.generations("the generations after the rollback", "dns01")
     tale.run("a check names what is behind", *REBUILD, "-C")
     world.commit("nix/hosts/docker01.nix", "../configuration.nix", "../configuration.nix\n    ../gone.nix")

@@ -35,7 +35,7 @@ def test_a_rebuild(lab: StoryLab) -> None:
 
 def test_a_rollback(lab: StoryLab) -> None:
     foreseen = shown(lab, "rollback", "dns01", "--to", "1", "-C", code=3)
-    assert foreseen == shown(lab, "rollback", "dns01", "--to", "1", code=0)
+    assert foreseen == shown(lab, "rollback", "dns01", "--to", "1", "--yes", code=0)
 
 
 def test_a_new_guest_up_to_its_first_boot(lab: StoryLab) -> None:

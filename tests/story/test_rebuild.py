@@ -88,7 +88,7 @@ def test_one_failing_build_is_shown_and_stops_nobody_else(lab: StoryLab, changed
 def test_a_rollback_to_a_generation_and_forth_again(lab: StoryLab, changed: str) -> None:
     site = lab.site
     there = site.follow("dns01", "/run/current-system")
-    lab.ok("rollback", "dns01", "--to", "2")
+    lab.ok("rollback", "dns01", "--to", "2", "--yes")
     old = site.follow("dns01", "/nix/var/nix/profiles/system-2-link")
     assert old != there
     assert site.ssh("dns01", "readlink", "-f", "/run/current-system").strip() == old

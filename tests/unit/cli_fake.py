@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pvenix.cli.main import cli
 from pvenix.cli.settings import Settings
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.lifecycle.goingback import Prospect
 from pvenix.lifecycle.leftovers import Leftover
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.events import Command, Event, HostEnded, Progress, RunEnded, RunStarted, StepEnded, StepStarted
@@ -83,9 +84,11 @@ class FakeWorkspace:
     def fleet(self) -> FakeFleet:
         return FakeFleet()
 
-    def plan_verb(self, verb: str, hosts: Sequence[str], *, args: dict[str, ArgValue], **mode: Any) -> RunPlan:
-        self.asked.append(("plan_verb", verb, tuple(hosts), args, mode))
-        return self._plan(verb, (Task(verb=verb, args=args),), tuple(hosts), mode)
+    def plan_verb(
+        self, verb: str, hosts: Sequence[str], *, args: dict[str, ArgValue] | None = None, **mode: Any
+    ) -> RunPlan:
+        self.asked.append(("plan_verb", verb, tuple(hosts), args or {}, mode))
+        return self._plan(verb, (Task(verb=verb, args=args or {}),), tuple(hosts), mode)
 
     def plan_playbook(self, path: Path, *, limit: str, **mode: Any) -> RunPlan:
         self.asked.append(("plan_playbook", path, limit, mode))
@@ -94,7 +97,7 @@ class FakeWorkspace:
 
     def _plan(self, title: str, tasks: tuple[Task, ...], hosts: tuple[str, ...], mode: dict[str, Any]) -> RunPlan:
         play = PlayPlan(name=title, waves=(hosts,), tasks=tasks)
-        kept = {key: mode[key] for key in ("check", "diff", "step", "forks")}
+        kept = {key: mode[key] for key in ("check", "diff", "step", "forks") if key in mode}
         return RunPlan(
             title=title, plays=(play,), fleet=str(self.root), extra=self.extra, inventory=self.inventory, **kept
         )
@@ -172,6 +175,25 @@ class FakeWorkspace:
             Generation(number=n, date="2025-01-01 00:00:00", current=n == 2, path=f"/nix/store/{n}", revision=TIP)
             for n in (1, 2)
         )
+
+    async def all_generations(self, hosts: Sequence[str]) -> AsyncIterator[tuple[str, tuple[Generation, ...]]]:
+        for host in hosts:
+            yield host, await self.generations(host)
+
+    def run_to_undo(self, run: str) -> RunDir:
+        return self.runs.open(run)
+
+    async def prospects(
+        self, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None
+    ) -> tuple[Prospect, ...]:
+        self.asked.append(("prospects", tuple(hosts), to, run))
+        return tuple(
+            Prospect(host=host, path="/nix/store/1", number=to or 1, now=2, limits=("its kernel is another",))
+            for host in hosts
+        )
+
+    def decided(self, found: Sequence[Prospect]) -> dict[str, dict[str, str]]:
+        return {each.host: each.decided for each in found}
 
     async def reviews(self) -> tuple[Review, ...]:
         return (await self.review("dns01"),)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pvenix.model.errors import Unreachable
-from pvenix.model.generation import Sync
+from pvenix.model.generation import HostFacts, Sync
 from pvenix.model.review import Verdict
+from pvenix.model.status import HardwareLook, HostStatus
 from tests.unit.cli_fake import TIP, Cli
 
 
@@ -36,15 +38,72 @@ def test_status_as_lines_comes_as_hosts_answer(pvenix: Cli) -> None:
 
 
 def test_status_exits_4_when_a_host_does_not_answer(pvenix: Cli) -> None:
-    pvenix.workspace.sync = Sync.UNREACHABLE
-    assert pvenix("status").exit_code == 4
+    for sync in (Sync.UNREACHABLE, Sync.UNKNOWN):
+        pvenix.workspace.sync = sync
+        assert pvenix("status").exit_code == pvenix("status", "--exit-code").exit_code == 4
     pvenix.workspace.sync = Sync.DRIFTED
     assert pvenix("status").exit_code == 0
 
 
+@pytest.mark.parametrize("sync", [sync for sync in Sync if sync.answered])
+def test_status_exits_3_when_it_is_asked_to_and_a_host_is_not_in_sync(pvenix: Cli, sync: Sync) -> None:
+    pvenix.workspace.known["dns01"] = {"sync": sync}
+    assert pvenix("status", "--exit-code").exit_code == (0 if sync is Sync.IN_SYNC else 3)
+
+
+def test_an_unreachable_host_comes_before_a_difference_in_the_exit_code(pvenix: Cli) -> None:
+    pvenix.workspace.known |= {"dns01": {"sync": Sync.UNREACHABLE}, "web01": {"sync": Sync.DRIFTED}}
+    assert pvenix("status", "--exit-code").exit_code == 4
+
+
+def test_what_was_known_of_a_silent_host_is_shown_with_its_age_and_never_in_the_columns_of_facts(pvenix: Cli) -> None:
+    then = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
+    last = HostStatus(host="dns01", sync=Sync.BEHIND, seen_at=then, generation=7)
+    silent = {"sync": Sync.UNREACHABLE, "facts": None, "problem": "no answer", "last": last}
+    pvenix.workspace.known["dns01"] = silent
+    [line] = [line for line in pvenix("status").stdout.splitlines() if line.startswith("dns01")]
+    assert line.split()[1:8] == ["unreachable", "5", "h", "ago", "-", "-", TIP[:8]]
+    assert line.endswith("no answer; 5 h ago it was behind, generation 7, no commit")
+    [item] = [item for item in pvenix.json("status", code=4)["status"] if item["host"] == "dns01"]
+    assert (item["facts"], item["last"]["seen_at"], item["last"]["sync"]) == (None, then, "behind")
+    pvenix.workspace.known["dns01"] = silent | {"last": None}
+    [line] = [line for line in pvenix("status").stdout.splitlines() if line.startswith("dns01")]
+    assert line.split()[1:4] == ["unreachable", "-", "-"]
+
+
+def test_a_selector_over_facts_reads_each_host_once(pvenix: Cli) -> None:
+    pvenix.workspace.known["dns01"] = {"sync": Sync.DRIFTED}
+    assert [item["host"] for item in pvenix.json("status", "-l", "state=drifted")["status"]] == ["dns01"]
+    assert [words[0] for words in pvenix.workspace.asked] == ["status"]
+
+
+def test_details_show_the_edited_files_and_the_hardware_s_differences(pvenix: Cli) -> None:
+    diff = "--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new \x1b[2J"
+    look = HardwareLook(diff=diff)
+    pvenix.workspace.known["dns01"] = {"hardware": look, "drift": ("hardware: 2 lines differ",)}
+    assert look.lines == 2
+    shown = pvenix("status", "dns01", "-v").stdout
+    assert ("    -old" in shown, "\x1b" in shown, "hardware  2 lines differ" in shown) == (True, False, True)
+    assert pvenix.workspace.asked == [("status", ("dns01",), "hardware")]
+    assert "    -old" not in pvenix("status", "dns01", "--hardware").stdout
+
+
+def test_who_holds_a_host_and_what_waits_is_in_its_notes(pvenix: Cli) -> None:
+    facts = HostFacts(
+        booted="/a", current="/a", profile="/a", revision=TIP, boot_id="1", checkout=TIP, fence=("r1-0.0-1",),
+        failed_units=("nginx.service",), reboot=("kernel",),
+    )  # fmt: skip
+    pvenix.workspace.known["dns01"] = {"facts": facts, "held_by": "run r1 of ann", "registration": "e" * 40}
+    [_, line] = pvenix("status", "dns01").stdout.splitlines()
+    assert line.endswith(
+        "attempt r1-0.0-1 holds it (run r1 of ann); failed: nginx.service; reboot for kernel; "
+        "registration eeeeeeeeee is not merged"
+    )
+
+
 def test_generations_are_newest_first(pvenix: Cli) -> None:
     lines = pvenix("generations", "dns01").stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["2", "1"]
+    assert [line.split()[:2] for line in lines[1:]] == [["dns01", "2"], ["dns01", "1"]]
     assert "current" in lines[1]
     assert pvenix.json("generations", "dns01")["generations"][0]["number"] == 2
 
