@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pvenix.model.events import Command, Event, StepEnded
+from pvenix.model.update import Reboot, Strategy, Update
 from pvenix_lab.site.guest.generations import boot_default, current_number, generations
 from pvenix_lab.site.guest.guest import Guest
 from pvenix_lab.site.guest.store import read_system
@@ -103,6 +104,8 @@ class Invariants:
             if host is not None and not host.machine.state.managed:  # it is there to become a template
                 continue
             root, default = _machine(guest), boot_default(guest.tree)
+            if host is not None and _may_stage(host.machine.update):
+                self.defaults[root] = default
             if self.defaults.setdefault(root, default) != default:
                 fresh = {(root, attempt) for attempt in _confirmed(guest)} - self.used
                 require("the boot default stays until the new system is confirmed", fresh, (guest.name, default))
@@ -190,10 +193,15 @@ class Invariants:
     def _rebuild(self, sim: Sim, host: str) -> None:
         guest = _guest(sim, host)
         require("a rebuilt host answers", guest.ssh_ready, host)
-        require("a rebuilt host runs main", self._is_main(sim, guest.current.revision), (host, guest.current.revision))
-        require("it boots what it runs", boot_default(guest.tree) == guest.current_path, host)
+        wanted = guest.current_path
+        if _may_stage(sim.fleet.hosts[host].machine.update):
+            wanted = boot_default(guest.tree)
+        system = read_system(guest.tree, wanted)
+        assert system is not None
+        require("a rebuilt host runs main", self._is_main(sim, system.revision), (host, system.revision))
+        require("it boots what it runs", boot_default(guest.tree) == wanted, host)
         require("no attempt is open", not guest.tree.is_dir(FENCE), host)
-        require("its profile is what it runs", guest.tree.resolve(PROFILE) == guest.current_path, host)
+        require("its profile is what it runs", guest.tree.resolve(PROFILE) == wanted, host)
         require("its dead-man is disarmed", not _armed(guest), _armed(guest))
 
     def _rollback(self, sim: Sim, host: str) -> None:
@@ -279,6 +287,11 @@ def _confirmed(guest: Guest) -> list[str]:
     tree = guest.tree
     attempts = tree.listdir(ATTEMPTS) if tree.is_dir(ATTEMPTS) else []
     return [attempt for attempt in attempts if tree.exists(f"{ATTEMPTS}/{attempt}/confirmed")]
+
+
+def _may_stage(update: Update) -> bool:
+    """True where people want a system booted that was not tested."""
+    return update.strategy is Strategy.BOOT or update.reboot is Reboot.AUTO
 
 
 def _armed(guest: Guest) -> list[str]:

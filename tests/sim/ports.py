@@ -169,6 +169,7 @@ class ForwardFaults(Faults):
 
     ACTIVATION = (
         "activation-hangs",
+        "activation-killed",
         "activation-script-fails",
         "activation-slow",
         "bootloader-fails",
@@ -176,6 +177,7 @@ class ForwardFaults(Faults):
         "init-changed",
         "port-closed-by-new-system",
         "switch-inhibited",
+        "switch-lock-taken",
         "unit-fails",
     )
 

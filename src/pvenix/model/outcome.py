@@ -56,6 +56,8 @@ class Waits(StrEnum):
     """A risky change is to be approved: `pvenix approve`."""
     WINDOW = "window"
     """The time at which it may be disturbed."""
+    REBOOT = "reboot"
+    """Only a reboot can bring what it was to run, and that is a person's to make."""
 
 
 _EXIT = {
@@ -73,7 +75,12 @@ _EXIT = {
     Status.LOCAL: ExitCode.LOCAL,
     Status.CANCELLED: ExitCode.INTERRUPTED,
 }
-_EXIT_OF_WAIT = {Waits.REVIEW: ExitCode.CHANGES, Waits.APPROVAL: ExitCode.APPROVAL, Waits.WINDOW: ExitCode.WINDOW}
+_EXIT_OF_WAIT = {
+    Waits.REVIEW: ExitCode.CHANGES,
+    Waits.APPROVAL: ExitCode.APPROVAL,
+    Waits.WINDOW: ExitCode.WINDOW,
+    Waits.REBOOT: ExitCode.CHANGES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

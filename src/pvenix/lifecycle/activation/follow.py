@@ -44,7 +44,7 @@ class Ended:
 class Watch:
     """What one process knows of an attempt over all its connections."""
 
-    deadline: float = 0.0
+    deadline: float
     """On the clock's monotonic time: by then the dead-man must have gone back, and the host be reachable."""
     offset: int = 0
     """Bytes of the attempt's log that were shown."""

@@ -7,7 +7,7 @@ is answered in the same way by the same process, until the dead-man must have sp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
@@ -32,7 +32,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
 from pvenix.model.names import store_path
-from pvenix.model.outcome import Outcome, Status
+from pvenix.model.outcome import Outcome, Status, Waits
 from pvenix.model.site import HealthCheck
 from pvenix.model.update import Reboot
 
@@ -47,14 +47,17 @@ class _Task:
     new: str
     make_default: MakeDefault
     checks: tuple[HealthCheck, ...]
-    watch: Watch = field(default_factory=Watch)
+    watch: Watch
 
 
 async def activate(
     world: World, step: Step, new: str, make_default: MakeDefault, *, checks: tuple[HealthCheck, ...]
 ) -> Outcome:
     """Activate `new`, or go on with the activation that an earlier process began; `checks` decide on its health."""
-    task = _Task(new=new, make_default=make_default, checks=checks)
+    begun = Attempt.from_known(step.known)
+    patience_s = GRACE_S + (begun.confirm_s if begun else 0)
+    watch = Watch(deadline=world.clock.monotonic() + patience_s)
+    task = _Task(new=new, make_default=make_default, checks=checks, watch=watch)
     while True:
         try:
             return await _go_on(world, step, task)
@@ -62,9 +65,9 @@ async def activate(
             return Outcome(status=Status.UNKNOWN, summary=str(error), hint=error.hint, evidence=error.evidence)
         except (Unreachable, OutcomeUnknown) as error:
             attempt = Attempt.from_known(step.known)
-            if attempt is None:  # nothing was begun
-                raise
-            if world.clock.monotonic() > task.watch.deadline:
+            if attempt is None and (isinstance(error, Unreachable) or world.clock.monotonic() > watch.deadline):
+                raise  # nothing was begun
+            if attempt is not None and world.clock.monotonic() > watch.deadline:
                 return _unknown(step, attempt, error)
             step.tell(f"unknown: {error}; looking again")
             await world.clock.sleep(_PAUSE_S)
@@ -75,7 +78,6 @@ async def _go_on(world: World, step: Step, task: _Task) -> Outcome:
     attempt, watch = Attempt.from_known(step.known), task.watch
     if attempt is not None:
         step.tell(f"going on with attempt {attempt.id}")
-        watch.deadline = watch.deadline or world.clock.monotonic() + attempt.confirm_s + GRACE_S
     if attempt is None or await _came_to_nothing(world, step, attempt):
         remote = await world.remote(step)
         attempt = await _begin(world, remote, task)
@@ -208,7 +210,11 @@ async def _not_activated(world: World, remote: Remote, attempt: Attempt, task: _
     await clean_up(remote, attempt)
     if said.next is Next.REBOOT:
         return Outcome(
-            status=Status.WAITING, summary=f"{said.what}; it runs what it ran", hint=by_boot(step.host), evidence=lines
+            status=Status.WAITING,
+            waits=Waits.REBOOT,
+            summary=f"{said.what}; it runs what it ran",
+            hint=by_boot(step.host),
+            evidence=lines,
         )
     return Outcome(status=Status.FAILED, summary=f"{said.what}; it runs what it ran", hint=said.advice, evidence=lines)
 
