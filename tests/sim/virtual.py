@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import selectors
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from selectors import SelectorKey
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
@@ -133,13 +134,15 @@ def run_virtual(main: Coroutine[Any, Any, T], *, debug: bool = False) -> T:
 class LoopClock:
     """The Clock port over the running loop's time; its day begins on 2026-01-01."""
 
+    set_by_s: ClassVar[float] = 0.0
+    """How far somebody has set every wall clock of this machine."""
+
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
     def utc(self) -> str:
-        seconds = self.monotonic()
-        minutes, day = int(seconds // 60), 1 + int(seconds // 86400)
-        return f"2026-01-{day:02d}T{minutes // 60 % 24:02d}:{minutes % 60:02d}:{seconds % 60:06.3f}Z"
+        now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.monotonic() + self.set_by_s)
+        return f"{now.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))

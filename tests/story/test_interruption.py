@@ -83,3 +83,20 @@ def test_a_closed_window_ends_what_runs_and_starts_nothing_more(lab: StoryLab, c
     assert (run["state"], run["exit_code"]) == ("ended", 130)
     lab.ok("resume", "last")
     assert runs_on(lab, SECOND, commit)
+
+
+def test_a_laptop_that_slept_longer_than_the_dead_man_finds_the_old_system_and_says_so(
+    lab: StoryLab, commit: str
+) -> None:
+    old = lab.site.follow(FIRST, "/run/current-system")
+    lab.fault("activation-slow", FIRST, seconds=2)
+    rebuild = lab.start("rebuild", FIRST, "--set", "update.confirm_timeout=10s")
+    until(lambda: "pvenix-deadman-" in lab.ssh(FIRST, "systemctl", "list-units", "--all", "--plain", "--no-legend"))
+    rebuild.send_signal(signal.SIGSTOP)
+    until(lambda: lab.site.follow(FIRST, "/run/current-system") != old)
+    until(lambda: lab.site.follow(FIRST, "/run/current-system") == old)
+    rebuild.send_signal(signal.SIGCONT)
+    done = lab.finish(rebuild)
+    assert done.code == 6, done.text
+    assert not runs_on(lab, FIRST, commit)
+    assert lab.site.boot_default(FIRST)[1] == old
