@@ -124,8 +124,8 @@ class HostRun:
         execution, host = self._execution, self._host
         if execution.gate.stops(host):
             return Outcome(status=Status.CANCELLED, summary=f"stopped before {task.verb}")
-        execution.narrator.emit(StepStarted, host=host, step=step_id, verb=task.verb, name=task.name or task.verb)
-        execution.narrator.log(host).line(f"--- {step_id} ---")
+        log_at, name = execution.narrator.log(host).begin(step_id), task.name or task.verb
+        execution.narrator.emit(StepStarted, host=host, step=step_id, verb=task.verb, name=name, log_at=log_at)
         began = execution.tools.clock.monotonic()
         step = self._make_step(step_id, task)
         outcome = await attempt(execution.tools.verbs[task.verb], step)

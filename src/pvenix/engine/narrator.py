@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -89,12 +90,24 @@ class HostLog:
         partial, self._partial = self._partial + self._mask.finish(), ""
         self._put([partial, text] if partial else [text])
 
+    def begin(self, step: str) -> int:
+        """Head a step's output with a line of its own; where that line is, in bytes.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        self._end_line()
+        at = os.fstat(self._file.fileno()).st_size
+        self._put([f"--- {step} ---"])
+        return at
+
     def close(self) -> None:
         """Write what is left and close the file."""
-        self._partial += self._mask.finish()
-        if self._partial:
-            self._put([self._partial])
+        self._end_line()
         self._file.close()
+
+    def _end_line(self) -> None:
+        partial, self._partial = self._partial + self._mask.finish(), ""
+        self._put([partial] if partial else [])
 
     def _put(self, lines: list[str]) -> None:
         if not lines:

@@ -61,6 +61,8 @@ class StepStarted(Event):
     kind = "step.started"
     verb: str
     name: str
+    log_at: int = 0
+    """Where the step begins in the host's log, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pvenix.detached import execute_detached
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import WHO, AuditTrail, complete, complete_run
 from pvenix.engine.journal import Trail
+from pvenix.engine.retention import prune_by_environment
 from pvenix.engine.runfiles import RunDir
 from pvenix.lifecycle.leftovers import Leftover, leftovers
 from pvenix.model.events import Event
@@ -68,6 +69,7 @@ class Runs(OpenFleet):
             return
         log = AuditLog(self.state_dir)
         complete(log, self.runs)
+        prune_by_environment(self.runs, log)
         yield AuditTrail(log, run.run, read_entries(run.journal_path))
         complete_run(log, run)
 

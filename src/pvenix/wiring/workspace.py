@@ -8,13 +8,14 @@ from pathlib import Path
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue
 from pvenix.wiring.goingback import GoingBack
+from pvenix.wiring.keeping import Keeping
 from pvenix.wiring.plans import Plans
 from pvenix.wiring.repository import Repository
 from pvenix.wiring.runs import Runs
 from pvenix.wiring.sitestate import SiteState
 
 
-class Workspace(Plans, Runs, SiteState, GoingBack, Repository):
+class Workspace(Plans, Runs, Keeping, SiteState, GoingBack, Repository):
     """A fleet on this machine, and the site that it describes."""
 
     @classmethod

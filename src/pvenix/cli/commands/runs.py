@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.documents import show_rows
+from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
+from pvenix.engine.audit import AuditLog
+from pvenix.engine.logparts import log_of
 from pvenix.engine.requests import Ask
+from pvenix.engine.retention import prunable, prune, retention
+from pvenix.model.ages import since_words
 from pvenix.model.errors import ExitCode, UsageError
 from pvenix.model.events import RunEnded
 from pvenix.model.nearest import did_you_mean
@@ -25,9 +31,13 @@ RUN = click.argument("run", help="The run's id, or `last`.")
 _LOOK_S = 0.1
 
 
-@click.group("runs", cls=Group, examples=("pvenix runs list", "pvenix runs show last", "pvenix runs show last -f"))
+@click.group(
+    "runs",
+    cls=Group,
+    examples=("pvenix runs list", "pvenix runs show last", "pvenix runs show last -f", "pvenix runs locks"),
+)
 def command() -> None:
-    """List and show runs, follow one that goes on, and ask it to stop, hold or go on."""
+    """List and show runs, follow one that goes on, and ask it to stop, hold or go on; throw old ones away."""
 
 
 @command.command("list", examples=("pvenix runs list", "pvenix runs list -n 5 -o json"))
@@ -44,7 +54,7 @@ def list_runs(settings: Settings, /, *, limit: int) -> None:
             "-" if each.exit_code is None else str(each.exit_code),
             str(each.hosts),
             ", ".join(f"{count} {status}" for status, count in each.counts.items()) or "-",
-            each.title,
+            f"{each.title} (again, after {each.origin})" if each.origin else each.title,
         )
         for each in summaries
     ]
@@ -53,21 +63,70 @@ def list_runs(settings: Settings, /, *, limit: int) -> None:
 
 
 @command.command(
-    "show", examples=("pvenix runs show last", "pvenix runs show last --log dns01", "pvenix runs show last -f")
+    "show",
+    examples=(
+        "pvenix runs show last",
+        "pvenix runs show last --log dns01 --step rebuild",
+        "pvenix runs show last -o jsonl",
+        "pvenix runs show last -f",
+    ),
 )
 @RUN
-@click.option("--log", "log_of", metavar="HOST", help="Print the output of this host instead.")
+@click.option("--log", "host", metavar="HOST", default="", help="Print the output of this host instead.")
+@click.option("--step", metavar="STEP", default="", help="Of that output only this step's, such as 0.3.boot or boot.")
 @click.option("-f", "--follow", is_flag=True, help="Stay until the run ends.")
 @click.pass_obj
-def show(settings: Settings, /, *, run: str, log_of: str | None, follow: bool) -> int:
-    """Show the steps of a run and how they ended; with -f the exit code is the run's."""
+def show(settings: Settings, /, *, run: str, host: str, step: str, follow: bool) -> int:
+    """Show the steps of a run and how they ended; with -f the exit code is the run's. `-o jsonl` prints its events."""
+    if step and not host:
+        raise UsageError("--step is of a host's output", hint=f"pvenix runs show {run} --log HOST --step {step}")
     with settings.workspace() as workspace:
         directory = workspace.runs.open(run)
-        if log_of:
-            _show_log(directory, log_of)
+        if host:
+            _show_log(directory, host, step)
             return ExitCode.OK
         code = _watch(directory, make_renderer(settings, diff=directory.plan().diff), follow=follow)
         return code if follow else ExitCode.OK
+
+
+@command.command("locks", examples=("pvenix runs locks", "pvenix runs locks -o json"))
+@click.pass_obj
+def locks(settings: Settings, /) -> None:
+    """List the hosts that a run of this machine works on now: whose run it is, and since when."""
+    with settings.workspace() as workspace:
+        holders = workspace.lock_holders()
+    now = datetime.now(UTC).isoformat()
+    rows = [(each.host, each.run, each.operator, since_words(each.since, now), each.pid) for each in holders]
+    header = ("HOST", "RUN", "OPERATOR", "HELD", "PROCESS")
+    show_rows(settings, "locks", [dataclasses.asdict(each) for each in holders], header, rows)
+
+
+@command.command("prune", examples=("pvenix runs prune -C", "pvenix runs prune --keep 50 --older-than 30d"))
+@click.option(
+    "--keep", type=click.IntRange(0), help="Keep the newest N whatever their age. [env: PVENIX_RUNS_KEEP, or 200]"
+)
+@click.option(
+    "--older-than", metavar="DAYS", default="", help="Keep what is younger. [env: PVENIX_RUNS_OLDER_THAN, or 90d]"
+)
+@click.option("-C", "--check", is_flag=True, help="List what would go, and throw nothing away.")
+@click.pass_obj
+def throw_away(settings: Settings, /, *, keep: int | None, older_than: str, check: bool) -> int:
+    """Throw away runs that are neither among the newest N nor young, as the start of each run does too.
+
+    A run that is at work, was interrupted, waits for somebody, or has an open end is kept in any case; the audit log keeps
+    its lines for ever.
+    """
+    policy, now = retention(os.environ, keep=keep, older_than=older_than), datetime.now(UTC)
+    with settings.workspace() as workspace:
+        if check:
+            gone = tuple(str(run.run) for run in prunable(workspace.runs, policy, now=now))
+        else:
+            gone = prune(workspace.runs, policy, AuditLog(workspace.state_dir), now=now)
+    document = {"pruned": list(gone), "check": check, "keep": policy.keep, "days": policy.days}
+    words = "would go" if check else "thrown away"
+    count = f"{len(gone)} run{'' if len(gone) == 1 else 's'} {words}; the newest {policy.keep} and those of the last "
+    show_document(settings, "pruned", document, "\n".join([*gone, f"{count}{policy.days} days stay"]))
+    return ExitCode.CHANGES if check and gone else ExitCode.OK
 
 
 @command.command("ask", examples=("pvenix runs ask last cancel", "pvenix runs ask last retry --host dns01"))
@@ -87,18 +146,15 @@ def ask(settings: Settings, /, *, run: str, what: str, host: str) -> None:
     talk(f"asked run {directory.run}: {what}{f' {host}' if host else ''}")
 
 
-def _show_log(run: RunDir, host: str) -> None:
+def _show_log(run: RunDir, host: str, step: str) -> None:
+    """Write a host's output to stdout, byte by byte as it was captured: it was made safe for a terminal then."""
     hosts = run.plan().hosts
     if host not in hosts:
         raise UsageError(f"{host} is not in this run", hint=did_you_mean(host, hosts))
-    from pvenix.cli.text import clean
-
-    try:
-        with run.log_path(host).open(encoding="utf-8", errors="replace") as log:
-            for line in log:
-                click.echo(clean(line), nl=False)
-    except FileNotFoundError:
+    text = log_of(run, host, step)
+    if not text:
         talk(f"{host} has printed nothing in this run")
+    click.echo(text, nl=False)
 
 
 def _watch(run: RunDir, renderer: Renderer, *, follow: bool) -> int:

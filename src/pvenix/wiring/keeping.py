@@ -1,0 +1,67 @@
+"""What is kept of runs on this machine: giving one up, throwing old ones away, and who holds which host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned
+from pvenix.engine.audit import AuditLog
+from pvenix.engine.audittrail import AuditTrail, complete_run
+from pvenix.engine.finishing import ends_of
+from pvenix.engine.locks import Holder, HostLocks
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import UsageError
+from pvenix.operator import operator
+from pvenix.wiring.opened import OpenFleet
+
+
+class Keeping(OpenFleet):
+    """Runs that nobody executes."""
+
+    def lock_holders(self) -> tuple[Holder, ...]:
+        """The hosts of this fleet that a process of this machine works on now."""
+        return HostLocks(self.state_dir / "locks").holders()
+
+    async def abandon(self, run: RunDir, *, say: Callable[[str], None]) -> Abandoned:
+        """End a dead run for good; what can be ended safely is, and the rest is named.
+
+        The run is marked first, so that nobody goes on with it while it is looked at. One that has been abandoned may be
+        looked at again for as long as something of it is open.
+        Raises: LockHeld when a process executes it, UsageError when it has nothing to give up, LocalResource.
+        """
+        with run.locked():
+            _refuse_ended(run)
+            mark = abandoned(run.path) or Abandoned(at=_now(), by=operator(), seen=False)
+            mark_abandoned(run.path, mark)
+            left = await self._left(run, mark.by, say)
+            mark = Abandoned(at=mark.at, by=mark.by, seen=True, left=left)
+            mark_abandoned(run.path, mark)
+            complete_run(AuditLog(self.state_dir), run)
+        return mark
+
+    async def _left(self, run: RunDir, by: str, say: Callable[[str], None]) -> tuple[str, ...]:
+        from pvenix.engine.journal import SqliteJournal, read_entries
+        from pvenix.lifecycle.abandoning import give_up, open_steps
+
+        rows = read_entries(run.journal_path)
+        steps = open_steps(rows)
+        if not steps:
+            return ()
+        world, trail = await self._site(), AuditTrail(AuditLog(self.state_dir), run.run, rows)
+        with SqliteJournal(run.journal_path, trail=trail) as journal:
+            locks = HostLocks(self.state_dir / "locks")
+            return await give_up(world, run.run, steps, journal=journal, locks=locks, by=by, say=say)
+
+
+def _refuse_ended(run: RunDir) -> None:
+    mark, ends, plan = abandoned(run.path), ends_of(run), run.plan()
+    if mark is not None and not mark.open:
+        raise UsageError(f"run {run.run} was abandoned by {mark.by} at {mark.at}", why="nothing of it is open")
+    if plan.check or (ends.over and all(status.goes_on for status in ends.hosts.values())):
+        why = "it only looked" if plan.check else "it ended, and every host of it ended well"
+        raise UsageError(f"run {run.run} has nothing to give up", why=why, hint=f"pvenix runs show {run.run}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
