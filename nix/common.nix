@@ -59,11 +59,8 @@ in
       "nix-command"
       "flakes"
     ];
-    # Closures built elsewhere are copied in by this user, who is root by sudo anyway.
-    trusted-users = [
-      "root"
-      "tappaas"
-    ];
+    # Root alone: from a trusted user the store would take what nobody signed.
+    trusted-users = [ "root" ];
   };
 
   environment.systemPackages = [ pkgs.git ];

@@ -31,6 +31,7 @@ SECTIONS = (FLEET, MAKING, DEPLOYING, KEEPING, RUNS, OTHER)
 _OWN = {
     "init": Entry(module="init", help="start a fleet from the starter files", section=FLEET),
     "validate": Entry(module="validate", help="check every file of the fleet and show all findings", section=FLEET),
+    "lint": Entry(module="lint", help="find secrets in clear, unpinned programs and open doors", section=FLEET),
     "doctor": Entry(module="doctor", help="examine the site and say what to do", section=FLEET),
     "host": Entry(module="host", help="add, edit or show a host of the inventory", section=FLEET),
     "role": Entry(module="role", help="list or show the roles of the site", section=FLEET),
@@ -52,6 +53,7 @@ _OWN = {
     "run": Entry(module="run", help="execute a playbook", section=RUNS),
     "resume": Entry(module="resume", help="finish a run that was interrupted", section=RUNS),
     "approve": Entry(module="approve", help="approve or reject the risky changes that a run waits with", section=RUNS),
+    "abandon": Entry(module="abandon", help="end a dead run for good, and name what it left open", section=RUNS),
     "audit": Entry(module="audit", help="show who did what to which host, and prove it", section=RUNS),
     "runs": Entry(module="runs", help="list, show, follow and steer runs", section=RUNS),
     "lab": Entry(module="lab", help="start, inspect, break and stop a simulated site", section=OTHER),

@@ -12,6 +12,7 @@ from pvenix.fleet.load import Fleet
 from pvenix.fleet.yaml import parse
 from pvenix.lifecycle import hardware
 from pvenix.model.errors import UsageError
+from pvenix.model.lint import RULES, Severity
 from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, trust_file, vars_file
 from pvenix.model.review import Check, FileDiff, Verdict
 
@@ -20,12 +21,8 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 """Control characters but newline and tab, and what reorders or hides its neighbours."""
-_SECRETS = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"), "a private key"),
-    (re.compile(r"AGE-SECRET-KEY-1[0-9A-Z]{20,}"), "an age identity"),
-    (re.compile(r"@\w{1,64}![\w.-]{1,64}=[0-9a-f]{8}-[0-9a-f-]{27}"), "a Proxmox API token"),
-)
 _FILE_LIMIT = 256 * 1024
+_SHOWN = 5
 
 Rule = Callable[[Fleet, str, Sequence[FileChange]], Check]
 
@@ -96,13 +93,16 @@ def _visible(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
 
 
 def _secrets(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    from pvenix.lifecycle.lint.clear import secrets_in
+    from pvenix.lifecycle.lint.places import Text
+
     hits = [
-        f"{what} in {change.path}"
+        f"{RULES[found.code].what} in {change.path}:{found.line}"
         for change in changes
-        for pattern, what in _SECRETS
-        if pattern.search(change.new or "")
+        for found in secrets_in(Text((change.new or "")[:_FILE_LIMIT]))
+        if RULES[found.code].severity is Severity.ERROR
     ]
-    return _fail("no secrets", "; ".join(hits)) if hits else _pass("no secrets")
+    return _fail("no secrets", "; ".join(hits[:_SHOWN])) if hits else _pass("no secrets")
 
 
 def _nix_syntax(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:

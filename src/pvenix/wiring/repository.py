@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from pvenix.wiring.opened import OpenFleet
 if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
     from pvenix.model.initialised import Initialised
+    from pvenix.model.lint import LintFinding
 
 
 class Repository(OpenFleet):
@@ -58,6 +59,21 @@ class Repository(OpenFleet):
         from pvenix.init_remote import init_remote
 
         return await init_remote(self.fleet(), trust=self.trust, cache=self.cache_dir, say=say)
+
+    async def lint(self, paths: Sequence[Path] = ()) -> tuple[LintFinding, ...]:
+        """What does not belong into the fleet's files, or into those of these files and directories alone.
+
+        Raises: UsageError for a path that is not there. The fleet need not be valid.
+        """
+        from tempfile import TemporaryDirectory
+
+        from pvenix.adapters.git.checkout import listed
+        from pvenix.lifecycle.lint.files import lint
+        from pvenix.lifecycle.lint.reading import read_files
+
+        with TemporaryDirectory() as home:
+            names = await listed(self.root, home=Path(home))
+        return lint(read_files(self.root, names, paths))
 
     async def stage(self, path: Path) -> bool:
         """Stage an edited file of this checkout, so that a pull which brings the same text goes on; True when done."""

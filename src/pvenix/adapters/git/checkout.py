@@ -40,6 +40,15 @@ async def head(root: Path, *, home: Path) -> str:
     return done.stdout.decode().strip() if done.status == 0 else ""
 
 
+async def listed(root: Path, *, home: Path) -> tuple[str, ...] | None:
+    """The files at `root` that Git has or would take, None when it is no checkout. `home` as for `stage`."""
+    git = Git(root / ".git", environment(protocol="file", ssh="false", home=home), worktree=root)
+    if not git.directory.exists():
+        return None
+    done = await git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return tuple(name.decode("utf-8", "surrogateescape") for name in done.stdout.split(b"\0") if name)
+
+
 class Checkout:
     """The directory of a fleet, under Git or not yet. `home` is a directory without settings of Git."""
 
