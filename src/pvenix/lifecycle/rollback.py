@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.activation import preview
-from pvenix.lifecycle.activation.attempt import foreseen, unfinished
+from pvenix.lifecycle.activation import preview, prune, secondnet
+from pvenix.lifecycle.activation.attempt import Attempt, foreseen, silent, unfinished
 from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.generations import Profile, read_profile
 from pvenix.lifecycle.goingback import LIMITS, generation_of, limits_of, require_kept, shown
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import UsageError
+from pvenix.model.errors import Refused, Unreachable, UsageError
 from pvenix.model.outcome import Outcome, Probe, done, needed, skip
 
 
@@ -24,7 +24,10 @@ async def probe(world: World, step: Step) -> Probe:
     """
     if not step.args.get("to") and "back_skip" in step.facts:
         return skip(step.facts["back_skip"])
-    remote = await world.remote(step)
+    try:
+        remote = await world.remote(step)
+    except (Unreachable, Refused) as error:
+        return silent(step, error)
     profile = await read_profile(remote)
     number, target = _aim(step, profile)
     await require_kept(remote, number, target)
@@ -57,9 +60,8 @@ async def apply(world: World, step: Step) -> Outcome:
     The roles' health checks describe the system of the main branch, which an earlier one need not satisfy: it is asked
     for by name, so contact and failed units decide.
     """
-    remote = await world.remote(step)
-    for line in (LIMITS[0], *await limits_of(remote, await read_profile(remote), step.facts["target"])):
-        step.tell(line)
+    if Attempt.from_known(step.known) is None:
+        await _tell_limits(world, step)
 
     async def make_default(remote: Remote) -> None:
         for command in _defaulting(step):
@@ -68,16 +70,24 @@ async def apply(world: World, step: Step) -> Outcome:
     return await activate(world, step, step.facts["target"], make_default, checks=())
 
 
+async def _tell_limits(world: World, step: Step) -> None:
+    remote = await world.remote(step)
+    for line in (LIMITS[0], *await limits_of(remote, await read_profile(remote), step.facts["target"])):
+        step.tell(line)
+
+
 async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send."""
     target = step.facts["target"]
+    secondnet.foretell(world, step)
     running, profile = (await (await world.remote(step)).read(argv.SYSTEMS)).splitlines()[1:]
     confirm_s = world.host(step).machine.update.confirm_timeout_s
     attempt = foreseen(step, new=target, old=running, profile=profile, confirm_s=confirm_s)
-    return preview.activation(attempt, (), _defaulting(step))
+    left = await prune.found(world, await world.remote(step), newest=attempt.id)
+    return preview.activation(attempt, (), _defaulting(step), left)
 
 
 def _defaulting(step: Step) -> tuple[argv.Argv, argv.Argv]:
     """A system that is no generation any more becomes one again."""
-    number, target = int(step.facts["generation"]), step.facts["target"]
+    number, target = int(step.facts.get("generation", 0)), step.facts["target"]
     return argv.switch_generation(number) if number else argv.set_profile(target), argv.switch_to(target, "boot")
