@@ -46,6 +46,8 @@ class Invariants:
     """Root of each marked guest to its host."""
     asked: dict[str, int] = field(default_factory=dict)
     """Generation that a rollback was asked for, by run: two operators may want different ones."""
+    aims: dict[tuple[str, str], str] = field(default_factory=dict)
+    """System that a rollback to what was before a run was asked for, by run and host."""
     ends: list[StepEnded] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
     """The boot default of each guest by its root, as last seen."""
@@ -205,8 +207,9 @@ class Invariants:
         require("its dead-man is disarmed", not _armed(guest), _armed(guest))
 
     def _rollback(self, sim: Sim, host: str) -> None:
-        guest, number = _guest(sim, host), self.asked[self.ends[-1].run]
-        path = next(one.path for one in generations(guest.tree) if one.number == number)
+        guest, run = _guest(sim, host), self.ends[-1].run
+        number = self.asked.get(run, 0)
+        path = self.aims.get((run, host)) or next(one.path for one in generations(guest.tree) if one.number == number)
         require("a rolled back host answers", guest.ssh_ready, host)
         require("it runs the generation", guest.current_path == path, (host, number))
         require("it boots the generation", boot_default(guest.tree) == path, (host, number))

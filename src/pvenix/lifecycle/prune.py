@@ -40,6 +40,7 @@ async def probe(world: World, step: Step) -> Probe:
 async def apply(world: World, step: Step) -> Outcome:
     """Delete them by number, write the boot loader's entries anew, and read both back."""
     remote = await world.remote(step)
+    await step.intend(fence=_id(step))
     await fence.take(remote, _id(step))
     try:
         return await _prune(world, step, remote)

@@ -81,4 +81,4 @@ def doomed(profile: Profile, policy: Policy) -> tuple[Link, ...]:
 def _out_of_use_s(profile: Profile) -> list[float]:
     """For how long each was followed by a newer one: its own age says when it came, not when it went (nix: profiles.cc)."""
     followed = [link.made_at for link in profile.links[1:]]
-    return [profile.now - made_at for made_at in followed] + [0.0][: len(profile.links)]
+    return [max(0.0, profile.now - made_at) for made_at in followed] + [0.0][: len(profile.links)]
