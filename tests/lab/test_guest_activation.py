@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from pvenix_lab.site.guest.guest import Guest
 from tests.lab.guest_support import Prepared, build, edit, root, run
 
@@ -123,6 +125,19 @@ async def test_the_port_closed_by_a_new_system_opens_with_the_old_one(builder: G
         await root(builder, f"{system}/{SWITCH}", "test")
         seen.append(builder.ssh_ready)
     assert seen == [False, True]
+
+
+@pytest.mark.parametrize(("how", "elsewhere"), [("address", ["192.0.2.5/24"]), ("down", [])])
+async def test_another_network_comes_and_goes_with_the_system_that_has_it(
+    builder: Guest, prepared: Prepared, how: str, elsewhere: list[str]
+) -> None:
+    old, new, own = builder.current_path, await build(builder, prepared.commit), builder.addresses
+    builder.site.faults.arm("network-changed-by-new-system", "dns01", how=how)
+    seen = []
+    for system in (new, old):
+        await root(builder, f"{system}/{SWITCH}", "test")
+        seen.append(builder.addresses)
+    assert seen == [elsewhere, own]
 
 
 async def test_a_cut_connection_leaves_the_activation_unit_at_work(builder: Guest, prepared: Prepared) -> None:

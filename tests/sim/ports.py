@@ -169,15 +169,14 @@ class ForwardFaults(Faults):
 
     ACTIVATION = (
         "activation-hangs",
-        "activation-killed",
         "activation-script-fails",
         "activation-slow",
         "bootloader-fails",
         "daemon-reload-fails",
         "init-changed",
+        "network-changed-by-new-system",
         "port-closed-by-new-system",
         "switch-inhibited",
-        "switch-lock-taken",
         "unit-fails",
     )
 

@@ -141,6 +141,7 @@ TROUBLES: Final = (
     Trouble(name="agent-answers", args=_one_of(show=("link-local", "docker-first", "ipv6-only", "no-addresses", "wrong-types", "hostile")), weight=3),
 )  # fmt: skip
 LEFT_OUT: Final = {
+    "network-changed-by-new-system": "a host that nobody reaches any more is played as port-closed-by-new-system",
     "new-system-does-not-boot": "the host stays down until a person takes an older generation at its console",
     "task-hangs": "the VM stays locked until a person ends the task",
     "freeze-hangs": "no run here takes a snapshot",

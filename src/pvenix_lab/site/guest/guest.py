@@ -30,6 +30,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", sshd=False)
 """What runs on a guest that is off."""
 _SHUTDOWN_S = 0.1
+_GIVES_UP_S = 30.0
 
 
 class Guest:
@@ -52,7 +53,9 @@ class Guest:
         self.booted = OFF
         self.port_closed_by: set[str] = set()
         self.unbootable: set[str] = set()
-        self.interfaces: list[network.Interface] = []
+        self.devices: list[network.Interface] = []
+        self.renumbered: dict[str, list[network.Interface]] = {}
+        """By store path: the network of a system that has another one than the guest had at its boot."""
         self.cloud_init_done = asyncio.Event()
         self.activation_lock = asyncio.Lock()
         self.sshd_started = False
@@ -80,6 +83,11 @@ class Guest:
     def running(self) -> bool:
         """True from the kernel's start until power off."""
         return bool(self.boot_id)
+
+    @property
+    def interfaces(self) -> list[network.Interface]:
+        """The network devices with the addresses that they have now."""
+        return self.renumbered.get(self.current_path, self.devices)
 
     @property
     def addresses(self) -> list[str]:
@@ -169,7 +177,7 @@ class Guest:
         self.booted = self.current = found
         self.current_path = system
         machine_id = firstboot.apply_identity(self.tree)
-        self.interfaces = network.interfaces(self.vm, self.fabric, self._network_config(), machine_id)
+        self.devices = network.interfaces(self.vm, self.fabric, self._network_config(), machine_id)
         self._set_hostname()
         self._log_boot()
         return True
@@ -225,7 +233,7 @@ class Guest:
         self.boot_id = ""
         self.current = self.booted = OFF
         self.current_path = ""
-        self.interfaces = []
+        self.devices = []
         self._agent_up = self.sshd_started = False
         self.cloud_init_done.clear()
         self.activation_lock = asyncio.Lock()
@@ -263,6 +271,12 @@ class Guest:
     def may_sudo(self, user: str) -> bool:
         """True for root, and for the administrator once cloud-init has ended (it makes the rule on a new instance)."""
         return user == "root" or (user == "tappaas" and self.cloud_init_done.is_set())
+
+    async def fall_silent(self) -> None:
+        """Let no packet of the connections there are come through any more; after a while the guest gives them up."""
+        self.fabric.notify(self, "silent")
+        await asyncio.sleep(_GIVES_UP_S)
+        self.cut_connections()
 
     def cut_connections(self) -> None:
         """Let every SSH connection of this guest die at once; programs in units and builds go on."""

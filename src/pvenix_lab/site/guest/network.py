@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +51,17 @@ def interfaces(vm: Vm, fabric: Fabric, network_config: Mapping[str, Any], machin
             )
         )
     return result
+
+
+def renumbered(devices: list[Interface], how: str) -> list[Interface]:
+    """The devices after a system was activated that knows another `address`, or that leaves them `down`."""
+    return [replace(one, addresses=() if how == "down" else tuple(map(_elsewhere, one.addresses))) for one in devices]
+
+
+def _elsewhere(address: str) -> str:
+    """The same machine's address in another network; what is of the link stays."""
+    last = address.partition("/")[0].rpartition(".")[2]
+    return f"192.0.2.{last}/24" if "." in address else address
 
 
 def _properties(value: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pvenix_lab.site.guest.call import Call, ProgramError
 from pvenix_lab.site.guest.difference import Difference
 from pvenix_lab.site.guest.generations import install_bootloader
+from pvenix_lab.site.guest.network import renumbered
 from pvenix_lab.site.guest.store import System, read_system
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _OTHER_INIT = (
 )
 _ACTIVATION_S = 0.6
 _STEPS = 4
-_KILLED = -9
 _BASE = frozenset({"cloud-init.service", "qemu-guest-agent.service", "sshd.service"})
 
 
@@ -51,9 +51,7 @@ async def switch_to_configuration(call: Call) -> int:
         _say_what_would_be(call, Difference.between(call.guest.current, new))
         return 0
     call.mutates()
-    faults = call.guest.site.faults
-    elsewhere = faults.peek("switch-locked", call.guest.name) or faults.take("switch-lock-taken", call.guest.name)
-    if elsewhere or call.guest.activation_lock.locked():
+    if call.guest.activation_lock.locked():
         raise ProgramError("Could not acquire lock")
     async with call.guest.activation_lock:
         call.tree.put(f"{LISTS}/switch-to-configuration.lock", "")
@@ -152,14 +150,17 @@ class _Activation:
         call.err("setting up /etc...")
         if is_new and faults.take("port-closed-by-new-system", guest.name):
             guest.port_closed_by.add(self._system)
+        moves = faults.take("network-changed-by-new-system", guest.name) if is_new else None
+        if moves is not None:
+            guest.renumbered[self._system] = renumbered(guest.interfaces, moves.text("how"))
         guest.become(self._system)
+        if moves is not None:
+            guest.spawn(guest.fall_silent(), "network")
         if faults.take("activation-script-fails", guest.name):
             call.err("Activation script snippet 'users' failed (1)")
             self._status = SCRIPT_FAILED
         await guest.site.sleep(step)
         call.err("restarting sysinit-reactivation.target")
-        if faults.take("activation-killed", guest.name):
-            return _KILLED
         if faults.take("activation-hangs", guest.name):
             await asyncio.Event().wait()
         if faults.take("daemon-reload-fails", guest.name):
