@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv, build, rebooting
-from pvenix.lifecycle.activation import preview, prune, staging
-from pvenix.lifecycle.activation.attempt import Attempt, foreseen, unfinished
+from pvenix.lifecycle.activation import before, preview, prune, secondnet, staging
+from pvenix.lifecycle.activation.attempt import Attempt, foreseen, silent, unfinished
 from pvenix.lifecycle.activation.confirming import MakeDefault
 from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
+from pvenix.model.errors import Refused, Unreachable
 from pvenix.model.outcome import Outcome, Probe, Status
 from pvenix.model.update import Strategy
 
@@ -22,7 +23,10 @@ async def probe(world: World, step: Step) -> Probe:
 
     Raises: LockHeld when another run's attempt is.
     """
-    found, facts = await build.look(world, step)
+    try:
+        found, facts = await build.look(world, step)
+    except (Unreachable, Refused) as error:
+        return silent(step, error)
     return rebooting.unfinished(step, unfinished(step, found, facts), facts)
 
 
@@ -55,6 +59,8 @@ async def _bring(world: World, step: Step, new: str) -> Outcome:
     begun = Attempt.from_known(step.known) is not None
     if staging.is_staging(step) if begun else world.host(step).machine.update.strategy is Strategy.BOOT:
         return await staging.stage(world, step, new, _make_default(new))
+    if not begun:
+        await before.keep(world, step)
     return await activate(world, step, new, _make_default(new), checks=world.fleet.health(step.host))
 
 
@@ -84,4 +90,6 @@ async def commands(world: World, step: Step) -> Commands:
     left = await prune.found(world, await world.remote(step), newest=attempt.id)
     if world.host(step).machine.update.strategy is Strategy.BOOT:
         return (*building, *preview.staging(attempt, _defaulting(_NEW), left))
-    return (*building, *preview.activation(attempt, world.fleet.health(step.host), _defaulting(_NEW), left))
+    secondnet.foretell(world, step)
+    kept = await before.commands(world, step)
+    return (*building, *kept, *preview.activation(attempt, world.fleet.health(step.host), _defaulting(_NEW), left))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle.activation import fence
+from pvenix.model.errors import Refused, Unreachable
 from pvenix.model.generation import HostFacts
 from pvenix.model.outcome import Need, Probe, needed
 
@@ -72,6 +73,17 @@ def unfinished(step: Step, found: Probe, facts: HostFacts | None) -> Probe:
     if facts is not None and facts.fence:
         raise fence.held(step.host, facts.fence)
     return found
+
+
+def silent(step: Step, error: Unreachable | Refused) -> Probe:
+    """Work to do for a host that takes no commands, when a killed process left an attempt open: its end is still to be seen.
+
+    Raises: `error` when none did.
+    """
+    attempt = Attempt.from_known(step.known)
+    if attempt is None:
+        raise error
+    return needed(f"attempt {attempt.id} is still open ({error})", target=attempt.new, profile=attempt.profile)
 
 
 def next_id(step: Step) -> str:

@@ -74,6 +74,7 @@ async def catch(world: World, step: Step, attempt: Attempt, why: str) -> Outcome
     for rung in policy(world, step):
         outcome = await _try(fallen, rung)
         if isinstance(outcome, Outcome):
+            step.evidence(ended=attempt.id)
             return outcome
         failed += f"; {rung}: {outcome}"
     shell = f"look at its console: {' '.join(serial_command(found))}"

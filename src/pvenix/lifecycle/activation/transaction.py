@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
-from pvenix.lifecycle.activation import deadman, fence, health, prune, words
+from pvenix.lifecycle.activation import deadman, fence, health, prune, secondnet, words
 from pvenix.lifecycle.activation.attempt import GRACE_S, Attempt, next_id
 from pvenix.lifecycle.activation.confirming import MakeDefault, confirm, contact, healthy, note, staged
 from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT
@@ -30,7 +30,7 @@ from pvenix.lifecycle.activation.verdict import Next, Verdict, against_units, ve
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import LockHeld, OutcomeUnknown, RemoteFailure, Unreachable
+from pvenix.model.errors import LockHeld, OutcomeUnknown, Refused, RemoteFailure, Unreachable
 from pvenix.model.names import store_path
 from pvenix.model.outcome import Outcome, Status, Waits
 from pvenix.model.site import HealthCheck
@@ -68,6 +68,8 @@ async def activate(
             if attempt is None and (isinstance(error, Unreachable) or world.clock.monotonic() > watch.deadline):
                 raise  # nothing was begun
             if attempt is not None and world.clock.monotonic() > watch.deadline:
+                if isinstance(error, Unreachable):
+                    return await secondnet.catch(world, step, attempt, str(error))
                 return _unknown(step, attempt, error)
             step.tell(f"unknown: {error}; looking again")
             await world.clock.sleep(_PAUSE_S)
@@ -100,7 +102,10 @@ async def _came_to_nothing(world: World, step: Step, attempt: Attempt) -> bool:
     """True when the attempt of a dead process left the host as it was: never started, or undone unconfirmed."""
     if was_reverting(step, attempt):
         return False
-    remote = await world.remote(step)
+    try:
+        remote = await world.remote(step)
+    except Refused as error:  # a system that takes our key away locks us out like one that is silent
+        raise Unreachable(f"{step.host} takes no login", why=str(error)) from error
     properties = properties_in(await remote.read(argv.unit_state(words.activation_unit(attempt.id))))
     if judge(properties) is not UnitEnd.GONE:
         return False
@@ -219,7 +224,7 @@ async def _not_activated(world: World, remote: Remote, attempt: Attempt, task: _
     return Outcome(status=Status.FAILED, summary=f"{said.what}; it runs what it ran", hint=said.advice, evidence=lines)
 
 
-def _unknown(step: Step, attempt: Attempt, error: Unreachable | OutcomeUnknown) -> Outcome:
+def _unknown(step: Step, attempt: Attempt, error: OutcomeUnknown) -> Outcome:
     return Outcome(
         status=Status.UNKNOWN,
         summary=f"the end of the activation was not seen: {error}",
