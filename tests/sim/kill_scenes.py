@@ -99,6 +99,29 @@ async def two_generations(site: Scene, host: str) -> Args:
     return {"to": number}
 
 
+async def four_generations(site: Scene, host: str) -> Args:
+    for _ in range(3):
+        await changed(site, host)
+        await well(site, host, "rebuild")
+    return {"keep": 1}
+
+
+def pinned(*verbs: str) -> Prepare:
+    """The first generation is to be pinned, or is, after these verbs."""
+
+    async def ready(site: Scene, host: str) -> Args:
+        if verbs:
+            await well(site, host, *(Task(verb=verb, args={"number": 1, "reason": "why"}) for verb in verbs))
+        return {"number": 1, **({} if verbs else {"reason": "why"})}
+
+    return ready
+
+
+async def litter(site: Scene, host: str) -> Args:
+    site.guest(host).tree.put(f"/nix/store/{'0' * 32}-litter/file", "of nobody")
+    return {}
+
+
 async def archived(site: Scene, host: str) -> Args:
     proxmox = dataclasses.replace(site.sim.fleet.hosts[host].machine.proxmox, vmid=0, full=True, onboot=False)
     machine(site, host, state=State.ARCHIVED, update=Update(canary=True), disk_mib=32 << 10, proxmox=proxmox)
@@ -191,6 +214,10 @@ SCENES: Final[dict[str, KillScene]] = {
     "build": KillScene(hosts=RESIDENTS, ready=changed),
     "rebuild": KillScene(hosts=RESIDENTS, ready=changed),
     "rollback": KillScene(hosts=RESIDENTS, ready=two_generations),
+    "pin-generation": KillScene(hosts=RESIDENTS, ready=pinned()),
+    "unpin-generation": KillScene(hosts=RESIDENTS, ready=pinned("pin-generation")),
+    "prune-generations": KillScene(hosts=RESIDENTS, ready=four_generations),
+    "collect-garbage": KillScene(hosts=RESIDENTS, ready=litter),
     "template-build": template("template-build"),
     "template-canary": dataclasses.replace(
         template("template-canary"),
