@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -73,6 +73,8 @@ class FakeWorkspace:
     review_state: str = "open"
     verdict: Verdict = Verdict.PASS
     sync: Sync = Sync.IN_SYNC
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Per host what its status says otherwise."""
     failure: Exception | None = None
     hang: bool = False
     changes: bool = True
@@ -166,9 +168,10 @@ class FakeWorkspace:
                 boot_id="1",
                 checkout=TIP,
             )
-            yield HostStatus(
+            status = HostStatus(
                 host=host, sync=self.sync, seen_at="2025-01-01T00:00:00Z", expected=TIP, facts=facts, vmid=200
             )
+            yield replace(status, **self.known.get(host, {}))
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
         return tuple(
@@ -183,9 +186,7 @@ class FakeWorkspace:
     def run_to_undo(self, run: str) -> RunDir:
         return self.runs.open(run)
 
-    async def prospects(
-        self, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None
-    ) -> tuple[Prospect, ...]:
+    async def prospects(self, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None) -> tuple[Prospect, ...]:
         self.asked.append(("prospects", tuple(hosts), to, run))
         return tuple(
             Prospect(host=host, path="/nix/store/1", number=to or 1, now=2, limits=("its kernel is another",))

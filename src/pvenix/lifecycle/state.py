@@ -79,12 +79,12 @@ async def host_statuses(
 
     async def one(name: str) -> None:
         async with slots:
-            look = Look(world, name, repository, hardware=hardware, doubtful=not last[name])
+            look = Look(world, name, repository, hardware=hardware, doubtful=not world.ways.reached(name).address)
             await answers.put(_remembered(known, await look.status(), last[name]))
 
     try:
         async with asyncio.TaskGroup() as group:
-            for name in sorted(names, key=lambda name: last[name] is None):
+            for name in sorted(names, key=lambda name: not world.ways.reached(name).address):
                 group.create_task(one(name))
             for _ in names:
                 yield await answers.get()

@@ -55,6 +55,8 @@ class HostStatus:
     """None when nobody looked: it costs seconds of the host's."""
     registration: str = ""
     """The tip of the host's registration branch while that is not merged."""
+    held_by: str = ""
+    """Whose attempt holds the host's fence, in words; empty when none does."""
     last: HostStatus | None = None
     """The last reading of a host that does not answer now: what it was at that one's `seen_at`, and no more."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pvenix.engine.readings import Readings
@@ -27,7 +28,19 @@ class SiteState(OpenFleet):
 
         readings = Readings(self.state_dir / "readings.json")
         async for status in host_statuses(await self._site(fresh=True), hosts, readings=readings, hardware=hardware):
-            yield status
+            yield self._held(status)
+
+    def _held(self, status: HostStatus) -> HostStatus:
+        """With the run whose attempt holds the host, as far as this machine knows it."""
+        if status.facts is None or not status.facts.fence:
+            return status
+        run = status.facts.fence[0].rsplit("-", 2)[0]
+        try:
+            found = self.runs.open(run)
+            known = f"run {run} of {found.plan().operator or 'somebody'}, {found.summary().state} on this machine"
+        except PvenixError:
+            known = f"run {run}, which was not started on this machine"
+        return replace(status, held_by=known)
 
     async def place(self, hosts: Sequence[str]) -> dict[str, Decision | PvenixError]:
         """Where hosts are or would go, or why there is no place; changes nothing."""

@@ -120,7 +120,9 @@ def notes(status: HostStatus, now: str) -> list[str]:
     if status.last is not None:
         found.append(f"{ago(status.last.seen_at, now)} it was {_was(status.last)}")
     if facts := status.facts:
-        found += [f"attempt {owner} holds it" for owner in facts.fence]
+        found += [f"attempt {', '.join(facts.fence)} holds it ({status.held_by or 'of an unknown run'})"] * bool(
+            facts.fence
+        )
         found += status.drift
         found += [f"failed: {', '.join(facts.failed_units)}"] if facts.failed_units else []
         found += [f"reboot for {', '.join(facts.reboot)}"] if facts.reboot else []
