@@ -9,6 +9,7 @@ import pytest
 
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import words
+from pvenix.lifecycle.facts import ETC_NIXOS
 from pvenix.lifecycle.gitkeys import key_line
 from tests.real import fleet
 from tests.real.lab_side import lab_side
@@ -87,6 +88,8 @@ CONVERSATIONS: dict[str, list[Command]] = {
         root(*argv.EDITS), root("dd", "of=/etc/nixos/README", "status=none", stdin=b"changed"), root(*argv.EDITS),
         root("rm", "-f", "/tmp/none"), root(*argv.stash_edits("r1-0")), root(*argv.EDITS), git("stash", "list"),
         root(*argv.checkout("{commit0}"), stderr=True), root(*argv.CHECKOUT), root(*argv.EDITS),  # type: ignore[arg-type]
+        root("dd", "of=/etc/nixos/README", "status=none", stdin=b"again"), root("touch", "/etc/nixos/new file"),
+        root(*ETC_NIXOS), user(*ETC_NIXOS, stderr=True),
         root(*argv.stash_edits("r1-1")), git("rev-parse", "--verify", "--quiet", "refs/heads/nowhere"),
         root(*argv.checkout("0" * 40), stderr=True), root("git", "-C", "/etc", "rev-parse", "HEAD"),  # type: ignore[arg-type]
         root("git", "-C", "/nowhere", "status", stderr=True),
