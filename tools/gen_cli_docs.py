@@ -27,14 +27,16 @@ MEANINGS: Final = {
     ExitCode.OK: "done, or nothing to do",
     ExitCode.FAILED: "failed on at least one host",
     ExitCode.USAGE: "the command line, the inventory or a playbook is invalid",
-    ExitCode.CHANGES: "`plan`, `--check`: something would change; otherwise: a host waits for an approval",
+    ExitCode.CHANGES: "`plan`, `--check`: something would change; otherwise: a registration waits for its review",
     ExitCode.UNREACHABLE: "a host or Proxmox did not answer",
     ExitCode.UNKNOWN: "an effect may or may not have happened; `pvenix resume` looks",
     ExitCode.ROLLED_BACK: "a host is back on its earlier system",
     ExitCode.LOCKED: "another run holds the lock",
     ExitCode.REFUSED: "authentication, host key, TLS or permission was refused",
     ExitCode.LOCAL: "this machine cannot keep its records (disk, files)",
-    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.APPROVAL: "a risky change waits for `pvenix approve`; nothing else went wrong",
+    ExitCode.WINDOW: "a change waits for its host's window: `pvenix resume` then, or with `--now`",
+    ExitCode.INTERRUPTED: "interrupted, or a change was rejected",
 }
 
 

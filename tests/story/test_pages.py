@@ -22,6 +22,7 @@ CODES = {
     r"pvenix (apply|reprovision|restore|migrate|adopt|retire|run) .*-C\b.*$": 3,
     r"pvenix run playbooks/onboard.yaml -l dns02$": 3,
     r"pvenix reprovision docker01 --confirm docker01$": 3,
+    r"pvenix run playbooks/maintenance.yaml -l dns01$|pvenix rebuild dns01$|pvenix approve last -C$": 10,
 }
 """The lines that end with another code than 0, as the pages say."""
 
