@@ -186,7 +186,7 @@ def _from_program(argv: Sequence[str], purpose: str, *, words: bool) -> str:
             capture_output=True,
             timeout=_COMMAND_TIMEOUT_S,
             check=False,
-            env=_environment(),
+            env=KNOWN.environment(),  # another reference's secret is none of its business
         )
         text = done.stdout.decode().rstrip("\n")
     except FileNotFoundError:
@@ -199,11 +199,6 @@ def _from_program(argv: Sequence[str], purpose: str, *, words: bool) -> str:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-3:] if words else []
         raise _failed(argv, purpose, f"exit status {done.returncode}", *last)
     return text
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without what holds a secret that another reference gave."""
-    return {name: value for name, value in os.environ.items() if KNOWN.clean(value) == value}
 
 
 def _not_installed(program: str, purpose: str) -> UsageError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shlex
 import threading
@@ -67,6 +68,10 @@ class Redactor:
         if isinstance(value, list | tuple):
             return type(value)(self.masked(each) for each in value)
         return value
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment for a child, without the variables that hold a secret."""
+        return {name: value for name, value in os.environ.items() if self.clean(value) == value}
 
     def parted(self, text: str) -> tuple[str, str]:
         """What of `text` is sure, cleaned, and what may be the beginning of a secret at its end."""

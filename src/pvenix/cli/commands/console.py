@@ -15,6 +15,7 @@ from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, style
 from pvenix.model.errors import ExitCode, RemoteFailure
+from pvenix.model.secret import KNOWN
 
 if TYPE_CHECKING:
     from pvenix.model.status import Console, Way
@@ -60,7 +61,7 @@ def _open(found: Console, ways: list[Way]) -> int:
             code="PVX0595",
         )
     talk(f"{clean(shlex.join(way.argv))}")
-    return subprocess.run(way.argv, check=False).returncode
+    return subprocess.run(way.argv, check=False, env=KNOWN.environment()).returncode
 
 
 def _text(found: Console, ways: list[Way]) -> str:

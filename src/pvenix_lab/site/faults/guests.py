@@ -61,9 +61,10 @@ async def struck(guest: Guest, process: Process, execute: Execute) -> int:
     if faults.peek("disk-full", name) and (full := _disk_full(process)) is not None:
         return full
     await _flood(guest, process, aimed)
-    if faults.take("hostile-output", name, accept=aimed):
-        process.stdout.write(f"{TERMINAL}\n".encode())
-        process.stderr.write(f"{TERMINAL}\n".encode())
+    if (hostile := faults.take("hostile-output", name, accept=aimed)) is not None:
+        said = hostile.text("text") or TERMINAL
+        process.stdout.write(f"{said}\n".encode())
+        process.stderr.write(f"{said}\n".encode())
     cut = faults.take("ssh-cut", name, accept=aimed)
     if cut is None:
         return await execute(process)
@@ -217,7 +218,7 @@ SPECS = (
         name="hostile-output",
         rows=("T3", "R8"),
         what="the next command prints control sequences, markup and reordering characters first",
-        args=(_COMMAND,),
+        args=(_COMMAND, Arg(name="text", default="", what="what it prints instead of those")),
         face=Face.GUEST,
     ),
     Spec(
