@@ -63,8 +63,6 @@ async def look(world: World, step: Step) -> Found | None:
             hint=f"type its name: pvenix {step.verb} {step.host} --confirm {step.host}",
         )
     host = world.host(step)
-    if host.machine.controller:
-        raise Refused(f"{step.host} runs pvenix; it does not destroy itself", code="PVX0540")
     found = await present(world, step)
     if found is not None and (blocked := obstacle(host, found)):
         raise blocked

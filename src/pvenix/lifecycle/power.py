@@ -15,7 +15,7 @@ from pvenix.lifecycle.slots import Use
 from pvenix.lifecycle.tasks import carried_out
 from pvenix.lifecycle.waiting import unlocked, until
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import OutcomeUnknown, Refused, RemoteFailure
+from pvenix.model.errors import OutcomeUnknown, RemoteFailure
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed
 
 _GRACE_S: Final = 120
@@ -42,8 +42,6 @@ class Power:
     async def probe(self, world: World, step: Step) -> Probe:
         """Done when the VM's node says that it is so."""
         found = await world.vms.of(step)
-        if self.wanted == "stopped":
-            refuse_self(world, step)
         power = await world.pve.power(found.node, found.vmid)
         if power.status != self.wanted:
             return needed(f"VM {found.vmid} on {found.node} is {_state(power)}")
@@ -118,19 +116,6 @@ async def _comes(world: World, found: Found, wanted: str, patience_s: float) -> 
         return await until(so, clock=world.clock, timeout_s=patience_s, what=f"VM {found.vmid} as {wanted}")
     except OutcomeUnknown:
         return False
-
-
-def refuse_self(world: World, step: Step) -> None:
-    """Return unless the host runs pvenix.
-
-    Raises: Refused for one that does: it would take its own power.
-    """
-    if world.host(step).machine.controller:
-        raise Refused(
-            f"{step.host} runs pvenix; it is not stopped or rebooted from inside",
-            hint="do it in Proxmox, or run pvenix on another machine",
-            code="PVX0900",
-        )
 
 
 def _stays_up(step: Step, error: RemoteFailure) -> RemoteFailure:

@@ -29,7 +29,8 @@ SAFE: Final = frozenset(
     {
         *("place", "clone", "create", "cloudinit", "boot", "start"),
         *("hardware", "register", "review"),
-        *("build", "rebuild", "rollback"),  # the dead-man on the host works alone
+        *("preflight", "build", "rebuild", "rollback"),  # the dead-man on the host works alone
+        *("pin-generation", "unpin-generation", "prune-generations", "collect-garbage"),
         *("template-canary", "template-publish"),
         *("adopt", "remove-orphan", "delete-snapshot"),
         "backup",  # refuses by itself when it would freeze the host
