@@ -34,6 +34,8 @@ from tests.real.side import Prepared, Side, prepare, real_side
 pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 NOWHERE: Final = "/nix/store/00000000000000000000000000000000-nowhere"
+PROFILES: Final = "/nix/var/nix/profiles"
+PINS: Final = "/var/lib/pvenix/pins"
 ENV: Final = "nix-env -p /nix/var/nix/profiles/system"
 FLAKE: Final = "git+file:///etc/nixos?dir=nix"
 HOSTS: Final = f"{FLAKE}#nixosConfigurations"
@@ -78,6 +80,11 @@ def uptime(answer: Answer) -> object:
     return answer.status, bool(
         re.fullmatch(r" [\d:]+ up .+,  \d+ users?,  load average: \d+\.\d\d, \d+\.\d\d, \d+\.\d\d\n", answer.out)
     )
+
+
+def moment(answer: Answer) -> object:
+    """A time as find prints it: seconds with ten places."""
+    return answer.status, bool(re.fullmatch(r"\d+\.\d{10}\n", answer.out))
 
 
 def columns(answer: Answer) -> object:
@@ -159,6 +166,19 @@ PAIRS: Final[dict[str, list[Pair]]] = {
         *user("readlink /root/x", "test -e /root/x", "stat -c %a /root/x", "echo -n a", "echo", "sleep", "sleep x", "sleep 0.01s"),
         *user("head -c 2 /etc/hostname", "head -n 1 /etc/hostname", "head -n x /etc/hostname", "head /nowhere"),
         *user("wc -l /etc/nixos/README", "wc -c /nowhere"),
+    ],
+    "links": [
+        *root("ln", "ln --no-such a b", "ln -s a /tmp/link", "ln -s a /tmp/link", "ln -s -f -T 'b c' /tmp/link", "readlink /tmp/link"),
+        *root("ln -s a /nowhere/link", "ln -s -f -T a /tmp", "ln -s -f -n d /tmp/link", "readlink /tmp/link", "rm /tmp/link"),
+        *root("find /nowhere -maxdepth 0", "find /etc/nixos/README -maxdepth 0", "find /etc -no-such", "find /etc -maxdepth"),
+        *root("find /etc -maxdepth x", "find /etc -type q", "find /etc -maxdepth 0 /nowhere", "find /nowhere /run/current-system -type l"),
+        *root(r"find /run/current-system -maxdepth 0 -printf '%p\t%y\t%f\t%l\n'", r"find /etc/nixos/README -printf '%s %p 100%%\n'"),
+        *root(f"find {PROFILES} {PINS} -maxdepth 1 -type l -printf '%p\\t%l\\n'", f"find {PROFILES} -mindepth 1 -name 'system-?-link'", view=lines),
+        *root(f"find {PROFILES} -maxdepth 1 -name system-1-link -printf '%T@\\n'", view=moment),
+        *root(f"mkdir -p {PINS}", f"ln -s -f -T 'before the move' {PINS}/1.why", f"nix build --out-link {PINS}/1 {{system0}}"),
+        *root(f"find {PINS} -maxdepth 1 -type l -printf '%p %l\\n'", "nix-store -q --roots {system0}", view=lines),
+        *root(f"{ENV} --set {{system1}}", f"{ENV} --delete-generations 1", f"rm -f {PINS}/1 {PINS}/1.why", f"find {PINS}"),
+        *user("find /root/x", "ln -s a /etc/link", f"find {PINS} -mindepth 1"),
     ],
     "locks and lines": [
         *root("flock", "flock --no-such /tmp true", "flock -w 1", "flock /nowhere/x", "flock -w x /tmp true", "flock -w 1 /nowhere/x true"),

@@ -36,15 +36,11 @@ class _Search:
 async def find(call: Call) -> int:
     """`find P… [-maxdepth N] [-mindepth N] [-type f|d|l] [-name GLOB] [-printf FORM]` with %p %f %l %y %s %T@ in the form."""
     search = _parsed(call)
-    status = 0
+    unread: list[str] = []
     for start in search.starts:
-        try:
-            for path in _below(call, start, 0, search):
-                call.out(_printed(call, path, search.form))
-        except OSError as exc:
-            call.err(f"find: '{exc.filename or start}': {reason(exc)}")
-            status = 1
-    return status
+        for path in _below(call, start, 0, search, unread):
+            call.out(_printed(call, path, search.form))
+    return 1 if unread else 0
 
 
 def _parsed(call: Call) -> _Search:
@@ -81,17 +77,23 @@ def _check(name: str, value: str) -> None:
         raise ProgramError("find: the lab's prints %p %f %l %y %s %T@")
 
 
-def _below(call: Call, path: str, depth: int, search: _Search) -> Iterator[str]:
-    """The path and what is in it, a folder before its files; links are not followed."""
+def _below(call: Call, path: str, depth: int, search: _Search, unread: list[str]) -> Iterator[str]:
+    """The path and what is in it, a folder before its files; links are not followed, what cannot be read is `unread`."""
     full = call.full(path)
-    call.tree.check_read(full.rpartition("/")[0] or "/", call.uid)
-    mode = call.tree.stat(full, follow_last=False).st_mode
-    if depth >= search.least and search.wants(path, mode):
-        yield path
-    if modes.S_ISDIR(mode) and depth < search.most:
-        call.tree.check_read(full, call.uid)
-        for name in call.tree.listdir(full):
-            yield from _below(call, f"{path.rstrip('/')}/{name}", depth + 1, search)
+    names: list[str] = []
+    try:
+        call.tree.check_read(full.rpartition("/")[0] or "/", call.uid)
+        mode = call.tree.stat(full, follow_last=False).st_mode
+        if depth >= search.least and search.wants(path, mode):
+            yield path
+        if modes.S_ISDIR(mode) and depth < search.most:
+            call.tree.check_read(full, call.uid)
+            names = call.tree.listdir(full)
+    except OSError as exc:
+        call.err(f"find: '{path}': {reason(exc)}")
+        unread.append(path)
+    for name in names:
+        yield from _below(call, f"{path.rstrip('/')}/{name}", depth + 1, search, unread)
 
 
 def _printed(call: Call, path: str, form: str) -> str:
@@ -123,6 +125,8 @@ async def ln(call: Call) -> int:
     call.mutates()
     try:
         call.tree.check_write(full, call.uid)
+        if not call.tree.is_dir(full.rpartition("/")[0] or "/"):
+            raise FileNotFoundError(2, "No such file or directory", full)
         if call.tree.exists(full, follow_last=False) and not call.tree.readlink(full) and call.tree.is_dir(full):
             raise ProgramError(f"ln: {link}: cannot overwrite directory")
         if call.tree.exists(full, follow_last=False) and not options.has("-f", "--force"):
