@@ -17,6 +17,8 @@ from pvenix.cli.settings import Settings
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.lifecycle.goingback import Prospect
 from pvenix.lifecycle.leftovers import Leftover
+from pvenix.model.approval import Asked
+from pvenix.model.approval import Verdict as ApprovalVerdict
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.events import Command, Event, HostEnded, Progress, RunEnded, RunStarted, StepEnded, StepStarted
 from pvenix.model.generation import Generation, HostFacts, Sync
@@ -82,6 +84,8 @@ class FakeWorkspace:
     inventory: str = ""
     closed: int = 0
     ask: Any = None
+    waits: tuple[Asked, ...] = ()
+    """What every run of it waits with until somebody decides."""
 
     def fleet(self) -> FakeFleet:
         return FakeFleet()
@@ -123,10 +127,20 @@ class FakeWorkspace:
         unit = f"unit pvenix-activate-{run.run}-0.0-1.service"
         return (Leftover(host="dns01", step="0.0.rebuild", things=(unit,)),) if self.hang else ()
 
+    def undecided(self, run: RunDir) -> tuple[Asked, ...]:
+        return self.waits
+
+    def decide(self, run: RunDir, asked: Sequence[Asked], verdict: ApprovalVerdict, comment: str = "") -> None:
+        self.asked.append(("decide", run.run, tuple(each.host for each in asked), verdict.value, comment))
+        self.waits = tuple(each for each in self.waits if each not in asked)
+
+    def allow_now(self, run: RunDir, hosts: Collection[str] = ("",)) -> None:
+        self.asked.append(("allow_now", run.run, tuple(hosts)))
+
     async def execute(
         self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool = False, only: Collection[str] = ()
     ) -> int:
-        self.asked.append(("execute", run.run, resume))
+        self.asked.append(("execute", run.run, resume, *([tuple(sorted(only))] if only else [])))
         if self.failure:
             raise self.failure
         emit = Emitter(run, on_event)

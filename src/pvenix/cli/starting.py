@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.approving import allow_now, asked_at_once
+from pvenix.cli.approving import asked_at_once
 from pvenix.cli.driver import execute, refuse_unasked
 from pvenix.cli.settings import Output, Settings
 from pvenix.cli.text import table
@@ -28,7 +28,7 @@ def start(settings: Settings, planner: Planner, *, now: bool = False) -> int:
         refuse_unasked(settings, plan)  # before it is recorded: `resume last` is not meant for a run that never began
         run = workspace.runs.create(plan)
         if now:
-            allow_now(run)
+            workspace.allow_now(run)
         return await asked_at_once(settings, workspace, run, await execute(settings, workspace, run))
 
     return settings.run_async(action)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue
+from pvenix.wiring.approvals import Approvals
 from pvenix.wiring.goingback import GoingBack
 from pvenix.wiring.keeping import Keeping
 from pvenix.wiring.plans import Plans
@@ -15,7 +16,7 @@ from pvenix.wiring.runs import Runs
 from pvenix.wiring.sitestate import SiteState
 
 
-class Workspace(Plans, Runs, Keeping, SiteState, GoingBack, Repository):
+class Workspace(Plans, Runs, Approvals, Keeping, SiteState, GoingBack, Repository):
     """A fleet on this machine, and the site that it describes."""
 
     @classmethod

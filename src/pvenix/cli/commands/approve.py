@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.approving import allow_now, decide, lines
+from pvenix.cli.approving import lines
 from pvenix.cli.commands.resume import go_on
 from pvenix.cli.documents import show_document
 from pvenix.cli.lazy import Command
 from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.settings import Output, Settings, talk
-from pvenix.engine.decisions import undecided
 from pvenix.engine.requests import Ask
 from pvenix.model.approval import Asked, Verdict
 from pvenix.model.errors import ExitCode, UsageError
@@ -55,10 +54,10 @@ def command(
         if check:
             _show(settings, found, asked, "")
             return ExitCode.APPROVAL
-        decide(found, asked, Verdict.REJECTED if reject else Verdict.APPROVED, comment)
+        workspace.decide(found, asked, Verdict.REJECTED if reject else Verdict.APPROVED, comment)
         hosts = tuple(dict.fromkeys(each.host for each in asked))
         if now:
-            allow_now(found, hosts)
+            workspace.allow_now(found, hosts)
         if settings.output is Output.TEXT:
             _show(settings, found, asked, "rejected" if reject else "approved")
         if not found.alive():
@@ -76,7 +75,7 @@ def _asked(workspace: Workspace, run: RunDir, limit: str | None) -> list[Asked]:
 
     Raises: NothingToDo when nothing does, UsageError when it does for other hosts only.
     """
-    every = undecided(run)
+    every = workspace.undecided(run)
     if not every:
         raise NothingToDo(f"nothing of run {run.run} waits for an approval; a registration: pvenix review list")
     meant = set(workspace.fleet().select(limit)) if limit else {each.host for each in every}

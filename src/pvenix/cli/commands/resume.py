@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pvenix.cli.approving import allow_now, asked_at_once
+from pvenix.cli.approving import asked_at_once
 from pvenix.cli.driver import execute, refuse_unasked
 from pvenix.cli.lazy import Command
 from pvenix.cli.nothing import NothingToDo
@@ -44,7 +44,7 @@ def command(settings: Settings, run: str, *, retry_failed: bool, now: bool) -> i
     async def action(workspace: Workspace) -> int:
         found = _again(settings, workspace, run or "last") if retry_failed else _found(workspace, run)
         if now:
-            allow_now(found)
+            workspace.allow_now(found)
         return await go_on(settings, workspace, found, resume=not retry_failed)
 
     return settings.run_async(action)

@@ -1,0 +1,54 @@
+"""What runs wait with, and what persons decide about it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+from pvenix.engine.decisions import Decisions, undecided
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.approval import Asked, Decision, Verdict
+from pvenix.operator import operator
+from pvenix.wiring.opened import OpenFleet
+
+
+class Approvals(OpenFleet):
+    """Questions and answers; whoever answers goes on with the run."""
+
+    def undecided(self, run: RunDir) -> tuple[Asked, ...]:
+        """What of a run waits for a decision that nobody has made yet.
+
+        Raises: LocalResource when the run's files cannot be read.
+        """
+        return undecided(run)
+
+    def decide(self, run: RunDir, asked: Sequence[Asked], verdict: Verdict, comment: str = "") -> None:
+        """Keep one decision about each.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        for each in asked:
+            decision = Decision(
+                verdict=verdict,
+                by=operator(),
+                at=_now(),
+                comment=comment,
+                host=each.host,
+                step=each.step,
+                subject=each.subject,
+                commit=each.commit,
+                risks=each.risks,
+            )
+            Decisions(run.path).add(decision)
+
+    def allow_now(self, run: RunDir, hosts: Collection[str] = ("",)) -> None:
+        """Let these hosts, or all, be disturbed outside of their windows.
+
+        Raises: LocalResource when the disk does not take it.
+        """
+        for host in hosts:
+            Decisions(run.path).add(Decision(verdict=Verdict.NOW, by=operator(), at=_now(), host=host))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
