@@ -169,6 +169,7 @@ class ForwardFaults(Faults):
 
     ACTIVATION = (
         "activation-hangs",
+        "activation-killed",
         "activation-script-fails",
         "activation-slow",
         "bootloader-fails",
@@ -177,6 +178,7 @@ class ForwardFaults(Faults):
         "network-changed-by-new-system",
         "port-closed-by-new-system",
         "switch-inhibited",
+        "switch-lock-taken",
         "unit-fails",
     )
 

@@ -115,7 +115,8 @@ def test_a_unit_that_newly_fails_is_kept_or_not_by_the_host_s_policy(
         site.arm("unit-fails", WITHOUT_PORT, unit="nscd.service")
         done = await site.run("rebuild", hosts=(WITHOUT_PORT,))
         assert done.code is code, done.why
-        assert ("units failed and were kept: " in done.last.summary) == (policy is OnFailure.KEEP)
+        assert "pvenix-" not in done.last.summary
+        assert ("units failed and were kept: nscd.service" in done.last.summary) == (policy is OnFailure.KEEP)
 
     scene(golden, act)
 
@@ -236,7 +237,7 @@ def test_what_cannot_work_is_refused_before_anything_is_built(
         done = await site.run("preflight", "rebuild", hosts=(OLD,))
         assert (done.code, site.writes) == (code, writes), done.why
         assert says in done.last.summary
-        assert any(line.startswith("reachable") for line in done.last.evidence)
+        assert "reachable  ok" in done.last.evidence
         assert (await rebuilt(site)).code is code  # also without the look before it
         assert site.writes == writes
         site.clear()

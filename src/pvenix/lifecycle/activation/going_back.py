@@ -15,6 +15,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown
 from pvenix.model.generation import HostFacts
+from pvenix.model.names import short_store_path
 from pvenix.model.outcome import Outcome, Status
 
 _TAIL = 8
@@ -152,14 +153,21 @@ async def _look(remote: Remote, attempt: Attempt) -> _Way:
 
 
 def _ends(way: _Way) -> str:
-    return ", ".join(verdict(status).what for status in way.failed) or "it did not end"
+    ends = [f"status {status}" if status is not None else "no status" for status in way.failed]
+    return f"it ended with {', '.join(ends)}" if ends else "it has not begun, or did not end"
 
 
 async def _needed(remote: Remote, attempt: Attempt, facts: HostFacts, way: _Way) -> HumanNeeded:
-    host = remote.step.host
+    host, runs, boots = (
+        remote.step.host,
+        short_store_path(facts.current),
+        short_store_path(facts.starts or facts.profile),
+    )
+    if facts.current == attempt.old:
+        runs = f"its old system {runs}, not whole,"
     return HumanNeeded(
         f"{host} did not get back to what ran before; a person is needed",
-        why=f"{_ends(way)}; it runs {facts.current} and boots {facts.starts or facts.profile} next time",
+        why=f"the way back: {_ends(way)}; it runs {runs} and boots {boots} next time",
         hint=f"pvenix console {host}, log in there as root and run: {' '.join(switch_to(attempt.old, 'switch'))}; or reboot "
         f"it, as its boot default was not changed; then: pvenix resume {remote.step.run}",
         evidence=await last_lines(remote, attempt),

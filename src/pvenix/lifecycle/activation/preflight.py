@@ -35,7 +35,7 @@ class Item:
     @property
     def text(self) -> str:
         """A line of the table."""
-        return f"{self.name:<10} {'no' if self.wrong else 'ok':<3} {self.wrong or self.shown}".rstrip()
+        return f"{self.name:<10} {f'no: {self.wrong}' if self.wrong else self.shown}"
 
 
 def row(items: Sequence[Item]) -> str:
@@ -131,7 +131,7 @@ async def _clock(world: World, remote: Remote) -> Item:
     if theirs is None:
         return Item(name="clock", shown="not known")
     skew = theirs - datetime.fromisoformat(world.clock.utc()).timestamp()
-    shown = f"{skew:+.0f} s"
+    shown = f"{round(skew):+d} s"
     wrong = None
     if abs(skew) > SKEW_MOST_S:
         wrong = RemoteFailure(

@@ -188,7 +188,10 @@ async def _see_through(world: World, step: Step, attempt: Attempt, task: _Task) 
     if ended.end is UnitEnd.GONE and facts.boot_id == attempt.boot_id:
         return await revert(world, remote, attempt, said.what)
     policy = world.fleet.on_failure(step.host)
-    fatal, kept = against_units(policy, failed=facts.failed_units, before=attempt.failed_before, status=ended.status)
+    failed = [
+        unit for unit in facts.failed_units if unit not in deadman.all_units(attempt)
+    ]  # ours says it in its status
+    fatal, kept = against_units(policy, failed=failed, before=attempt.failed_before, status=ended.status)
     if fatal:
         return await revert(world, remote, attempt, fatal)
     note(step, kept)

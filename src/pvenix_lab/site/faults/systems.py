@@ -48,6 +48,39 @@ SPECS = (
     Spec(name="activation-script-fails", what="the script of the next activation fails (rc 2)", face=Face.GUEST),
     Spec(name="daemon-reload-fails", what="systemd does not reload in the next activation (rc 3)", face=Face.GUEST),
     Spec(
+        name="activation-killed",
+        what="the next activation is killed half-way, as by the kernel when memory is short (no exit status)",
+        face=Face.GUEST,
+    ),
+    Spec(
+        name="switch-locked",
+        what="somebody else's switch-to-configuration holds its lock (rc 1), until cleared",
+        face=Face.GUEST,
+        kind=Kind.STATE,
+    ),
+    Spec(
+        name="switch-lock-taken",
+        what="the next switch, test or boot finds the lock of switch-to-configuration taken (rc 1)",
+        face=Face.GUEST,
+    ),
+    Spec(
+        name="little-space",
+        what="the host's disk or its ESP has `mib` MiB left, until cleared",
+        args=(
+            Arg(name="where", default="/nix/store", what="which", choices=("/nix/store", "/boot")),
+            Arg(name="mib", default=10.0, what="how much"),
+        ),
+        face=Face.GUEST,
+        kind=Kind.STATE,
+    ),
+    Spec(
+        name="clock-wrong",
+        what="the host's clock is `seconds` ahead, until cleared",
+        args=(Arg(name="seconds", default=3600.0, what="how much"),),
+        face=Face.GUEST,
+        kind=Kind.STATE,
+    ),
+    Spec(
         name="init-changed",
         what="the next switch or test finds another init: only a reboot helps (rc 100)",
         face=Face.GUEST,

@@ -27,6 +27,7 @@ _OTHER_INIT = (
 )
 _ACTIVATION_S = 0.6
 _STEPS = 4
+_KILLED = -9
 _BASE = frozenset({"cloud-init.service", "qemu-guest-agent.service", "sshd.service"})
 
 
@@ -51,7 +52,9 @@ async def switch_to_configuration(call: Call) -> int:
         _say_what_would_be(call, Difference.between(call.guest.current, new))
         return 0
     call.mutates()
-    if call.guest.activation_lock.locked():
+    faults = call.guest.site.faults
+    elsewhere = faults.peek("switch-locked", call.guest.name) or faults.take("switch-lock-taken", call.guest.name)
+    if elsewhere or call.guest.activation_lock.locked():
         raise ProgramError("Could not acquire lock")
     async with call.guest.activation_lock:
         call.tree.put(f"{LISTS}/switch-to-configuration.lock", "")
@@ -161,6 +164,8 @@ class _Activation:
             self._status = SCRIPT_FAILED
         await guest.site.sleep(step)
         call.err("restarting sysinit-reactivation.target")
+        if faults.take("activation-killed", guest.name):
+            return _KILLED
         if faults.take("activation-hangs", guest.name):
             await asyncio.Event().wait()
         if faults.take("daemon-reload-fails", guest.name):
