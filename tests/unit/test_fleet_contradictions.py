@@ -10,6 +10,15 @@ from tests.unit.fleet_files import SITE
 from tests.unit.test_fleet_findings import host, problems
 
 WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
+    "a second net of a snapshot that is not taken": (
+        host("{update: {second_net: [agent, snapshot]}}"),
+        [
+            (
+                "hosts.yaml:4:46: error[PVX0105]: `update.second_net` names a snapshot that is not taken | "
+                "add `snapshot: {before_update: true}`, or take it out"
+            )
+        ],
+    ),
     "cards that clash, of both families and with further ones": (
         {
             "host_vars/a1.yaml": "machine:\n  network: {ip6: fd00::5/64}\n"
