@@ -53,11 +53,12 @@ card: dev ## figures of the style card; fails over a hard limit
 wheel-test: dev ## the unit and packaging tests against the built wheel in an environment of its own
 	@$(BIN)/python tools/wheel_test.py
 
-bench: runtime ## what starting, a large inventory, placing 100 hosts, planning 200 and a lab of 100 cost
+bench: runtime ## what starting, a large inventory, placing 100 hosts, planning 200, looking at 200 and a lab of 100 cost
 	@$(BIN)/python bench/startup.py
 	@$(BIN)/python bench/inventory.py
 	@$(BIN)/python -m bench.placement
 	@$(BIN)/python -m bench.plan 200
+	@$(BIN)/python -m bench.status 200
 	@$(BIN)/python -m bench.tui_start
 	@$(BIN)/python -m bench.lab_scale 100
 

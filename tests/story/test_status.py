@@ -11,9 +11,7 @@ import pytest
 
 from pvenix.engine.readings import Readings
 from pvenix.lifecycle.state import host_statuses
-from pvenix.model.errors import Unreachable
 from pvenix.model.generation import Sync
-from pvenix.model.names import CommitId
 from pvenix.model.status import HostStatus, from_json, to_json
 from tests.sim.golden import CONTROLLER, RESIDENTS, Golden
 from tests.story.fault_scene import NEW, OLD, Scene, scene
@@ -148,6 +146,9 @@ def test_hardware_that_the_generator_would_write_otherwise_is_drift_when_it_is_l
         assert f"nix/hardware/{OLD}-hw.nix at {other.expected[:10]}" in changed[0]
         assert "virtio_scsi" in changed[2]
         assert "sym53c8xx" in changed[3]
+        done = await site.run("hardware", "register", hosts=(OLD,))
+        assert done.code == 0, done.why
+        assert (await looked(site, OLD))[OLD].registration == site.sim.remote.refs[f"refs/heads/registration/{OLD}"]
 
     scene(golden, act)
 
@@ -244,18 +245,13 @@ def test_a_host_whose_command_hangs_delays_nobody_and_is_unknown_within_its_own_
 def test_without_the_repository_hosts_say_what_they_run_and_nobody_says_whether_that_is_right(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         stray(site)
-        world = world_of(site)
-
-        async def away() -> CommitId:
-            raise Unreachable("tappaas-cicd cannot be reached")
-
-        world.repo.fetch = away  # type: ignore[method-assign]
-        found = {each.host: each async for each in host_statuses(world, HOSTS)}
+        site.sim.remote.reachable = False
+        found = await looked(site)
         assert states(found) == {**dict.fromkeys(OTHERS, Sync.UNKNOWN), OLD: Sync.DRIFTED}
         for status in found.values():
             assert status.facts is not None
             assert (status.facts.revision, status.expected) == (site.sim.main(), "")
-            assert "tappaas-cicd cannot be reached" in status.problem
+            assert "what hosts should run is not known" in status.problem
 
     scene(golden, act)
 
