@@ -144,6 +144,8 @@ def test_a_key_counts_only_after_a_pause_without_it() -> None:
 
 def test_the_equivalent_command_says_what_the_plan_does() -> None:
     assert equivalent(plan("rollback", to=41)) == "pvenix rollback a --to 41"
+    assert equivalent(plan("pin-generation", number=41, reason="a b")) == "pvenix generations pin a 41 --reason 'a b'"
+    assert equivalent(plan("prune-generations", keep=3)) == "pvenix generations prune a --keep 3"
     assert equivalent(plan("clone", full=True, check=True)) == "pvenix clone a --full --check"
     assert equivalent(plan("rebuild", hosts=("a", "$(reboot)"))) == "pvenix rebuild a '$(reboot)'"
 

@@ -70,6 +70,15 @@ async def test_a_snapshot_that_is_half_gone_can_be_deleted_but_not_gone_back_to(
         ui.expect("pvenix delete-snapshot tappaas-cicd --name half --confirm")
 
 
+async def test_a_generation_is_chosen_to_be_pinned(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await choose(ui, "pin-generation")
+        ui.expect("Keep which generation of tappaas-cicd?")
+        await ui.press("enter")
+        ui.expect("pvenix generations pin tappaas-cicd 43")
+        assert await start(ui) == {"number": 43}
+
+
 async def test_deleting_a_snapshot_of_somebody_else_says_that_it_is_theirs(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await choose(ui, "delete-snapshot")

@@ -6,7 +6,7 @@ from typing import Final
 
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions.base import Action, CommandLine, Context, Reason, no_hosts, pvenix_line
-from pvenix_tui.models.commandline import REVIEW_TASK, TEMPLATE_PLAYBOOK
+from pvenix_tui.models.commandline import COMMANDS, REVIEW_TASK, TEMPLATE_PLAYBOOK
 
 LIFE: Final = {
     "provision": ("place", "clone", "create", "adopt", "cloudinit", "boot"),
@@ -21,7 +21,7 @@ LIFE: Final = {
 """Every verb, by the part of a host's life that it belongs to."""
 _NEEDS_VM: Final = frozenset({*LIFE["change and move"], *LIFE["power"], *LIFE["snapshots and backup"], "destroy"})
 _ONE: Final = {
-    "rollback": "generation numbers differ from host to host",
+    **dict.fromkeys(("rollback", "pin-generation", "unpin-generation"), "generation numbers differ from host to host"),
     "restore": "each has snapshots of its own",
     "delete-snapshot": "each has snapshots of its own",
     "adopt": "each takes a VM of its own",
@@ -67,7 +67,7 @@ def verb_command(verb: str) -> CommandLine:
             return pvenix_line("adopt", "VMID", hosts[0])
         if verb in LIFE["templates"]:
             return pvenix_line("run", TEMPLATE_PLAYBOOK)
-        return pvenix_line(verb, *hosts, *_required(verb, context))
+        return pvenix_line(*COMMANDS.get(verb, (verb,)), *hosts, *_required(verb, context))
 
     return command
 
@@ -79,6 +79,8 @@ def _required(verb: str, context: Context) -> tuple[str, ...]:
             words += ["--confirm", context.hosts[0]]
         elif verb == "rollback":
             words += ["--to", str(context.generation or "N")]
+        elif key == "number":
+            words += [str(context.generation or "N")]
         elif arg.required and key != "confirm":
             words += [f"--{key}", _PLACEHOLDERS.get(verb, key.upper())]
     return tuple(words)

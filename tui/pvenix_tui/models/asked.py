@@ -35,14 +35,14 @@ OPTION_COLUMNS: Final = (
 _GIB: Final = 2**30
 
 
-def generation_choices(generations: Sequence[Generation]) -> list[Choice]:
-    """A host's generations, newest first; the one that runs cannot be chosen."""
+def generation_choices(generations: Sequence[Generation], *, current: str = "the host runs this one") -> list[Choice]:
+    """A host's generations, newest first; `current` says why the one that runs cannot be chosen, empty when it can."""
     return [
         Choice(
             key=str(generation.number),
             cells=generation_cells(generation),
             note=generation.path or "choose a generation to go to",
-            disabled="the host runs this one" if generation.current else "",
+            disabled=current if generation.current else "",
         )
         for generation in sorted(generations, key=lambda generation: -generation.number)
     ]

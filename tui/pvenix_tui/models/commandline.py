@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Final
 
 from pvenix.model.plan import RunPlan, Task
@@ -11,6 +12,13 @@ from pvenix.model.verbs import ONBOARDING
 ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
 
 TEMPLATE_PLAYBOOK: Final = "playbooks/template-refresh.yaml"
+COMMANDS: Final = {
+    "pin-generation": ("generations", "pin"),
+    "unpin-generation": ("generations", "unpin"),
+    "prune-generations": ("generations", "prune"),
+    "collect-garbage": ("generations", "gc"),
+}
+"""Verbs whose command has another name; the number of a generation stands behind the host there."""
 REVIEW_TASK: Final = ("pvenix", "run", ONBOARD_PLAYBOOK, "-t", "review")
 """The verb `review` from a shell: `pvenix review` itself is the group of commands that read and judge."""
 
@@ -22,15 +30,22 @@ def equivalent(plan: RunPlan) -> str:
     if [task.verb for task in tasks] == ["review"]:
         return shlex.join((*REVIEW_TASK, "-l", ":".join(plan.hosts), *flags))
     if len(tasks) == 1:
-        return shlex.join(("pvenix", tasks[0].verb, *plan.hosts, *_options(tasks[0]), *flags))
+        return shlex.join((*_command(tasks[0], plan.hosts), *flags))
     if tuple(task.verb for task in tasks) == ONBOARDING:
         return shlex.join(("pvenix", "run", ONBOARD_PLAYBOOK, "-l", ":".join(plan.hosts), *flags))
-    return " && ".join(shlex.join(("pvenix", task.verb, *plan.hosts, *_options(task), *flags)) for task in tasks)
+    return " && ".join(shlex.join((*_command(task, plan.hosts), *flags)) for task in tasks)
+
+
+def _command(task: Task, hosts: Sequence[str]) -> tuple[str, ...]:
+    return ("pvenix", *COMMANDS.get(task.verb, (task.verb,)), *hosts, *_options(task))
 
 
 def _options(task: Task) -> tuple[str, ...]:
     words: list[str] = []
     for key, value in task.args.items():
+        if task.verb in COMMANDS and key == "number":
+            words.append(str(value))
+            continue
         option = f"--{key.replace('_', '-')}"
         if value is True:
             words.append(option)

@@ -91,6 +91,10 @@ class HostVerbs(PvenixScreen[None]):
         match verb:
             case "rollback":
                 self.do_host_rollback()
+            case "pin-generation" | "unpin-generation":
+                host = self.targets()[0]
+                generations = partial(self.session.backend.generations, host)
+                self._ask(f"generations of {host}", generations, partial(self._pick_pin, verb))
             case "restore" | "delete-snapshot":
                 host = self.targets()[0]
                 self._ask(f"snapshots of {host}", partial(self._snapshots, host), partial(self._pick_snapshot, verb))
@@ -151,6 +155,11 @@ class HostVerbs(PvenixScreen[None]):
 
     def _generation_picked(self, number: str) -> None:
         self.plan_verb("rollback", {"to": int(number)})
+
+    def _pick_pin(self, verb: str, found: list[Generation]) -> None:
+        title = f"{'Keep' if verb == 'pin-generation' else 'Let go of'} which generation of {self.targets()[0]}?"
+        choices = generation_choices(found, current="")
+        self._offer(title, GENERATION_COLUMNS, choices, lambda number: self.plan_verb(verb, {"number": int(number)}))
 
     async def _snapshots(self, host: str) -> list[HostSnapshot]:
         return [each async for each in (await self.session.backend.day_two()).snapshots((host,))]
