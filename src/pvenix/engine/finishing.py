@@ -87,6 +87,19 @@ def again(run: RunDir) -> RunPlan:
     return replace(plan, plays=plays, decisions=decisions, origin=str(run.run))
 
 
+def refuse_finished(run: RunDir) -> None:
+    """Return when a run that nobody executes has something that can be given up.
+
+    Raises: UsageError when it has not.
+    """
+    mark, ends, plan = abandoned(run.path), ends_of(run), run.plan()
+    if mark is not None and not mark.open:
+        raise UsageError(f"run {run.run} was abandoned by {mark.by} at {mark.at}", why="nothing of it is open")
+    if plan.check or (ends.over and all(status.goes_on for status in ends.hosts.values())):
+        why = "it only looked" if plan.check else "it ended, and every host of it ended well"
+        raise UsageError(f"run {run.run} has nothing to give up", why=why, hint=f"pvenix runs show {run.run}")
+
+
 def _only(play: PlayPlan, hosts: set[str]) -> PlayPlan:
     waves = (tuple(host for host in wave if host in hosts) for wave in play.waves)
     return replace(play, waves=tuple(wave for wave in waves if wave))

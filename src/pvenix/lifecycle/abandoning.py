@@ -17,6 +17,7 @@ from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.activation.follow import judge, properties_in
 from pvenix.lifecycle.argv import unit_state
 from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.ownership import is_tagged
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
@@ -106,7 +107,7 @@ async def _end(world: World, run: str, step: OpenStep, journal: Journal, *, by: 
     if step.lost and step.known.get("upid"):
         left += await _task(world, step, say)
     if step.verb in _MAKING:
-        left += await _vm(world, step)
+        left += await _vm(world, step, say)
     if not left and not step.recorded:
         await journal.result(step.host, step.id, status=Status.CANCELLED.value, summary=f"abandoned by {by}")
         say(
@@ -155,16 +156,17 @@ async def _task(world: World, step: OpenStep, say: Say) -> list[str]:
     return []
 
 
-async def _vm(world: World, step: OpenStep) -> list[str]:
-    """The VM that a step was about to make, if there is anything of it."""
+async def _vm(world: World, step: OpenStep, say: Say) -> list[str]:
+    """The VM that a step was about to make, if there is anything of it and it is not marked as made."""
     vmid = step.known.get("vmid", "")
     try:
         found = await world.vms.find(step.host)
+        if found is not None and is_tagged(found.config):
+            say(f"{step.host}: VM {found.vmid} on {found.node} has been made, and stays")
+            return []
         if found is not None:
-            ways = f"`pvenix run playbooks/onboard.yaml -l {step.host}` goes on with it, "
-            return [
-                f"{step.host}: VM {found.vmid} on {found.node} is half made: {ways}`pvenix destroy {step.host}` ends it"
-            ]
+            way = f"`pvenix {step.verb} {step.host}` goes on with it, and after that `pvenix destroy {step.host}` could end it"
+            return [f"{step.host}: VM {found.vmid} on {found.node} is half made: {way}"]
         if any(str(vm.vmid) == vmid for vm in await world.survey.vms()):
             return [f"{step.host}: VM {vmid} may be half made: `pvenix orphans` shows it, and the way to remove it"]
     except PvenixError as error:

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import AuditTrail, complete_run
-from pvenix.engine.finishing import ends_of
+from pvenix.engine.finishing import refuse_finished
 from pvenix.engine.locks import Holder, HostLocks
 from pvenix.engine.runfiles import RunDir
-from pvenix.model.errors import UsageError
 from pvenix.operator import operator
 from pvenix.wiring.opened import OpenFleet
 
@@ -31,7 +30,7 @@ class Keeping(OpenFleet):
         Raises: LockHeld when a process executes it, UsageError when it has nothing to give up, LocalResource.
         """
         with run.locked():
-            _refuse_ended(run)
+            refuse_finished(run)
             mark = abandoned(run.path) or Abandoned(at=_now(), by=operator(), seen=False)
             mark_abandoned(run.path, mark)
             left = await self._left(run, mark.by, say)
@@ -52,15 +51,6 @@ class Keeping(OpenFleet):
         with SqliteJournal(run.journal_path, trail=trail) as journal:
             locks = HostLocks(self.state_dir / "locks")
             return await give_up(world, run.run, steps, journal=journal, locks=locks, by=by, say=say)
-
-
-def _refuse_ended(run: RunDir) -> None:
-    mark, ends, plan = abandoned(run.path), ends_of(run), run.plan()
-    if mark is not None and not mark.open:
-        raise UsageError(f"run {run.run} was abandoned by {mark.by} at {mark.at}", why="nothing of it is open")
-    if plan.check or (ends.over and all(status.goes_on for status in ends.hosts.values())):
-        why = "it only looked" if plan.check else "it ended, and every host of it ended well"
-        raise UsageError(f"run {run.run} has nothing to give up", why=why, hint=f"pvenix runs show {run.run}")
 
 
 def _now() -> str:

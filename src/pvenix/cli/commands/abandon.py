@@ -11,6 +11,7 @@ from pvenix.cli.lazy import Command
 from pvenix.cli.prompts import confirm
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean
+from pvenix.engine.finishing import refuse_finished
 from pvenix.model.errors import ExitCode, LockHeld
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def command(settings: Settings, /, *, run: str) -> int:
         if found.alive():
             hint = f"pvenix runs ask {found.run} cancel"
             raise LockHeld(f"run {found.run} is being executed", why="only a dead run can be given up", hint=hint)
+        refuse_finished(found)
         confirm(settings, f"give run {found.run} ({clean(found.plan().title)}) up for good?")
         mark = await workspace.abandon(found, say=lambda text: talk(clean(text)))
         document = {"run": found.run, "at": mark.at, "by": mark.by, "left": list(mark.left)}
