@@ -5,7 +5,7 @@ It has the shape of `pvenix_tui.backend.Backend`; runs are real run directories,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from pvenix.engine.ports import Commit, NodeState
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.model.approval import Asked
+from pvenix.model.approval import Verdict as ApprovalVerdict
 from pvenix.model.errors import InvalidInput, Unreachable, UsageError
 from pvenix.model.events import Event, HostEnded, RunEnded, RunStarted, StepEnded, StepStarted, StepWaiting
 from pvenix.model.generation import Generation, HostFacts, Sync
@@ -140,6 +142,17 @@ def fake_review(host: str = "tappaas-litellm") -> Review:
     )  # fmt: skip
 
 
+def waits(host: str) -> Asked:
+    """A rebuild of `host` that waits for an approval."""
+    return Asked(
+        host=host,
+        step="0.0.rebuild",
+        subject=f"/nix/store/{'0' * 31}9-nixos-system-{host}-25.05",
+        commit=MAIN,
+        risks=("reboots: kernel 6.12.30 -> 6.12.31", f"touches unbound.service (role {host[:3]})"),
+    )
+
+
 def fake_generations() -> tuple[Generation, ...]:
     return tuple(
         Generation(
@@ -202,6 +215,8 @@ class FakeBackend:
         "backup job nightly (daily, to pbs) names it: it is taken off the list",
         "no backup is made before: backup.before_destroy is false",
     )
+    asked_now: tuple[Asked, ...] = ()
+    """What every run waits with until somebody decides."""
     unreachable: str = ""
     """When set, why the far side does not answer."""
     wrong: InvalidInput | None = None
@@ -258,8 +273,15 @@ class FakeBackend:
         self.emit(run, RunStarted, title=plan.title, hosts=plan.hosts, steps=(), pid=1)
         return run
 
-    def resume_detached(self, run: RunDir) -> None:
-        self.calls.append(("resume", run.run))
+    def resume_detached(self, run: RunDir, only: Collection[str] = ()) -> None:
+        self.calls.append(("resume", run.run, *([tuple(only)] if only else [])))
+
+    def undecided(self, run: RunDir) -> tuple[Asked, ...]:
+        return self.asked_now
+
+    def decide(self, run: RunDir, asked: Sequence[Asked], verdict: ApprovalVerdict, comment: str = "") -> None:
+        self.calls.append(("decide", tuple(each.host for each in asked), verdict.value))
+        self.asked_now = tuple(each for each in self.asked_now if each not in asked)
 
     async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
         self._reach()

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
 from tests.tui.driver import FixedClock, Ui
-from tests.tui.fake_backend import FakeBackend
+from tests.tui.fake_backend import FakeBackend, waits
 
 pytestmark = pytest.mark.tui
 
@@ -75,6 +75,19 @@ async def run(ui: Ui) -> None:
     await ui.tick()
 
 
+async def approval(ui: Ui) -> None:
+    await ui.press("space", "space", "space", "r")
+    ui.later()
+    await ui.press("y")
+    ui.backend.asked_now = (waits("dns01"),)
+    for name in ("tappaas-cicd", "dns01"):
+        ui.backend.step(ui.run(), name, "rebuild", "waiting" if name == "dns01" else "changed", summary="as approved")
+        ui.backend.end_host(ui.run(), name, "waiting" if name == "dns01" else "changed", "as approved")
+    ui.backend.end_run(ui.run(), 10, changed=1, waiting=1)
+    for _ in range(10):
+        await ui.tick()
+
+
 async def runs(ui: Ui) -> None:
     await run(ui)
     ui.backend.end_run(ui.run(), 6, changed=1, **{"rolled back": 1})
@@ -111,6 +124,7 @@ STORIES: dict[str, Callable[[Ui], Awaitable[None]]] = {
         migrate,
         options,
         run,
+        approval,
         runs,
         reviews,
         review,

@@ -5,7 +5,7 @@ import pytest
 from pvenix.model.events import Command
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
-from tests.tui.fake_backend import TIP, FakeBackend
+from tests.tui.fake_backend import TIP, FakeBackend, waits
 
 pytestmark = pytest.mark.tui
 
@@ -133,6 +133,39 @@ async def test_a_failed_host_is_retried_in_a_live_run_by_request_and_in_an_ended
         await ui.press("R")
         assert ("resume", run.run) in backend.calls
         ui.expect("starting")
+
+
+async def test_a_run_that_waits_asks_and_goes_on_with_what_was_approved(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "space", "space", "r")
+        run = ui.run()
+        backend.asked_now = (waits("tappaas-cicd"), waits("dns01"))
+        for name in ("tappaas-cicd", "dns01"):
+            hint = f"pvenix approve {run.run} -l {name}"
+            backend.step(run, name, "rebuild", "waiting", summary="waits for an approval: reboots", hint=hint)
+            backend.end_host(run, name, "waiting", "waits for an approval: reboots")
+        backend.end_run(run, 10, waiting=2)
+        for _ in range(10):
+            await ui.tick()
+        ui.expect("Approve rebuild of tappaas-cicd?", "reboots: kernel 6.12.30 -> 6.12.31", "exactly /nix/store/")
+        await ui.press("y")
+        ui.expect("Approve rebuild of tappaas-cicd?")  # not within half a second
+        ui.later()
+        await ui.press("y")
+        ui.expect("Approve rebuild of dns01?")
+        await ui.press("n")
+        await ui.settle()
+        assert ("decide", ("tappaas-cicd",), "approved") in backend.calls
+        assert ("resume", run.run, ("tappaas-cicd",)) in backend.calls
+        await ui.press("a")
+        ui.expect("Approve rebuild of dns01?")
+
+
+async def test_without_a_question_there_is_nothing_to_approve(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        await ui.press("a")
+        ui.expect("approve: no host waits for an approval")
 
 
 async def test_a_run_whose_process_died_is_called_interrupted_and_can_be_resumed(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from pvenix.engine.ports import Commit, NodeState
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.model.approval import Asked, Verdict
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.review import Review
@@ -144,8 +145,14 @@ class Backend(Protocol):
     def start_detached(self, plan: RunPlan) -> RunDir:
         """A run of its own process, which outlives this one."""
 
-    def resume_detached(self, run: RunDir) -> None:
-        """Go on with a run whose process is gone, or ended with something left."""
+    def resume_detached(self, run: RunDir, only: Collection[str] = ()) -> None:
+        """Go on with a run whose process is gone, or ended with something left; with `only` with these hosts of it."""
+
+    def undecided(self, run: RunDir) -> tuple[Asked, ...]:
+        """The risky changes that a run waits with."""
+
+    def decide(self, run: RunDir, asked: Sequence[Asked], verdict: Verdict, comment: str = "") -> None:
+        """Keep what was decided about each."""
 
     def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
         """Readings as they come."""

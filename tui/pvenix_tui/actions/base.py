@@ -27,6 +27,8 @@ class Context:
     run_paused: bool = False
     gates: int = 0
     """Hosts of the run that wait for a `continue`."""
+    approvals: int = 0
+    """Hosts of the run whose change waits for an approval."""
     host_retry: str = ""
     """Why the host at the cursor cannot be retried, empty when it can."""
     retries: int = 0

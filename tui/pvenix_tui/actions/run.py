@@ -28,6 +28,10 @@ def _gates_reason(context: Context) -> str:
     return _live(context) or ("" if context.gates or context.run_paused else "no host waits for a person")
 
 
+def _approvals_reason(context: Context) -> str:
+    return "" if context.approvals else "no host waits for an approval"
+
+
 _RUNS: Final = Place("runs")
 _RUN: Final = Place("run")
 RUNS: Final = (
@@ -51,6 +55,15 @@ RUN: Final = (
         unless=_gates_reason,
         danger=Danger.REVERSIBLE,
         footer=True,
+    ),
+    _RUN.action(
+        "run.approve",
+        "a",
+        "approve",
+        "answer what the run asks about risky changes, one host after the other",
+        unless=_approvals_reason,
+        danger=Danger.REBOOTS,
+        command=lambda context: pvenix_line("approve", context.run or "RUN"),
     ),
     _RUN.action(
         "run.retry",

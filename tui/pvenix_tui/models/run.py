@@ -59,6 +59,11 @@ class HostRun:
         return ""
 
     @property
+    def asks(self) -> bool:
+        """True when its change waits for an approval; a registration waits for its review, which is another screen's."""
+        return self.ended and self.state == Status.WAITING and self.hint.startswith("pvenix approve ")
+
+    @property
     def needs_person(self) -> bool:
         """True when it ended otherwise than well, or waits for a `continue`."""
         return self.gate or (self.ended and self.state in _RESUMED)

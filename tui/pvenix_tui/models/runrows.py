@@ -122,6 +122,8 @@ def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
         notes.append(((" ", Tone.PLAIN), *text_line(host.said, Tone.BAD)))
     if host.hint:
         notes.append(((" hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)))
+    if host.asks:
+        notes.append(((" a ", Tone.ACCENT), ("approves it here, or leaves it waiting", Tone.PLAIN)))
     if host.state == Status.WAITING and host.verb == "review":
         notes.append(
             ((" v ", Tone.ACCENT), ("reviews it here; then ", Tone.PLAIN), ("r ", Tone.ACCENT), ("goes on", Tone.PLAIN))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -20,6 +20,7 @@ from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun
 from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary
 from pvenix_tui.models.tiles import grid_height, tile_grid
+from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.commands import CommandsScreen
 from pvenix_tui.screens.dialogs import Confirm, Prompt
@@ -46,6 +47,7 @@ class RunScreen(PvenixScreen[None]):
         self._table = HostRunTable(self.follower.model, self.follower.ring, session.clock)
         self._pane = LogPane(LineRing(1))
         self._second = -1
+        self._approver = Approver(session, run, lambda hosts: self._retry(hosts, hosts))
 
     @override
     def body(self) -> Iterable[Widget]:
@@ -92,6 +94,7 @@ class RunScreen(PvenixScreen[None]):
         changed = self.follower.poll(self._focus_host)
         if was_alive and not self.follower.alive:
             self.session.outdated()
+            self._approver.ask(self.app)
         second = int(self.session.clock())
         if changed or (self.follower.state in ("running", "starting") and second != self._second):
             self._second = second
@@ -149,6 +152,7 @@ class RunScreen(PvenixScreen[None]):
             run_state=self.follower.state,
             run_paused=model.paused,
             gates=sum(1 for one in model.hosts.values() if one.gate),
+            approvals=sum(1 for one in model.hosts.values() if one.asks),
             host_retry=host.retry_reason(live=live) if host else "no host is at the cursor",
             retries=sum(1 for one in model.hosts.values() if not one.retry_reason(live=live)),
         )
@@ -175,27 +179,32 @@ class RunScreen(PvenixScreen[None]):
 
     def do_run_retry(self) -> None:
         """Another attempt for the host at the cursor."""
-        self._retry(self._focus_host)
+        self._retry([self._focus_host])
 
     def do_run_retry_all(self) -> None:
         """Another attempt for all that did not succeed."""
-        self._retry("")
+        self._retry([""])
 
-    def _retry(self, host: str) -> None:
-        if self.follower.state == "running":
-            self._request("retry", host, f"asked for another attempt of {host or 'every failed host'}")
+    def _retry(self, hosts: Sequence[str], only: Sequence[str] = ()) -> None:
+        if self.follower.state != "running":
+            self.run_worker(self._resume(only), group="resume", exclusive=True, exit_on_error=False)
             return
-        self.run_worker(self._resume(), group="resume", exclusive=True, exit_on_error=False)
+        for host in hosts:
+            self._request("retry", host, f"asked for another attempt of {host or 'every failed host'}")
 
-    async def _resume(self) -> None:
+    async def _resume(self, only: Sequence[str] = ()) -> None:
         async def work() -> None:
-            await asyncio.to_thread(self.session.backend.resume_detached, self.run)
+            await asyncio.to_thread(self.session.backend.resume_detached, self.run, only)
             self.follower.expect()
 
         if await self.session.guarded("resume", work):
             self.session.say("the run goes on where it stopped")
         else:
             self.session.say(self.session.problems.pop("resume"), bad=True)
+
+    def do_run_approve(self) -> None:
+        """Ask about what waits."""
+        self._approver.ask(self.app)
 
     def do_run_cancel(self) -> None:
         """Ask, then cancel the run."""
@@ -255,10 +264,7 @@ class RunScreen(PvenixScreen[None]):
 
     def do_log_follow(self) -> None:
         """Follow, or stay where it is."""
-        if self._pane.following:
-            self._pane.pause()
-        else:
-            self._pane.follow()
+        (self._pane.pause if self._pane.following else self._pane.follow)()
         self._redraw_log()
 
     def do_log_wrap(self) -> None:
