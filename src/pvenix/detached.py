@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import LocalResource
+from pvenix.model.secret import KNOWN
 
 _started: list[subprocess.Popen[bytes]] = []
 """Kept so that Python does not take them for forgotten children."""
@@ -28,6 +29,7 @@ def execute_detached(run: RunDir, fleet: Path, *, resume: bool, only: Collection
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=KNOWN.environment(whole=True),
                 cwd=fleet,
             )
     except OSError as error:

@@ -138,6 +138,20 @@ def test_a_program_does_not_inherit_a_secret_that_is_known(program: Program, mon
     assert VALUE not in json.dumps(told)
 
 
+def test_the_variable_of_a_secret_leaves_the_environment_but_for_another_pvenix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PVENIX_PVE_TOKEN", VALUE)
+    reference = SecretRef(env="PVENIX_PVE_TOKEN")
+    assert resolve(reference, purpose="it").reveal() == VALUE
+    assert "PVENIX_PVE_TOKEN" not in os.environ
+    assert "PVENIX_PVE_TOKEN" not in KNOWN.environment()
+    assert KNOWN.environment(whole=True)["PVENIX_PVE_TOKEN"] == VALUE
+    assert resolve(reference, purpose="it").reveal() == VALUE
+    monkeypatch.setenv("PVENIX_PVE_TOKEN", "another")
+    assert resolve(reference, purpose="it").reveal() == "another"
+
+
 def test_a_keyring_without_a_desktop_session_says_what_to_use_instead(program: Program) -> None:
     program("keyring", out="", err="keyring.errors.NoKeyringError: No recommended backend was available.\n", code=1)
     error = failure(REFERENCES["keyring"][0])

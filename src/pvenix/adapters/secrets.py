@@ -93,7 +93,7 @@ def _extract(value: SopsValue) -> tuple[str, ...]:
 
 
 def _from_env(name: str, purpose: str) -> str:
-    value = os.environ.get(name, "")
+    value = KNOWN.take_variable(name)
     if not value:
         raise UsageError(
             f"{purpose} is not set",

@@ -31,11 +31,13 @@ def open_ports(site: Site, *, cache: Path, author: str, ask: Ask | None = None) 
 
     Raises: UsageError when the site names no cluster or no repository, Refused for an unsafe secret file.
     """
+    clock = SystemClock()
+    # Before asyncssh and GitPython are imported, which start programs even then: a secret's variable is taken out first.
+    pve = _open_cluster(only_cluster(site), clock, ask)
     from pvenix.adapters.ssh.guest import SshGuest
 
-    clock = SystemClock()
     return Ports(
-        pve=_open_cluster(only_cluster(site), clock, ask),
+        pve=pve,
         guest=SshGuest(),
         repo=_open_repo(site, cache, author),
         clock=clock,

@@ -29,6 +29,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._variables: dict[str, str] = {}
         self._take(frozenset())
 
     def add(self, value: str) -> None:
@@ -41,6 +42,7 @@ class Redactor:
     def forget(self) -> None:
         """Know no secret any more."""
         with self._lock:
+            self._variables.clear()
             self._take(frozenset())
 
     def _take(self, known: frozenset[str]) -> None:
@@ -69,8 +71,20 @@ class Redactor:
             return type(value)(self.masked(each) for each in value)
         return value
 
-    def environment(self) -> dict[str, str]:
-        """This process's environment for a child, without the variables that hold a secret."""
+    def take_variable(self, name: str) -> str:
+        """The value of an environment variable, which leaves the environment: every library's children would inherit it.
+
+        Empty when there is none; asked again it gives the same.
+        """
+        value = os.environ.pop(name, "") or self._variables.get(name, "")
+        if value:
+            self._variables[name] = value
+        return value
+
+    def environment(self, *, whole: bool = False) -> dict[str, str]:
+        """This process's environment for a child, without what holds a secret; `whole` is for another pvenix."""
+        if whole:
+            return {**os.environ, **self._variables}
         return {name: value for name, value in os.environ.items() if self.clean(value) == value}
 
     def parted(self, text: str) -> tuple[str, str]:

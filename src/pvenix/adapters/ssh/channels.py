@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from pvenix.adapters.text import Sanitiser
 from pvenix.engine.ports import End, OutputSink
+from pvenix.model.secret import KNOWN
 
 STDERR: Final = asyncssh.EXTENDED_DATA_STDERR
 _CHUNK: Final = 1 << 16
@@ -35,9 +36,9 @@ class _Tail:
             self._cut()
 
     def text(self) -> str:
-        """The kept bytes decoded; what is not UTF-8 becomes U+FFFD."""
+        """The kept bytes decoded and without secrets; what is not UTF-8 becomes U+FFFD."""
         self._cut()
-        return self._bytes.decode("utf-8", "replace")
+        return KNOWN.clean(self._bytes.decode("utf-8", "replace"))
 
     def _cut(self) -> None:
         if len(self._bytes) > self._limit:
