@@ -185,7 +185,7 @@ class MemoryRepo:
         base, back, mine = (commits[each].files for each in (undone, commits[undone].parents[0], ours))
         if conflicts := conflicts_of(base, mine, back):
             raise RemoteFailure(
-                "cannot be taken back", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts, code="PVX0702"
+                "cannot be taken back", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts, code="PVX0717"
             )
         files = _three(base, mine, back)
         if files == mine:

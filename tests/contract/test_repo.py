@@ -167,7 +167,7 @@ async def test_what_was_changed_again_since_is_not_taken_back(repo_world: RepoWo
     tip = await repo.commit("main", wrong, {"README": "right\n"}, message="right")
     with pytest.raises(RemoteFailure) as conflict:
         await repo.revert(wrong, onto="main", message="Revert")
-    assert (conflict.value.code, await repo.fetch()) == ("PVX0702", tip)
+    assert (conflict.value.code, await repo.fetch()) == ("PVX0717", tip)
     assert "README" in conflict.value.why
     undone = await repo.revert(tip, onto="main", message="Revert")
     with pytest.raises(RemoteFailure) as gone:

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 CODES = {
     r"(pvenix host edit nix-cache01 .* && )?pvenix plan$|pvenix plan (dns02|dns02 --accept-drift|web03|nix-cache01 .*)$": 3,
-    r"pvenix (apply|reprovision|restore|migrate|adopt|retire|run) .*-C\b.*$": 3,
-    r"pvenix run playbooks/onboard.yaml -l dns02$": 3,
+    r"pvenix (apply|reprovision|restore|migrate|adopt|retire|run|rollback) .*-C\b.*$": 3,
+    r"pvenix run playbooks/onboard.yaml -l dns02$|git fetch && pvenix revert .*-C$": 3,
     r"pvenix reprovision docker01 --confirm docker01$": 3,
     r"pvenix run playbooks/maintenance.yaml -l dns01$|pvenix rebuild dns01$|pvenix approve last -C$": 10,
 }

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from pvenix.fleet.schema import MACHINE
 from pvenix.lifecycle.generations import PINS, PROFILES, Link, Pin, Profile, generations_of, profile_in
 from pvenix.lifecycle.retention import Policy, doomed, protected
 from pvenix.model.errors import OutcomeUnknown, UsageError
@@ -139,6 +141,15 @@ def test_no_policy_ever_lets_a_protected_generation_go(  # noqa: PLR0917 - one f
     assert all(number < current for number in numbers)
     assert len(found.links) - len(numbers) >= min(keep, count)
     assert all(NOW - found.links[link.number].made_at >= older * DAY for link in let_go)
+
+
+def test_the_inventory_names_a_policy_and_is_held_to_it() -> None:
+    declared = MACHINE.validate_python({"generations": {"keep": 3, "older_than": "2d"}}).generations
+    assert declared == Generations(keep=3, older_than_s=2 * 86400)
+    assert MACHINE.validate_python({}).generations == Generations(keep=10, older_than_s=30 * 86400)
+    for wrong in ({"keep": 0}, {"keep": "5"}, {"older_than": "soon"}, {"newer_than": "1d"}):
+        with pytest.raises(ValidationError):
+            MACHINE.validate_python({"generations": wrong})
 
 
 def test_what_is_asked_for_replaces_the_inventory_as_a_whole() -> None:

@@ -94,7 +94,13 @@ def test_the_architecture_fits_on_two_pages() -> None:
 def test_the_inventory_page_names_every_field_of_a_machine() -> None:
     schema = MACHINE.json_schema()
     maps = {"proxmox": "ProxmoxMap", "hardware": "HardwareMap", "network": "NetworkMap", "bootstrap": "BootstrapMap"}
-    maps |= {"nix": "NixMap", "update": "UpdateMap", "snapshot": "SnapshotMap", "backup": "BackupMap"}
+    maps |= {
+        "nix": "NixMap",
+        "update": "UpdateMap",
+        "snapshot": "SnapshotMap",
+        "backup": "BackupMap",
+        "generations": "GenerationsMap",
+    }
     there = {name for name in schema["properties"] if name not in maps}
     there |= {f"{part}.{name}" for part, kind in maps.items() for name in schema["$defs"][kind]["properties"]}
     section = (ROOT / "docs/inventory.md").read_text().partition("## Every field")[2].partition("## ")[0]

@@ -85,7 +85,7 @@ def reason_in(step: Step) -> str:
 def _number(step: Step) -> int:
     number = step.args.get("number")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise UsageError(f"{number!r} is no generation", hint=f"pvenix generations {step.host}", code="PVX0660")
+        raise UsageError(f"{number!r} is no generation", hint=f"pvenix generations {step.host}")
     return number
 
 

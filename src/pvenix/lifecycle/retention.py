@@ -42,7 +42,7 @@ def _seconds(value: ArgValue) -> int:
     try:
         return units.seconds(value)
     except ValueError as error:
-        raise UsageError(f"older_than: {error}", hint="--older-than 30d", code="PVX0663") from error
+        raise UsageError(f"older_than: {error}", hint="--older-than 30d", code="PVX0668") from error
 
 
 def protected(profile: Profile) -> dict[int, str]:

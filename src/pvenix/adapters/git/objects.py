@@ -112,7 +112,7 @@ async def reverted(git: Git, ours: str, undone: str, *, who: Identity) -> str:
             why=f"what it changed was changed again since: conflicts in {', '.join(conflicts[:6])}",
             hint=f"take the later commits back first, or by hand: git revert {undone[:12]}",
             evidence=conflicts,
-            code="PVX0702",
+            code="PVX0717",
         )
     if tree == (await git.ask("rev-parse", f"{ours}^{{tree}}")).text:
         raise RemoteFailure(

@@ -109,7 +109,7 @@ class Repo(Protocol):
         """A new commit on top of `onto` that takes back what `commit` changed; nothing is pushed.
 
         As git revert does it: what was changed elsewhere since stays, and a merge is taken back against its first parent.
-        Raises: RemoteFailure with code PVX0702 on a conflict, PVX0706 for the first commit of all, PVX0707 when nothing
+        Raises: RemoteFailure with code PVX0717 on a conflict, PVX0706 for the first commit of all, PVX0707 when nothing
         of it is left.
         """
         ...
