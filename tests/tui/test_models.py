@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pvenix.model.events import HostEnded, Progress
+from pvenix.model.generation import EDITED, Sync
 from pvenix.model.plan import PlayPlan, RunPlan, Task
+from pvenix.model.status import HostStatus
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleet import COLUMNS
+from pvenix_tui.models.host import facts_lines
 from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
@@ -21,7 +25,7 @@ from pvenix_tui.models.ring import LINE_COST, LineRing
 from pvenix_tui.models.run import HostRun, RunModel
 from pvenix_tui.models.tiles import tile_grid
 from pvenix_tui.text import foreign, safe, safe_output
-from tests.tui.fake_backend import fake_review
+from tests.tui.fake_backend import fake_host, fake_review, fake_status
 
 HOSTILE = "\x1b]52;c;ZWNobyBwd25lZA==\x07[@click=app.bell]x[/]\x9b2J\u202e\x00\tend"
 
@@ -218,3 +222,26 @@ def test_no_widget_of_textual_gets_foreign_text_as_a_string() -> None:
         source = path.read_text()
         for word in ("Static(", "Label(", "RichLog(", "DataTable(", "OptionList(", "Markdown(", ".notify(", "markup="):
             assert word not in source, f"{path.name} uses {word}"
+
+
+def test_a_silent_host_is_shown_with_what_it_was_and_when() -> None:
+    last = HostStatus(host="dns01", sync=Sync.BEHIND, seen_at="2025-01-01T00:00:00+00:00", generation=7)
+    silent = HostStatus(host="dns01", sync=Sync.UNREACHABLE, seen_at="2025-01-01T02:00:00+00:00", last=last)
+    shown = [plain(line) for line in facts_lines(fake_host("dns01", "core", "dns"), silent, 1735689600 + 7200)]
+    assert "last     2h ago it was behind, generation 7" in shown
+    assert not any(line.startswith(("runs", "current")) for line in shown)
+
+
+def test_a_host_s_page_names_each_drift_once_and_what_waits_for_a_boot() -> None:
+    status = fake_status("tappaas-vllm", 3, Sync.DRIFTED)
+    assert status.facts is not None
+    facts = replace(status.facts, reboot=("kernel",), fence=("r1-0.0-1",))
+    status = replace(status, facts=facts, drift=(f"{EDITED}M x", "hardware: 2 lines"), held_by="run r1 of ann")
+    shown = [plain(line) for line in facts_lines(fake_host("tappaas-vllm", "ai", "vllm"), status, 0.0)]
+    titled = [line.split(None, 1) for line in shown if line.startswith(("edited", "drift", "reboot", "attempt"))]
+    assert titled == [
+        ["edited", "changed: configuration.nix"],
+        ["drift", "hardware: 2 lines"],
+        ["reboot", "kernel"],
+        ["attempt", "r1-0.0-1: run r1 of ann"],
+    ]

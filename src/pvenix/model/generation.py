@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+EDITED: Final = "edited in /etc/nixos: "
+"""How the line of `drift` begins that names files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,7 @@ class Lineage:
 
 def drift(facts: HostFacts, lineage: Lineage) -> tuple[str, ...]:
     """What was changed on the host behind the repository's back, a line each."""
-    found = [f"edited in /etc/nixos: {', '.join(line.strip() for line in facts.edits)}"] if facts.edits else []
+    found = [f"{EDITED}{', '.join(line.strip() for line in facts.edits)}"] if facts.edits else []
     if not facts.checkout:
         found.append("/etc/nixos is no Git checkout")
     elif facts.revision and facts.checkout != facts.revision and not lineage.checkout_newer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from pvenix.model.generation import Generation
+from pvenix.model.generation import EDITED, Generation
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import ExplainedLike, HostLike, OriginLike
 from pvenix_tui.models.fleet import is_stale, own_groups
@@ -19,6 +19,9 @@ GENERATION_COLUMNS = (
     Column(title="COMMIT", width=12, grow=1),
     Column(title="", width=8, keep=1),
 )
+
+
+_SILENT = "The host itself did not answer; the rest is not known."
 
 
 def generation_cells(generation: Generation) -> tuple[Span, ...]:
@@ -52,7 +55,7 @@ def facts_lines(host: HostLike, status: HostStatus | None, now: float) -> list[L
         lines.append((("problem  ", Tone.TITLE), *text_line(status.problem, Tone.BAD)))
     facts = status.facts
     if facts is None:
-        return [*lines, EMPTY, text_line("The host itself did not answer; the rest is not known.", Tone.WARN)]
+        return [*lines, *_last(status, now), EMPTY, text_line(_SILENT, Tone.WARN)]
     lines += [
         _fact("expected", status.expected[:12] or "unknown"),
         _fact("runs", facts.revision[:12] or "a system that names no commit"),
@@ -62,10 +65,23 @@ def facts_lines(host: HostLike, status: HostStatus | None, now: float) -> list[L
         _fact("current", facts.current),
         _fact("profile", f"{facts.profile} (generation {status.generation or '?'})"),
     ]
-    for title, values in (("edited", [_edit(edit) for edit in facts.edits]), ("failed", list(facts.failed_units))):
+    for title, values in (
+        ("edited", [_edit(edit) for edit in facts.edits]),
+        ("drift", [line for line in status.drift if not line.startswith(EDITED)]),
+        ("failed", list(facts.failed_units)),
+        ("reboot", list(facts.reboot)),
+        ("attempt", [f"{owner}: {status.held_by or 'of an unknown run'}" for owner in facts.fence]),
+    ):
         for index, value in enumerate(values):
             lines.append(((f"{title if not index else '':<9}", Tone.TITLE), *text_line(value, Tone.WARN)))
     return lines
+
+
+def _last(status: HostStatus, now: float) -> list[Line]:
+    """What the host was when it last answered."""
+    if (last := status.last) is None:
+        return []
+    return [_fact("last", f"{age(last.seen_at, now)} ago it was {last.sync}, generation {last.generation or '?'}")]
 
 
 def _edit(porcelain: str) -> str:
