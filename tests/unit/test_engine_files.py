@@ -236,8 +236,8 @@ def test_a_held_host_names_run_operator_age_and_process_and_how_to_look(tmp_path
         locks.hold("a1", owner="other", since="2026-01-01T12:04:30.000Z"),
     ):
         pass
-    assert held.value.why == f"by run 20260101-000000-abcd of ada, since 4 minutes (process {os.getpid()})"
-    assert held.value.hint == "pvenix runs show 20260101-000000-abcd -f"
+    who = f"by run 20260101-000000-abcd of ada, since 4 minutes (process {os.getpid()})"
+    assert held.value.why == f"{who}; look: pvenix runs show 20260101-000000-abcd -f"
 
 
 def test_who_holds_what_is_listed_and_looking_keeps_nobody_out(tmp_path: Path) -> None:

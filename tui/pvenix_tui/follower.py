@@ -71,11 +71,13 @@ class RunFollower:
 
     @property
     def state(self) -> str:
-        """`starting`, `running`, `ended` or `interrupted`."""
+        """`starting`, `running`, `ended`, `interrupted` or `abandoned`."""
         if self.alive:
             return "running"
         if self._patience:
             return "starting"
+        if self.run.is_abandoned():
+            return "abandoned"
         return "ended" if self.model.ended_at else "interrupted"
 
     def expect(self) -> None:

@@ -44,7 +44,7 @@ _YELLOW = (
 )
 _RED = (
     *("failed", "unreachable", "refused", "unknown", "rolled back", "locked", "local problem", "cancelled"),
-    *("drifted", "no VM", "fail", "rejected", "interrupted"),
+    *("drifted", "no VM", "fail", "rejected", "interrupted", "unreadable"),
 )
 _COLORS = MappingProxyType(
     {

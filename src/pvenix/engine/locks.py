@@ -55,8 +55,8 @@ class HostLocks:
         with file:
             if not take(file):
                 holder = self._holder(host)
-                hint = f"pvenix runs show {holder.run} -f" if holder.run else "pvenix runs locks"
-                raise LockHeld(f"{host} is being worked on", why=holder.words(since), hint=hint)
+                look = f"pvenix runs show {holder.run} -f" if holder.run else "pvenix runs locks"
+                raise LockHeld(f"{host} is being worked on", why=f"{holder.words(since)}; look: {look}")
             sign(file, owner=owner, operator=operator, since=since, pid=os.getpid())
             yield
 

@@ -25,7 +25,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pvenix.engine.abandoned import abandoned
 from pvenix.engine.eventfile import EventFile
 from pvenix.engine.filelock import held, sign, signature, take
 from pvenix.engine.journalfile import NEWER
@@ -143,7 +142,11 @@ class RunDir:
             size = (self.path / "events.jsonl").stat().st_size
         except FileNotFoundError:
             size = 0
-        return self.alive(), size, (self.path / "abandoned.json").exists()
+        return self.alive(), size, self.is_abandoned()
+
+    def is_abandoned(self) -> bool:
+        """True when the run was given up; `abandoned` reads when and by whom."""
+        return (self.path / "abandoned.json").exists()
 
     def summary(self) -> RunSummary:
         """The run as a list shows it; one that cannot be read is listed as such."""
@@ -151,8 +154,7 @@ class RunDir:
         ended = events[-1] if events and isinstance(events[-1], RunEnded) else None
         try:
             plan = self.plan()
-            given_up = abandoned(self.path) is not None
-            state = "running" if self.alive() else "abandoned" if given_up else "ended" if ended else "interrupted"
+            state = "running" if self.alive() else "abandoned" if self.is_abandoned() else "ended" if ended else "interrupted"
             title, origin, hosts = plan.title, plan.origin, len(plan.hosts)
         except LocalResource as error:
             state, title, origin, hosts = "unreadable", str(error), "", 0

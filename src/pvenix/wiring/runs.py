@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from pvenix.detached import execute_detached
+from pvenix.engine.abandoned import refuse_abandoned
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import WHO, AuditTrail, complete, complete_run
 from pvenix.engine.journal import Trail
@@ -31,7 +32,6 @@ class Runs(OpenFleet):
         """
         from pvenix.adapters.logs import clean_logs
         from pvenix.adapters.text import sanitise
-        from pvenix.engine.abandoned import refuse_abandoned
         from pvenix.engine.execution import Tools
         from pvenix.engine.journal import SqliteJournal
         from pvenix.engine.locks import HostLocks
@@ -107,6 +107,7 @@ class Runs(OpenFleet):
     def resume_detached(self, run: RunDir, only: Collection[str] = ()) -> None:
         """Go on with an interrupted or failed run in a process of its own; `only` is as the runner's.
 
-        Raises: LocalResource when the process cannot be started.
+        Raises: LocalResource when the process cannot be started, UsageError when the run was abandoned.
         """
+        refuse_abandoned(run.path)
         execute_detached(run, self.root, resume=True, only=only)

@@ -12,13 +12,20 @@ def _live(context: Context) -> str:
     return "" if context.run_state == "running" else f"the run is not live ({context.run_state or 'not read yet'})"
 
 
+_GIVEN_UP: Final = "the run was abandoned: nobody goes on with it"
+
+
 def _retry_reason(context: Context) -> str:
+    if context.run_state == "abandoned":
+        return _GIVEN_UP
     if context.run_state == "interrupted":
         return ""
     return context.host_retry
 
 
 def _retry_all_reason(context: Context) -> str:
+    if context.run_state == "abandoned":
+        return _GIVEN_UP
     if context.run_state == "interrupted":
         return ""
     return "" if context.retries else "no host ended in a way that another attempt changes"

@@ -46,6 +46,8 @@ _OTHER: Final = {
     "starting": ("%", Tone.DIM),
     "ended": ("-", Tone.PLAIN),
     "interrupted": ("?", Tone.WARN),
+    "abandoned": ("-", Tone.DIM),
+    "unreadable": ("x", Tone.BAD),
     "open": (".", Tone.ACCENT),
     "approved": ("+", Tone.OK),
     "rejected": ("x", Tone.BAD),
