@@ -32,14 +32,14 @@ ELSEWHERE: Final = {
     "T11": "tests/contract/test_git_repo.py",
     "T12": "tests/unit/test_fleet_yaml.py",
     "T14": "tests/story/test_interrupted.py",
+    "T15": "tests/unit/test_secret_providers.py",
+    "T16": "tests/unit/test_lint.py",
 }
 """Tests that prove a row and were there before it had a fault."""
 COMMAND_LINE: Final = ("StoryLab", "tests.story.inside")
 """A file of tests with one of these drives the command line over sockets."""
 LATER: Final = {
     "T13": "no part of a site",
-    "T15": "secrets",
-    "T16": "`pvenix lint`",
 }
 """Rows that need a verb of a later version, and which."""
 HEAD: Final = """# Faults

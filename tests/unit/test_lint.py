@@ -302,3 +302,9 @@ def test_links_and_binary_files_are_left_alone(fleet: Path, tmp_path_factory: py
     (fleet / "link").symlink_to(outside)
     (fleet / "binary").write_bytes(b"\0-----BEGIN OPENSSH PRIVATE KEY-----\n")
     assert run(fleet)[0] == 0
+
+
+def test_the_page_lists_every_rule() -> None:
+    rows = [f"| `{rule.code}` | {rule.severity} | {rule.what} |" for rule in RULES.values()]
+    page = (ROOT / "docs/secrets.md").read_text().splitlines()
+    assert [line for line in page if line.startswith("| `L")] == rows

@@ -135,7 +135,7 @@ def test_a_filter_that_forgets_masks_nothing() -> None:
     redactor.add(CANARY)
     redactor.forget()
     assert redactor.clean(CANARY) == CANARY
-    assert redactor.empty
+    assert redactor.size == 0
 
 
 def test_texts_inside_of_values_are_masked_and_nothing_else_of_them() -> None:

@@ -14,7 +14,7 @@ from tests.sim.golden import ROOT
 
 OLD = """    auth:
       token_id: pvenix@pve!ci
-      token_secret: {env: PVENIX_PVE_TOKEN}       # or {file: ~/.config/pvenix/token} or {command: [pass, show, pve]}
+      token_secret: {env: PVENIX_PVE_TOKEN}       # or {file: ~/.config/pvenix/token}, {command: [pass, show, pve]}, …: docs/secrets.md
 """
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pvenix.model.errors import LocalResource
+from pvenix.model.secret import KNOWN
 
 FIRST: Final = "0" * 64
 """What the first line has as the hash of the line before."""
@@ -140,7 +141,9 @@ def _write_all(file: int, text: bytes) -> None:
 
 def sealed(record: Record, before: Mark) -> tuple[bytes, Mark]:
     """The line of a record behind `before`, and its own mark."""
-    body = json.dumps({"n": before.n + 1, **record, "prev": before.hash}, separators=(",", ":")).encode()[:-1]
+    body = json.dumps({"n": before.n + 1, **KNOWN.masked(record), "prev": before.hash}, separators=(",", ":")).encode()[
+        :-1
+    ]
     seal = hashlib.sha256(body).hexdigest()
     return body + _SEAL + seal.encode() + b'"}', Mark(n=before.n + 1, hash=seal)
 

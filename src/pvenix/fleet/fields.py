@@ -22,8 +22,8 @@ from pvenix.model.errors import UsageError
 from pvenix.model.host import PublicKey
 from pvenix.model.site import SecretRef
 
-STRICT = ConfigDict(extra="forbid", strict=True)
-"""For every map: unknown keys are errors, and `"4"` is not 4."""
+STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+"""For every map: unknown keys are errors, `"4"` is not 4, and an error repeats no value."""
 
 T = TypeVar("T")
 

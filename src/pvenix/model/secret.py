@@ -100,7 +100,8 @@ class Redactor:
     def _begun(self, text: str, behind: int) -> int:
         """Where at the end of `text`, after `behind`, a secret may have begun; its length when none has."""
         ordered = self._ordered
-        for start in range(max(behind, len(text) - self._longest + 1), len(text)):
+        first = max(behind, len(text) - self._longest + 1, text.rfind("\n") + 1)  # no form has a line end in it
+        for start in range(first, len(text)):
             if text[start] in self._first:
                 tail = text[start:]
                 next_one = bisect_left(ordered, tail)
@@ -108,14 +109,14 @@ class Redactor:
                     return start
         return len(text)
 
+    @property
+    def size(self) -> int:
+        """How many texts are looked for."""
+        return len(self._forms)
+
     def stream(self) -> Stream:
         """A filter for text that comes in pieces."""
         return Stream(self)
-
-    @property
-    def empty(self) -> bool:
-        """True while no secret is known."""
-        return self._pattern is None
 
 
 class Stream:
@@ -130,7 +131,7 @@ class Stream:
 
     def feed(self, text: str) -> str:
         """The clean text that is sure."""
-        if self._redactor.empty and not self._held:
+        if not self._redactor.size and not self._held:
             return text
         clean, self._held = self._redactor.parted(self._held + text)
         return clean
