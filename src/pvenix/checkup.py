@@ -80,7 +80,10 @@ def _files(fleet: Fleet, cluster: Cluster) -> list[Check]:
 
 
 def _file_of(reference: SecretRef | None) -> Path | None:
-    return reference.file if reference else None
+    """The file that holds the secret, or opens it."""
+    if reference is None:
+        return None
+    return reference.age.identity if reference.age else reference.file
 
 
 def _file(what: str, path: Path) -> Check:

@@ -141,9 +141,8 @@ def _write_all(file: int, text: bytes) -> None:
 
 def sealed(record: Record, before: Mark) -> tuple[bytes, Mark]:
     """The line of a record behind `before`, and its own mark."""
-    body = json.dumps({"n": before.n + 1, **KNOWN.masked(record), "prev": before.hash}, separators=(",", ":")).encode()[
-        :-1
-    ]
+    fields = {"n": before.n + 1, **KNOWN.masked(record), "prev": before.hash}
+    body = json.dumps(fields, separators=(",", ":")).encode()[:-1]
     seal = hashlib.sha256(body).hexdigest()
     return body + _SEAL + seal.encode() + b'"}', Mark(n=before.n + 1, hash=seal)
 
