@@ -91,7 +91,7 @@ async def host_plan(scene: Scene, host: str) -> HostPlan:
 async def applied(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> Done:
     """The one run that does what a plan says, executed."""
     scene._run = run_of(scene, plan, reboot=reboot)
-    return await scene._go(scene._run, resume=False)
+    return await scene._go(scene._run, Calls(), resume=False)
 
 
 def run_of(scene: Scene, plan: FleetPlan, *, reboot: bool = False) -> RunDir:

@@ -13,6 +13,7 @@ from pvenix.model.events import Command
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix_lab.site.pve import volumes
 from pvenix_lab.site.pve.vm import Vm
+from tests.sim.ports import Calls
 from tests.sim.records import SimJournal
 from tests.story.fault_scene import NEW, Done, Scene
 from tests.story.plan_scene import world_of
@@ -59,7 +60,7 @@ async def applied(site: Scene, decisions: dict[str, dict[str, str]], *names: str
     run = RunStore(site.sim.root / "state/runs" / str(len(site.sim.journals))).create(plan)
     site.sim.journals[run.run] = SimJournal()
     site.sim.began[run.run] = site.sim.main()
-    return await site._go(run, resume=False)
+    return await site._go(run, Calls(), resume=False)
 
 
 async def shown(site: Scene, verb: str = "clone") -> list[str]:

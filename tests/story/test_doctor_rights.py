@@ -132,7 +132,7 @@ async def execute(site: Scene, plan: RunPlan) -> Done:
     sim.journals[run.run] = SimJournal()
     sim.began[run.run] = sim.main()
     site.rules.asked[run.run] = GENERATION
-    return await site._go(run, resume=False)
+    return await site._go(run, Calls(), resume=False)
 
 
 @BOTH

@@ -85,6 +85,9 @@ def _one(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+Rungs = f.many(Annotated[update.SecondNet, Field(strict=False)], unique=True)
+
+
 class UpdateMap(TypedDict, total=False):
     """`update`."""
 
@@ -97,7 +100,5 @@ class UpdateMap(TypedDict, total=False):
     window: Annotated[f.many(Annotated[f.Text, AfterValidator(window.parse)]), BeforeValidator(_one)]  # type: ignore[valid-type]
     health: f.many(Health)  # type: ignore[valid-type]
     on_failure: Annotated[site.OnFailure, Field(strict=False)]
-    second_net: Annotated[
-        f.many(Annotated[update.SecondNet, Field(strict=False)], unique=True), AfterValidator(_in_order)
-    ]  # type: ignore[valid-type]
+    second_net: Annotated[Rungs, AfterValidator(_in_order)]  # type: ignore[valid-type]
     confirm_timeout_s: Annotated[f.Duration, Field(alias="confirm_timeout", ge=10)]
