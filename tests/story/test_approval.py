@@ -14,6 +14,7 @@ from pvenix.model.plan import Task
 from pvenix.model.update import Approve, Reboot
 from pvenix.model.window import parse
 from tests.sim.golden import Golden
+from tests.story.configure_scene import says
 from tests.story.fault_scene import OLD, Scene, scene
 
 pytestmark = pytest.mark.sim
@@ -263,5 +264,37 @@ def test_an_approval_before_the_window_is_not_asked_for_again_inside(golden: Gol
         done = await site.resume()
         assert done.code is ExitCode.OK, done.why
         assert site.guest(OLD).booted.kernel.startswith("6.6")
+
+    scene(golden, act)
+
+
+def test_going_back_passes_the_same_gate(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        new_resolver(site)
+        assert (await site.run("rebuild", hosts=(OLD,))).code is ExitCode.OK
+        marks(site, "dns", "unbound.service")
+        now = site.guest(OLD).current_path
+        back = Task(verb="rollback", args={"to": 1})
+        done = await site.run(back, hosts=(OLD,))
+        assert (done.code, site.guest(OLD).current_path) == (ExitCode.APPROVAL, now), done.why
+        site.rules.asked[site.run_id] = 1
+        decide(site)
+        assert (await site.resume()).code is ExitCode.OK
+        assert site.guest(OLD).current_path != now
+
+    scene(golden, act)
+
+
+def test_what_is_written_to_a_vm_waits_for_its_reboot_to_be_approved(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        says(site, cores=6, update__reboot="auto")
+        boot = site.guest(OLD).boot_id
+        done = await site.run("configure", hosts=(OLD,), named=False)
+        assert (done.code, site.guest(OLD).boot_id) == (ExitCode.APPROVAL, boot), done.why
+        [question] = asked(site)
+        assert (question.subject, question.risks) == ("VM 200 with cores=6", ("reboots to apply cores",))
+        decide(site)
+        assert (await site.resume()).code is ExitCode.OK
+        assert (site.vm(OLD).config["cores"], site.vm(OLD).pending) == (6, {})
 
     scene(golden, act)

@@ -26,12 +26,17 @@ def start(settings: Settings, planner: Planner, *, now: bool = False) -> int:
     async def action(workspace: Workspace) -> int:
         plan = await planner(workspace)
         refuse_unasked(settings, plan)  # before it is recorded: `resume last` is not meant for a run that never began
-        run = workspace.runs.create(plan)
-        if now:
-            workspace.allow_now(run)
-        return await asked_at_once(settings, workspace, run, await execute(settings, workspace, run))
+        return await executed(settings, workspace, plan, now=now)
 
     return settings.run_async(action)
+
+
+async def executed(settings: Settings, workspace: Workspace, plan: RunPlan, *, now: bool = False) -> int:
+    """The exit code of a new run of `plan`, when a person was asked about what it waits with, if there is one."""
+    run = workspace.runs.create(plan)
+    if now:
+        workspace.allow_now(run)
+    return await asked_at_once(settings, workspace, run, await execute(settings, workspace, run))
 
 
 def show_hosts(settings: Settings, planner: Planner) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import migrate
+from pvenix.lifecycle.approval import Change, gate
 from pvenix.lifecycle.calls import Call, VmCalls, shown
 from pvenix.lifecycle.fields import outside
 from pvenix.lifecycle.fields.booting import reboot_once
@@ -21,6 +22,7 @@ from pvenix.lifecycle.fields.work import Put, View, work
 from pvenix.lifecycle.notes import parse
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.power import changed, grace_of
+from pvenix.lifecycle.reboot import in_turn
 from pvenix.lifecycle.selfguard import is_self, refuse_self
 from pvenix.lifecycle.settling import refuse_lost, storage_of
 from pvenix.lifecycle.waiting import task_end, unlocked
@@ -109,7 +111,10 @@ async def apply(world: World, step: Step) -> Outcome:
     after = await _read_back(world, step, found)
     rebooted = off or bool(step.known.get("boot_id"))  # a move while it runs notes none
     if after.waiting and after.reboots and not off:
-        after, rebooted = await _reboot(world, step, after), True
+        if (waits := _gate(world, step, after)) is not None:
+            return waits
+        async with in_turn(world, step):
+            after, rebooted = await _reboot(world, step, after), True
     if rebooted and (_told_cloud_init(step) or any(_is_cloud_init(one) for one in _pending(job))):
         await refuse_untaken(world, step, found, after.view.wanted)
     return Outcome(status=Status.CHANGED, summary=_summary(after, [one.field for one in job.take], rebooted=rebooted))
@@ -220,6 +225,18 @@ async def _see_through(world: World, step: Step, found: Found) -> None:
         step.tell("an earlier process started a task; waiting for its end")
         with contextlib.suppress(RemoteFailure, OutcomeUnknown):
             await task_end(world, step, upid, timeout_s=_TASK_TIMEOUT_S)
+
+
+def _gate(world: World, step: Step, job: Job) -> Outcome | None:
+    """None when the reboot may be made now, or was begun by an earlier process; what was written waits with it."""
+    if step.known.get("boot_id"):
+        return None
+    pending = ", ".join(f"{key}={value}" for key, value in sorted(job.view.seen.waiting.items()))
+    named = step.named or bool(step.args.get("reboot"))
+    change = Change(
+        subject=f"VM {job.found.vmid} with {pending}", reboots=f"reboots to apply {', '.join(job.waiting)}", named=named
+    )
+    return gate(world, step, change)
 
 
 async def _reboot(world: World, step: Step, job: Job) -> Job:

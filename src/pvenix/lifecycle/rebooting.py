@@ -61,21 +61,24 @@ def touched(dry_activation: str) -> tuple[str, ...]:
 
 async def before(world: World, remote: Remote, new: str, commit: str) -> Outcome | None:
     """None when `new` may be activated now; asks for what is risky, and writes down that a reboot follows, if one does."""
-    step = remote.step
-    host = world.host(step)
+    step, host = remote.step, world.host(remote.step)
     why = difference(await remote.read(reads_of(new)))
     if not why and host.machine.update.strategy is Strategy.BOOT:
         why = "update.strategy is boot"
     automatic = bool(why) and host.machine.update.reboot is Reboot.AUTO and not is_self(world, step.host)
-    units: tuple[str, ...] | None = ()
-    if marked_units(host, world.fleet.site.roles):
-        dry = await remote.try_read(argv.switch_to(new, "dry-activate"), sudo=True, timeout_s=120)
-        units = touched(dry.stderr) if dry.ok else None
-    change = Change(subject=new, commit=commit, units=units, reboots=f"reboots: {why}" if automatic else "")
-    outcome = gate(world, step, change)
+    outcome = await activating(world, remote, new, commit=commit, reboots=f"reboots: {why}" if automatic else "")
     if outcome is None:
         await step.intend(**{_OWED: new if automatic else "", _WHY: why})
     return outcome
+
+
+async def activating(world: World, remote: Remote, new: str, *, commit: str = "", reboots: str = "") -> Outcome | None:
+    """None when `new` may be activated now; else how the step ends: what a role marks, or the hour, is waited for."""
+    units: tuple[str, ...] | None = ()
+    if marked_units(world.host(remote.step), world.fleet.site.roles):
+        dry = await remote.try_read(argv.switch_to(new, "dry-activate"), sudo=True, timeout_s=120)
+        units = touched(dry.stderr) if dry.ok else None
+    return gate(world, remote.step, Change(subject=new, commit=commit, units=units, reboots=reboots))
 
 
 def unfinished(step: Step, found: Probe, facts: HostFacts | None) -> Probe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
-from pvenix.lifecycle import argv
+from pvenix.lifecycle import argv, rebooting
 from pvenix.lifecycle.activation import preview, prune, secondnet
 from pvenix.lifecycle.activation.attempt import Attempt, foreseen, silent, unfinished
 from pvenix.lifecycle.activation.transaction import activate
@@ -61,6 +61,8 @@ async def apply(world: World, step: Step) -> Outcome:
     for by name, so contact and failed units decide.
     """
     if Attempt.from_known(step.known) is None:
+        if (waits := await rebooting.activating(world, await world.remote(step), step.facts["target"])) is not None:
+            return waits
         await _tell_limits(world, step)
 
     async def make_default(remote: Remote) -> None:

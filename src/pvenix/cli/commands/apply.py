@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from pvenix.cli.commands.plan import plan_now, show_plan
-from pvenix.cli.driver import execute, refuse_unasked
+from pvenix.cli.driver import refuse_unasked
 from pvenix.cli.lazy import Command
 from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.prompts import confirm, typed
 from pvenix.cli.render.plan import plan_text
 from pvenix.cli.selection import How, complete_hosts, run_options
 from pvenix.cli.settings import Output, Settings, talk
-from pvenix.cli.starting import show_hosts
+from pvenix.cli.starting import executed, show_hosts
 from pvenix.cli.text import columns
 from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.fleetplan import Action, FleetPlan
@@ -114,7 +114,7 @@ async def _apply(
         return refused
     refuse_unasked(settings, run)
     _ask(settings, plan, confirmed, check=run.check)
-    code = await execute(settings, workspace, workspace.runs.create(run))
+    code = await executed(settings, workspace, run)
     new = [host.host for host in plan.hosts if host.action is Action.ADD]
     if new and code == ExitCode.OK:
         talk(f"next: pvenix run playbooks/onboard.yaml -l {':'.join(new)}")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pvenix.cli.documents import show_document
-from pvenix.cli.driver import execute, refuse_unasked
+from pvenix.cli.driver import refuse_unasked
 from pvenix.cli.lazy import Command
 from pvenix.cli.prompts import confirm
 from pvenix.cli.selection import PATTERNS, How, complete_hosts, run_options, select_now
 from pvenix.cli.settings import Output, Settings, talk
+from pvenix.cli.starting import executed
 from pvenix.cli.text import clean, one_line
 from pvenix.model.errors import ExitCode, UsageError
 
@@ -77,7 +78,7 @@ async def _merge(settings: Settings, workspace: Workspace, found: Reverting, nam
     confirm(settings, f"move main to {found.tip[:10]} and rebuild {count}?")
     tip = await workspace.merge_revert(found)
     talk(f"main is at {tip[:10]}; in your checkout: git pull")
-    return ExitCode.OK if plan is None else await execute(settings, workspace, workspace.runs.create(plan))
+    return ExitCode.OK if plan is None else await executed(settings, workspace, plan, now=how.now)
 
 
 def _show(settings: Settings, found: Reverting, names: tuple[str, ...], *, ends: bool) -> None:
