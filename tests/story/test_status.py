@@ -12,6 +12,7 @@ import pytest
 from pvenix.engine.readings import Readings
 from pvenix.lifecycle.state import host_statuses
 from pvenix.model.generation import Sync
+from pvenix.model.host import State
 from pvenix.model.status import HostStatus, from_json, to_json
 from tests.sim.golden import CONTROLLER, RESIDENTS, Golden
 from tests.story.fault_scene import NEW, OLD, Scene, scene
@@ -271,7 +272,10 @@ def test_a_stopped_vm_is_not_asked(golden: Golden) -> None:
         commands = site.site.counters.guest_commands
         status = (await looked(site, OLD))[OLD]
         assert (status.sync, status.power, status.problem) == (Sync.UNREACHABLE, "stopped", "the VM is stopped")
-        assert site.site.counters.guest_commands == commands
+        assert (site.site.counters.guest_commands, status.resting) == (commands, False)
+        site.sim.change_host(OLD, state=State.STOPPED)
+        status = (await looked(site, OLD))[OLD]
+        assert (status.resting, status.problem) == (True, "the VM is stopped, as the inventory says")
 
     scene(golden, act)
 

@@ -77,6 +77,22 @@ def test_a_selector_over_facts_reads_each_host_once(pvenix: Cli) -> None:
     assert [words[0] for words in pvenix.workspace.asked] == ["status"]
 
 
+def test_hosts_that_were_not_read_are_not_passed_over_when_a_fact_is_asked_for(pvenix: Cli) -> None:
+    pvenix.workspace.known["dns01"] = {"sync": Sync.UNREACHABLE}
+    result = pvenix("status", "-l", "state=drifted", "-o", "json")
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (4, [])
+    assert "dns01 did not answer" in result.stderr
+    listed = pvenix("rebuild", "state=in sync", "--list-hosts")
+    assert (sorted(listed.stdout.split()), "dns01 did not answer" in listed.stderr) == (["docker01", "web01"], True)
+    assert pvenix("status", "-l", "node=none", "-o", "json").exit_code == 4
+    assert pvenix("status", "-l", "state=drifted").stdout == ""
+
+
+def test_a_host_that_is_to_be_stopped_and_is_misses_nothing(pvenix: Cli) -> None:
+    pvenix.workspace.known["dns01"] = {"sync": Sync.UNREACHABLE, "resting": True}
+    assert pvenix("status", "--exit-code").exit_code == 0
+
+
 def test_details_show_the_edited_files_and_the_hardware_s_differences(pvenix: Cli) -> None:
     diff = "--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new \x1b[2J"
     look = HardwareLook(diff=diff)

@@ -116,6 +116,11 @@ def test_each_kind_of_drift_is_a_line_of_its_own() -> None:
     )
 
 
+def test_a_line_names_a_few_of_many_edited_files() -> None:
+    [line] = drift(facts(edits=tuple(f"?? {n}" for n in range(9))), lineage(facts()))
+    assert line == "edited in /etc/nixos: ?? 0, ?? 1, ?? 2, ?? 3, ?? 4, ?? 5 and 3 more"
+
+
 @pytest.mark.parametrize("sync", Sync)
 def test_only_what_was_not_read_counts_as_no_answer(sync: Sync) -> None:
     assert sync.answered == (sync.value not in ("unreachable", "unknown"))

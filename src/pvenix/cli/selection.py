@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 FORKS = 32
+_SHOWN = 8
 PATTERNS = "Hosts, groups or patterns: all, role_dns, web*, a:b, a:&b, a:!b, state=drifted."
 
 
@@ -120,23 +121,45 @@ async def select_now(workspace: Workspace, patterns: Sequence[str], limit: str |
     fleet = workspace.fleet()
     if not _asks_for_facts(patterns, limit):
         return select(fleet, patterns, limit)
-    facts = {status.host: status.selectable() async for status in workspace.status(fleet.select("all"))}
-    return select(fleet, patterns, limit, facts)
+    read = {status.host: status async for status in workspace.status(fleet.select("all"))}
+    return _by_facts(fleet, patterns, limit, read)
 
 
 async def statuses_now(
-    workspace: Workspace, patterns: Sequence[str], limit: str | None = None, *, hardware: bool = False
+    workspace: Workspace,
+    patterns: Sequence[str],
+    limit: str | None = None,
+    *,
+    hardware: bool = False,
+    missed: Callable[[HostStatus], None] = lambda _status: None,
 ) -> AsyncIterator[HostStatus]:
-    """The state of the hosts that `select_now` gives, each read once, as they answer."""
+    """The state of the hosts that `select_now` gives, each read once, as they answer.
+
+    `missed` hears of those that did not answer, and may be meant for all that is known.
+    Raises: NothingToDo when the facts hold for no host.
+    """
     fleet = workspace.fleet()
     if not _asks_for_facts(patterns, limit):
         async for status in workspace.status(select(fleet, patterns, limit), hardware=hardware):
             yield status
         return
     read = {status.host: status async for status in workspace.status(fleet.select("all"), hardware=hardware)}
-    facts = {host: status.selectable() for host, status in read.items()}
-    for host in select(fleet, patterns, limit, facts):
+    for status in read.values():
+        if not status.sync.answered:
+            missed(status)
+    for host in _by_facts(fleet, patterns, limit, read):
         yield read[host]
+
+
+def _by_facts(
+    fleet: Fleet, patterns: Sequence[str], limit: str | None, read: Mapping[str, HostStatus]
+) -> tuple[str, ...]:
+    """As `select`, with the facts that were read; says which hosts they are not known of."""
+    silent = sorted(host for host, status in read.items() if not status.sync.answered)
+    if silent:
+        shown = ", ".join(silent[:_SHOWN]) + (f" and {len(silent) - _SHOWN} more" if len(silent) > _SHOWN else "")
+        click.echo(f"note: {shown} did not answer: they may be what is asked for or not", err=True)
+    return select(fleet, patterns, limit, {host: status.selectable() for host, status in read.items()})
 
 
 def _asks_for_facts(patterns: Sequence[str], limit: str | None) -> bool:

@@ -19,10 +19,10 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts, Sync, drift, sync_state
+from pvenix.model.host import State
 from pvenix.model.paths import hardware_file
 from pvenix.model.status import HardwareLook, HostStatus
 
-_STOPPED: Final = "the VM is stopped"
 _AT_ONCE: Final = 64
 _HOST_S: Final = 30.0
 """What one host may take: reading a busy one takes a second, a login on a silent one gives up after 15."""
@@ -102,11 +102,6 @@ def _remembered(known: Readings, status: HostStatus, last: HostStatus | None) ->
     return status
 
 
-async def host_status(world: World, name: str) -> HostStatus:
-    """What is known of a host now; a host that cannot be asked is a row with the reason, never an error."""
-    return await Look(world, name, Repository(world)).status()
-
-
 class Look:
     """One look at one host."""
 
@@ -136,6 +131,11 @@ class Look:
     def _failed(self, sync: Sync, problem: str) -> HostStatus:
         return replace(self._status, sync=sync, seen_at=self._world.clock.utc(), problem=problem)
 
+    def _stopped(self) -> HostStatus:
+        wanted = self._world.host(self._step).machine.state is State.STOPPED
+        shown = "the VM is stopped, as the inventory says" if wanted else "the VM is stopped"
+        return replace(self._failed(Sync.UNREACHABLE, shown), resting=wanted)
+
     async def _read(self) -> HostStatus:
         world, repository, name = self._world, self._repository, self._step.host
         await repository.ready()
@@ -148,14 +148,14 @@ class Look:
         if not repository.registered(name):
             return replace(known, sync=Sync.UNREGISTERED, seen_at=world.clock.utc())
         if known.power != "running":
-            return self._failed(Sync.UNREACHABLE, _STOPPED)
+            return self._stopped()
         try:
             session = await world.ways.session(name, facts=found.facts, probing=self._doubtful)
         except Unreachable:
             self._status = replace(known, power=(await world.pve.power(found.node, found.vmid)).status)
             if self._status.power == "running":
                 raise
-            return self._failed(Sync.UNREACHABLE, _STOPPED)
+            return self._stopped()
         return await self._compared(Remote(session=session, step=self._step))
 
     async def _power(self, found: Found) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 EDITED: Final = "edited in /etc/nixos: "
 """How the line of `drift` begins that names files."""
+_SHOWN: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class Lineage:
 
 def drift(facts: HostFacts, lineage: Lineage) -> tuple[str, ...]:
     """What was changed on the host behind the repository's back, a line each."""
-    found = [f"{EDITED}{', '.join(line.strip() for line in facts.edits)}"] if facts.edits else []
+    found = [f"{EDITED}{_some(facts.edits)}"] if facts.edits else []
     if not facts.checkout:
         found.append("/etc/nixos is no Git checkout")
     elif facts.revision and facts.checkout != facts.revision and not lineage.checkout_newer:
@@ -115,6 +117,11 @@ def drift(facts: HostFacts, lineage: Lineage) -> tuple[str, ...]:
     elif lineage.expected and facts.revision != lineage.expected and not lineage.runs_ancestor:
         found.append(f"runs {facts.revision[:10]}, which the main branch does not hold")
     return tuple(found)
+
+
+def _some(edits: Sequence[str]) -> str:
+    more = f" and {len(edits) - _SHOWN} more" if len(edits) > _SHOWN else ""
+    return ", ".join(line.strip() for line in edits[:_SHOWN]) + more
 
 
 def sync_state(facts: HostFacts, lineage: Lineage, *, drifted: bool) -> Sync:

@@ -49,6 +49,8 @@ class HostStatus:
     """UTC, ISO 8601: when it was chosen."""
     problem: str = ""
     """Why less is known than asked for."""
+    resting: bool = False
+    """True when the VM is stopped and the inventory wants it so: no answer of it is missed."""
     drift: tuple[str, ...] = ()
     """What was changed on the host behind the repository's back, a line each."""
     hardware: HardwareLook | None = None

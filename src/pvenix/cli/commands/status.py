@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,9 @@ import click
 
 from pvenix.cli.documents import show_rows
 from pvenix.cli.lazy import Command
+from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.selection import PATTERNS, host_argument, statuses_now
-from pvenix.cli.settings import Output, Settings
+from pvenix.cli.settings import Output, Settings, talk
 from pvenix.cli.text import ago, reached
 from pvenix.model.errors import ExitCode, worst
 from pvenix.model.generation import Sync
@@ -51,35 +53,45 @@ def command(
 ) -> int:
     """Read what every host booted, runs and boots next, and compare it with what it should run.
 
-    Exit code 4 when a host did not answer, or not in full; a difference is an error only with --exit-code. What was
-    known of a host that does not answer is shown with its age.
+    Exit code 4 when a host that should run did not answer, or not in full; a difference is an error only with
+    --exit-code. What was known of a host that does not answer is shown with its age.
     """
+    missed: list[HostStatus] = []
 
     async def action(workspace: Workspace) -> list[HostStatus]:
-        found = []
-        async for status in statuses_now(workspace, hosts, limit, hardware=hardware or settings.verbose > 0):
-            if settings.output is Output.JSONL:
-                click.echo(json.dumps(to_json(status)))
-            found.append(status)
+        found, deep = list[HostStatus](), hardware or settings.verbose > 0
+        try:
+            async for status in statuses_now(workspace, hosts, limit, hardware=deep, missed=missed.append):
+                if settings.output is Output.JSONL:
+                    click.echo(json.dumps(to_json(status)))
+                found.append(status)
+        except NothingToDo as nothing:
+            talk(str(nothing))
         return found
 
     found = sorted(settings.run_async(action), key=lambda status: status.host)
-    if settings.output is not Output.JSONL:
-        now = datetime.now(UTC).isoformat()
-        rows = [_row(each, now) for each in found]
-        show_rows(settings, "status", [to_json(each) for each in found], _HEADER, rows, status=1)
+    _show(settings, found)
+    return worst([_code(each, strict=exit_code) for each in (*found, *missed)])
+
+
+def _show(settings: Settings, found: Sequence[HostStatus]) -> None:
+    """The table or the document; with -v what the table has no room for. Lines were printed as they came."""
+    if settings.output is Output.JSONL or (settings.output is Output.TEXT and not found):
+        return
+    now = datetime.now(UTC).isoformat()
+    rows = [_row(each, now) for each in found]
+    show_rows(settings, "status", [to_json(each) for each in found], _HEADER, rows, status=1)
     if settings.output is Output.TEXT and settings.verbose:
         from pvenix.cli.render.state import details
 
         for text in filter(None, map(details, found)):
             click.echo(f"\n{text}")
-    return worst([_code(each.sync, strict=exit_code) for each in found])
 
 
-def _code(sync: Sync, *, strict: bool) -> ExitCode:
-    if not sync.answered:
+def _code(status: HostStatus, *, strict: bool) -> ExitCode:
+    if not status.sync.answered and not status.resting:
         return ExitCode.UNREACHABLE
-    return ExitCode.CHANGES if strict and sync is not Sync.IN_SYNC else ExitCode.OK
+    return ExitCode.CHANGES if strict and not status.resting and status.sync is not Sync.IN_SYNC else ExitCode.OK
 
 
 def _row(status: HostStatus, now: str) -> tuple[str, ...]:
