@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,11 +133,11 @@ class Bench:
     def __post_init__(self) -> None:
         self.run: RunDir = RunStore(self.root / "runs").create(self.plan)
 
-    async def execute(self, *, resume: bool = False) -> ExitCode:
+    async def execute(self, *, resume: bool = False, only: Collection[str] = ()) -> ExitCode:
         tools = Tools(verbs=self.verbs, journal=self.journal, clock=LoopClock(), locks=HostLocks(self.root / "locks"))
         with self.run.locked(), Narrator(self.run, LoopClock(), self.events.append) as narrator:
             self.runner = Runner(self.plan, self.run, tools, narrator)
-            return await self.runner.execute(resume=resume)
+            return await self.runner.execute(resume=resume, only=only)
 
     def go(self, *, resume: bool = False) -> ExitCode:
         """Execute on a virtual loop, from the start or as another process would resume."""
