@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from pvenix.lifecycle.activation.preflight import SKEW_MOST_S
 from pvenix.model.errors import ExitCode
+from pvenix.model.plan import Task
 from pvenix.model.site import HealthCheck, HealthKind, OnFailure
 from pvenix.model.update import Reboot, Strategy
 from pvenix_lab.site.guest.generations import boot_default
 from pvenix_lab.site.guest.guest import Guest
+from pvenix_lab.site.guest.store import read_system
 from tests.sim.golden import Golden
+from tests.sim.ports import Calls
+from tests.sim.world import KILLED
 from tests.story.fault_scene import OLD, Done, Scene, scene
 
 pytestmark = pytest.mark.sim
@@ -362,3 +367,54 @@ def test_leftovers_that_cannot_be_taken_away_are_no_failure_of_the_host(golden: 
         assert "was not pruned" in done.text
 
     scene(golden, act)
+
+
+# --- killed ----------------------------------------------------------------------------------------------------------
+
+KILLED_AT_EVERY = 23
+"""Which calls a process is killed at here; tools/sim.py and the kill matrix kill at all of them."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted", "codes"),
+    [
+        ("", {"strategy": Strategy.BOOT}, {ExitCode.OK}),
+        ("init-changed", {"reboot": Reboot.AUTO}, {ExitCode.OK}),
+        ("switch-lock-taken", {}, {ExitCode.FAILED, ExitCode.OK}),
+        ("activation-killed", {}, {ExitCode.ROLLED_BACK, ExitCode.OK}),
+    ],
+)
+def test_killed_at_any_call_it_ends_as_if_nothing_had_happened(
+    golden: Golden, fault: str, wanted: dict[str, Any], codes: set[ExitCode]
+) -> None:
+    """A fault strikes once: when it struck the process that died, the next one meets none."""
+    calls: list[int] = []
+
+    async def whole(site: Scene) -> None:
+        prepared(site)
+        assert (await rebuilt(site)).code in codes
+        calls.append(site.sim.calls.count)
+
+    def prepared(site: Scene) -> str:
+        commit = changed(site)
+        wants(site, **wanted)
+        if fault:
+            site.arm(fault, OLD)
+        return commit
+
+    async def killed(site: Scene, number: int, *, before: bool) -> None:
+        commit = prepared(site)
+        run = site.sim.plan("killed", (OLD,), Task(verb="rebuild"))
+        code = await site.sim.run(run, Calls(die_at=number, before=before))
+        code = await site.sim.run(run, Calls(), resume=True) if code is KILLED else code
+        assert code in codes, (number, before)
+        guest = site.guest(OLD)
+        default = read_system(guest.tree, boot_default(guest.tree))
+        assert default is not None
+        assert (default.revision == commit) == (code is ExitCode.OK), (number, before)
+        site.rules.clean(site.sim, (OLD,))
+
+    scene(golden, whole)
+    for number in range(1, calls[0] + 1, KILLED_AT_EVERY):
+        for before in (True, False):
+            scene(golden, partial(killed, number=number, before=before))
