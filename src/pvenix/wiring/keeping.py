@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned
 from pvenix.engine.audit import AuditLog
-from pvenix.engine.audittrail import AuditTrail, complete_run
+from pvenix.engine.audittrail import WHO, AuditTrail, complete_run
 from pvenix.engine.finishing import refuse_finished
 from pvenix.engine.locks import Holder, HostLocks
 from pvenix.engine.runfiles import RunDir
 from pvenix.operator import operator
-from pvenix.wiring.opened import OpenFleet
+from pvenix.wiring.runs import Runs
 
 
-class Keeping(OpenFleet):
+class Keeping(Runs):
     """Runs that nobody executes."""
 
     def lock_holders(self) -> tuple[Holder, ...]:
@@ -49,6 +49,7 @@ class Keeping(OpenFleet):
             return ()
         world, trail = await self._site(), AuditTrail(AuditLog(self.state_dir), run.run, rows)
         with SqliteJournal(run.journal_path, trail=trail) as journal:
+            journal.evidence("", WHO, **await self._who())
             locks = HostLocks(self.state_dir / "locks")
             return await give_up(world, run.run, steps, journal=journal, locks=locks, by=by, say=say)
 

@@ -12,11 +12,10 @@ from pvenix.wiring.goingback import GoingBack
 from pvenix.wiring.keeping import Keeping
 from pvenix.wiring.plans import Plans
 from pvenix.wiring.repository import Repository
-from pvenix.wiring.runs import Runs
 from pvenix.wiring.sitestate import SiteState
 
 
-class Workspace(Plans, Runs, Approvals, Keeping, SiteState, GoingBack, Repository):
+class Workspace(Plans, Approvals, Keeping, SiteState, GoingBack, Repository):
     """A fleet on this machine, and the site that it describes."""
 
     @classmethod
