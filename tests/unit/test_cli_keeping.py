@@ -118,6 +118,7 @@ def test_a_run_that_is_alive_or_ended_well_is_not_given_up(pvenix: Cli) -> None:
 
 @pytest.fixture
 def log(state: Path) -> AuditLog:
+    state.mkdir()
     log = AuditLog(state)
     for number, host in enumerate(("dns01", "web01", "web02"), start=1):
         log.append(

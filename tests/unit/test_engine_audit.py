@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from pvenix.engine.audit import AuditLog, Record
 from pvenix.engine.auditcheck import verify
-from pvenix.engine.audittrail import WHO, AuditTrail, complete, complete_run
+from pvenix.engine.audittrail import WHO, AuditTrail, complete, complete_run, unwritten
 from pvenix.engine.journal import SqliteJournal, read_entries
 from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import RunDir, RunStore
@@ -27,6 +27,7 @@ from tests.unit.engine_support import CHANGED, FAILED, FakeVerb, StillJournal, b
 
 @pytest.fixture
 def log(tmp_path: Path) -> AuditLog:
+    (tmp_path / "state").mkdir()
     return AuditLog(tmp_path / "state")
 
 
@@ -286,9 +287,8 @@ def test_a_step_that_is_tried_again_has_a_line_for_each_try(tmp_path: Path, log:
 
 @pytest.mark.parametrize("lines", range(7))
 def test_lines_that_a_killed_process_did_not_come_to_are_completed_once_from_the_journal(
-    tmp_path: Path, lines: int
+    tmp_path: Path, log: AuditLog, lines: int
 ) -> None:
-    log = AuditLog(tmp_path / "state")
     run, _ = executed(tmp_path, DyingLog(tmp_path / "state", lines))
     assert len(list(log.records())) == lines
     for _ in range(2):
@@ -299,8 +299,7 @@ def test_lines_that_a_killed_process_did_not_come_to_are_completed_once_from_the
     assert (shown(log), found(log)) == ([*LINES, ("b2", "0.3.build", 2, "changed")], [])
 
 
-def test_a_run_that_is_alive_is_left_to_write_its_own_lines(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "state")
+def test_a_run_that_is_alive_is_left_to_write_its_own_lines(tmp_path: Path, log: AuditLog) -> None:
     run, _ = executed(tmp_path, DyingLog(tmp_path / "state", 0))
     with run.locked():
         complete(log, RunStore(tmp_path / "runs"))
@@ -309,8 +308,23 @@ def test_a_run_that_is_alive_is_left_to_write_its_own_lines(tmp_path: Path) -> N
     assert shown(log) == LINES
 
 
-def test_a_run_whose_lines_are_all_there_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = AuditLog(tmp_path / "state")
+def test_a_log_that_was_thrown_away_with_its_end_is_missed_by_the_runs_that_are_kept(
+    tmp_path: Path, log: AuditLog
+) -> None:
+    run, _ = executed(tmp_path, log)
+    runs = RunStore(tmp_path / "runs")
+    assert unwritten(log, runs) == ()
+    complete(log, runs)
+    assert unwritten(log, runs) == ()
+    for file in log.path.parent.iterdir():
+        file.unlink()
+    assert found(log) == []
+    assert sorted(unwritten(log, runs)) == [(run.run, host, step, count) for host, step, count, _ in LINES]
+
+
+def test_a_run_whose_lines_are_all_there_is_not_read_again(
+    tmp_path: Path, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     executed(tmp_path, log)
     complete(log, RunStore(tmp_path / "runs"))
     monkeypatch.setattr("pvenix.engine.audittrail.complete_run", lambda *_: pytest.fail("read again"))
@@ -318,10 +332,8 @@ def test_a_run_whose_lines_are_all_there_is_not_read_again(tmp_path: Path, monke
 
 
 def test_a_disk_that_does_not_take_the_line_stops_the_run_and_the_line_comes_with_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, log: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = AuditLog(tmp_path / "state")
-
     def full(_file: int, _text: bytes) -> None:
         raise OSError(28, "No space left on device")
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pvenix.engine.audit import AuditLog, Record
+from pvenix.engine.audit import AuditLog, Record, key
 from pvenix.engine.journalfile import read_entries
 from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import RunDir, RunStore
@@ -107,6 +107,22 @@ def complete_run(log: AuditLog, run: RunDir) -> None:
     AuditTrail(log, run.run, rows)
     with contextlib.suppress(OSError):  # it is looked at again then
         (run.path / _DONE).touch()
+
+
+def unwritten(log: AuditLog, runs: RunStore) -> tuple[tuple[str, str, str, int], ...]:
+    """Run, host, step and count of every line that a kept run once had in the log, by its journal, and has no more.
+
+    A run that is at work, or whose process was killed, is left out: its lines may yet come.
+    """
+    had = {(str(record.get("run", "")), *key(record)) for record in log.records()}
+    gone = []
+    for run in runs.newest(limit=_NEWEST):
+        if run.alive() or not _is_complete(run):
+            continue
+        with contextlib.suppress(LocalResource):
+            lines = _Lines(run.run).of(read_entries(run.journal_path))
+            gone += [(str(run.run), *key(line)) for line in lines]
+    return tuple(place for place in gone if place not in had)
 
 
 def _is_complete(run: RunDir) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,21 +58,33 @@ def command(ctx: click.Context, /, *, hosts: str, run: str, lines: int) -> None:
 def check(settings: Settings, /) -> int:
     """Prove that every line is as it was written and none is missing; names each line that is not.
 
+    Runs that are still kept are asked as well: every step that their journals know must have its line.
+
     Keep the hash that it prints somewhere else: as long as the log still has that line, nothing before it was rewritten.
     """
     from pvenix.engine.auditcheck import verify
+    from pvenix.engine.audittrail import unwritten
 
     with settings.workspace() as workspace:
         log = AuditLog(workspace.state_dir)
-        verdict = verify(log)
+        verdict, gone = verify(log), unwritten(log, workspace.runs)
     problems = [{"line": each.line, "what": each.what} for each in verdict.problems]
+    problems += [
+        {"line": 0, "what": f"run {run} did {step} on {host} (try {count}), and has no line"}
+        for run, host, step, count in gone
+    ]
     document = {"file": str(log.path), "lines": verdict.lines, "end": verdict.end, "problems": problems}
-    show_document(settings, "audit-verdict", document, _told(log, verdict))
+    show_document(settings, "audit-verdict", document, _told(log, verdict, problems))
     return ExitCode.FAILED if problems else ExitCode.OK
 
 
-def _told(log: AuditLog, verdict: Verdict) -> str:
-    lines = [f"{log.path}:{each.line}: line {each.line} {each.what}" for each in verdict.problems]
+def _told(log: AuditLog, verdict: Verdict, problems: Sequence[Mapping[str, object]]) -> str:
+    lines = [
+        f"{log.path}:{each['line']}: line {each['line']} {each['what']}"
+        if each["line"]
+        else f"{log.path}: {each['what']}"
+        for each in problems
+    ]
     count = f"{verdict.lines} line{'' if verdict.lines == 1 else 's'}"
     lines.append(f"{count}, {'NOT as written' if lines else 'all as written'}; the last one's hash: {verdict.end}")
     return "\n".join(lines)
