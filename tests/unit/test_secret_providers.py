@@ -208,6 +208,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.
     os.chown(file, 12345, -1)
     error = failure(SecretRef(file=file))
     assert isinstance(error, Refused)
+    assert error.code == "PVX0308"
     assert "12345" in error.why
 
 

@@ -125,7 +125,7 @@ def _private(path: Path, purpose: str) -> None:
             f"{path} belongs to somebody else",
             why=f"its owner is user {found.st_uid}, who can change {purpose} at any time",
             hint=f"make a file of your own: sudo install -m 600 -o $(id -un) {path} COPY, and name COPY in the fleet",
-            code="PVX0303",
+            code="PVX0308",
         )
 
 
