@@ -17,6 +17,8 @@ from tests.sim.golden import CONTROLLER, Golden
 from tests.sim.ports import Calls
 from tests.story.fault_scene import OLD, Done, Scene, scene
 
+LEASED = "docker01"
+"""Its address is a lease."""
 ALL = tuple(SecondNet)
 STARTED = "--unit=pvenix-activate-"
 killed = pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
@@ -238,3 +240,15 @@ def test_killed_anywhere_the_same_end_is_reached_and_no_rung_is_done_twice(
         is_back(site, old)
 
     scene(wanting(golden, *net), act)
+
+
+def test_a_host_without_a_fixed_address_and_with_a_deaf_agent_is_found_again_where_it_was(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        old = locks_out(site, host=LEASED)
+        deaf = [kill_dead_man(site, LEASED), lambda: site.arm("agent-absent", LEASED)]
+        done = await site.run("rebuild", hosts=(LEASED,), due={STARTED: deaf})
+        assert done.code is ExitCode.ROLLED_BACK, done.why
+        assert "a reset booted it: the old system runs, SSH answers again" in done.last.summary
+        is_back(site, old, LEASED)
+
+    scene(wanting(golden, SecondNet.RESET, host=LEASED), act)

@@ -45,6 +45,8 @@ class Ways:
         self._guest = guest
         self._sightings = sightings
         self._chosen: dict[str, Candidate] = {}
+        self._won: dict[str, Candidate] = {}
+        """What worked last in this run: all that is known of a silent host without a fixed address whose agent is deaf."""
         self._facts: dict[str, Mapping[str, str]] = {}
         self._logins: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -70,8 +72,10 @@ class Ways:
             except (Unreachable, Refused) as error:
                 if error.code == KEY_REFUSED:
                     raise
-                failed[held.address] = error  # nobody answers there any more, or somebody else does
-                self.forget(name)
+                failed[held.address] = error
+                self._chosen.pop(name)
+                if isinstance(error, Refused):  # somebody else answers there
+                    self.forget(name)
         try:
             won, session = await first_of(await self._attempts(name, failed, probing=probing))
         except PvenixError:
@@ -109,6 +113,7 @@ class Ways:
     def forget(self, name: str) -> None:
         """Drop what was chosen, as when the host boots anew."""
         self._chosen.pop(name, None)
+        self._won.pop(name, None)
         self._sightings.lost(name)
 
     async def of_agent(self, name: str, facts: Mapping[str, str] | None = None) -> tuple[Candidate, ...]:
@@ -154,6 +159,11 @@ class Ways:
     def _known(self, name: str) -> list[Candidate]:
         """The fixed addresses, and the one that worked last unless the inventory would have another one."""
         fixed, last = list(self._fixed(name)), self._last(name)
+        if not last.address and name in self._won:
+            return [
+                *fixed,
+                *(each for each in (self._won[name],) if each.address not in {one.address for one in fixed}),
+            ]
         if not last.address or last.address in {each.address for each in fixed}:
             return fixed
         again = self._candidates(name, (last.address,), last.why.partition(",")[0])
@@ -230,7 +240,7 @@ class Ways:
         fixed = [each.address for each in self._fixed(name)]
         if fixed and won.address not in fixed:
             tell(f"{' and '.join(fixed)} of the inventory did not answer; using {won.address} ({won.why})")
-        self._chosen[name] = won
+        self._chosen[name] = self._won[name] = won
         last = self._last(name)
         if (last.address, last.why) != (won.address, won.why):
             self._sightings.reached(name, address=won.address, at=self._world.clock.utc(), why=won.why)

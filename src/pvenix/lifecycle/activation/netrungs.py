@@ -202,7 +202,6 @@ async def _booted(fallen: Fallen) -> Seen:
     """
     world, attempt = fallen.world, fallen.attempt
     fallen.step.tell("waiting for the boot of the old system")
-    world.ways.forget(fallen.step.host)
     bootstrap = world.host(fallen.step).machine.bootstrap
     patience = world.clock.monotonic() + bootstrap.ssh_timeout_s
     deadline = patience + bootstrap.agent_timeout_s
