@@ -61,6 +61,11 @@ async def is_at(remote: Remote, attempt: Attempt, place: str) -> bool:
     return (await remote.try_read(("test", "-e", f"{argv.attempt_dir(attempt.id)}/{place}"), sudo=True)).ok
 
 
+async def is_armed(remote: Remote, attempt: Attempt) -> bool:
+    """True while the token is where a dead-man takes it."""
+    return not {f"armed-{CONTACT}", f"armed-{HEALTH}"}.isdisjoint(await tokens(remote, attempt))
+
+
 async def tokens(remote: Remote, attempt: Attempt) -> set[str]:
     """Where the token is, in the attempt's directory; empty when it was never made."""
     listed = received(await remote.try_read(("ls", "-1", argv.attempt_dir(attempt.id)), sudo=True))

@@ -32,6 +32,15 @@ async def take(remote: Remote, attempt: str) -> None:
         raise held(remote.step.host, owners)
 
 
+async def keep(remote: Remote, attempt: str) -> None:
+    """Return while `attempt` holds the fence. Systemd forgets a unit that it skipped, so the unit itself says nothing.
+
+    Raises: LockHeld when somebody removed it or took it over.
+    """
+    if await _owners(remote) != [attempt]:
+        raise LockHeld(f"the fence of {remote.step.host} was taken over; the activation was not begun", code="PVX0642")
+
+
 def held(host: str, owners: Sequence[str]) -> LockHeld:
     """The error that names the attempt which holds the fence, and the way out."""
     owner = owners[0] if len(owners) == 1 else "unknown"

@@ -173,6 +173,8 @@ async def _see_through(world: World, step: Step, attempt: Attempt, task: _Task) 
     facts = await read_facts(remote)
     if facts.boot_id != attempt.boot_id and facts.current != attempt.new:
         return await after_reboot(remote, attempt, facts)
+    if ended.end is UnitEnd.GONE and facts.boot_id == attempt.boot_id and await deadman.is_armed(remote, attempt):
+        await fence.keep(remote, attempt.id)
     if was_reverting(step, attempt):
         return await revert(world, remote, attempt, step.known["reason"])
     said = verdict(ended.status)

@@ -11,6 +11,8 @@ from pvenix.lifecycle.argv import FENCE, PROFILE, STATE, Argv, attempt_dir, swit
 
 FIRED = "fired"
 """Where a dead-man moves its token before it goes back."""
+_FIRST = "contact"
+"""The phase of the dead-man that is armed before the activation."""
 STOP_S = 5
 """How long an activation that is told to stop has for it, in seconds, before systemd kills it."""
 
@@ -60,13 +62,14 @@ def take_token(attempt: str, phase: str, into: str) -> Argv:
 
 
 def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: int) -> Argv:
-    """Go back to `old` in `after_s` seconds unless its token is gone by then.
+    """Go back to `old` in `after_s` seconds unless its token is gone by then; skipped when the fence was taken over before.
 
     A oneshot service that sleeps, not a timer: timers start anew at every daemon-reload, which an activation does.
     The `-` before its sleep keeps a dead-man that was stopped from staying behind as a failed unit.
     """
     return (
         "systemd-run", f"--unit={dead_man_unit(attempt, phase)}", "--no-block", "--service-type=oneshot", "--quiet",
+        "-p", f"ConditionPathExists={fence_of(attempt)}",
         "-p", f"ExecStartPre=-{old}/sw/bin/sleep {after_s}",
         "-p", f"ExecStartPre={old}/sw/bin/mv -T {token(attempt, phase)} {attempt_dir(attempt)}/{FIRED}",
         "-p", f"ExecStartPre=-{old}/sw/bin/systemctl stop {activation_unit(attempt)}",
@@ -79,12 +82,14 @@ def arm_dead_man(attempt: str, phase: str, *, old: str, profile: str, after_s: i
 def activate(attempt: str, system: str, action: str) -> Argv:
     """Activate `system` in a unit of its own that outlives our connection and keeps its exit status.
 
+    Systemd skips it unless its fence and its dead-man's token are there: whoever starts it may have slept past both.
     The dead-man stops it before it goes back. Unless told otherwise systemd waits 90 s for one that ignores its signal, or
     whose last process it misses (seen with systemd 252 in a container on version 1 of cgroups): too long for the way back.
     """
     return (
         "systemd-run", f"--unit={activation_unit(attempt)}", "--no-block", "--service-type=exec", "--remain-after-exit",
         "--quiet", "-p", f"TimeoutStopSec={STOP_S}", "-p", f"ConditionPathExists={fence_of(attempt)}",
+        "-p", f"ConditionPathExists={token(attempt, _FIRST)}",
         *_log_to(activation_log(attempt)),
         *switch_to(system, action),
     )  # fmt: skip

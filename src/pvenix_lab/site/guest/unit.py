@@ -71,7 +71,8 @@ class Unit:
     collect: bool = False
     log: str = ""
     pipe: tuple[ByteWriter, ByteWriter] | None = None
-    condition: str = ""
+    conditions: tuple[str, ...] = ()
+    """Paths that have to exist, or with `!` must not: `ConditionPathExists` as often as it was given."""
     env: dict[str, str] = field(default_factory=dict)
     restart_s: float | None = None
     restarts: int = 0

@@ -134,16 +134,21 @@ class Runner:
         unit.result = "success"
 
     def _skipped(self, unit: Unit) -> bool:
-        path, unit.condition_at = unit.condition.removeprefix("!"), self.machine.now()
-        if not path or self.machine.tree.exists(path) != unit.condition.startswith("!"):
+        """Whether a condition does not hold; all have to, and the first that does not is named (systemd.unit(5))."""
+        unit.condition_at = self.machine.now()
+        unmet = next((one for one in unit.conditions if not self._holds(one)), None)
+        if unmet is None:
             return False
         unit.condition_result = False
-        why = f"ConditionPathExists={unit.condition}"
+        why = f"ConditionPathExists={unmet}"
         self.note(unit.name, f"{unit.title} was skipped because of an unmet condition check ({why}).")
         self.enter(unit, "inactive", "dead")
         if unit.transient:
             self.units.pop(unit.name, None)
         return True
+
+    def _holds(self, condition: str) -> bool:
+        return self.machine.tree.exists(condition.removeprefix("!")) != condition.startswith("!")
 
     async def _run_lines(self, unit: Unit) -> None:
         if unit.pre or unit.type is Type.ONESHOT:

@@ -47,7 +47,7 @@ class Units(Runner):
             return True
         unit.type, unit.main = Type.ONESHOT if job.oneshot else Type.EXEC, Command(argv=job.argv)
         unit.restart_s = job.restart_s
-        unit.condition, unit.env = job.condition, dict(job.env)
+        unit.conditions, unit.env = (job.condition,) if job.condition else (), dict(job.env)
         if not job.argv or not self.machine.shell.has(self.process(unit, unit.main)):
             return False
         self.begin(unit)

@@ -169,7 +169,7 @@ def _add_pre(unit: Unit, _key: str, value: str) -> None:
 
 
 def _set_condition(unit: Unit, _key: str, value: str) -> None:
-    unit.condition = value
+    unit.conditions = (*unit.conditions, value) if value else ()
 
 
 def _set_collect(unit: Unit, _key: str, value: str) -> None:
