@@ -46,8 +46,8 @@ def held(host: str, owners: Sequence[str]) -> LockHeld:
     owner = owners[0] if len(owners) == 1 else "unknown"
     return LockHeld(
         f"{host} is being activated by attempt {owner}",
-        hint=f"where that run was started: pvenix resume {owner.rsplit('-', 2)[0]}; when it is lost and nobody is at "
-        f"work on {host}: sudo rm -r {argv.FENCE} there",
+        hint=f"where that run was started: pvenix resume {owner.rsplit('-', 2)[0]}, or abandon; when it is "
+        f"lost and nobody is at work on {host}: sudo rm -r {argv.FENCE} there",
         code="PVX0641",
     )
 
