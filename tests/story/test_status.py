@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from pvenix.engine.ports import Resources
 from pvenix.engine.readings import Readings
 from pvenix.lifecycle.state import host_statuses
+from pvenix.model.errors import Unreachable
 from pvenix.model.generation import Sync
 from pvenix.model.host import State
 from pvenix.model.status import HostStatus, from_json, to_json
@@ -253,6 +255,27 @@ def test_without_the_repository_hosts_say_what_they_run_and_nobody_says_whether_
             assert status.facts is not None
             assert (status.facts.revision, status.expected) == (site.sim.main(), "")
             assert "what hosts should run is not known" in status.problem
+
+    scene(golden, act)
+
+
+def test_hosts_are_read_without_proxmox_which_costs_one_time_out_however_many_there_are(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        world, asked = world_of(site), []
+
+        async def silent() -> Resources:
+            asked.append(1)
+            await asyncio.sleep(10)
+            raise Unreachable("Proxmox does not answer")
+
+        world.pve.resources = silent  # type: ignore[method-assign]
+        fixed = (OLD, CONTROLLER)  # whose addresses are known without Proxmox
+        began = asyncio.get_running_loop().time()
+        found = {each.host: each async for each in host_statuses(world, (*fixed, NEW))}
+        assert states(found) == {**dict.fromkeys(fixed, Sync.IN_SYNC), NEW: Sync.UNREACHABLE}
+        assert all("Proxmox does not answer" in status.problem for status in found.values())
+        assert (found[OLD].vmid, found[OLD].power, len(asked)) == (0, "", 1)
+        assert asyncio.get_running_loop().time() - began < 15
 
     scene(golden, act)
 

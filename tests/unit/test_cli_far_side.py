@@ -45,6 +45,11 @@ def test_status_exits_4_when_a_host_does_not_answer(pvenix: Cli) -> None:
     assert pvenix("status").exit_code == 0
 
 
+def test_status_exits_4_when_a_host_was_read_but_not_all_that_belongs_to_it(pvenix: Cli) -> None:
+    pvenix.workspace.known["dns01"] = {"sync": Sync.DRIFTED, "problem": "its VM is not known"}
+    assert pvenix("status").exit_code == 4
+
+
 @pytest.mark.parametrize("sync", [sync for sync in Sync if sync.answered])
 def test_status_exits_3_when_it_is_asked_to_and_a_host_is_not_in_sync(pvenix: Cli, sync: Sync) -> None:
     pvenix.workspace.known["dns01"] = {"sync": sync}

@@ -20,6 +20,7 @@ from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, PvenixError, RemoteFailure, Unreachable
 from pvenix.model.generation import HostFacts, Sync, drift, sync_state
 from pvenix.model.host import State
+from pvenix.model.names import Vmid
 from pvenix.model.paths import hardware_file
 from pvenix.model.status import HardwareLook, HostStatus
 
@@ -72,14 +73,15 @@ async def host_statuses(
     `hardware` has each host generate its hardware file too, which costs seconds of its own. Those that answered last
     come first, so that many dead ones do not keep the others waiting.
     """
-    repository, known = Repository(world), readings or Readings()
+    repository, cluster, known = Repository(world), Cluster(world), readings or Readings()
     slots = asyncio.Semaphore(_AT_ONCE)
     answers: asyncio.Queue[HostStatus] = asyncio.Queue()
     last = {name: known.get(name) for name in names}
 
     async def one(name: str) -> None:
         async with slots:
-            look = Look(world, name, repository, hardware=hardware, doubtful=not world.ways.reached(name).address)
+            doubtful = not world.ways.reached(name).address
+            look = Look(world, name, repository, cluster, hardware=hardware, doubtful=doubtful)
             await answers.put(_remembered(known, await look.status(), last[name]))
 
     try:
@@ -102,16 +104,45 @@ def _remembered(known: Readings, status: HostStatus, last: HostStatus | None) ->
     return status
 
 
+class Cluster:
+    """What Proxmox lists, asked once for all hosts of a look: a silent one costs one time-out and not one for each host."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lock = asyncio.Lock()
+        self._asked = False
+        self.running: frozenset[Vmid] = frozenset()
+        """The VMs that run; the list lags, so a VM that is missing here may run too."""
+        self.silent: Unreachable | None = None
+
+    async def ready(self) -> None:
+        """Return once Proxmox was asked.
+
+        Raises: Refused and the like, when it answers and refuses.
+        """
+        async with self._lock:
+            if self._asked or self.silent is not None:
+                return
+            try:
+                vms = await self._world.survey.vms()
+            except Unreachable as error:
+                self.silent = error
+                return
+            self._asked = True
+            self.running = frozenset(vm.vmid for vm in vms if vm.status == "running")
+
+
 class Look:
     """One look at one host."""
 
     def __init__(
-        self, world: World, name: str, repository: Repository, *, hardware: bool = False, doubtful: bool = False
+        self, world: World, name: str, repository: Repository, cluster: Cluster, *, hardware: bool, doubtful: bool
     ) -> None:
         """`doubtful` gives no address of the host the full time of a login: it may well be dead."""
         self._world = world
         self._step = looking_at(name)
         self._repository = repository
+        self._cluster = cluster
         self._hardware = hardware
         self._doubtful = doubtful
         self._status = HostStatus(host=name, sync=Sync.UNREACHABLE, seen_at=world.clock.utc())
@@ -139,31 +170,43 @@ class Look:
     async def _read(self) -> HostStatus:
         world, repository, name = self._world, self._repository, self._step.host
         await repository.ready()
-        known = replace(self._status, expected=repository.expected, registration=repository.registration(name))
-        self._status = known
-        found = await world.vms.find(name)
-        if found is None:
-            return replace(known, sync=Sync.ABSENT, seen_at=world.clock.utc(), problem="onboarding makes one")
-        known = self._status = replace(known, vmid=found.vmid, node=found.node, power=await self._power(found))
+        self._status = replace(
+            self._status, expected=repository.expected, registration=repository.registration(name), sync=Sync.ABSENT
+        )
+        found, silent = await self._find()
+        if found is None and silent is None:
+            return replace(self._status, seen_at=world.clock.utc(), problem="onboarding makes one")
         if not repository.registered(name):
-            return replace(known, sync=Sync.UNREGISTERED, seen_at=world.clock.utc())
-        if known.power != "running":
+            if silent is not None:
+                raise silent
+            return replace(self._status, sync=Sync.UNREGISTERED, seen_at=world.clock.utc())
+        if found is not None and self._status.power != "running":
             return self._stopped()
         try:
-            session = await world.ways.session(name, facts=found.facts, probing=self._doubtful)
+            session = await world.ways.session(name, facts=found.facts if found else None, probing=self._doubtful)
         except Unreachable:
-            self._status = replace(known, power=(await world.pve.power(found.node, found.vmid)).status)
-            if self._status.power == "running":
+            if found is None or (power := (await world.pve.power(found.node, found.vmid)).status) == "running":
                 raise
+            self._status = replace(self._status, power=power)
             return self._stopped()
-        return await self._compared(Remote(session=session, step=self._step))
+        problem = "; ".join(filter(None, (repository.problem, f"its VM is not known: {silent}" if silent else "")))
+        return replace(await self._compared(Remote(session=session, step=self._step)), problem=problem)
 
-    async def _power(self, found: Found) -> str:
-        """As the cluster's list has it when that says `running`: it lags, and a host that answers says so itself."""
-        listed = {vm.vmid: vm.status for vm in await self._world.survey.vms()}
-        if listed.get(found.vmid) == "running":
-            return "running"
-        return (await self._world.pve.power(found.node, found.vmid)).status
+    async def _find(self) -> tuple[Found | None, Unreachable | None]:
+        """The host's VM, or why Proxmox does not say: the host itself may answer all the same."""
+        world = self._world
+        await self._cluster.ready()
+        if self._cluster.silent is not None:
+            return None, self._cluster.silent
+        try:
+            found = await world.vms.find(self._step.host)
+        except Unreachable as error:
+            return None, error
+        if found is not None:
+            listed = found.vmid in self._cluster.running
+            power = "running" if listed else (await world.pve.power(found.node, found.vmid)).status
+            self._status = replace(self._status, vmid=found.vmid, node=found.node, power=power)
+        return found, None
 
     async def _compared(self, remote: Remote) -> HostStatus:
         """What the host says of itself, against what the repository says."""
@@ -185,7 +228,6 @@ class Look:
             address_at=seen.at,
             drift=found,
             hardware=hardware,
-            problem=self._repository.problem,
         )
 
     async def _look_at_hardware(self, remote: Remote, facts: HostFacts) -> HardwareLook:

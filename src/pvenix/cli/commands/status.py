@@ -89,7 +89,8 @@ def _show(settings: Settings, found: Sequence[HostStatus]) -> None:
 
 
 def _code(status: HostStatus, *, strict: bool) -> ExitCode:
-    if not status.sync.answered and not status.resting:
+    whole = status.sync.answered and not (status.facts and status.problem)
+    if not whole and not status.resting:
         return ExitCode.UNREACHABLE
     return ExitCode.CHANGES if strict and not status.resting and status.sync is not Sync.IN_SYNC else ExitCode.OK
 
