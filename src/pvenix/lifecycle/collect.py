@@ -9,9 +9,10 @@ from typing_extensions import override
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.generations import without_system
 from pvenix.lifecycle.remote import Remote, as_text
 from pvenix.lifecycle.world import World
-from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
 DEAD: Final[argv.Argv] = ("nix-store", "--gc", "--print-dead")
 COLLECT: Final[argv.Argv] = ("nix-store", "--gc")
@@ -42,6 +43,8 @@ class Garbage:
 
 async def probe(world: World, step: Step) -> Probe:
     """Done when there is no garbage."""
+    if reason := await without_system(world, step.host):
+        return skip(reason)
     found = await garbage(await world.remote(step))
     if not found.paths:
         return done("no garbage")

@@ -16,6 +16,7 @@ from typing import Final
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote, must, received
 from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.world import World
 from pvenix.model.errors import OutcomeUnknown, UsageError
 from pvenix.model.generation import Generation
 
@@ -105,6 +106,16 @@ class Profile:
     def stale(self) -> frozenset[int]:
         """Entries of the boot loader whose generation is gone."""
         return self.loaded - {link.number for link in self.links}
+
+
+async def without_system(world: World, host: str) -> str:
+    """Why a host has no system of ours to look at, as for a rebuild; empty when it has one."""
+    state = world.fleet.host(host).machine.state
+    if not state.managed:
+        return f"the inventory says {state}"
+    if not await world.registered(host):
+        return f"not registered yet: pvenix run playbooks/onboard.yaml -l {host}"
+    return ""
 
 
 async def read_profile(remote: Remote) -> Profile:

@@ -8,13 +8,13 @@ from typing import Final
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import fence
-from pvenix.lifecycle.generations import Link, Profile, read_profile
+from pvenix.lifecycle.generations import Link, Profile, read_profile, without_system
 from pvenix.lifecycle.remote import Remote, as_text
 from pvenix.lifecycle.retention import Policy, doomed, protected
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure
-from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
 _LOADER_S: Final = 300
 
@@ -24,6 +24,8 @@ async def probe(world: World, step: Step) -> Probe:
 
     Raises: LockHeld while a system is being activated, UsageError for a policy that is none.
     """
+    if reason := await without_system(world, step.host):
+        return skip(reason)
     remote = await world.remote(step)
     profile, going = await _look(world, step, remote)
     owners = (await remote.try_read(argv.FENCE_OWNER, sudo=True)).stdout.split()
@@ -104,9 +106,10 @@ async def _look(world: World, step: Step, remote: Remote) -> tuple[Profile, tupl
 
 async def foreseen(world: World, host: str, *, keep: int | None, older_than: str | None) -> tuple[int, ...]:
     """The generations that a run would delete now."""
-    step = looking_at(host)
+    if await without_system(world, host):
+        return ()
     policy = Policy.of(world.fleet.host(host).machine.generations, keep, older_than)
-    return tuple(link.number for link in doomed(await read_profile(await world.remote(step)), policy))
+    return tuple(link.number for link in doomed(await read_profile(await world.remote(looking_at(host))), policy))
 
 
 def deleting(going: Sequence[Link]) -> argv.Argv:

@@ -27,11 +27,16 @@ class GoingBack(OpenFleet):
     async def all_generations(
         self, hosts: Sequence[str]
     ) -> AsyncIterator[tuple[str, tuple[Generation, ...] | PvenixError]]:
-        """Each host with its generations, or with what kept them from being read, in the order asked for."""
+        """Each host with its generations, or with what kept them from being read, in the order asked for.
+
+        A host that is not registered yet has none of ours: of several it is left out.
+        """
+        from pvenix.lifecycle.generations import without_system
         from pvenix.lifecycle.goingback import each_of, host_generations
 
         world = await self._site(fresh=True)
-        for host, found in zip(hosts, await each_of(hosts, lambda host: host_generations(world, host)), strict=True):
+        known = [host for host in hosts if len(hosts) == 1 or not await without_system(world, host)]
+        for host, found in zip(known, await each_of(known, lambda host: host_generations(world, host)), strict=True):
             yield host, found
 
     async def prunable(
