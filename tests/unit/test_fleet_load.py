@@ -13,7 +13,7 @@ from pvenix.fleet.root import find_root
 from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.host import State
-from pvenix.model.site import HealthKind, SecretRef
+from pvenix.model.site import HealthKind, OnFailure, SecretRef
 from pvenix.model.update import Strategy
 from tests.unit.fleet_files import SITE, write
 
@@ -231,6 +231,26 @@ def test_authorized_keys_are_read_from_their_files(tmp_path: Path) -> None:
     (tmp_path / "k.pub").unlink()
     with pytest.raises(UsageError, match="cannot be read"):
         fleet.authorized_keys("a1")
+
+
+@pytest.mark.parametrize(
+    ("role", "host", "counts"),
+    [
+        ("", "", OnFailure.ROLLBACK),
+        ("", "keep", OnFailure.KEEP),
+        ("keep", "", OnFailure.KEEP),
+        ("rollback", "keep", OnFailure.ROLLBACK),
+        ("strict", "keep", OnFailure.STRICT),
+        ("keep", "strict", OnFailure.STRICT),
+    ],
+)
+def test_of_what_a_host_and_its_roles_say_of_failures_the_strictest_counts(
+    tmp_path: Path, role: str, host: str, counts: OnFailure
+) -> None:
+    site = SITE.replace("ml: {", f"ml: {{on_failure: {role}, " if role else "ml: {")
+    update = f", update: {{on_failure: {host}}}" if host else ""
+    fleet = load(tmp_path, site=site, host_vars__a1=f"machine: {{roles: [base, ml]{update}}}")
+    assert fleet.on_failure("a1") is counts
 
 
 def test_what_a_role_needs_and_the_host_lacks_is_a_warning(tmp_path: Path) -> None:

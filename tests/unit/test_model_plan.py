@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pvenix.lifecycle import table
 from pvenix.model.plan import RunPlan
-from pvenix.model.verbs import ONBOARDING, VERBS, Danger
+from pvenix.model.verbs import BUILDING, ONBOARDING, VERBS, Danger
+from pvenix.wiring.plans import Plans
 
 LONGEST_S = 9000
 """A build may take 6900 s, and a template is then sealed, switched off and converted by the same verb: half an hour more."""
@@ -39,3 +42,14 @@ def test_a_plan_of_an_earlier_version_names_no_inventory() -> None:
     assert RunPlan.from_json(document).inventory == "/i/hosts.yaml"
     del document["inventory"]
     assert RunPlan.from_json({**document, "command": []}).inventory == ""
+
+
+@pytest.mark.parametrize("verb", BUILDING)
+def test_what_builds_on_several_hosts_looks_at_all_of_them_in_a_play_before(tmp_path: Path, verb: str) -> None:
+    plans = Plans(tmp_path, inventory=None, extra={})
+    plan = plans.plan_verb(verb, ("a1", "b2"))
+    assert [[task.verb for task in play.tasks] for play in plan.plays] == [["preflight"], [verb]]
+    assert [play.waves for play in plan.plays] == [(("a1", "b2"),)] * 2
+    assert plan.title.startswith(verb)
+    assert [play.tasks[0].verb for play in plans.plan_verb(verb, ("a1",)).plays] == [verb]
+    assert [play.tasks[0].verb for play in plans.plan_verb("boot", ("a1", "b2")).plays] == ["boot"]
