@@ -13,6 +13,7 @@ from typing import Final
 
 from pvenix.model.host import Host, Install, State
 from pvenix.model.site import Cluster, Site
+from pvenix.model.update import SecondNet
 
 GRANULAR_AGENT: Final = 9
 """The major release since which the guest agent has privileges of its own (pve-access-control 9.0.2)."""
@@ -71,6 +72,8 @@ class Uses:
     startup: bool = False
     jobs: bool = False
     ha: bool = False
+    agent_net: bool = False
+    """Whether a host that SSH does not reach is asked through its guest agent to go back."""
     empty: bool = False
     """Whether VMs are made without a template."""
     new_templates: bool = False
@@ -121,6 +124,7 @@ def uses(site: Site, cluster: Cluster, hosts: Iterable[Host]) -> Uses:
         startup=any(one.startup for one in proxmox),
         jobs=any(machine.backup.job for machine in machines),
         ha=any(one.ha is not None for one in proxmox),
+        agent_net=any(SecondNet.AGENT in machine.update.second_net for machine in machines),
         new_templates=any(host.machine.state is State.ARCHIVED and host.machine.update.canary for host in all_hosts),
         empty=any(machine.install not in (Install.CLONE, Install.ADOPT) for machine in machines),
     )
@@ -183,6 +187,8 @@ def _operating(result: _List, found: Uses, release: int) -> None:
     result.add(vms, "VM.GuestAgent.Audit", everything, why="addresses through the guest agent")
     result.add(vms, "VM.GuestAgent.FileRead", everything, why="the host key is read through the guest agent")
     result.add(vms, "VM.GuestAgent.FileSystemMgmt", everything, why="a freeze that hangs is thawed")
+    if found.agent_net:
+        result.add(vms, everything, why="a host that SSH does not reach is asked through its agent to go back")
 
 
 def _provisioning(result: _List, found: Uses, release: int) -> None:
