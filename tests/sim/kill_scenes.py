@@ -211,6 +211,7 @@ SCENES: Final[dict[str, KillScene]] = {
     "hardware": KillScene(hosts=NEWCOMER, ready=onboarded_before("hardware")),
     "register": KillScene(hosts=NEWCOMER, ready=onboarded_before("register")),
     "review": KillScene(hosts=NEWCOMER, ready=approving, same_run=ONBOARDING[: ONBOARDING.index("review")]),
+    "preflight": KillScene(hosts=RESIDENTS, ready=changed),
     "build": KillScene(hosts=RESIDENTS, ready=changed),
     "rebuild": KillScene(hosts=RESIDENTS, ready=changed),
     "rollback": KillScene(hosts=RESIDENTS, ready=two_generations),

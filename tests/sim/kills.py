@@ -123,7 +123,7 @@ async def planned(site: Scene, verb: str, host: str) -> RunDir:
     return run
 
 
-READS: Final = ("place", "hardware")
+READS: Final = ("place", "hardware", "preflight")
 """Verbs whose work is a look."""
 
 
@@ -144,7 +144,7 @@ def kill(golden: Golden, like: Twin, verb: str, moment: Moment, seed: int) -> Ki
         code = await sim.run(run, calls)
         require("the process died", code is None, code)
         wanted = masked(like.calls.trace[at - 1])
-        require("it died where its twin went on", masked(calls.last) == wanted, (calls.last, wanted))
+        require("it died where its twin went on", masked(calls.trace[at - 1]) == wanted, (calls.trace[at - 1], wanted))
         await site.later(pause_s)
         resumes = 0
         if again:  # whoever resumes is killed as well, somewhere
@@ -159,7 +159,7 @@ def kill(golden: Golden, like: Twin, verb: str, moment: Moment, seed: int) -> Ki
         site.rules.at_rest(sim)
         site.rules.clean(sim, (host,))
         compare(like.state, state(sim), SCENES[verb].again)
-        place = f"{'before' if moment is Moment.INTENT else 'after'} {masked(calls.last)}"
+        place = f"{'before' if moment is Moment.INTENT else 'after'} {masked(calls.trace[at - 1])}"
         found.append(Kill(verb=verb, moment=moment, seed=seed, place=place, resumes=resumes))
 
     scene(SCENES[verb].fleet(golden), act, seed=seed)
