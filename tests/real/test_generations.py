@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from pvenix.lifecycle import argv, rollback
+from pvenix.lifecycle import argv, pins, prune, rollback
 from pvenix.lifecycle.facts import generations_in, read_facts
-from pvenix.lifecycle.generations import read_generations
+from pvenix.lifecycle.generations import read_generations, read_profile
 from pvenix.lifecycle.remote import Remote
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.outcome import Need
@@ -105,3 +105,27 @@ async def test_the_four_facts_move_apart_and_together(built: Lane) -> None:
     after = await read_facts(remote)
     assert (after.booted, after.current, after.profile, after.edits) == (old.booted, new, new, ("?? edit",))
     assert after.boot_id == old.boot_id
+
+
+async def test_a_pin_outlives_the_collector_and_pruning_leaves_what_runs(built: Lane) -> None:
+    remote, _ = await built.remote()
+    second, third = other_system(built, "second"), other_system(built, "third")
+    for system in (second, third):
+        await remote.write(argv.set_profile(system))
+    await remote.write(argv.switch_to(third, "switch"))
+    step, _ = built.step("pin-generation")
+    step.args = {"number": 2, "reason": "before the move"}
+    step.facts |= (await pins.PIN.probe(built.world, step)).facts
+    await pins.PIN.apply(built.world, step)
+    assert [(one.number, one.pinned, one.reason) for one in await read_generations(remote)] == [
+        (1, False, ""), (2, True, "before the move"), (3, False, "")
+    ]  # fmt: skip
+    step, _ = built.step("prune-generations")
+    step.args = {"keep": 1}
+    await prune.apply(built.world, step)
+    assert await listed(remote) == ["1", "2", "3*"]  # the first one was booted
+    await remote.write(("nix-env", "-p", argv.PROFILE, "--delete-generations", "1", "2"))
+    await remote.write(("nix-store", "--gc"))
+    profile = await read_profile(remote)
+    assert [link.number for link in profile.links] == [3]
+    assert (profile.pins[2].path, built.host.file(second).exists()) == (second, True)
