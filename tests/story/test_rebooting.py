@@ -15,7 +15,7 @@ from pvenix.model.plan import Task
 from pvenix.model.update import Approve, Reboot, Strategy
 from tests.sim.golden import Golden
 from tests.sim.ports import Calls
-from tests.story.fault_scene import OLD, Scene, scene
+from tests.story.fault_scene import NEW, OLD, Scene, scene
 
 pytestmark = pytest.mark.sim
 
@@ -49,6 +49,18 @@ def test_by_hand_is_told_and_left_to_a_person(golden: Golden) -> None:
         before = site.writes
         again = await site.run(NEEDED, hosts=(OLD,))
         assert (again.code, site.writes, "no reboot is needed" in again.why) == (ExitCode.OK, before, True)
+
+    scene(golden, act)
+
+
+def test_where_no_reboot_can_be_needed_none_is_made(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("shutdown", hosts=(OTHER,))).code is ExitCode.OK
+        before = site.writes
+        done = await site.run(NEEDED, hosts=(OLD, OTHER, NEW))
+        ends = {event.host: event.status for event in done.events if isinstance(event, StepEnded)}
+        assert ends == {OLD: "ok", OTHER: "skipped", NEW: "skipped"}
+        assert (done.code, site.writes) == (ExitCode.OK, before)
 
     scene(golden, act)
 

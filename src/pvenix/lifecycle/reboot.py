@@ -22,7 +22,7 @@ from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.waiting import until
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, RemoteFailure
-from pvenix.model.outcome import Outcome, Probe, Status, done, needed
+from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 
 _BOOT_ID_FILE: Final = argv.BOOT_ID[-1]
 _BOOT_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -52,6 +52,8 @@ class Reboot:
 
     async def probe(self, world: World, step: Step) -> Probe:
         """Done when an earlier attempt of this very step has led to another boot, or none is due and only then one is wanted."""
+        if step.args.get("needed") and "boot_id" not in step.known:
+            return await if_needed(world, step)
         found = await world.vms.of(step)
         if "boot_id" not in step.known and not await world.vms.running(found):
             raise RemoteFailure(
@@ -63,10 +65,6 @@ class Reboot:
             now = await boot_now(world, step, found)
             if now.id not in ("", before):
                 return done(f"booted anew, {now.id}", boot_id=now.id)
-        elif step.args.get("needed") and not (due := (await read_facts(await world.remote(step))).reboot):
-            return done("no reboot is needed")
-        elif step.args.get("needed"):
-            return needed(f"another {' and '.join(due)} than booted")
         return needed(f"VM {found.vmid} on {found.node} will boot anew")
 
     async def apply(self, world: World, step: Step) -> Outcome:
@@ -113,6 +111,17 @@ class Reboot:
         seen = await seen_tasks(world, found, self.task)
         await step.intend(vmid=str(found.vmid), node=found.node, boot_id=before.id, starts=before.starts, seen=seen)
         return before
+
+
+async def if_needed(world: World, step: Step) -> Probe:
+    """Work to do for a host that runs and would boot another kernel, initrd or modules; nothing for one that is off."""
+    found = await world.vms.find(step.host, step.facts)
+    if found is None:
+        return skip("it has no VM")
+    if not await world.vms.running(found):
+        return skip(f"VM {found.vmid} is stopped: it boots what it should when it is started")
+    due = (await read_facts(await world.remote(step))).reboot
+    return needed(f"another {' and '.join(due)} than booted") if due else done("no reboot is needed")
 
 
 @asynccontextmanager
