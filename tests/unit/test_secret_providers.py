@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pvenix import detached
 from pvenix.adapters.secrets import resolve, where
+from pvenix.engine.runfiles import RunDir
 from pvenix.fleet.secret_refs import FORMS, secret_ref
 from pvenix.model.errors import PvenixError, Refused, UsageError
 from pvenix.model.secret import KNOWN, MASK, Secret
@@ -150,6 +152,22 @@ def test_the_variable_of_a_secret_leaves_the_environment_but_for_another_pvenix(
     assert resolve(reference, purpose="it").reveal() == VALUE
     monkeypatch.setenv("PVENIX_PVE_TOKEN", "another")
     assert resolve(reference, purpose="it").reveal() == "another"
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows a process's environment")
+def test_a_run_in_a_process_of_its_own_still_finds_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PVENIX_PVE_TOKEN", VALUE)
+    resolve(SecretRef(env="PVENIX_PVE_TOKEN"), purpose="it")
+    detached.execute_detached(RunDir(tmp_path), tmp_path, resume=False)
+    process = detached._started.pop()
+    try:
+        assert f"PVENIX_PVE_TOKEN={VALUE}".encode() in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+        assert VALUE.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_keyring_without_a_desktop_session_says_what_to_use_instead(program: Program) -> None:

@@ -11,7 +11,7 @@ from pvenix.lifecycle.lint import nix
 from pvenix.lifecycle.lint.clear import secrets_in
 from pvenix.lifecycle.lint.places import Text
 from pvenix.lifecycle.lint.scripts import commands_in, listeners_in
-from pvenix.model.lint import RULES, Found, LintFinding, Severity
+from pvenix.model.lint import RULES, Found, LintFinding
 
 _ALLOW: Final = re.compile(
     r"(?:#|//|--|;)\s*pvenix-lint:\s*allow\s+(?P<codes>[A-Za-z0-9]+(?:\s*,\s*[A-Za-z0-9]+)*)(?P<reason>[^\n]*)"
@@ -84,8 +84,3 @@ def _passwords_unsaid(texts: Mapping[str, Text]) -> Iterable[LintFinding]:
         for path, (enabled, _) in said.items()
         if enabled is not None and (enabled.line, "L305") not in _allowed(texts[path])[0]
     ]
-
-
-def errors(found: Iterable[LintFinding]) -> int:
-    """How many findings are errors."""
-    return sum(each.rule.severity is Severity.ERROR for each in found)
