@@ -19,6 +19,8 @@ from tests.sim.ports import Calls
 from tests.story.fault_scene import OLD, Done, Scene, scene
 
 PINS = "/var/lib/pvenix/pins"
+KERNEL = "{ pkgs, ... }:\n{\n  boot.kernelPackages = pkgs.linuxPackages_6_6;\n}\n"
+KERNEL_WORDS = "its kernel is not the one that runs"
 killed = pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
 
 
@@ -136,6 +138,22 @@ def test_a_system_that_is_no_generation_any_more_but_is_kept_becomes_one_again(g
         generations.delete_generations(guest.tree, {number})
         assert (await went(site, undoing(site, site.run_id, (OLD,)))).code is ExitCode.OK  # the booted system is a root
         assert (runs(guest), numbers(guest)[-1]) == (old, generations.current_number(guest.tree))
+
+    scene(golden, act)
+
+
+def test_a_kernel_that_waits_for_a_reboot_is_named_on_the_way(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        booted = generations.current_number(site.guest(OLD).tree)
+        site.sim.change_main("nix/modules/role-base.nix", KERNEL)
+        assert (await site.run("rebuild", hosts=(OLD,))).code is ExitCode.OK
+        newer = generations.current_number(site.guest(OLD).tree)
+        for number, warns in ((booted, False), (newer, True)):
+            run = site.sim.plan("rollback", (OLD,), Task(verb="rollback", args={"to": number}))
+            site.rules.asked[run.run] = number
+            done = await went(site, run)
+            assert (done.code, KERNEL_WORDS in done.text) == (ExitCode.OK, warns)
+            assert "data stays as it is" in done.text
 
     scene(golden, act)
 
