@@ -8,7 +8,7 @@ docs = pytest.importorskip("tools.gen_error_docs", reason="the list is part of t
 
 RELATED = {
     *("PVX0002", "PVX0511", "PVX0515", "PVX0516", "PVX0522", "PVX0527", "PVX0532"),
-    *("PVX0535", "PVX0613", "PVX0614", "PVX0701", "PVX0713", "PVX0715"),
+    *("PVX0535", "PVX0613", "PVX0614", "PVX0642", "PVX0701", "PVX0713", "PVX0715"),
 }
 """Codes of errors that say the same in other words: what was looked for is gone, was refused, was changed meanwhile."""
 
