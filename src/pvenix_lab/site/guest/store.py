@@ -81,7 +81,10 @@ def write_system(tree: VirtualRoot, path: str, system: System) -> None:
     kernel = store_path(f"linux-{system.kernel}", system.kernel)
     tree.put(f"{kernel}/bzImage", b"")
     tree.mkdir(f"{kernel}/lib/modules/{system.kernel}")
-    initrd = store_path(f"initrd-linux-{system.kernel}", system.kernel, *system.packages)
+    # nixpkgs' stage 1 and the declared modules are in it, no system package (nixpkgs, nixos/modules/system/boot/stage-1.nix)
+    initrd = store_path(
+        f"initrd-linux-{system.kernel}", system.kernel, system.nixpkgs_revision, *sorted(system.initrd_modules)
+    )
     tree.put(f"{initrd}/initrd", b"")
     files = {
         "nixos-version": system.nixos_version,
