@@ -33,7 +33,7 @@ from pvenix_tui.session import describe
 
 Item = TypeVar("Item")
 VERB_COLUMNS: Final = (
-    Column(title="VERB", width=16),
+    Column(title="VERB", width=17),
     Column(title="REACH", width=10),
     Column(title="WHAT IT DOES", width=30, grow=1, prose=True),
 )
