@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(
   && { $(BIN)/python -m pytest -m "$(1) and real" $(ARGS) || test $$? -eq 5; }
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tui test sim test-long check format lint types contracts card wheel-test bench lock clean python runtime dev
+.PHONY: help demo tui test sim test-long lanes check format lint types contracts card wheel-test bench lock clean python runtime dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,13 @@ sim: dev ## the simulation: SEEDS=2000 seeds of faults and deaths, FIRST=0; and 
 
 test-long: dev ## the long lanes
 	@$(call PYTEST,slow)
+
+lanes: dev ## the proofs of docs/figures.md at length: kills, cuts, lock-outs, two operators; about half an hour on two cores
+	@$(BIN)/python tools/kill_matrix.py --seeds 20
+	@$(BIN)/python tools/journal_kills.py --count 100
+	@$(BIN)/python tools/operators.py --count 200
+	@$(BIN)/python tools/lockouts.py --count 100
+	@$(BIN)/python tools/cuts.py --count 200
 
 check: format lint types contracts card test ## what must be green before a push
 

@@ -63,6 +63,8 @@ class Ended:
 class Field(StoryLab):
     """A running lab with `count` hosts beside its own."""
 
+    patience_s = 600.0
+
     def __init__(self, folder: Path, count: int, *, seed: int) -> None:
         super().__init__(folder, "--hosts", str(count), "--seed", str(seed))
         self.hosts = tuple(f"web-{number:03d}" for number in range(1, count + 1))

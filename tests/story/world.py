@@ -40,6 +40,7 @@ class StoryLab:
     """A running lab with the HOME of a new user."""
 
     command = (sys.executable, "-m", "pvenix")
+    patience_s = PATIENCE_S
 
     def __init__(self, folder: Path, *up: str) -> None:
         self.folder = folder
@@ -66,15 +67,14 @@ class StoryLab:
             text=True,
         )
 
-    @staticmethod
-    def finish(process: subprocess.Popen[str]) -> Done:
+    def finish(self, process: subprocess.Popen[str]) -> Done:
         """The end of a command."""
         try:
-            out, err = process.communicate(timeout=PATIENCE_S)
+            out, err = process.communicate(timeout=self.patience_s)
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(f"no end within {PATIENCE_S:.0f} s:\n{out}{err}") from None
+            raise AssertionError(f"no end within {self.patience_s:.0f} s:\n{out}{err}") from None
         return Done(code=process.returncode, out=out, err=err)
 
     def pvenix(self, *words: str, cwd: Path | None = None) -> Done:
