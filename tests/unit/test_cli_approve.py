@@ -48,7 +48,9 @@ def test_a_pattern_leaves_the_others_waiting(pvenix: Cli) -> None:
 
 
 def test_a_rejection_is_kept_and_the_run_told(pvenix: Cli) -> None:
+    pvenix.workspace.ends = {"web01": Status.CANCELLED}
     result = pvenix("approve", "last", "-l", "web01", "--reject", "-m", "not now")
+    assert result.exit_code == 0, "it ended as it was asked to"
     assert asked(pvenix)[0] == ("decide", ("web01",), "rejected", "not now")
     assert "rejected" in result.stdout
 

@@ -7,6 +7,7 @@ runs/<run>/plan.json       the plan, written once
           /requests/       what front ends ask of the run, a file each
           /lock            held by the process that executes the run
           /abandoned.json  when the run was given up
+          /decisions.jsonl what persons decided about it
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ def command(
         if settings.output is Output.TEXT:
             _show(settings, found, asked, "rejected" if reject else "approved")
         if not found.alive():
-            return await go_on(settings, workspace, found, only=hosts)
+            code = await go_on(settings, workspace, found, only=hosts)
+            return ExitCode.OK if reject and code == ExitCode.INTERRUPTED else code  # it ended as it was asked to
         for host in hosts:
             found.request(Ask.RETRY, host)
         talk(f"the run goes on with it; when it has ended without: pvenix resume {found.run}")
