@@ -148,3 +148,19 @@ def change(site: Scene, host: str, **fields: object) -> None:
     hosts = dict(site.sim.fleet.hosts)
     hosts[host] = replace(hosts[host], machine=replace(hosts[host].machine, **fields))  # type: ignore[arg-type]
     site.sim.fleet = replace(site.sim.fleet, hosts=hosts)
+
+
+@pytest.mark.parametrize("verb", ["stop", "destroy"])
+def test_a_task_whose_record_is_gone_does_not_keep_a_killed_run_from_its_end(golden: Golden, verb: str) -> None:
+    async def act(site: Scene) -> None:
+        assert (await site.run("clone", "cloudinit", "boot")).code is ExitCode.OK
+        args: dict[str, bool | int | str] = {"confirm": NEW} if verb == "destroy" else {}
+        site.arm("task-vanishes", NEW)
+        run = site.sim.plan(verb, (NEW,), Task(verb=verb, args=args))
+        await site.sim.run(run, Calls(die_on="journal result", before=True))
+        site.clear()
+        await site.later(60)
+        assert await site.sim.run(run, Calls(), resume=True) is ExitCode.OK, "\n".join(site.sim.log[-5:])
+        assert site.vms() == (0 if verb == "destroy" else 1)
+
+    scene(golden, act)

@@ -6,7 +6,7 @@ import asyncio
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -173,7 +173,9 @@ class Stepping:
         self._answers = iter(answers)
         self._keyboard = keyboard
 
-    async def execute(self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool) -> int:
+    async def execute(
+        self, run: RunDir, *, on_event: Callable[[Event], None], resume: bool, only: Collection[str] = ()
+    ) -> int:
         for verb in ("clone", "boot"):
             for number, host in enumerate(("dns01", "web01")):
                 on_event(StepWaiting(run="r", seq=number, at="", verb=verb, reason=GATE, **step(host, verb)))

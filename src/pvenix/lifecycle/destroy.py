@@ -93,7 +93,7 @@ async def demolish(world: World, step: Step, found: Found, *, passing: bool = Fa
     Raises: Refused when it is not of our making.
     """
     if not passing:
-        await ended_before(world, step, found, _STOP, timeout_s=_TASK_TIMEOUT_S)
+        await ended_before(world, step, found, _STOP, timeout_s=_TASK_TIMEOUT_S, shows=True)
     await unlocked(world, step, found)
     _ours(world, step.host, found)
     changes = () if passing else await consequences(world, found)

@@ -54,7 +54,8 @@ class Power:
     async def apply(self, world: World, step: Step) -> Outcome:
         """Ask for it, and see it happen."""
         found = await world.vms.of(step)
-        await ended_before(world, step, found, *_TASKS[self.wanted], timeout_s=grace_of(step) + _SPARE_S)
+        timeout_s = grace_of(step) + _SPARE_S
+        await ended_before(world, step, found, *_TASKS[self.wanted], timeout_s=timeout_s, shows=True)
         power = await world.pve.power(found.node, found.vmid)
         if power.status != self.wanted:
             await self._ask(world, step, found, power)
