@@ -79,7 +79,7 @@ def test_the_playbook_of_snapshots_leaves_out_the_machine_that_runs_pvenix(lab: 
 
 def test_the_playbook_of_maintenance_reboots_and_proves_it(lab: StoryLab) -> None:
     before = lab.ssh(HOST, "cat", "/proc/sys/kernel/random/boot_id")
-    done = lab.ok("run", "playbooks/maintenance.yaml", "-l", HOST)
+    done = lab.ok("run", "playbooks/maintenance.yaml", "-l", HOST, "--yes")
     assert "the same system as its boot default" in done.text
     assert lab.ssh(HOST, "cat", "/proc/sys/kernel/random/boot_id") != before
 
