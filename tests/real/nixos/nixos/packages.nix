@@ -43,7 +43,7 @@ in
 }
 // builtins.mapAttrs (pname: make: make pname) {
   bashInteractive = linked "5.2" [ "/bin/bash" ];
-  coreutils = linked "9.1" [ "/bin/sleep" "/bin/mv" "/bin/cat" "/bin/df" "/usr/bin/readlink" ];
+  coreutils = linked "9.1" [ "/bin/sleep" "/bin/mv" "/bin/cat" "/bin/df" "/bin/ls" "/usr/bin/readlink" "/usr/bin/test" ];
   curl = linked "7.88" [ "/usr/bin/curl" ];
   git = linked "2.39" [ "/usr/bin/git" "/usr/bin/git-shell" "/usr/bin/git-receive-pack" "/usr/bin/git-upload-pack" ];
   nix = linked "2.8" [ "/usr/bin/nix" "/usr/bin/nix-env" "/usr/bin/nix-store" ];
