@@ -273,10 +273,14 @@ class Guest:
         return user == "root" or (user == "tappaas" and self.cloud_init_done.is_set())
 
     async def fall_silent(self) -> None:
-        """Let no packet of the connections there are come through any more; after a while the guest gives them up."""
+        """Let no packet of the connections there are come through any more; after a while the guest gives them up.
+
+        Those that were made since, at the old addresses, are none of them.
+        """
         self.fabric.notify(self, "silent")
         await asyncio.sleep(_GIVES_UP_S)
-        self.cut_connections()
+        if self.current_path in self.renumbered:
+            self.cut_connections()
 
     def cut_connections(self) -> None:
         """Let every SSH connection of this guest die at once; programs in units and builds go on."""
