@@ -199,8 +199,8 @@ async def test_nothing_is_built_without_sudo(built: Lane) -> None:
     step, record = built.step("build")
     with pytest.raises(RemoteFailure) as failure:
         await build.apply(built.world, step)
-    assert failure.value.what == "`true` failed"
-    assert failure.value.why == "sudo: a password is required (exit status 1)"
+    assert failure.value.what == "sudo does not let us work on dns01"
+    assert failure.value.why == "sudo: a password is required"
     assert record.sent == []
 
 
