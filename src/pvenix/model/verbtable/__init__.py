@@ -1,0 +1,1 @@
+"""What is known of each verb, by subject; `model.verbs` puts it together."""
