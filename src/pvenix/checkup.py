@@ -12,7 +12,8 @@ from pvenix.model import privileges
 from pvenix.model.doctor import Check, Contact, Report, Verdict
 from pvenix.model.errors import ExitCode, PvenixError
 from pvenix.model.privileges import Level
-from pvenix.model.site import Cluster, SecretRef
+from pvenix.model.secretref import SecretRef
+from pvenix.model.site import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

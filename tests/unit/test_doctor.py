@@ -14,7 +14,8 @@ from pvenix.model import pveum
 from pvenix.model.doctor import Contact, Verdict
 from pvenix.model.host import Backup, Ha, Host, Install, Iso, Machine, Network, Pci, Proxmox, State
 from pvenix.model.privileges import Level, Uses, effective, missing, needs, uses
-from pvenix.model.site import Auth, Cluster, SecretRef, Site, Template, Tls, Zone
+from pvenix.model.secretref import SecretRef
+from pvenix.model.site import Auth, Cluster, Site, Template, Tls, Zone
 from pvenix.model.update import Update
 
 CLUSTER = Cluster(

@@ -13,7 +13,8 @@ from pvenix.fleet.root import find_root
 from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.host import State
-from pvenix.model.site import HealthKind, OnFailure, SecretRef
+from pvenix.model.secretref import SecretRef
+from pvenix.model.site import HealthKind, OnFailure
 from pvenix.model.update import Strategy
 from tests.unit.fleet_files import SITE, write
 

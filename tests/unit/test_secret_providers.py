@@ -19,7 +19,7 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.fleet.secret_refs import FORMS, secret_ref
 from pvenix.model.errors import PvenixError, Refused, UsageError
 from pvenix.model.secret import KNOWN, MASK, Secret
-from pvenix.model.site import AgeFile, KeyringEntry, SecretRef, SopsValue, VaultField
+from pvenix.model.secretref import AgeFile, KeyringEntry, SecretRef, SopsValue, VaultField
 
 VALUE = "hunter22-hunter22"
 Program = Callable[..., Path]

@@ -9,7 +9,8 @@ import pytest
 from pvenix.adapters.site import open_ports
 from pvenix.fleet.load import load_fleet
 from pvenix.model.errors import InvalidInput, Refused
-from pvenix.model.site import Auth, SecretRef
+from pvenix.model.secretref import SecretRef
+from pvenix.model.site import Auth
 from tests.sim.golden import ROOT
 
 OLD = """    auth:

@@ -19,7 +19,7 @@ from typing import Final
 from pvenix.adapters.text import sanitise
 from pvenix.model.errors import Refused, UsageError
 from pvenix.model.secret import KNOWN, Secret
-from pvenix.model.site import KeyringEntry, SecretRef, SopsValue
+from pvenix.model.secretref import KeyringEntry, SecretRef, SopsValue
 
 _COMMAND_TIMEOUT_S: Final = 30
 _LARGEST: Final = 1 << 16

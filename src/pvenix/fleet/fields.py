@@ -20,7 +20,7 @@ from pvenix.fleet.secret_refs import secret_ref
 from pvenix.model import names, units
 from pvenix.model.errors import UsageError
 from pvenix.model.host import PublicKey
-from pvenix.model.site import SecretRef
+from pvenix.model.secretref import SecretRef
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 """For every map: unknown keys are errors, `"4"` is not 4, and an error repeats no value."""

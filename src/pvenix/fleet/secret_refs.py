@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pvenix.model.site import AgeFile, KeyringEntry, SecretRef, SopsValue, VaultField
+from pvenix.model.secretref import AgeFile, KeyringEntry, SecretRef, SopsValue, VaultField
 
 ToPath = Callable[[object], Path]
 """A path as the fleet's files write it, relative to the fleet. Raises: ValueError."""

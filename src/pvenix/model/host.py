@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pvenix.model.site import SecretRef
+from pvenix.model.secretref import SecretRef
 from pvenix.model.update import Nix, Update
 
 
