@@ -13,6 +13,7 @@ from pvenix.engine.ports import (
     ReplicationJob,
     Resources,
     TaskResult,
+    TaskState,
     VmConfig,
     VmPower,
     VmSnapshot,
@@ -61,6 +62,8 @@ class Pve:
         self.replication: tuple[ReplicationJob, ...] = ()
         self.taken: tuple[VmSnapshot, ...] = ()
         self.sent: list[str] = []
+        self.tasks: list[TaskState] = []
+        """Newest first."""
 
     async def permissions(self, _path: str = "") -> dict[str, dict[str, int]]:
         return self.granted
@@ -94,12 +97,20 @@ class Pve:
     async def stop(self, *_: object) -> str:
         self.sent.append("stop")
         self.status = "stopped"
-        return "UPID:n1:1:1:1:qmstop:200:t@pve:"
+        return self._ended("qmstop")
 
     async def destroy(self, *_: object) -> str:
         self.sent.append("destroy")
         self.there, self._volumes = None, self._stays
-        return "UPID:n1:1:1:1:qmdestroy:200:t@pve:"
+        return self._ended("qmdestroy")
+
+    def _ended(self, kind: str) -> str:
+        upid = f"UPID:n1:1:1:{len(self.tasks):08X}:{kind}:200:t@pve:"
+        self.tasks.insert(0, TaskState(upid=upid, kind=kind, user="t@pve", began_at=1, running=False, exit_text="OK"))
+        return upid
+
+    async def tasks_of(self, *_: object) -> tuple[TaskState, ...]:
+        return tuple(self.tasks)
 
     async def wait(self, upid: str, **_: object) -> TaskResult:
         return TaskResult(upid=upid, ok=True, exit_text="OK", log=())
