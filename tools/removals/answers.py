@@ -136,4 +136,20 @@ REMOVALS: Final = (
         ),
         f"{LAB_TEST}::test_somebody_else_s_push_is_kept_and_ours_comes_after_it",
     ),
+    removal(
+        "T15",
+        "a machine without a keyring is told what serves there",
+        (
+            "src/pvenix/adapters/secrets.py",
+            '    if argv[0] == "keyring" and _NO_KEYRING.search(words):\n',
+            '    if argv[0] == "keyring" and not words:\n',
+        ),
+        "tests/unit/test_secret_providers.py::test_a_keyring_without_a_desktop_session_says_what_to_use_instead",
+    ),
+    removal(
+        "T16",
+        "pip at a service's start is found",
+        ("src/pvenix/lifecycle/lint/scripts.py", "(?:pip[0-9.]*|easy_install|", "(?:easy_install|"),
+        "tests/unit/test_lint.py::test_what_does_not_belong_into_a_fleet_is_found_under_its_code",
+    ),
 )

@@ -114,7 +114,7 @@ REMOVALS: Final = (
         "an activation is attached to again",
         (
             "src/pvenix/lifecycle/activation/follow.py",
-            "            if world.clock.monotonic() > deadline:\n",
+            "            if world.clock.monotonic() > watch.deadline:\n",
             "            if world.clock.monotonic() > 0:\n",
         ),
         f"{TRAPS_TEST}::test_an_activation_goes_on_without_its_connection_and_is_judged_by_its_unit",
