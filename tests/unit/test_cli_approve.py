@@ -60,6 +60,22 @@ def test_now_is_kept_beside_the_approval(pvenix: Cli) -> None:
     assert asked(pvenix)[:2] == [("decide", ("dns01",), "approved", ""), ("allow_now", ("dns01",))]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rebuild", "dns01"),
+        ("rollback", "dns01", "--to", "1", "--yes"),
+        ("reprovision", "dns01", "--confirm", "dns01"),
+        ("generations", "gc", "dns01"),
+    ],
+)
+def test_now_is_kept_whatever_starts_the_run(pvenix: Cli, words: tuple[str, ...]) -> None:
+    pvenix(*words)
+    assert "allow_now" not in [each[0] for each in pvenix.workspace.asked]
+    pvenix(*words, "--now")
+    assert ("allow_now", ("",)) in asked(pvenix)
+
+
 def test_check_shows_what_waits_and_decides_nothing(pvenix: Cli) -> None:
     result = pvenix("approve", "last", "-C")
     assert (result.exit_code, pvenix.workspace.asked) == (10, [])

@@ -71,7 +71,7 @@ def command(
         return (await made(workspace))[1]
 
     async def action(workspace: Workspace) -> int:
-        return await _apply(settings, workspace, *await made(workspace), confirmed)
+        return await _apply(settings, workspace, *await made(workspace), confirmed, now=how.now)
 
     return show_hosts(settings, planner) if how.list_hosts else settings.run_async(action)
 
@@ -101,7 +101,7 @@ async def _plan(workspace: Workspace, kept: FleetPlan | None, what: tuple[str, .
 
 
 async def _apply(
-    settings: Settings, workspace: Workspace, plan: FleetPlan, run: RunPlan, confirmed: tuple[str, ...]
+    settings: Settings, workspace: Workspace, plan: FleetPlan, run: RunPlan, confirmed: tuple[str, ...], *, now: bool
 ) -> int:
     if settings.output is Output.TEXT:
         talk(plan_text(plan, width=columns(), verbose=settings.verbose > 0))
@@ -114,7 +114,7 @@ async def _apply(
         return refused
     refuse_unasked(settings, run)
     _ask(settings, plan, confirmed, check=run.check)
-    code = await executed(settings, workspace, run)
+    code = await executed(settings, workspace, run, now=now)
     new = [host.host for host in plan.hosts if host.action is Action.ADD]
     if new and code == ExitCode.OK:
         talk(f"next: pvenix run playbooks/onboard.yaml -l {':'.join(new)}")

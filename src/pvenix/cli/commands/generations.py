@@ -194,7 +194,7 @@ def prune(settings: Settings, /, *, hosts: tuple[str, ...], keep: int | None, ol
             _ask(settings, going)
         return workspace.plan_verb("prune-generations", names, args=given, **how.mode)
 
-    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)
 
 
 def _ask(settings: Settings, going: Mapping[str, tuple[int, ...] | PvenixError]) -> None:
@@ -237,4 +237,4 @@ def collect(settings: Settings, /, *, hosts: tuple[str, ...], how: How) -> int:
     async def planner(workspace: Workspace) -> RunPlan:
         return workspace.plan_verb("collect-garbage", await select_now(workspace, hosts, how.limit), **how.mode)
 
-    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)

@@ -40,4 +40,4 @@ def command(settings: Settings, *, host: str, confirm: str | None, how: How) -> 
             given[CONFIRM] = await confirmed(*args, check=how.check, word="reprovision")
         return workspace.plan_verbs(REPROVISIONING, (name,), args={verb: given}, **how.mode)
 
-    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)

@@ -66,7 +66,7 @@ def command(settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, be
         plan = workspace.plan_verb("rollback", names, args={"to": to} if to else {}, **how.mode)
         return replace(plan, decisions=dict(workspace.decided(found))) if before else plan
 
-    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner)
+    return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)
 
 
 def _show(found: Sequence[Prospect]) -> None:
