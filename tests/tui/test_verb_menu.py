@@ -21,7 +21,7 @@ async def test_every_verb_is_in_the_menu_whole_in_the_order_of_a_hosts_life(open
             seen += [verb for verb in VERBS if f"│{verb} " in screen and verb not in seen]
             await ui.press("down")
         assert set(seen) == set(VERBS)
-        ui.expect("-- templates --", "template-publish not now")
+        ui.expect("-- templates --", "template-publish  not now")
         order = [action.label for action in in_scope("verbs")]
         for verbs in (ONBOARDING, ("boot", "rebuild", "configure", "shutdown", "snapshot", "retire")):
             assert sorted(verbs, key=order.index) == list(verbs)
