@@ -207,6 +207,7 @@ def test_killed_at_the_reset_nobody_presses_it_again(golden: Golden, *, before: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("net", "agent", "kind"),
     [
