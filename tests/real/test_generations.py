@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pvenix.lifecycle import argv, pins, prune, rollback
-from pvenix.lifecycle.facts import generations_in, read_facts
+from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.generations import read_generations, read_profile
 from pvenix.lifecycle.remote import Remote
 from pvenix.model.errors import RemoteFailure, UsageError
@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(why_not()), reason=why_n
 
 async def listed(remote: Remote) -> list[str]:
     """The numbers of the generations, the current one with a star."""
-    found = generations_in(await remote.read(argv.GENERATIONS, sudo=True))
-    return [f"{one.number}{'*' if one.current else ''}" for one in found]
+    text = await remote.read(("nix-env", "-p", argv.PROFILE, "--list-generations"), sudo=True)
+    return [f"{line.split()[0]}{'*' if '(current)' in line else ''}" for line in text.splitlines()]
 
 
 def other_system(lane: Lane, name: str) -> str:

@@ -41,7 +41,7 @@ def line(who: str) -> bytes:
     return f"{key_line('/srv/serve', who, 'ssh-ed25519 AAAA', repository='/srv/git/x')}\n".encode()
 
 
-LIST = root(*argv.GENERATIONS)
+LIST = root("nix-env", "-p", argv.PROFILE, "--list-generations")
 NOWHERE = "/nix/store/00000000000000000000000000000000-nowhere"
 LINK = "/tmp/link"
 KEYS = "/var/lib/keys"

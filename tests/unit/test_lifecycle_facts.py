@@ -119,7 +119,7 @@ async def test_what_the_profile_would_boot_otherwise_is_named() -> None:
     assert (await facts(session)).reboot == ()
     session.kernels[f"{PROFILE}/kernel"] = "another"
     session.kernels[f"{PROFILE}/initrd"] = "another"
-    assert (await facts(session)).reboot == ("initrd", "kernel")
+    assert (await facts(session)).reboot == ("kernel", "initrd")
 
 
 async def test_a_container_that_has_no_kernel_waits_for_no_boot() -> None:

@@ -12,11 +12,10 @@ import pytest
 
 from pvenix.lifecycle.activation.follow import UnitEnd, _Tail, judge, properties_in
 from pvenix.lifecycle.build import out_path
-from pvenix.lifecycle.facts import generations_in, revision_in, units_in
+from pvenix.lifecycle.facts import revision_in, units_in
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.state import looking_at
 from pvenix.model.errors import RemoteFailure
-from pvenix.model.generation import Generation
 
 
 def unit(load: str, active: str, sub: str = "", result: str = "success") -> dict[str, str]:
@@ -56,30 +55,6 @@ def test_a_unit_that_is_not_there_reports_success_and_proves_nothing() -> None:
 
 def test_properties_keep_what_stands_behind_the_first_equals_sign() -> None:
     assert properties_in("A=b=c\n\nnoise\nD=\n") == {"A": "b=c", "D": ""}
-
-
-# --- generations: recorded with Nix 2.8.0 ----------------------------------------------------------------------------
-
-RECORDED = """\
-   1   2026-03-01 09:15:42   
-   2   2026-03-02 10:00:00   
-  41   2026-10-25 02:30:00   (current)
- 100   2026-12-31 23:59:59   
-"""  # noqa: W291 - nix-env writes trailing blanks
-
-
-def test_generations_are_read_as_nix_env_prints_them() -> None:
-    assert generations_in(RECORDED) == (
-        Generation(number=1, date="2026-03-01 09:15:42", current=False),
-        Generation(number=2, date="2026-03-02 10:00:00", current=False),
-        Generation(number=41, date="2026-10-25 02:30:00", current=True),
-        Generation(number=100, date="2026-12-31 23:59:59", current=False),
-    )
-
-
-@pytest.mark.parametrize("text", ["", "error: no such profile\n", "  x  2026-03-01 09:15:42\n", "1 2026\n"])
-def test_what_is_no_list_has_no_generations(text: str) -> None:
-    assert generations_in(text) == ()
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Final
 
 from pvenix.engine.ports import CommandResult
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.model.errors import OutcomeUnknown
-from pvenix.model.generation import Generation, HostFacts
+from pvenix.model.generation import HostFacts
 
 ETC_NIXOS: argv.Argv = (
     "git", "--no-optional-locks", "-C", argv.CONFIGURATION, "status", "--porcelain=v2", "--branch",
 )  # fmt: skip
 """HEAD and edits in one; without that option git would lock the index, and a checkout at that moment fail (git-status(1))."""
 _OID = "# branch.oid "
-_BOOTED = ("initrd", "kernel", "kernel-modules")
-KERNELS: argv.Argv = (
-    "readlink", "-e", *(f"{system}/{name}" for system in ("/run/booted-system", argv.PROFILE) for name in _BOOTED),
+BOOTED: Final = ("kernel", "initrd", "kernel-modules")
+"""What of a system needs a boot when it differs, as nixpkgs' system.autoUpgrade compares it."""
+KERNELS: Final[argv.Argv] = (
+    "readlink", "-e", *(f"{system}/{name}" for system in ("/run/booted-system", argv.PROFILE) for name in BOOTED),
 )  # fmt: skip
-"""What needs a boot when it differs, as nixpkgs' system.autoUpgrade compares it."""
 
 _DEFAULT = re.compile(r"^default\s+nixos-generation-([0-9]+)\.conf\s*$", re.MULTILINE)
 _BOOT_ID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
 _LINK = re.compile(r"\bsystem-([0-9]+)-link\s*$")
-_GENERATION = re.compile(r"\s*([0-9]+)\s+([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8})\s*(\(current\))?")
 
 
 async def read_facts(remote: Remote) -> HostFacts:
@@ -91,9 +91,9 @@ def _codes(line: str) -> str:
 def _waiting_for_boot(text: str) -> tuple[str, ...]:
     """What a boot would change; nothing for a machine that lacks one of the files, as a container does."""
     paths = text.splitlines()
-    if len(paths) != 2 * len(_BOOTED):
+    if len(paths) != 2 * len(BOOTED):
         return ()
-    return tuple(name for name, one, two in zip(_BOOTED, paths, paths[len(_BOOTED) :], strict=False) if one != two)
+    return tuple(name for name, one, two in zip(BOOTED, paths, paths[len(BOOTED) :], strict=False) if one != two)
 
 
 def _three_in(text: str) -> tuple[str, str, str]:
@@ -141,11 +141,3 @@ def revision_in(text: str) -> str:
 def units_in(text: str) -> tuple[str, ...]:
     """Unit names in the output of `systemctl list-units --plain --no-legend`."""
     return tuple(line.split()[0] for line in text.splitlines() if line.strip())
-
-
-def generations_in(text: str) -> tuple[Generation, ...]:
-    """The list that `nix-env --list-generations` prints (format measured with Nix 2.8), oldest first."""
-    found = (_GENERATION.fullmatch(line.rstrip()) for line in text.splitlines())
-    return tuple(
-        Generation(number=int(match[1]), date=match[2], current=match[3] is not None) for match in found if match
-    )

@@ -11,6 +11,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import health
 from pvenix.lifecycle.approval import Change, gate, marked_units, outside_window
+from pvenix.lifecycle.facts import BOOTED
 from pvenix.lifecycle.reboot import REBOOT, in_turn
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.selfguard import is_self
@@ -21,7 +22,6 @@ from pvenix.model.names import short_store_path
 from pvenix.model.outcome import Need, Outcome, Probe, Status, needed
 from pvenix.model.update import Reboot, Strategy
 
-_PARTS: Final = ("kernel", "initrd", "kernel-modules")
 _KERNEL: Final = re.compile(r"-linux-([0-9][0-9A-Za-z.-]*)/")
 _OWED: Final = "reboots_into"
 """The intent that says which system is booted once it is confirmed."""
@@ -32,7 +32,7 @@ _TOUCHED: Final = re.compile(r"would (?:stop|restart|reload) the following units
 
 def reads_of(new: str) -> argv.Argv:
     """What the kernel, the initrd and the modules are: of the boot that goes on, then of `new`."""
-    return argv.resolve(*(f"{system}/{part}" for system in ("/run/booted-system", new) for part in _PARTS))
+    return argv.resolve(*(f"{system}/{part}" for system in ("/run/booted-system", new) for part in BOOTED))
 
 
 def difference(text: str) -> str:
@@ -41,10 +41,10 @@ def difference(text: str) -> str:
     Raises: RemoteFailure when that is not the output of it.
     """
     lines = text.splitlines()
-    if len(lines) != 2 * len(_PARTS):
+    if len(lines) != 2 * len(BOOTED):
         raise RemoteFailure("whether the new system needs a reboot is not known", why=repr(text[:120]), code="PVX0953")
-    booted, new = lines[: len(_PARTS)], lines[len(_PARTS) :]
-    differs = [part for part, old, now in zip(_PARTS, booted, new, strict=True) if old != now]
+    booted, new = lines[: len(BOOTED)], lines[len(BOOTED) :]
+    differs = [part for part, old, now in zip(BOOTED, booted, new, strict=True) if old != now]
     if not differs:
         return ""
     versions = [match[1] for line in (booted[0], new[0]) if (match := _KERNEL.search(line))]

@@ -18,7 +18,7 @@ class Generation:
 
     number: int
     date: str
-    """`YYYY-MM-DD HH:MM:SS`, UTC; of `nix-env --list-generations` as the host prints it, local time."""
+    """`YYYY-MM-DD HH:MM:SS`, UTC."""
     current: bool
     path: str = ""
     revision: str = ""
@@ -83,7 +83,7 @@ class HostFacts:
     generation: int = 0
     """The number of the profile's generation, 0 when unknown."""
     reboot: tuple[str, ...] = ()
-    """Which of initrd, kernel and kernel-modules the profile has otherwise than what was booted."""
+    """Which of kernel, initrd and kernel-modules the profile has otherwise than what was booted."""
 
     @property
     def settled(self) -> bool:

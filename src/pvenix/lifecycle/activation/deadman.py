@@ -15,7 +15,7 @@ from pvenix.lifecycle.activation.follow import properties_in
 from pvenix.lifecycle.remote import Remote, must, received
 from pvenix.model.site import HealthCheck
 
-CONTACT, HEALTH = "contact", "health"
+CONTACT, HEALTH = words.CONTACT, "health"
 CONFIRMED = "confirmed"
 """Where the dead-man's token is once the new system was confirmed: from then on there is no way back by itself."""
 _MOVED_TO = (CONFIRMED, words.FIRED, "abandoned", "reverted")

@@ -90,7 +90,7 @@ async def _store(_world: World, remote: Remote) -> Item:
         wrong = RemoteFailure(
             "too little space is free in /nix/store",
             why=f"{free // _MIB} MiB",
-            hint="delete old generations: nix-collect-garbage --delete-older-than 30d on the host",
+            hint=f"pvenix generations prune {remote.step.host}, then: pvenix generations gc {remote.step.host}",
             code="PVX0630",
         )
     return Item(name="store", shown=_size(free), wrong=wrong)
@@ -104,7 +104,7 @@ async def _boot(_world: World, remote: Remote) -> Item:
         wrong = RemoteFailure(
             "too little space is free in /boot for another kernel",
             why=f"{free // _MIB} MiB",
-            hint="delete old generations, and `switch-to-configuration boot` of the running one clears their entries",
+            hint=f"pvenix generations prune {remote.step.host} takes old kernels off it, too",
             code="PVX0634",
         )
     return Item(name="boot", shown=_size(free), wrong=wrong)

@@ -9,13 +9,13 @@ from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import deadman, fence, preparing, words
 from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.activation.deadman import CONFIRMED, CONTACT, HEALTH
-from pvenix.lifecycle.activation.prune import NOTHING, Leftovers
+from pvenix.lifecycle.activation.prune import NOTHING, Prunable
 from pvenix.lifecycle.remote import as_text
 from pvenix.model.site import HealthCheck
 
 
 def activation(
-    attempt: Attempt, checks: Sequence[HealthCheck], make_default: Sequence[argv.Argv], left: Leftovers = NOTHING
+    attempt: Attempt, checks: Sequence[HealthCheck], make_default: Sequence[argv.Argv], left: Prunable = NOTHING
 ) -> Commands:
     """What would be sent to activate `attempt.new`, confirm it, make it the boot default by `make_default`, and prune."""
     folder, roots = preparing.rooting(attempt)
@@ -27,7 +27,7 @@ def activation(
     return tuple(("ssh", as_text(command, sudo=True)) for command in sent)
 
 
-def staging(attempt: Attempt, make_default: Sequence[argv.Argv], left: Leftovers) -> Commands:
+def staging(attempt: Attempt, make_default: Sequence[argv.Argv], left: Prunable) -> Commands:
     """What would be sent to make `attempt.new` the boot default and nothing else."""
     folder, roots = preparing.rooting(attempt)
     ended = (*deadman.stopping(*deadman.all_units(attempt)), fence.giving_back(attempt.id))

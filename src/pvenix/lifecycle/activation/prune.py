@@ -31,7 +31,7 @@ _KEPT = "etc-nixos"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leftovers:
+class Prunable:
     """What may go."""
 
     roots: tuple[str, ...] = ()
@@ -43,10 +43,10 @@ class Leftovers:
         return (*roots, words.remove_folders(self.folders)) if self.folders else roots
 
 
-NOTHING = Leftovers()
+NOTHING = Prunable()
 
 
-def leftovers(names: Sequence[str], *, newest: str, now: datetime) -> Leftovers:
+def prunable(names: Sequence[str], *, newest: str, now: datetime) -> Prunable:
     """What may go of `names`, paths below /var/lib/pvenix, when attempt `newest` has ended well.
 
     Ages are those that the names of runs tell, so that the host's clock has no say. Names of another shape are not ours.
@@ -58,7 +58,7 @@ def leftovers(names: Sequence[str], *, newest: str, now: datetime) -> Leftovers:
     gone = [name for name in old if name not in holding and name != newest]
     ended = {name for name in dated if name != newest and (_is_attempt(name) or now - _begun(name) > WAITING)}
     links = {f"{name}/{link}" for name in ended - set(gone) for link in _ROOTS}
-    return Leftovers(
+    return Prunable(
         roots=tuple(f"{argv.STATE}/{name}" for name in sorted(links & set(names))),
         folders=tuple(argv.attempt_dir(name) for name in sorted(gone)),
     )
@@ -74,12 +74,12 @@ async def prune(world: World, step: Step, *, newest: str) -> None:
         step.tell(f"what earlier attempts left was not pruned: {error}")
 
 
-async def found(world: World, remote: Remote, *, newest: str) -> Leftovers:
+async def found(world: World, remote: Remote, *, newest: str) -> Prunable:
     """What may go on the host."""
     listed = await remote.try_read(words.LEFT, sudo=True)
     now = datetime.fromisoformat(world.clock.utc()).astimezone(UTC)
     names = [path.removeprefix(f"{argv.STATE}/") for path in listed.stdout.splitlines()]
-    return leftovers(names, newest=newest, now=now) if listed.ok else NOTHING
+    return prunable(names, newest=newest, now=now) if listed.ok else NOTHING
 
 
 def _order(name: str) -> tuple[str, tuple[int, ...]]:

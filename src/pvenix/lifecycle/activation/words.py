@@ -11,7 +11,7 @@ from pvenix.lifecycle.argv import FENCE, PROFILE, STATE, Argv, attempt_dir, swit
 
 FIRED = "fired"
 """Where a dead-man moves its token before it goes back."""
-_FIRST = "contact"
+CONTACT = "contact"
 """The phase of the dead-man that is armed before the activation."""
 STOP_S = 5
 """How long an activation that is told to stop has for it, in seconds, before systemd kills it."""
@@ -89,7 +89,7 @@ def activate(attempt: str, system: str, action: str) -> Argv:
     return (
         "systemd-run", f"--unit={activation_unit(attempt)}", "--no-block", "--service-type=exec", "--remain-after-exit",
         "--quiet", "-p", f"TimeoutStopSec={STOP_S}", "-p", f"ConditionPathExists={fence_of(attempt)}",
-        "-p", f"ConditionPathExists={token(attempt, _FIRST)}",
+        "-p", f"ConditionPathExists={token(attempt, CONTACT)}",
         *_log_to(activation_log(attempt)),
         *switch_to(system, action),
     )  # fmt: skip
