@@ -93,6 +93,8 @@ _RULES: Final = (
              "# pvenix-lint: allow CODE reason, on the line itself or alone on the one above"),
     _error("L902", "a Nix file that cannot be read", "its structure is unknown, so nothing of it was looked at but its text",
            "correct its syntax"),
+    _error("L903", "a file that was not looked at", "whatever is in it was not found",
+           "name texts of a sensible size that you may read, in UTF-8; data that needs no look does not belong into the fleet"),
 )  # fmt: skip
 RULES: Final = MappingProxyType({rule.code: rule for rule in _RULES})
 """Every rule by its code, in the order of the documentation."""

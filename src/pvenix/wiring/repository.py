@@ -73,7 +73,8 @@ class Repository(OpenFleet):
 
         with TemporaryDirectory() as home:
             names = await listed(self.root, home=Path(home))
-        return lint(read_files(self.root, names, paths))
+        files = read_files(self.root, names, paths)
+        return lint(files.texts, files.unread)
 
     async def stage(self, path: Path) -> bool:
         """Stage an edited file of this checkout, so that a pull which brings the same text goes on; True when done."""

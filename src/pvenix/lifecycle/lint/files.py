@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Final
 
 from pvenix.lifecycle.lint import nix
@@ -25,13 +26,17 @@ _SOURCES: Final = frozenset(
 _OF_THE_FLEET: Final = frozenset({"L305"})
 """What no file shows alone."""
 _LOCKS: Final = frozenset({"flake.lock"})
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def lint(files: Mapping[str, str]) -> tuple[LintFinding, ...]:
-    """Every finding in these files (path in the fleet to text), in order."""
+def lint(files: Mapping[str, str], unread: Mapping[str, str] = _NONE) -> tuple[LintFinding, ...]:
+    """Every finding in these files (path in the fleet to text), in order; and a finding for each that was not read."""
     texts = {path: Text(text) for path, text in files.items() if PurePosixPath(path).name not in _LOCKS}
     found = [LintFinding(file=path, found=each) for path, text in texts.items() for each in lint_text(path, text)]
-    return tuple(sorted([*found, *_passwords_unsaid(texts)]))
+    dark = [
+        LintFinding(file=path, found=Found(line=1, column=1, code="L903", detail=why)) for path, why in unread.items()
+    ]
+    return tuple(sorted([*found, *_passwords_unsaid(texts), *dark]))
 
 
 def lint_text(path: str, text: Text) -> list[Found]:

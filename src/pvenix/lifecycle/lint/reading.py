@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +12,28 @@ from pvenix.model.errors import UsageError
 
 _LARGEST: Final = 1 << 20
 """Bytes; what is larger was not written by hand."""
+_READ_AS_TEXT: Final = frozenset({".nix", ".yaml", ".yml"})
+"""What Nix and pvenix read as text whatever is in it; other files with a NUL are pictures, archives and the like."""
 
 
-def read_files(root: Path, names: Sequence[str] | None, paths: Sequence[Path] = ()) -> dict[str, str]:
-    """Every text file by its path from `root`: of `names`, or of everything below `root` where that is None.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What was read, by the path from the fleet's root; and what was not and should have been, with the reason."""
 
-    With `paths` only those files, and what is in those directories. Links are not followed: they may lead anywhere.
+    texts: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    why: str
+
+
+def read_files(root: Path, names: Sequence[str] | None, paths: Sequence[Path] = ()) -> Files:
+    """Every text file: of `names`, or of everything below `root` where that is None.
+
+    With `paths` only those files, and what is in those directories. Links are not followed: they may lead anywhere;
+    one that is named is told as unread.
     Raises: UsageError for a path that is not there.
     """
     missing = next((path for path in paths if not path.exists()), None)
@@ -28,7 +45,11 @@ def read_files(root: Path, names: Sequence[str] | None, paths: Sequence[Path] = 
         inside = {file for file in found for path in wanted if file == path or path in file.parents}
         found = inside | {file for path in wanted if root not in (path, *path.parents) for file in _below(path)}
         found |= {path for path in wanted if path.is_file()}
-    return {_name(file, root): text for file in sorted(found) if (text := _text(file)) is not None}
+    read = {_name(file, root): _text(file, named=file in wanted) for file in sorted(found)}
+    return Files(
+        texts={name: text for name, text in read.items() if isinstance(text, str)},
+        unread={name: text.why for name, text in read.items() if isinstance(text, _Unread)},
+    )
 
 
 def _below(path: Path) -> Iterator[Path]:
@@ -44,12 +65,19 @@ def _name(file: Path, root: Path) -> str:
     return str(file.relative_to(root)) if root in file.parents else str(file)
 
 
-def _text(file: Path) -> str | None:
-    """None for what is no text of a sensible size, or went away meanwhile."""
+def _text(file: Path, *, named: bool) -> str | _Unread | None:
+    """None for what holds no text, or went away meanwhile."""
     try:
-        if file.is_symlink() or not file.is_file() or file.stat().st_size > _LARGEST:
+        if file.is_symlink():
+            return _Unread("it is a link") if named else None
+        if not file.is_file():
             return None
-        data = file.read_bytes()
-    except OSError:
+        with file.open("rb") as opened:
+            data = opened.read(_LARGEST + 1)
+    except FileNotFoundError:
         return None
-    return None if b"\0" in data else data.decode("utf-8", "replace")
+    except OSError as error:
+        return _Unread(error.strerror or str(error))
+    if b"\0" in data:
+        return _Unread("it holds a NUL byte") if named or file.suffix in _READ_AS_TEXT else None
+    return _Unread("it is larger than 1 MiB") if len(data) > _LARGEST else data.decode("utf-8", "replace")
