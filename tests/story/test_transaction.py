@@ -10,6 +10,7 @@ import pytest
 
 from pvenix.lifecycle.activation.preflight import SKEW_MOST_S
 from pvenix.model.errors import ExitCode
+from pvenix.model.names import short_store_path
 from pvenix.model.plan import Task
 from pvenix.model.site import HealthCheck, HealthKind, OnFailure
 from pvenix.model.update import Reboot, Strategy
@@ -317,6 +318,22 @@ def test_a_boot_loader_that_cannot_be_written_leaves_the_profile_at_what_boots(g
         assert (done.code, state(guest)) == (ExitCode.FAILED, before), done.why
         assert guest.tree.resolve("/nix/var/nix/profiles/system") == before[1]
         site.rules.clean(site.sim, (OLD,))
+
+    scene(golden, act)
+
+
+def test_a_confirmed_system_whose_boot_loader_could_not_be_written_is_told_as_running(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        guest = site.guest(OLD)
+        before = state(guest)
+        commit = changed(site)
+        site.arm("bootloader-fails", OLD)
+        done = await rebuilt(site)
+        assert done.code is ExitCode.FAILED
+        assert "it runs the new system, confirmed, and boots" in done.last.summary, done.why
+        assert short_store_path(before[1]) in done.last.summary, done.why
+        assert "pvenix resume" in done.last.hint
+        assert (guest.current.revision, guest.tree.resolve("/nix/var/nix/profiles/system")) == (commit, before[1])
 
     scene(golden, act)
 

@@ -85,7 +85,10 @@ async def confirm(world: World, remote: Remote, attempt: Attempt, make_default: 
     await step.intend(confirming=attempt.id)
     if not await deadman.disarm(remote, attempt, CONFIRMED):
         return await went_back(world, remote, attempt, "the target had begun to go back when the confirmation arrived")
-    facts = await defaulted(remote, attempt, make_default)
+    try:
+        facts = await defaulted(remote, attempt, make_default)
+    except RemoteFailure as error:
+        raise await _runs_unbooted(remote, attempt, error) from error
     if facts.current != attempt.new or not facts.settled:
         raise _not_default(step, facts)
     await clean_up(remote, attempt)
@@ -127,6 +130,20 @@ async def defaulted(remote: Remote, attempt: Attempt, make_default: MakeDefault)
         await remote.write(argv.set_profile(attempt.profile))
         raise
     return await read_facts(remote)
+
+
+async def _runs_unbooted(remote: Remote, attempt: Attempt, error: RemoteFailure) -> RemoteFailure:
+    """What to say when the confirmed system runs and could not be made the boot default."""
+    facts = await read_facts(remote)
+    runs = "the new system, confirmed" if facts.current == attempt.new else short_store_path(facts.current)
+    boots = short_store_path(facts.starts) if facts.starts else "nobody knows what"
+    return RemoteFailure(
+        f"it runs {runs}, and boots {boots} next time, as the boot loader could not be written",
+        why=str(error),
+        hint=f"mend what stands in the way, then: pvenix resume {remote.step.run}",
+        code="PVX0669",
+        evidence=error.evidence,
+    )
 
 
 def _not_default(step: Step, facts: HostFacts) -> RemoteFailure:
