@@ -9,7 +9,8 @@ import pytest
 from pvenix.adapters.pve.cluster import PveCluster
 from pvenix.engine.locks import HostLocks
 from pvenix.engine.runfiles import RunDir
-from pvenix.lifecycle.abandoning import give_up, open_steps
+from pvenix.lifecycle.abandoning import give_up
+from pvenix.lifecycle.leftovers import open_steps
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import ExitCode
 from pvenix.model.plan import Task

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from pvenix.model.errors import LocalResource, UsageError
 
-_NAME: Final = "abandoned.json"
+MARK: Final = "abandoned.json"
+"""The file in a run's directory."""
 _SCHEMA: Final = "pvenix/abandoned/v1"
 ABANDONED: Final = "PVX0811"
 """A run that was given up is asked to go on."""
@@ -40,12 +41,12 @@ def abandoned(run: Path) -> Abandoned | None:
     Raises: LocalResource when it cannot be read.
     """
     try:
-        words: dict[str, Any] = json.loads((run / _NAME).read_text())
+        words: dict[str, Any] = json.loads((run / MARK).read_text())
         return Abandoned(at=words["at"], by=words["by"], seen=words["seen"], left=tuple(words["left"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LocalResource(f"{run / _NAME} cannot be read", why=str(error)) from error
+        raise LocalResource(f"{run / MARK} cannot be read", why=str(error)) from error
 
 
 def mark_abandoned(run: Path, words: Abandoned) -> None:
@@ -53,13 +54,13 @@ def mark_abandoned(run: Path, words: Abandoned) -> None:
 
     Raises: LocalResource when the disk does not take it.
     """
-    temporary = run / f".{_NAME}"
+    temporary = run / f".{MARK}"
     try:
         with temporary.open("w") as file:
             json.dump({"schema": _SCHEMA, **asdict(words)}, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        temporary.rename(run / _NAME)
+        temporary.rename(run / MARK)
     except OSError as error:
         raise LocalResource("the run cannot be marked as abandoned", why=str(error)) from error
 

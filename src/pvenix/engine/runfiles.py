@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pvenix.engine.abandoned import MARK
 from pvenix.engine.eventfile import EventFile
 from pvenix.engine.filelock import held, sign, signature, take
 from pvenix.engine.journalfile import NEWER
@@ -147,7 +148,14 @@ class RunDir:
 
     def is_abandoned(self) -> bool:
         """True when the run was given up; `abandoned` reads when and by whom."""
-        return (self.path / "abandoned.json").exists()
+        return (self.path / MARK).exists()
+
+    def _state(self, *, ended: bool) -> str:
+        if self.alive():
+            return "running"
+        if self.is_abandoned():
+            return "abandoned"
+        return "ended" if ended else "interrupted"
 
     def summary(self) -> RunSummary:
         """The run as a list shows it; one that cannot be read is listed as such."""
@@ -155,7 +163,7 @@ class RunDir:
         ended = events[-1] if events and isinstance(events[-1], RunEnded) else None
         try:
             plan = self.plan()
-            state = "running" if self.alive() else "abandoned" if self.is_abandoned() else "ended" if ended else "interrupted"
+            state = self._state(ended=ended is not None)
             title, origin, hosts = plan.title, plan.origin, len(plan.hosts)
         except LocalResource as error:
             state, title, origin, hosts = "unreadable", str(error), "", 0

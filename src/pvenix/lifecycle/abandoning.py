@@ -5,18 +5,18 @@ Nothing is destroyed and no activation is touched that may still go either way: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pvenix.engine.locks import HostLocks
-from pvenix.engine.ports import Entry, Journal
+from pvenix.engine.ports import Journal
 from pvenix.engine.step import Step
 from pvenix.lifecycle.activation import deadman, fence
 from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.activation.follow import judge, properties_in
 from pvenix.lifecycle.argv import unit_state
 from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.leftovers import OpenStep
 from pvenix.lifecycle.ownership import is_tagged
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
@@ -28,50 +28,6 @@ from pvenix.model.outcome import Status
 
 _MAKING: Final = frozenset({"clone", "create"})
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenStep:
-    """A step that a run began and did not end well with."""
-
-    host: str
-    id: str
-    known: dict[str, str]
-    """Intent and evidence."""
-    recorded: bool
-    """True when its last try has a result."""
-    lost: bool
-    """True when that is unknown, or there is none: its effect may still be under way."""
-
-    @property
-    def verb(self) -> str:
-        """Such as `rebuild`."""
-        return self.id.rpartition(".")[2]
-
-
-def open_steps(entries: Iterable[Entry]) -> tuple[OpenStep, ...]:
-    """The steps that were begun and have no good result, in the order in which they were begun."""
-    known: dict[tuple[str, str], dict[str, str]] = {}
-    ends: dict[tuple[str, str], str] = {}
-    for entry in entries:
-        place = (entry.host, entry.step)
-        if entry.what == "result":
-            ends[place] = entry.data["status"]
-        elif entry.what == "intent" or place in known:
-            known.setdefault(place, {}).update(entry.data)
-            if entry.what == "intent":
-                ends.pop(place, None)
-    return tuple(
-        OpenStep(
-            host=host,
-            id=step,
-            known=data,
-            recorded=(host, step) in ends,
-            lost=ends.get((host, step), Status.UNKNOWN) in (Status.UNKNOWN, Status.UNREACHABLE),
-        )
-        for (host, step), data in known.items()
-        if (host, step) not in ends or not Status(ends[host, step]).goes_on
-    )
 
 
 async def give_up(

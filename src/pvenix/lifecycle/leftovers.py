@@ -1,4 +1,4 @@
-"""What a run that was left leaves at work on the far side, from its journal."""
+"""What a run that was left, or died, has open on the far side, from its journal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pvenix.engine.ports import Entry
 from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.activation.attempt import Attempt
 from pvenix.lifecycle.activation.deadman import CONTACT
+from pvenix.model.outcome import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +23,57 @@ class Leftover:
     """What can be looked at there: units, tasks, VMs; empty when the step named none yet."""
 
 
-def leftovers(entries: Iterable[Entry]) -> tuple[Leftover, ...]:
-    """The steps with an intent and no result after it, in the order in which they began."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStep:
+    """A step that a run began and did not end well with."""
+
+    host: str
+    id: str
+    known: dict[str, str]
+    """Intent and evidence."""
+    recorded: bool
+    """True when its last try has a result."""
+    lost: bool
+    """True when that is unknown, or there is none: its effect may still be under way."""
+
+    @property
+    def verb(self) -> str:
+        """Such as `rebuild`."""
+        return self.id.rpartition(".")[2]
+
+
+def open_steps(entries: Iterable[Entry]) -> tuple[OpenStep, ...]:
+    """The steps that were begun and have no good result, in the order in which they were begun."""
     known: dict[tuple[str, str], dict[str, str]] = {}
+    ends: dict[tuple[str, str], str] = {}
     for entry in entries:
-        key = (entry.host, entry.step)
+        place = (entry.host, entry.step)
         if entry.what == "result":
-            known.pop(key, None)
-        elif entry.what == "intent" or key in known:
-            known.setdefault(key, {}).update(entry.data)
-    return tuple(Leftover(host=host, step=step, things=_things(data)) for (host, step), data in known.items())
+            ends[place] = entry.data["status"]
+        elif entry.what == "intent" or place in known:
+            known.setdefault(place, {}).update(entry.data)
+            if entry.what == "intent":
+                ends.pop(place, None)
+    return tuple(
+        OpenStep(
+            host=host,
+            id=step,
+            known=data,
+            recorded=(host, step) in ends,
+            lost=ends.get((host, step), Status.UNKNOWN) in (Status.UNKNOWN, Status.UNREACHABLE),
+        )
+        for (host, step), data in known.items()
+        if (host, step) not in ends or not Status(ends[host, step]).goes_on
+    )
+
+
+def leftovers(entries: Iterable[Entry]) -> tuple[Leftover, ...]:
+    """The steps that may still be at work, in the order in which they began."""
+    return tuple(
+        Leftover(host=step.host, step=step.id, things=_things(step.known))
+        for step in open_steps(entries)
+        if not step.recorded
+    )
 
 
 def _things(data: Mapping[str, str]) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class Keeping(Runs):
 
     async def _left(self, run: RunDir, by: str, say: Callable[[str], None]) -> tuple[str, ...]:
         from pvenix.engine.journal import SqliteJournal, read_entries
-        from pvenix.lifecycle.abandoning import give_up, open_steps
+        from pvenix.lifecycle.abandoning import give_up
+        from pvenix.lifecycle.leftovers import open_steps
 
         rows = read_entries(run.journal_path)
         steps = open_steps(rows)
