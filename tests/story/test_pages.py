@@ -14,7 +14,7 @@ import pytest
 from tests.story.conftest import SPEED
 from tests.story.world import PATIENCE_S, Done, StoryLab, processes_with_home, until
 
-pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 CODES = {
