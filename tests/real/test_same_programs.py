@@ -11,6 +11,9 @@ from typing import Final
 
 import pytest
 
+from pvenix.lifecycle import generations
+from pvenix.lifecycle.activation import words
+from pvenix.lifecycle.remote import as_text
 from tests.real.lab_side import lab_side
 from tests.real.lane import Image, Lane
 from tests.real.pairs import (
@@ -191,6 +194,15 @@ PAIRS: Final[dict[str, list[Pair]]] = {
         *root(r"sed -i -e '\%[%d' /etc/nixos/README", "cat /etc/nixos/README", r"sed -i -e '\%no such%d' /etc/nixos/README"),
         *root("cat /etc/nixos/README", r"sed -i -e '\%^[^#].*%d' /etc/nixos/README", "stat -c %a:%s:%U /etc/nixos/README"),
         *user("sed -i -e /x/d /etc/nixos/README", r"sed -i -e '\%x%d' /root/x", "sed -i -e /x/d /nowhere"),
+    ],
+    "what is looked at before a build, and after it": [
+        *root(*(as_text(one) for one in (words.LOCKS, words.LEFT))), *user(as_text(words.TIME), as_text(generations.NOW), view=numbers),
+        *root(f"flock -w 1 /tmp {as_text(words.LOCKS)}", f"flock -w 1 /tmp flock -w 1 /etc/nixos {as_text(words.LOCKS)}", view=lines),
+        *root("mkdir -p /var/lib/pvenix/r1/a", "touch /var/lib/pvenix/r1/a/b", as_text(words.LEFT), view=lines), *root(as_text(words.LOCKS)),
+        *root("lslocks --no-such"), *root(as_text(words.BOOT_SPACE), view=columns),
+        *root("rm -r -f -- /var/lib/pvenix/r1", as_text(words.LEFT)), *user(as_text(words.name_resolves("127.0.0.1")), view=first_lines),
+        *user(as_text(words.name_resolves("localhost")), as_text(words.url_answers("http://127.0.0.1:1/")), view=status),
+        *user(as_text(words.name_resolves("no-such-host.invalid"))),
     ],
     "expressions": [
         *root("test", "test -e", "test -x /nowhere", "test -f /etc/hostname", "test -d /etc/hostname", "test -L /run/current-system"),

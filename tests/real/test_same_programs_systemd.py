@@ -10,6 +10,10 @@ from typing import Final
 
 import pytest
 
+from pvenix.lifecycle import generations
+from pvenix.lifecycle.activation import words
+from pvenix.lifecycle.facts import KERNELS
+from pvenix.lifecycle.remote import as_text
 from tests.real.lab_side import lab_side
 from tests.real.pairs import Answer, Ask, Pair, difference, root, told
 from tests.real.reason import why_not
@@ -52,6 +56,21 @@ def record(answer: Answer) -> object:
     return answer.status, {key: found.get(key) for key in kept}, timed, cursor is not None
 
 
+def default(answer: Answer) -> object:
+    """Which kind of entry systemd-boot starts."""
+    return answer.status, re.findall(r"(?m)^default +nixos-generation-\d+\.conf$", answer.out) != [], answer.err
+
+
+def entries(answer: Answer) -> object:
+    """The names of the entries: each host has another number of them."""
+    return answer.status, set(re.sub(r"\d+", "<n>", answer.out).split()), answer.err
+
+
+def named(answer: Answer) -> object:
+    """Locks by their file; of those that other containers hold, lslocks knows no more than where a file system begins."""
+    return answer.status, [line for line in answer.out.splitlines() if not line.endswith("...")], answer.err
+
+
 PAIRS: Final[dict[str, list[Pair]]] = {
     "absent units": [
         *root(f"{STATE} p-none", "systemctl show -p NoSuchProperty p-none", "systemctl is-failed p-none", "systemctl status p-none"),
@@ -61,6 +80,12 @@ PAIRS: Final[dict[str, list[Pair]]] = {
         *root("systemctl start p-none", "systemctl stop p-none", "systemctl restart p-none", "systemctl reload p-none"),
         *root("systemctl try-restart p-none", "systemctl reload-or-restart p-none", "systemctl reset-failed p-none"),
         *root("systemctl kill p-none", "systemctl enable p-none", "systemctl disable p-none"),
+    ],
+    "what is looked at before a build, and after it": [
+        *root(as_text(words.INHIBITORS), "systemd-inhibit --list --no-pager", "systemd-inhibit --no-such"),
+        *root(as_text(words.port_answers(1)), as_text(words.port_answers(22))), *root(as_text(words.LOCKS), view=named),
+        *root(as_text(generations.LOADER), view=default), *root(as_text(generations.LOADED), view=entries),
+        *root(as_text(KERNELS), view=lambda answer: (answer.status, len(answer.out.splitlines()), answer.err)),
     ],
     "loaded units and wrong use": [
         *root("systemctl show -p LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,Id,Names,Transient sshd"),

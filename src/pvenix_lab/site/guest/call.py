@@ -15,7 +15,7 @@ __all__ = ["UIDS", "Call", "Options", "Program", "ProgramError", "parse_options"
 _COREUTILS = (
     "cat chmod chown date dd df echo env head id ln ls mkdir mv readlink rm rmdir sleep stat tail touch uname wc whoami"
 )
-_HINTING = frozenset((*_COREUTILS.split(), "flock"))
+_HINTING = frozenset((*_COREUTILS.split(), "flock", "lslocks"))
 """coreutils and util-linux: a wrong option is answered with where to read on."""
 
 

@@ -18,6 +18,7 @@ let
     nixpkgs.hostPlatform = lib.mkOverride 1500 builtins.currentSystem or "x86_64-linux";
     system.configurationRevision = lib.mkOverride 1500 null;
     services.cloud-init.enable = lib.mkDefault false;
+    boot.initrd.availableKernelModules = lib.mkDefault [ ];
   };
 
   config = lib.merge [ ] (builtins.concatMap load ([ ./services.nix defaults build ] ++ modules));
@@ -77,7 +78,8 @@ let
         printf '%s\n' "$extra" >$out/activate-extra
         printf '%s' "$version" >$out/nixos-version
         printf '%s' "$system" >$out/system
-        for name in kernel initrd kernel-modules; do busybox ln -s $kernel $out/$name; done
+        for name in kernel kernel-modules; do busybox ln -s $kernel $out/$name; done
+        busybox ln -s $initrd $out/initrd
       ''
       {
         inherit units version;
@@ -87,6 +89,8 @@ let
         extra = config.system.activationScripts.extra;
         wheel = if config.security.sudo.wheelNeedsPassword then "%wheel ALL=(ALL:ALL) ALL" else "%wheel ALL=(ALL:ALL) NOPASSWD: ALL";
         kernel = pkgs.writeText "linux-6.12.0" "kernel";
+        # Another one where other modules are declared, as that of a host after that of its template (nixpkgs: stage-1.nix).
+        initrd = pkgs.writeText "initrd-linux-6.12.0" (builtins.toString (builtins.sort builtins.lessThan config.boot.initrd.availableKernelModules));
         # name, home, shell, groups, and whether keys that cloud-init wrote still let in
         users = lib.concatStringsSep "\n" (
           builtins.attrValues (

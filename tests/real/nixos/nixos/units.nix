@@ -71,7 +71,7 @@ pkgs.run "system-units" ''
   busybox ln -s /lib/systemd/system/multi-user.target $out/default.target
   # What Debian starts by itself and a server of this fleet does not have.
   for name in getty@.service console-getty.service systemd-networkd.service apt-daily.timer apt-daily-upgrade.timer ssh.service ssh.socket \
-    systemd-logind.service systemd-update-utmp.service systemd-update-utmp-runlevel.service e2scrub_reap.service e2scrub_all.timer \
+    systemd-update-utmp.service systemd-update-utmp-runlevel.service e2scrub_reap.service e2scrub_all.timer \
     dpkg-db-backup.timer nix-daemon.service nix-daemon.socket nftables.service; do
     busybox ln -s /dev/null $out/$name
   done

@@ -5,6 +5,7 @@ A port of the simulated guest answers while the running system declares it (22: 
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -83,6 +84,15 @@ async def getent(call: Call) -> int:
         raise ProgramError("wrong number of arguments" if not database else f"Unknown database: {database}")
     name = names[0]
     found = find(call.guest.site, name)
-    for address in found.addresses if found else ():
-        call.out(f"{address.partition('/')[0]:<15} STREAM {name}\n")
-    return 0 if found and found.addresses else 2
+    addresses = _own_name(name) or [address.partition("/")[0] for address in (found.addresses if found else ())]
+    for address in addresses:
+        call.out(f"{address:<15} STREAM {name}\n")
+    return 0 if addresses else 2
+
+
+def _own_name(name: str) -> list[str]:
+    """What needs nobody's answer: addresses, and the names in /etc/hosts (nixpkgs, nixos/modules/config/networking.nix)."""
+    try:
+        return [str(ip_address(name))]
+    except ValueError:
+        return ["::1", "127.0.0.1"] if name == "localhost" else []
