@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pvenix.adapters.pve.login import TokenLogin
 from pvenix.adapters.site import open_ports
 from pvenix.fleet.load import load_fleet
-from pvenix.model.errors import InvalidInput, Refused
+from pvenix.model.errors import InvalidInput, Refused, UsageError
+from pvenix.model.secret import Secret
 from pvenix.model.secretref import SecretRef
 from pvenix.model.site import Auth
 from tests.sim.golden import ROOT
@@ -82,3 +84,10 @@ async def test_without_a_terminal_a_password_that_is_typed_is_refused_with_what_
     assert "pvenix resume last" in refused.value.hint
     assert "API token" in refused.value.hint
     await ports["pve"].close()
+
+
+@pytest.mark.parametrize("text", ["canary-one\ncanary-two", "canary one", "canary\x00one", "canary-\u00e4"])
+def test_a_token_of_more_than_one_word_is_refused_without_a_word_of_it(text: str) -> None:
+    with pytest.raises(UsageError, match="is no token's") as said:
+        TokenLogin("pvenix@pve!lab", Secret(text))
+    assert "canary" not in f"{said.value}{said.value.hint}"

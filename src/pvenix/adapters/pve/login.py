@@ -16,7 +16,7 @@ from typing_extensions import override
 from pvenix.adapters.pve.transport import ApiStatus, BadAnswer
 from pvenix.adapters.text import sanitise
 from pvenix.engine.ports import Clock
-from pvenix.model.errors import Refused
+from pvenix.model.errors import Refused, UsageError
 from pvenix.model.secret import Secret
 
 Ask = Callable[[str], Awaitable[Secret]]
@@ -55,13 +55,30 @@ class Login(Protocol):
         ...
 
 
+def _for_a_header(token_id: str, secret: Secret) -> Secret:
+    """The secret, which is one word: a token goes into a header, and what refuses the header would print it.
+
+    Raises: UsageError.
+    """
+    text = secret.reveal()
+    if text.isascii() and text.isprintable() and " " not in text:
+        return secret
+    lines = len(text.splitlines())
+    raise UsageError(
+        f"the secret of API token {token_id} is no token's",
+        why=f"it has {lines} lines" if lines > 1 else "it has blanks, or characters that are not ASCII",
+        hint="let its provider give the token's secret alone: one word, as `pveum user token add` printed it",
+        code="PVX0309",
+    )
+
+
 class TokenLogin:
     """An API token; when it dies in the middle of the work, a person may give its new secret."""
 
     def __init__(self, token_id: str, secret: Secret, ask: Ask | None = None) -> None:
         self.number = 1
         self._id = token_id
-        self._secret = secret
+        self._secret = _for_a_header(token_id, secret)
         self._ask = ask
         self._worked = False
         self._lock = asyncio.Lock()
@@ -92,7 +109,8 @@ class TokenLogin:
             typed = await self._ask(f"API token {self._id} is no longer accepted; its new secret")
             if not typed.reveal().strip():
                 return False
-            self._secret, self.number = Secret(typed.reveal().strip()), self.number + 1
+            self._secret = _for_a_header(self._id, Secret(typed.reveal().strip()))
+            self.number += 1
             return True
 
     @override
