@@ -13,7 +13,7 @@ from pvenix.engine.trust import Pin, TrustStore
 from pvenix.lifecycle import selfguard
 from pvenix.lifecycle.table import verbs
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import Refused
+from pvenix.model.errors import Refused, UsageError
 from pvenix.model.host import Host, Machine
 from pvenix.model.verbs import VERBS
 from tests.unit.lifecycle_support import fleet
@@ -60,6 +60,16 @@ async def test_a_verb_that_would_is_refused_before_it_looks_and_says_what_to_do_
         with pytest.raises(Refused, match=f"{verb} --{name}"):
             await verbs(here)[verb].probe(step_of(verb, **{name: True}))
         selfguard.refuse(here, step_of(verb, **{name: False}))
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"remove-orphan"}))
+async def test_a_host_that_left_the_inventory_meanwhile_ends_a_resumed_step_with_words(
+    tmp_path: Path, verb: str
+) -> None:
+    step = cast("Step", SimpleNamespace(host="web-02", verb=verb, args={}, run="20250314-091500-3f2a"))
+    with pytest.raises(UsageError, match="web-02 is not in the inventory any more") as said:
+        await verbs(world_of(tmp_path))[verb].probe(step)
+    assert "pvenix abandon 20250314-091500-3f2a" in said.value.hint
 
 
 def test_a_host_is_known_as_this_machine_by_its_pinned_key_too(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from pvenix.engine.step import Commands, Step, Verb
 from pvenix.lifecycle import (
@@ -41,8 +41,12 @@ from pvenix.lifecycle.template import build as template_build
 from pvenix.lifecycle.template import canary as template_canary
 from pvenix.lifecycle.template import publish as template_publish
 from pvenix.lifecycle.world import World
+from pvenix.model.errors import UsageError
 from pvenix.model.outcome import Outcome, Probe
 from pvenix.model.verbs import VERBS, Danger, Kind
+
+_WITHOUT_A_HOST: Final = frozenset({"remove-orphan"})
+"""Verbs for what no host of the inventory has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,15 @@ class Bound:
     async def probe(self, step: Step) -> Probe:
         """Look, without changing anything.
 
-        Raises: Refused for what would cut the branch that pvenix sits on.
+        Raises: UsageError for a host that the inventory has no more, as of an earlier run; Refused for what would cut the
+        branch that pvenix sits on.
         """
+        if step.host not in self.world.fleet.hosts and step.verb not in _WITHOUT_A_HOST:
+            raise UsageError(
+                f"{step.host} is not in the inventory any more",
+                hint=f"put it back and `pvenix resume {step.run}`, or give the run up: pvenix abandon {step.run}",
+                code="PVX0670",
+            )
         selfguard.refuse(self.world, step)
         return await self.probe_in(self.world, step)
 
