@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.real.change import SHORT, pull, push, set_host
+from tests.real.change import pull, push, set_host
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
 from tests.story.world import until
@@ -19,6 +19,8 @@ pytestmark = [
 ]
 BY = {"web-01": "agent", "web-02": "reset"}
 """The hosts, and the only rung that each may have."""
+ARMED = ("--set", "update.confirm_timeout=30s")
+"""Time enough to kill both dead-men before they fire, on a busy machine too."""
 
 
 def sshd_is_gone(site: RealSite, host: str) -> bool:
@@ -32,7 +34,7 @@ def test_a_host_without_sshd_and_dead_man_is_back_by_its_agent_or_by_a_reset(sit
     push(site, "No sshd")
     old = {host: site.current(host) for host in BY}
     booted = {host: site.boot_id(host) for host in BY}
-    runs = {host: site.start("rebuild", host, *SHORT, "--set", f"update.second_net=[{by}]") for host, by in BY.items()}
+    runs = {host: site.start("rebuild", host, *ARMED, "--set", f"update.second_net=[{by}]") for host, by in BY.items()}
     for host in BY:
         until(partial(sshd_is_gone, site, host))
         site.console(host, "systemctl", "stop", "pvenix-deadman-*-contact.service")
