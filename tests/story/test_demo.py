@@ -14,12 +14,12 @@ import pytest
 
 from tests.story.world import PATIENCE_S, until
 
-pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 DEMO = (sys.executable, "-m", "tools.demo")
-LIMIT_S = 150
-"""It takes 45 s on two idle cores and 100 s on busy ones; with a dead-man that nobody disarms, 120 s more."""
+LIMIT_S = 400
+"""It takes 45 s on two idle cores and 180 s on busy ones; with a dead-man that nobody disarms, 120 s more."""
 LIAR = Path(__file__).parent / "liar.py"
 
 
