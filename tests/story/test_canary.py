@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +105,27 @@ def with_login(lab: StoryLab, reference: str) -> None:
     site.write_text("".join(lines))
 
 
+def a_day(lab: StoryLab, run: Callable[..., int], token: str) -> None:
+    """Onboard, rebuild, fail to rebuild and look, while guests print the token in three spellings."""
+    said = f"token={token} header={base64.b64encode(f'user:{token}'.encode()).decode()} url={quote(token)}"
+    assert run("validate") == 0
+    assert run("status", "-o", "json") == 0
+    assert run("plan", "--out", str(lab.fleet / "plan.json"), "-l", NEW) in (0, 3)
+    lab.fault("hostile-output", NEW, text=said)
+    assert run("run", "playbooks/onboard.yaml", "-l", NEW, "-vv") in (0, 3)
+    lab.commit("nix/common.nix", "[ pkgs.git ]", "[\n    pkgs.git\n    pkgs.htop\n  ]")
+    lab.fault("hostile-output", "dns01", text=said, command="fetch --quiet")
+    assert run("rebuild", "dns01", "-vv") == 0
+    lab.commit("nix/common.nix", "pkgs.htop", "pkgs.tree")
+    lab.fault("hostile-output", "dns01", text=said, command="nix build")  # whose output is JSON
+    assert run("rebuild", "dns01", "-vv", "-o", "jsonl") != 0
+    with_login(lab, "{env: PVENIX_PVE_TOKEN}")
+    lab.env["PVENIX_PVE_TOKEN"] = token
+    lab.fault("hostile-output", "docker01", text=said, command="fetch --quiet")
+    assert run("rebuild", "docker01", "-vv") == 0
+    assert run("status") in (0, 3)
+
+
 @pytest.fixture(scope="module")
 def story(lab: StoryLab, tmp_path_factory: pytest.TempPathFactory) -> tuple[StoryLab, dict[str, str], Watch, list[str]]:
     """Everything that a person does in a day, with a canary for each secret; what was printed, and what processes showed."""
@@ -120,6 +141,7 @@ def story(lab: StoryLab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stor
         with watch.watching():
             done = lab.pvenix(*words)
         printed.append(done.text)
+        sys.stdout.write(f"{done.text}\n")  # what a failed assertion shows
         return done.code
 
     variables = lab.fleet / f"inventory/host_vars/{NEW}.yaml"
@@ -128,25 +150,7 @@ def story(lab: StoryLab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stor
     variables.write_text(text.replace("machine:\n", f"machine:\n{reference}", 1))
     token_file = Path(lab.data["pve"]["token_secret_file"])
     with_login(lab, f"{{command: [cat, {token_file}]}}")
-    said = f"token={token} header={base64.b64encode(f'user:{token}'.encode()).decode()} url={quote(token)}"
-
-    assert run("validate") == 0, printed
-    assert run("status", "-o", "json") == 0, printed
-    assert run("plan", "--out", str(lab.fleet / "plan.json"), "-l", NEW) in (0, 3), printed
-    lab.fault("hostile-output", NEW, text=said)
-    assert run("run", "playbooks/onboard.yaml", "-l", NEW, "-vv") in (0, 3), printed
-    lab.commit("nix/common.nix", "[ pkgs.git ]", "[\n    pkgs.git\n    pkgs.htop\n  ]")
-    lab.fault("hostile-output", "dns01", text=said, command="fetch --quiet")
-    assert run("rebuild", "dns01", "-vv") == 0, printed
-    lab.commit("nix/common.nix", "pkgs.htop", "pkgs.tree")
-    lab.fault("hostile-output", "dns01", text=said, command="nix build")  # whose output is JSON
-    assert run("rebuild", "dns01", "-vv", "-o", "jsonl") != 0, printed
-
-    with_login(lab, "{env: PVENIX_PVE_TOKEN}")
-    lab.env["PVENIX_PVE_TOKEN"] = token
-    lab.fault("hostile-output", "docker01", text=said, command="fetch --quiet")
-    assert run("rebuild", "docker01", "-vv") == 0, printed
-    assert run("status") in (0, 3), printed
+    a_day(lab, run, token)
     bug = lab.folder / "bug.py"
     bug.write_text(BUG)
     for words in (("status", "--debug"), ("rebuild", "docker01", "--debug"), ("doctor", "--debug", "-o", "json")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pvenix_lab.site.guest import agent, firstboot, network
 from pvenix_lab.site.guest.channels import AROUND_COMMAND, Channels
@@ -30,7 +30,6 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OFF = System(host_name="", nixos_version="", nixpkgs_revision="", kernel="", sshd=False)
 """What runs on a guest that is off."""
 _SHUTDOWN_S = 0.1
-_GIVES_UP_S = 30.0
 
 
 class Guest:
@@ -177,7 +176,8 @@ class Guest:
         self.booted = self.current = found
         self.current_path = system
         machine_id = firstboot.apply_identity(self.tree)
-        self.devices = network.interfaces(self.vm, self.fabric, self._network_config(), machine_id)
+        network_config = firstboot.load_yaml(self.vm.cloudinit_files().get("network-config", ""))
+        self.devices = network.interfaces(self.vm, self.fabric, network_config, machine_id)
         self._set_hostname()
         self._log_boot()
         return True
@@ -188,9 +188,6 @@ class Guest:
         self.units.kernel_said(version)
         self.units.kernel_said(f"Command line: init={self.current_path}/init console=ttyS0 loglevel=4")
 
-    def _network_config(self) -> Mapping[str, Any]:
-        return firstboot.load_yaml(self.vm.cloudinit_files().get("network-config", ""))
-
     def _start_user_space(self) -> None:
         firstboot.apply_cloud_init(self.tree, self.vm.cloudinit_files(), keep_keys=self.current.keeps_host_keys)
         self._set_hostname()
@@ -199,8 +196,8 @@ class Guest:
 
     def _start_sshd(self) -> None:
         self.sshd_started = True
-        name = self.booted.nixos_version
-        self.console.write(f"\n<<< Welcome to NixOS {name} (x86_64) - ttyS0 >>>\n\n{self.hostname} login: ")
+        welcome = f"<<< Welcome to NixOS {self.booted.nixos_version} (x86_64) - ttyS0 >>>"
+        self.console.write(f"\n{welcome}\n\n{self.hostname} login: ")
         self.fabric.notify(self, "ssh")
 
     def _set_hostname(self) -> None:
@@ -223,10 +220,9 @@ class Guest:
         if graceful and self.running:
             await self.site.sleep(_SHUTDOWN_S)
         self._go_down()
-        jobs = {job for job in self._jobs if job is not asyncio.current_task()}
-        for job in jobs:
-            job.cancel()
-        if jobs:
+        if jobs := {job for job in self._jobs if job is not asyncio.current_task()}:
+            for job in jobs:
+                job.cancel()
             await asyncio.wait(jobs)
 
     def _go_down(self) -> None:
@@ -272,16 +268,6 @@ class Guest:
         """True for root, and for the administrator once cloud-init has ended (it makes the rule on a new instance)."""
         return user == "root" or (user == "tappaas" and self.cloud_init_done.is_set())
 
-    async def fall_silent(self) -> None:
-        """Let no packet of the connections there are come through any more; after a while the guest gives them up.
-
-        Those that were made since, at the old addresses, are none of them.
-        """
-        self.fabric.notify(self, "silent")
-        await asyncio.sleep(_GIVES_UP_S)
-        if self.current_path in self.renumbered:
-            self.cut_connections()
-
     def cut_connections(self) -> None:
         """Let every SSH connection of this guest die at once; programs in units and builds go on."""
         self.channels.cut()
@@ -305,14 +291,9 @@ class Guest:
         if not self.running:
             raise ConnectionResetError(f"{self.name} is off")
         self.site.counters.guest_commands += 1
+        home = "/root" if user == "root" else f"/home/{user}"
         process = Process(
-            argv=tuple(argv),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            user=user,
-            uid=UIDS[user],
-            cwd="/root" if user == "root" else f"/home/{user}",
+            argv=tuple(argv), stdin=stdin, stdout=stdout, stderr=stderr, user=user, uid=UIDS[user], cwd=home,
             env=dict(env or {}),
-        )
+        )  # fmt: skip
         return await self.site.faults.at(AROUND_COMMAND)(self, process, self.channels.run)

@@ -28,6 +28,7 @@ _OTHER_INIT = (
 _ACTIVATION_S = 0.6
 _STEPS = 4
 _KILLED = -9
+_GIVES_UP_S = 30.0
 _BASE = frozenset({"cloud-init.service", "qemu-guest-agent.service", "sshd.service"})
 
 
@@ -158,7 +159,7 @@ class _Activation:
             guest.renumbered[self._system] = renumbered(guest.interfaces, moves.text("how"))
         guest.become(self._system)
         if moves is not None:
-            guest.spawn(guest.fall_silent(), "network")
+            guest.spawn(_fall_silent(guest), "network")
         if faults.take("activation-script-fails", guest.name):
             call.err("Activation script snippet 'users' failed (1)")
             self._status = SCRIPT_FAILED
@@ -214,6 +215,17 @@ class _Activation:
             f"     Active: failed (Result: exit-code)"
         )
         self._status = UNITS_FAILED
+
+
+async def _fall_silent(guest: Guest) -> None:
+    """Let no packet of the connections there are come through any more; after a while the guest gives them up.
+
+    Those that were made since, at the old addresses, are none of them.
+    """
+    guest.fabric.notify(guest, "silent")
+    await asyncio.sleep(_GIVES_UP_S)
+    if guest.current_path in guest.renumbered:
+        guest.cut_connections()
 
 
 async def _step_time(guest: Guest) -> float:
