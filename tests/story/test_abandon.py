@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,23 @@ def test_an_activation_that_was_given_up_anywhere_leaves_no_fence_and_the_next_r
     assert at > 20
     assert fences > 5
     assert open_ends > 3
+
+
+def test_an_activation_on_a_host_that_left_the_inventory_is_told_as_open(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        site.sim.change_main("nix/modules/role-base.nix", "{ }\n# new\n")
+        run = site.sim.plan("rebuild", (OLD,), Task(verb="rebuild"))
+        await site.sim.run(run, Calls(die_on="systemd-run", before=False))
+        fleet = site.sim.fleet
+        site.sim.fleet = replace(fleet, hosts={name: host for name, host in fleet.hosts.items() if name != OLD})
+        left = await given_up(site, run)
+        assert len(left) == 1
+        assert left[0].startswith(f"{OLD}: it is not in the inventory any more")
+        site.sim.fleet = fleet
+        await site.later(GONE_BACK_S)
+        assert await given_up(site, run) == ()
+
+    scene(golden, act)
 
 
 def test_an_activation_that_is_open_is_named_and_its_fence_stays(golden: Golden) -> None:

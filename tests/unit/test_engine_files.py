@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,14 @@ def test_a_run_that_was_given_up_is_listed_so_and_refuses_to_go_on(run: RunDir) 
     mark = Abandoned(at="2026-01-01T12:00:00.000Z", by="ada", seen=True, left=("a unit",))
     mark_abandoned(run.path, mark)
     assert (run.summary().state, abandoned(run.path)) == ("abandoned", mark)
-    with pytest.raises(UsageError, match="was abandoned by ada"):
+    with pytest.raises(UsageError, match="was abandoned by ada") as open_:
         refuse_abandoned(run.path)
+    assert ("still open" in open_.value.why, "a unit" in open_.value.why) == (True, True)
+    assert "free" not in open_.value.why, "the fence of an open activation holds its host"
+    mark_abandoned(run.path, replace(mark, left=()))
+    with pytest.raises(UsageError) as ended:
+        refuse_abandoned(run.path)
+    assert "its hosts are free" in ended.value.why
 
 
 def test_events_are_read_from_where_the_reader_stopped(run: RunDir) -> None:

@@ -72,9 +72,12 @@ def refuse_abandoned(run: Path) -> None:
     """
     mark = abandoned(run)
     if mark is not None:
+        left = "; ".join(mark.left) or "not all that it began was looked at"
         raise UsageError(
             f"run {run.name} was abandoned by {mark.by} at {mark.at}",
-            why="it is not gone on with; its hosts are free for other runs",
-            hint=f"pvenix resume {run.name} --retry-failed    makes a new run of it",
+            why=f"it is not gone on with; {f'still open when last looked at: {left}' if mark.open else 'its hosts are free'}",
+            hint=f"pvenix abandon {run.name}    looks again"
+            if mark.open
+            else f"pvenix resume {run.name} --retry-failed    makes a new run of it",
             code=ABANDONED,
         )

@@ -58,6 +58,10 @@ async def _end(world: World, run: str, step: OpenStep, journal: Journal, *, by: 
     """What stays open of a step; when nothing of it can go on any more, its end is recorded."""
     left = []
     attempt = Attempt.from_known(step.known)
+    if step.host not in world.fleet.hosts and (attempt is not None or step.verb in _MAKING):
+        return [
+            f"{step.host}: it is not in the inventory any more: put it back to see what {step.verb} left open there"
+        ]
     if attempt is not None:
         left += await _activation(world, _as_step(run, step, journal, say), attempt, say)
     if step.lost and step.known.get("upid"):
