@@ -134,6 +134,29 @@ async def the_guest_comes_up_with_another_boot_id(shell: Shell) -> None:
             await asyncio.sleep(0.01)
 
 
+async def one_file_system_is_almost_full(shell: Shell) -> None:
+    async def free(path: str) -> int:
+        return int((await shell.run("df", "--output=avail", "-B1", path))[1].split()[-1])
+
+    before = {path: await free(path) for path in ("/nix/store", "/boot")}
+    for path, other in (("/nix/store", "/boot"), ("/boot", "/nix/store")):
+        shell.guest.site.faults.arm("little-space", HOST, where=path, mib=3.0)
+        assert (await free(path), await free(other)) == (3 << 20, before[other])
+        shell.guest.site.faults.clear()
+        assert await free(path) == before[path]
+
+
+async def the_clock_is_ahead(shell: Shell) -> None:
+    async def ahead_s() -> float:
+        return int((await shell.run("date", "+%s"))[1]) - shell.guest.site.wall()
+
+    for seconds in (600.0, 3600.0):
+        shell.guest.site.faults.arm("clock-wrong", HOST, seconds=seconds)
+        assert abs(await ahead_s() - seconds) < 30
+        shell.guest.site.faults.clear()
+        assert abs(await ahead_s()) < 30
+
+
 SHOWN: dict[str, Check] = {
     "ssh-cut": a_command_is_cut_after_or_before_its_effect,
     "hostile-output": a_command_prints_what_could_steal_the_terminal,
@@ -141,6 +164,8 @@ SHOWN: dict[str, Check] = {
     "command-hangs": a_command_never_ends_until_its_connection_does,
     "disk-full": programs_find_no_space,
     "hostname-wrong": the_running_name_is_another_one,
+    "little-space": one_file_system_is_almost_full,
+    "clock-wrong": the_clock_is_ahead,
     "guest-reboots": the_guest_comes_up_with_another_boot_id,
 }
 
@@ -300,6 +325,8 @@ async def test_an_activation_takes_longer(builder: Guest, prepared: Prepared) ->
         ("init-changed", "test", 100),
         ("switch-inhibited", "test", 1),
         ("bootloader-fails", "boot", 1),
+        ("activation-killed", "test", -9),
+        ("switch-lock-taken", "boot", 1),
     ],
 )
 async def test_an_activation_ends_with_the_status_of_its_failure(
@@ -309,6 +336,19 @@ async def test_an_activation_ends_with_the_status_of_its_failure(
     builder.site.faults.arm(fault, HOST)
     assert (await root(builder, f"{new}/bin/switch-to-configuration", verb)).status == status
     assert not builder.site.faults.list()
+
+
+async def test_an_activation_waits_for_nobody_who_holds_its_lock(builder: Guest, prepared: Prepared) -> None:
+    switch = f"{await build(builder, prepared.commit)}/bin/switch-to-configuration"
+    looking, lock = ("lslocks", "--noheadings", "--raw", "--output", "PATH"), "/run/nixos/switch-to-configuration.lock"
+    builder.site.faults.arm("switch-locked", HOST)
+    for _ in range(2):
+        ran = await root(builder, switch, "test")
+        assert (ran.status, "Could not acquire lock" in ran.err) == (1, True)
+        assert (await root(builder, *looking)).out.split() == [lock]
+    builder.site.faults.clear()
+    assert (await root(builder, *looking)).out == ""
+    assert (await root(builder, switch, "test")).status == 0
 
 
 async def test_a_new_system_does_not_boot(builder: Guest, prepared: Prepared) -> None:

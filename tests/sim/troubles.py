@@ -94,7 +94,7 @@ TROUBLES: Final = (
     Trouble(name="switch-locked", acts=SWITCHING),
     Trouble(name="switch-lock-taken", acts=SWITCHING, weight=3),
     Trouble(name="little-space", args=_one_of(where=("/nix/store", "/boot")), acts=SWITCHING),
-    Trouble(name="clock-wrong", args=_one_of(seconds=(-3600.0, 3600.0)), acts=SWITCHING),
+    Trouble(name="clock-wrong", args=_one_of(seconds=(30.0, 3600.0)), acts=SWITCHING),
     # the API: whole calls
     Trouble(name="pve-596", args=_call("GET", "POST", "PUT", "DELETE", effect=_effect), weight=5),
     Trouble(name="pve-596", args=_call("POST", path="clone", effect=_effect), acts=NEW, weight=6),
