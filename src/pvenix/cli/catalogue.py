@@ -46,7 +46,9 @@ _OWN = {
     "status": Entry(module="status", help="show what every host runs, against what it should", section=DEPLOYING),
     "rollback": Entry(module="rollback", help=VERBS["rollback"].help, section=DEPLOYING),
     "revert": Entry(module="revert", help="take a commit of main back, and rebuild", section=DEPLOYING),
-    "generations": Entry(module="generations", help="list, compare, pin, prune what hosts can go back to", section=DEPLOYING),
+    "generations": Entry(
+        module="generations", help="list, compare, pin, prune what hosts can go back to", section=DEPLOYING
+    ),
     "console": Entry(module="console", help="print or open the ways to the console of a host", section=KEEPING),
     "snapshots": Entry(module="snapshots", help="list the snapshots of hosts, theirs and ours", section=KEEPING),
     "orphans": Entry(module="orphans", help="show VMs and volumes of ours that no host has", section=KEEPING),
