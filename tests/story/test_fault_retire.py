@@ -180,7 +180,7 @@ def test_a_host_whose_renewal_was_killed_anywhere_is_one_new_machine(golden: Gol
         old, others = site.vm().uuid, site.strangers()
         run = site.sim.plan("reprovision", (NEW,), *REPROVISION)
         uuids, deaths = {old}, 0
-        while await site.sim.run(run, Calls(die_at=deaths % 60 + 1, before=before), resume=deaths > 0) is None:
+        while await site.sim.run(run, Calls(die_at=deaths % 90 + 1, before=before), resume=deaths > 0) is None:
             deaths += 1
             uuids |= {vm.uuid for vm in site.sim.own_vms(NEW).values()}
             assert deaths < 400
