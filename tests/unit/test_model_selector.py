@@ -80,6 +80,13 @@ def test_a_wrong_pattern_is_a_usage_error_with_a_hint(pattern: str, message: str
     assert hint in caught.value.hint
 
 
+def test_a_name_like_none_of_many_says_where_all_of_them_are() -> None:
+    many = Universe(hosts=tuple(f"web{number:02}" for number in range(20)), groups={})
+    with pytest.raises(UsageError) as caught:
+        parse_selector("qqqqq").match(many, {})
+    assert caught.value.hint == "pvenix inventory graph"
+
+
 def test_a_fact_without_facts_says_that_nobody_has_looked() -> None:
     selector = parse_selector("state=drifted")
     assert selector.needs_facts

@@ -147,7 +147,9 @@ def _by_name(universe: Universe, name: str) -> list[str]:
     if name in universe.hosts or name in universe.named:
         return [name]
     known = [*universe.hosts, *universe.named, *universe.groups]
-    raise UsageError(f"no host or group is called `{name[:80]}`", hint=did_you_mean(name, known))
+    raise UsageError(
+        f"no host or group is called `{name[:80]}`", hint=did_you_mean(name, known) or "pvenix inventory graph"
+    )
 
 
 def _by_regex(text: str) -> Find:
