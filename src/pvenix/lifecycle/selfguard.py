@@ -21,7 +21,6 @@ CUTS: Final = frozenset(
 )
 """Verbs that end pvenix, or freeze it, before they are done."""
 CUTS_WITH: Final[Mapping[str, frozenset[str]]] = {
-    "configure": frozenset({"reboot", "offline"}),
     "migrate": frozenset({"offline"}),
 }
 """Verbs that do so with one of these arguments."""
@@ -34,6 +33,7 @@ SAFE: Final = frozenset(
         *("template-canary", "template-publish"),
         *("adopt", "remove-orphan", "delete-snapshot"),
         "backup",  # refuses by itself when it would freeze the host
+        "configure",  # writes what a running VM takes; leaves its own reboot to others, and refuses to switch itself off
     }
 )
 """Verbs that leave the host up."""
