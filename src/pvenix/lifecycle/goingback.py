@@ -18,16 +18,11 @@ from pvenix.lifecycle.remote import Remote, must
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LocalResource, LockHeld, PvenixError, Refused, UsageError
-from pvenix.model.generation import Generation
+from pvenix.model.generation import NOT_UNDONE, Generation
 from pvenix.model.names import short_store_path
 from pvenix.model.outcome import Status
 
-LIMITS: Final = (
-    "data stays as it is: /var/lib, /home, databases with their schemas, and everything else outside the Nix store",
-    "so do the VM's hardware, its cloud-init drive, its snapshots, DNS and whatever other machines were told",
-    "secrets that were changed meanwhile stay changed",
-)
-"""What no generation brings back."""
+LIMITS: Final = NOT_UNDONE
 _AT_ONCE: Final = 64
 _RUNS: Final = 200
 """How many of the newest runs are looked through for the last activation."""

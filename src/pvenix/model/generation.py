@@ -135,3 +135,11 @@ def sync_state(facts: HostFacts, lineage: Lineage, *, drifted: bool) -> Sync:
     if facts.revision != lineage.expected:
         return Sync.BEHIND
     return Sync.REBOOT if facts.reboot else Sync.IN_SYNC
+
+
+NOT_UNDONE: Final = (
+    "data stays as it is: /var/lib, /home, databases with their schemas, and everything else outside the Nix store",
+    "so do the VM's hardware, its cloud-init drive, its snapshots, DNS and whatever other machines were told",
+    "secrets that were changed meanwhile stay changed",
+)
+"""What no earlier generation brings back, a line each."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from pvenix.model.generation import NOT_UNDONE
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.models.commandline import equivalent
@@ -89,6 +90,8 @@ def plan_view(plan: RunPlan, command: str = "") -> PlanView:
         lines += _play_lines(play)
     lines += [EMPTY, (("Hosts    ", Tone.TITLE), (f"{len(hosts)}", Tone.STRONG))]
     lines += [text_line(f"  {host}") for host in hosts]
+    if any(task.verb == "rollback" for play in plan.plays for task in play.tasks):
+        lines += [EMPTY, (("Not undone", Tone.TITLE),), *(text_line(f"  {line}") for line in NOT_UNDONE)]
     return PlanView(
         title=plan.title,
         tier=tier,
