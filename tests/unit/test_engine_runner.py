@@ -99,6 +99,16 @@ def test_an_error_keeps_its_hint_and_its_evidence(tmp_path: Path) -> None:
     assert (ended.summary, ended.hint, ended.evidence) == ("it broke: because", "do this", ("last line",))  # type: ignore[attr-defined]
 
 
+def test_a_defect_is_named_out_of_its_groups_and_its_traceback_is_in_the_log_of_its_step(tmp_path: Path) -> None:
+    error = ExceptionGroup("many", [ExceptionGroup("more", [KeyError("the one")])])
+    one = bench(tmp_path, play("a1"), verbs={"build": FakeVerb({"a1": raising(error)})})
+    one.go()
+    [ended] = [event for event in one.events if event.kind == "step.ended"]
+    assert ended.summary == "defect in pvenix: KeyError: 'the one'"  # type: ignore[attr-defined]
+    assert f"--log a1 --step {ended.step}" in ended.hint  # type: ignore[attr-defined]
+    assert "Traceback (most recent call last)" in one.run.log_path("a1").read_text()
+
+
 def test_a_verb_that_does_not_end_in_its_time_is_unknown(tmp_path: Path) -> None:
     async def hang(_step: Step) -> Outcome:
         await asyncio.Event().wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 
 from pvenix.engine.decisions import rejected
@@ -50,8 +51,21 @@ async def attempt(verb: Verb, step: Step) -> Outcome:
         )
     except Exception as error:  # noqa: BLE001 - a defect of one verb must not take the other hosts down
         _log.exception("step %s of %s", step.id, step.host)
-        outcome = Outcome(status=Status.FAILED, summary=f"defect in pvenix: {type(error).__name__}: {error}")
+        step.output("".join(traceback.format_exception(error)))
+        inner = _innermost(error)
+        outcome = Outcome(
+            status=Status.FAILED,
+            summary=f"defect in pvenix: {type(inner).__name__}: {inner}",
+            hint=f"its traceback: pvenix runs show {step.run} --log {step.host} --step {step.id}",
+        )
     return await _record(step, outcome, before)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong in a group of tasks: the first that did."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _record(step: Step, outcome: Outcome, before: Mapping[str, str]) -> Outcome:
