@@ -16,6 +16,11 @@ def test_an_owner_that_slept_past_its_fence_or_its_dead_man_activates_nothing(go
     assert interleaved(golden, seed).skipped == 1
 
 
+def test_an_owner_that_wakes_to_a_third_system_leaves_the_host_to_whoever_took_it_over(golden: Golden) -> None:
+    told = interleaved(golden, 138)
+    assert (told.taken_over, told.ends["locked"] > 0) == (1, True)
+
+
 @pytest.mark.slow
 def test_no_two_activations_run_at_once_however_two_operators_meet(golden: Golden) -> None:
     told = [interleaved(golden, seed) for seed in range(20)]

@@ -38,7 +38,9 @@ async def keep(remote: Remote, attempt: str) -> None:
     Raises: LockHeld when somebody removed it or took it over.
     """
     if await _owners(remote) != [attempt]:
-        raise LockHeld(f"the fence of {remote.step.host} was taken over; the activation was not begun", code="PVX0642")
+        raise LockHeld(
+            f"the fence of {remote.step.host} was taken over; what it runs is somebody else's doing", code="PVX0642"
+        )
 
 
 def held(host: str, owners: Sequence[str]) -> LockHeld:

@@ -65,7 +65,7 @@ async def went_back(world: World, remote: Remote, attempt: Attempt, reason: str)
     """Read that the old system runs and boots again; however long the switch to it takes.
 
     A way back that failed is gone once more, by the dead-man while it is armed and else by us.
-    Raises: HumanNeeded when that fails too.
+    Raises: HumanNeeded when that fails too, LockHeld when somebody took the host over and it runs a third system.
     """
     again, deadline = False, world.clock.monotonic() + GRACE_S
     while True:
@@ -79,6 +79,8 @@ async def went_back(world: World, remote: Remote, attempt: Attempt, reason: str)
             again, deadline = True, world.clock.monotonic() + GRACE_S
             await _set_out(remote, attempt)
         elif world.clock.monotonic() > deadline and not way.going and not (way.failed and way.asleep):
+            if facts.current not in (attempt.old, attempt.new):
+                await fence.keep(remote, attempt.id)
             raise await _needed(remote, attempt, facts, way)
         await world.clock.sleep(0.5)
     lines = await last_lines(remote, attempt)
