@@ -202,7 +202,7 @@ PAIRS: Final[dict[str, list[Pair]]] = {
         *root("lslocks --no-such"), *root(as_text(words.BOOT_SPACE), view=columns),
         *root("rm -r -f -- /var/lib/pvenix/r1", as_text(words.LEFT)), *user(as_text(words.name_resolves("127.0.0.1")), view=first_lines),
         *user(as_text(words.name_resolves("localhost")), as_text(words.url_answers("http://127.0.0.1:1/")), view=status),
-        *user(as_text(words.name_resolves("no-such-host.invalid"))),
+        *user(as_text(words.name_resolves("no-such-host.invalid"))), *root(as_text(argv.GIT_AT_WORK)),
     ],
     "expressions": [
         *root("test", "test -e", "test -x /nowhere", "test -f /etc/hostname", "test -d /etc/hostname", "test -L /run/current-system"),

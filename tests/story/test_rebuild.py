@@ -99,6 +99,14 @@ def test_a_rollback_to_a_generation_and_forth_again(lab: StoryLab, changed: str)
     assert "no generation 99" in lab.ends(1, "rollback", "dns01", "--to", "99").out
 
 
+def test_the_lock_of_a_git_that_was_killed_holds_up_no_rebuild(lab: StoryLab, changed: str) -> None:
+    commit = lab.commit("nix/common.nix", "pkgs.tmux", "pkgs.tmux\n    pkgs.jq")
+    assert commit != changed
+    lab.ssh("dns01", "sudo", "-n", "touch", "/etc/nixos/.git/index.lock")
+    assert "left its lock" in lab.ok("rebuild", "dns01").text
+    in_order(lab, commit, "dns01")
+
+
 def test_the_users_files_survived_all_of_it(lab: StoryLab, changed: str) -> None:
     assert changed
     for host in HOSTS:

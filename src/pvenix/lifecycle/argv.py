@@ -25,6 +25,9 @@ BOOT: Argv = (*BOOT_ID, "/boot/loader/loader.conf")
 GENERATION: Argv = ("readlink", PROFILE)
 VERSION: Argv = ("nixos-version", "--json")
 CHECKOUT: Argv = ("git", "-C", CONFIGURATION, "rev-parse", "HEAD")
+GIT_AT_WORK: Argv = ("pgrep", "-x", "git")
+GIT_LOCK = f"{CONFIGURATION}/.git/index.lock"
+"""Held by a git that changes the index; one that was killed leaves it behind for ever (git, lockfile.h)."""
 EDITS: Argv = ("git", "-C", CONFIGURATION, "status", "--porcelain")
 FAILED_UNITS: Argv = ("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
 HARDWARE: Argv = ("nixos-generate-config", "--show-hardware-config")

@@ -8,15 +8,17 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import preflight
 from pvenix.lifecycle.facts import read_facts, revision_in
-from pvenix.lifecycle.remote import Remote, as_text, must
+from pvenix.lifecycle.remote import Remote, as_text, must, received
 from pvenix.lifecycle.world import World
-from pvenix.model.errors import RemoteFailure, UsageError
+from pvenix.model.errors import LockHeld, RemoteFailure, UsageError
 from pvenix.model.generation import HostFacts
 from pvenix.model.names import CommitId, StorePath, short_store_path, store_path
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 from pvenix.model.update import Reboot, Strategy
 
 _BUILD_TIMEOUT_S = 6900.0
+_GIT_PATIENCE_S = 30.0
+"""How long another git may be at work in /etc/nixos."""
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -127,7 +129,7 @@ async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: st
     edits = (await remote.read(argv.EDITS, sudo=True)).strip()
     if edits:
         remote.step.tell("putting local edits of /etc/nixos aside (git stash)")
-        await remote.write(argv.stash_edits(attempt))
+        await _git(world, remote, argv.stash_edits(attempt))
     if present == commit:
         return
     await remote.write(argv.make_dir(argv.attempt_dir(attempt)))
@@ -136,7 +138,32 @@ async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: st
     target = f"{argv.attempt_dir(attempt)}/fleet.bundle"
     await remote.write(argv.write_file(target), stdin=bundle, timeout_s=300)
     await remote.write(argv.fetch_bundle(attempt, world.branch))
-    await remote.write(argv.checkout(commit))
+    await _git(world, remote, argv.checkout(commit))
+
+
+async def _git(world: World, remote: Remote, command: argv.Argv) -> None:
+    """Change /etc/nixos by git, once no other git does: one whose connection died may still be at it.
+
+    Raises: LockHeld when another one stays at work there, RemoteFailure.
+    """
+    deadline = world.clock.monotonic() + _GIT_PATIENCE_S
+    while True:
+        result = received(await remote.try_write(command))
+        if result.ok or argv.GIT_LOCK.rpartition("/")[2] not in result.stderr:
+            must(result)
+            return
+        at_work = await remote.try_read(argv.GIT_AT_WORK)
+        if world.clock.monotonic() > deadline:
+            raise LockHeld(
+                f"somebody else's git is at work in {argv.CONFIGURATION} on {remote.step.host}",
+                why=f"{argv.GIT_LOCK} is there, processes {' '.join(at_work.stdout.split()) or 'not known'}",
+                hint="try again when it has ended",
+                code="PVX0644",
+            )
+        if at_work.exit_status == 1:
+            remote.step.tell("a git that was killed left its lock; taking it away")
+            await remote.write(("rm", "-f", "--", argv.GIT_LOCK))
+        await world.clock.sleep(1)
 
 
 async def _have_repository(remote: Remote, attempt: str) -> None:

@@ -10,6 +10,7 @@ from pvenix_lab.site.guest import git
 from pvenix_lab.site.guest.call import Call, ProgramError
 from pvenix_lab.site.guest.dialling import Dial, Streams
 from pvenix_lab.site.guest.logins import HOMES
+from pvenix_lab.site.guest.programs.processes import at_work
 from pvenix_lab.site.guest.vfs import USER_OWNED
 
 _READS = frozenset(
@@ -167,10 +168,11 @@ async def run_git(call: Call) -> int:
     extra = {key: call.env[key] for key in _PASSED if key in call.env} | {"GIT_EDITOR": ":"}
     streams = (call.stdin, call.stdout, call.stderr)
     arguments = (*identity, command, *_mapped(call, rest))
-    if away:
-        status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra, dial=dial_of(call))
-    else:
-        status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra)
+    with at_work(call.guest, "git"):
+        if away:
+            status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra, dial=dial_of(call))
+        else:
+            status = await git.stream(call.tree, arguments, streams, cwd=directory, extra=extra)
     call.tree.touch()
     return status
 
