@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from pvenix.lifecycle import generations
+from pvenix.lifecycle import argv, generations
 from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.remote import as_text
 from tests.real.lab_side import lab_side
