@@ -86,6 +86,12 @@ def _shape(value: object) -> object:
     return type(value).__name__
 
 
+def held(answer: Answer) -> object:
+    """Locks by their file; of those of other machines of this kernel lslocks knows nothing, or where a file system begins."""
+    known = sorted(line for line in answer.out.splitlines() if line.strip() and not line.endswith("..."))
+    return answer.status, known, answer.err
+
+
 def root(*commands: str, view: View = everything) -> list[Pair]:
     """Commands of the administrator through sudo."""
     return [Pair(command=command, sudo=True, view=view) for command in commands]

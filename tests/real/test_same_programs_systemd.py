@@ -15,7 +15,7 @@ from pvenix.lifecycle.activation import words
 from pvenix.lifecycle.facts import KERNELS
 from pvenix.lifecycle.remote import as_text
 from tests.real.lab_side import lab_side
-from tests.real.pairs import Answer, Ask, Pair, difference, root, told
+from tests.real.pairs import Answer, Ask, Pair, difference, held, root, told
 from tests.real.reason import why_not
 from tests.real.site.world import RealSite
 
@@ -66,11 +66,6 @@ def entries(answer: Answer) -> object:
     return answer.status, set(re.sub(r"\d+", "<n>", answer.out).split()), answer.err
 
 
-def named(answer: Answer) -> object:
-    """Locks by their file; of those that other containers hold, lslocks knows no more than where a file system begins."""
-    return answer.status, [line for line in answer.out.splitlines() if not line.endswith("...")], answer.err
-
-
 PAIRS: Final[dict[str, list[Pair]]] = {
     "absent units": [
         *root(f"{STATE} p-none", "systemctl show -p NoSuchProperty p-none", "systemctl is-failed p-none", "systemctl status p-none"),
@@ -83,7 +78,7 @@ PAIRS: Final[dict[str, list[Pair]]] = {
     ],
     "what is looked at before a build, and after it": [
         *root(as_text(words.INHIBITORS), "systemd-inhibit --list --no-pager", "systemd-inhibit --no-such"),
-        *root(as_text(words.port_answers(1)), as_text(words.port_answers(22))), *root(as_text(words.LOCKS), view=named),
+        *root(as_text(words.port_answers(1)), as_text(words.port_answers(22))), *root(as_text(words.LOCKS), view=held),
         *root(as_text(generations.LOADER), view=default), *root(as_text(generations.LOADED), view=entries),
         *root(as_text(KERNELS), view=lambda answer: (answer.status, len(answer.out.splitlines()), answer.err)),
     ],
