@@ -10,12 +10,13 @@ import pytest
 
 from pvenix.fleet.edit import set_machine
 from pvenix.fleet.load import load_fleet
+from pvenix.fleet.starter import starter
 from pvenix.lifecycle.fields import wanted_of
 from pvenix.lifecycle.planning.drift import _edited
 from pvenix.lifecycle.planning.spelling import spelt
 from tests.unit.planning_support import field
 
-SITE = (Path(__file__).parents[2] / "inventory" / "site.yaml").read_text(encoding="utf-8")
+SITE = (starter() / "inventory" / "site.yaml").read_text(encoding="utf-8")
 HOST = "dns01"
 DISKS = "machine:\n  proxmox:\n    disks:\n      - {slot: scsi1, size: 300G, storage: tankb1}  # kept\n"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43

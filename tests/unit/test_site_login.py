@@ -9,11 +9,11 @@ import pytest
 from pvenix.adapters.pve.login import TokenLogin
 from pvenix.adapters.site import open_ports
 from pvenix.fleet.load import load_fleet
+from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, Refused, UsageError
 from pvenix.model.secret import Secret
 from pvenix.model.secretref import SecretRef
 from pvenix.model.site import Auth
-from tests.sim.golden import ROOT
 
 OLD = """    auth:
       token_id: pvenix@pve!ci
@@ -25,9 +25,9 @@ def fleet_with(folder: Path, auth: str) -> Path:
     """The starter's inventory with another login."""
     inventory = folder / "inventory"
     inventory.mkdir()
-    for path in (ROOT / "inventory").rglob("*"):
+    for path in (starter() / "inventory").rglob("*"):
         if path.is_file():
-            target = inventory / path.relative_to(ROOT / "inventory")
+            target = inventory / path.relative_to(starter() / "inventory")
             target.parent.mkdir(exist_ok=True, parents=True)
             target.write_bytes(path.read_bytes())
     site = inventory / "site.yaml"
