@@ -68,9 +68,7 @@ class Calls:
             raise asyncio.CancelledError
         try:
             result = await effect()
-        except (
-            Exception
-        ):  # whatever the call failed with: its far side has acted, and this process dies before it is told
+        except Exception:  # raised again; whatever it is, its far side has acted, and who dies now is not told
             if last and self.fails_too:
                 self.kill()
                 raise asyncio.CancelledError from None

@@ -35,6 +35,28 @@ def to_host(terminal: Terminal) -> None:
     terminal.see("Hosts 1/6", f"filter: {HOST}")
 
 
+def approve(terminal: Terminal) -> None:
+    """Read every file of the registration, and approve it."""
+    terminal.press("v")
+    terminal.see(f"registration/{HOST}", "+ pass", ". open")
+    for _ in range(8):
+        terminal.press("ctrl+d")
+    terminal.see("seen 3/3")
+    terminal.press("A")
+    terminal.confirm()
+    terminal.see("+ approved")
+
+
+def roll_back(terminal: Terminal) -> None:
+    """Back to the generation that the list offers first."""
+    terminal.press("b")
+    terminal.see(f"Roll {HOST} back to which generation?", "current")
+    terminal.press("enter")
+    terminal.see("pvenix rollback")
+    terminal.confirm()
+    terminal.see("ended exit 0", "+ changed")
+
+
 def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> None:
     with Terminal(cwd=lab.fleet, env=lab.env) as terminal:
         terminal.see("no VM", "from main", HOST)
@@ -47,14 +69,7 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
         terminal.see("waits for review", "v reviews it here", "- ended")
         assert lab.git("ls-remote", "origin", f"registration/{HOST}")
 
-        terminal.press("v")
-        terminal.see(f"registration/{HOST}", "+ pass", ". open")
-        for _ in range(8):
-            terminal.press("ctrl+d")
-        terminal.see("seen 3/3")
-        terminal.press("A")
-        terminal.confirm()
-        terminal.see("+ approved")
+        approve(terminal)
 
         terminal.press("escape")
         terminal.see("waits for review")
@@ -67,12 +82,7 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
 
         terminal.press("escape")
         terminal.see("! reboot needed")  # the initrd has other modules than the template's, which still runs
-        terminal.press("b")
-        terminal.see(f"Roll {HOST} back to which generation?", "current")
-        terminal.press("enter")
-        terminal.see("pvenix rollback")
-        terminal.confirm()
-        terminal.see("ended exit 0", "+ changed")
+        roll_back(terminal)
         back = lab.ssh(HOST, "readlink", "-f", "/run/current-system")
         assert back != onboarded
         assert back == lab.ssh(HOST, "readlink", "-f", "/nix/var/nix/profiles/system")
@@ -80,6 +90,18 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
         terminal.press("2")
         terminal.see("rollback tappaas-litellm", "onboard tappaas-litellm")
         assert terminal.leave() == 0
+
+
+def name_it(terminal: Terminal, name: str) -> None:
+    """Give the snapshot its name in the options, and take it."""
+    terminal.press("o")
+    terminal.see("Options of snapshot")
+    terminal.press("enter")
+    terminal.see("leave it empty")
+    terminal.press(*name, "enter")
+    terminal.see(f"--name {name}")
+    terminal.confirm()
+    terminal.see("ended exit 0", "+ changed")
 
 
 def test_a_snapshot_is_taken_and_gone_back_to_by_keys(lab: StoryLab) -> None:
@@ -104,14 +126,7 @@ def test_a_snapshot_is_taken_and_gone_back_to_by_keys(lab: StoryLab) -> None:
 
         choose(terminal, "snapshot")
         terminal.see("y start: snapshot")
-        terminal.press("o")
-        terminal.see("Options of snapshot")
-        terminal.press("enter")
-        terminal.see("leave it empty")
-        terminal.press(*name, "enter")
-        terminal.see(f"--name {name}")
-        terminal.confirm()
-        terminal.see("ended exit 0", "+ changed")
+        name_it(terminal, name)
         lab.ssh(host, "touch", "/home/tappaas/after")
         assert "after" in files()
 

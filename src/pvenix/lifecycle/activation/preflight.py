@@ -84,30 +84,32 @@ async def _sudo(remote: Remote) -> Item:
 
 
 async def _store(_world: World, remote: Remote) -> Item:
-    free = _number(await remote.try_read(argv.FREE_SPACE))
-    wrong = None
-    if free is not None and free < STORE_LEAST:
-        wrong = RemoteFailure(
-            "too little space is free in /nix/store",
-            why=f"{free // _MIB} MiB",
-            hint=f"pvenix generations prune {remote.step.host}, then: pvenix generations gc {remote.step.host}",
-            code="PVX0630",
-        )
-    return Item(name="store", shown=_size(free), wrong=wrong)
+    host = remote.step.host
+    wrong = RemoteFailure(
+        "too little space is free in /nix/store",
+        hint=f"pvenix generations prune {host}, then: pvenix generations gc {host}",
+        code="PVX0630",
+    )
+    return _space("store", await remote.try_read(argv.FREE_SPACE), least=STORE_LEAST, wrong=wrong)
 
 
 async def _boot(_world: World, remote: Remote) -> Item:
     """A machine without /boot, as a container, has nothing to be full."""
-    free = _number(await remote.try_read(words.BOOT_SPACE, sudo=True))
-    wrong = None
-    if free is not None and free < BOOT_LEAST:
-        wrong = RemoteFailure(
-            "too little space is free in /boot for another kernel",
-            why=f"{free // _MIB} MiB",
-            hint=f"pvenix generations prune {remote.step.host} takes old kernels off it, too",
-            code="PVX0634",
-        )
-    return Item(name="boot", shown=_size(free), wrong=wrong)
+    wrong = RemoteFailure(
+        "too little space is free in /boot for another kernel",
+        hint=f"pvenix generations prune {remote.step.host} takes old kernels off it, too",
+        code="PVX0634",
+    )
+    return _space("boot", await remote.try_read(words.BOOT_SPACE, sudo=True), least=BOOT_LEAST, wrong=wrong)
+
+
+def _space(name: str, answer: CommandResult, *, least: int, wrong: RemoteFailure) -> Item:
+    """How much is free, and `wrong` with that figure when it is less than `least` bytes."""
+    free = _number(answer)
+    if free is None or free >= least:
+        return Item(name=name, shown=_size(free))
+    wrong.why = f"{free // _MIB} MiB"
+    return Item(name=name, shown=_size(free), wrong=wrong)
 
 
 async def _lock(_world: World, remote: Remote) -> Item:
