@@ -33,7 +33,7 @@ sim: dev ## the simulation: SEEDS=2000 seeds of faults and deaths, FIRST=0; and 
 test-long: dev ## the long lanes
 	@$(call PYTEST,slow)
 
-lanes: dev ## the proofs of docs/figures.md at length: kills, cuts, lock-outs, two operators; about half an hour on two cores
+lanes: dev ## the proofs of docs/figures.md at length: kills, cuts, lock-outs, two operators; about ten minutes on two cores
 	@$(BIN)/python tools/kill_matrix.py --seeds 20
 	@$(BIN)/python tools/journal_kills.py --count 100
 	@$(BIN)/python tools/operators.py --count 200
