@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from pvenix.lifecycle import generations
+from pvenix.lifecycle import argv, generations
 from pvenix.lifecycle.activation import words
-from pvenix.lifecycle.facts import KERNELS
+from pvenix.lifecycle.facts import kernels
 from pvenix.lifecycle.remote import as_text
 from tests.real.lab_side import lab_side
 from tests.real.pairs import Answer, Ask, Pair, difference, held, root, told
@@ -80,7 +80,7 @@ PAIRS: Final[dict[str, list[Pair]]] = {
         *root(as_text(words.INHIBITORS), "systemd-inhibit --list --no-pager", "systemd-inhibit --no-such"),
         *root(as_text(words.port_answers(1)), as_text(words.port_answers(22))), *root(as_text(words.LOCKS), view=held),
         *root(as_text(generations.LOADER), view=default), *root(as_text(generations.LOADED), view=entries),
-        *root(as_text(KERNELS), view=lambda answer: (answer.status, len(answer.out.splitlines()), answer.err)),
+        *root(as_text(kernels(argv.PROFILE)), view=lambda answer: (answer.status, len(answer.out.splitlines()), answer.err)),
     ],
     "loaded units and wrong use": [
         *root("systemctl show -p LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,Id,Names,Transient sshd"),

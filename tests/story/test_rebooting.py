@@ -53,6 +53,19 @@ def test_by_hand_is_told_and_left_to_a_person(golden: Golden) -> None:
     scene(golden, act)
 
 
+def test_a_machine_without_a_kernel_of_its_own_has_nothing_to_boot(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        update(site, reboot=Reboot.AUTO)
+        new_kernel(site)
+        guest = site.guest(OLD)
+        guest.tree.remove(f"{guest.current_path}/kernel")
+        done = await site.run("rebuild", hosts=(OLD,), named=False)
+        assert (done.code, reboots(site)) == (ExitCode.OK, 0), done.why
+        assert "reboot" not in done.why
+
+    scene(golden, act)
+
+
 def test_where_no_reboot_can_be_needed_none_is_made(golden: Golden) -> None:
     async def act(site: Scene) -> None:
         assert (await site.run("shutdown", hosts=(OTHER,))).code is ExitCode.OK

@@ -20,10 +20,6 @@ ETC_NIXOS: argv.Argv = (
 _OID = "# branch.oid "
 BOOTED: Final = ("kernel", "initrd", "kernel-modules")
 """What of a system needs a boot when it differs, as nixpkgs' system.autoUpgrade compares it."""
-KERNELS: Final[argv.Argv] = (
-    "readlink", "-e", *(f"{system}/{name}" for system in ("/run/booted-system", argv.PROFILE) for name in BOOTED),
-)  # fmt: skip
-
 _DEFAULT = re.compile(r"^default\s+nixos-generation-([0-9]+)\.conf\s*$", re.MULTILINE)
 _BOOT_ID = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
 _LINK = re.compile(r"\bsystem-([0-9]+)-link\s*$")
@@ -40,7 +36,7 @@ async def read_facts(remote: Remote) -> HostFacts:
         generation = group.create_task(remote.try_read(argv.GENERATION))
         version = group.create_task(remote.try_read(argv.VERSION))
         etc_nixos = group.create_task(remote.try_read(ETC_NIXOS, sudo=True))
-        kernels = group.create_task(remote.try_read(KERNELS))
+        boots = group.create_task(remote.try_read(kernels(argv.PROFILE)))
         failed = group.create_task(remote.try_read(argv.FAILED_UNITS))
         owners = group.create_task(remote.try_read(argv.FENCE_OWNER, sudo=True))
     booted, current, profile = _three_in(systems.result())
@@ -58,7 +54,7 @@ async def read_facts(remote: Remote) -> HostFacts:
         failed_units=units_in(failed.result().stdout),
         fence=tuple(owners.result().stdout.split()),
         generation=int(link[1]) if link else 0,
-        reboot=_waiting_for_boot(kernels.result().stdout),
+        reboot=changed_by_boot(boots.result().stdout),
     )
 
 
@@ -88,8 +84,13 @@ def _codes(line: str) -> str:
     return line[2:4].replace(".", " ")
 
 
-def _waiting_for_boot(text: str) -> tuple[str, ...]:
-    """What a boot would change; nothing for a machine that lacks one of the files, as a container does."""
+def kernels(system: str) -> argv.Argv:
+    """What of `BOOTED` the boot that goes on has, then what `system` has; fails where a machine lacks one, as a container."""
+    return ("readlink", "-e", *(f"{one}/{name}" for one in ("/run/booted-system", system) for name in BOOTED))
+
+
+def changed_by_boot(text: str) -> tuple[str, ...]:
+    """What of `BOOTED` a boot would change, by the output of `kernels`; nothing for a machine that lacks one of them."""
     paths = text.splitlines()
     if len(paths) != 2 * len(BOOTED):
         return ()

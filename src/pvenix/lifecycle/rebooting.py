@@ -11,7 +11,7 @@ from pvenix.engine.step import Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import health
 from pvenix.lifecycle.approval import Change, gate, marked_units, outside_window
-from pvenix.lifecycle.facts import BOOTED
+from pvenix.lifecycle.facts import BOOTED, changed_by_boot, kernels
 from pvenix.lifecycle.reboot import REBOOT, in_turn
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.selfguard import is_self
@@ -30,27 +30,19 @@ _PREFIX: Final = "reboot_"
 _TOUCHED: Final = re.compile(r"would (?:stop|restart|reload) the following units: (.*)")
 
 
-def reads_of(new: str) -> argv.Argv:
-    """What the kernel, the initrd and the modules are: of the boot that goes on, then of `new`."""
-    return argv.resolve(*(f"{system}/{part}" for system in ("/run/booted-system", new) for part in BOOTED))
-
-
 def difference(text: str) -> str:
-    """What needs a boot, in words, by the output of `reads_of`; empty when nothing does.
+    """What needs a boot, in words, by the output of `facts.kernels`; empty when nothing does.
 
     Raises: RemoteFailure when that is not the output of it.
     """
-    lines = text.splitlines()
-    if len(lines) != 2 * len(BOOTED):
+    paths = text.splitlines()
+    if len(paths) != 2 * len(BOOTED):
         raise RemoteFailure("whether the new system needs a reboot is not known", why=repr(text[:120]), code="PVX0953")
-    booted, new = lines[: len(BOOTED)], lines[len(BOOTED) :]
-    differs = [part for part, old, now in zip(BOOTED, booted, new, strict=True) if old != now]
-    if not differs:
-        return ""
-    versions = [match[1] for line in (booted[0], new[0]) if (match := _KERNEL.search(line))]
-    if len(set(versions)) == 2:
-        return f"kernel {versions[0]} -> {versions[1]}"
-    return f"another {' and '.join(differs)}"
+    differs = changed_by_boot(text)
+    versions = {match[1]: None for path in (paths[0], paths[len(BOOTED)]) if (match := _KERNEL.search(path))}
+    if "kernel" in differs and len(versions) == 2:
+        return f"kernel {' -> '.join(versions)}"
+    return f"another {' and '.join(differs)}" if differs else ""
 
 
 def touched(dry_activation: str) -> tuple[str, ...]:
@@ -62,7 +54,8 @@ def touched(dry_activation: str) -> tuple[str, ...]:
 async def before(world: World, remote: Remote, new: str, commit: str) -> Outcome | None:
     """None when `new` may be activated now; asks for what is risky, and writes down that a reboot follows, if one does."""
     step, host = remote.step, world.host(remote.step)
-    why = difference(await remote.read(reads_of(new)))
+    answer = await remote.try_read(kernels(new))
+    why = difference(answer.stdout) if answer.ok else ""  # without a kernel of its own there is nothing to boot
     if not why and host.machine.update.strategy is Strategy.BOOT:
         why = "update.strategy is boot"
     automatic = bool(why) and host.machine.update.reboot is Reboot.AUTO and not is_self(world, step.host)
