@@ -37,7 +37,7 @@ _NEUTRAL: Final = (
     ),
     (re.compile(r"Describe [\w-]+"), "Describe <site>"),
     (re.compile(r"\bclock [+-]\d+ s"), "clock <skew>"),
-    (re.compile(r"\b(store|boot) [\d.]+ [GM]iB"), r"\1 <free>"),
+    (re.compile(r"\b(store|boot) [\d.]+ [KMGT]iB"), r"\1 <free>"),
     (re.compile(r"\d+ package changes"), "<n> package changes"),  # the closures are made of other packages
 )
 

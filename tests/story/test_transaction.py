@@ -259,7 +259,15 @@ def test_the_look_shows_a_line_for_each_host_and_changes_nothing(golden: Golden)
         writes = site.writes
         done = await site.run("preflight", hosts=(OLD,))
         assert (done.code, site.writes) == (ExitCode.OK, writes)
-        for item in ("reachable ok", "sudo ok", "store ", "boot 415 MiB", "lock free", "clock +0 s", "inhibitors none"):
+        for item in (
+            "reachable ok",
+            "sudo ok",
+            "store ",
+            "boot 415.0 MiB",
+            "lock free",
+            "clock +0 s",
+            "inhibitors none",
+        ):
             assert item in done.last.summary
 
     scene(golden, act)

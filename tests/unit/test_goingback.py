@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pvenix.engine.ports import Entry, FileChange
-from pvenix.lifecycle.collect import Garbage, bytes_text
+from pvenix.lifecycle.collect import Garbage
 from pvenix.lifecycle.goingback import Prospect, Was, was_before
 from pvenix.lifecycle.revert import touched
+from pvenix.model.units import bytes_text
 from tests.unit.cli_fake import Cli
 
 RUN = "20260101-120000-abcd"

@@ -13,6 +13,7 @@ from pvenix.lifecycle.generations import without_system
 from pvenix.lifecycle.remote import Remote, as_text
 from pvenix.lifecycle.world import World
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
+from pvenix.model.units import bytes_text
 
 DEAD: Final[argv.Argv] = ("nix-store", "--gc", "--print-dead")
 COLLECT: Final[argv.Argv] = ("nix-store", "--gc")
@@ -22,7 +23,6 @@ _CHUNK: Final = 500
 """Paths asked for at once: 500 of the longest names still fit a command line."""
 _LIMIT: Final = 1 << 20
 """Bytes: of a longer list only the end arrives."""
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +89,3 @@ async def _free(remote: Remote) -> int:
     """Bytes that are free in the store; 0 when that cannot be read."""
     words = (await remote.try_read(argv.FREE_SPACE)).stdout.split()
     return int(words[-1]) if words and words[-1].isdigit() else 0
-
-
-def bytes_text(size: int) -> str:
-    """A size for a person, in powers of 1024."""
-    value, unit = float(size), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{size} B"

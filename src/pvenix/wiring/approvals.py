@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 
+from pvenix.adapters.clock import SystemClock
 from pvenix.engine.decisions import Decisions, undecided
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.approval import Asked, Decision, Verdict
@@ -31,7 +31,7 @@ class Approvals(OpenFleet):
             decision = Decision(
                 verdict=verdict,
                 by=operator(),
-                at=_now(),
+                at=SystemClock().utc(),
                 comment=comment,
                 host=each.host,
                 step=each.step,
@@ -47,8 +47,4 @@ class Approvals(OpenFleet):
         Raises: LocalResource when the disk does not take it.
         """
         for host in hosts:
-            Decisions(run.path).add(Decision(verdict=Verdict.NOW, by=operator(), at=_now(), host=host))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            Decisions(run.path).add(Decision(verdict=Verdict.NOW, by=operator(), at=SystemClock().utc(), host=host))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
+from pvenix.adapters.clock import SystemClock
 from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import WHO, AuditTrail, complete_run
@@ -31,7 +31,7 @@ class Keeping(Runs):
         """
         with run.locked():
             refuse_finished(run)
-            mark = abandoned(run.path) or Abandoned(at=_now(), by=operator(), seen=False)
+            mark = abandoned(run.path) or Abandoned(at=SystemClock().utc(), by=operator(), seen=False)
             mark_abandoned(run.path, mark)
             left = await self._left(run, mark.by, say)
             mark = Abandoned(at=mark.at, by=mark.by, seen=True, left=left)
@@ -53,7 +53,3 @@ class Keeping(Runs):
             journal.evidence("", WHO, **await self._who())
             locks = HostLocks(self.state_dir / "locks")
             return await give_up(world, run.run, steps, journal=journal, locks=locks, by=by, say=say)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,6 +13,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, PvenixError, RemoteFailure
+from pvenix.model.units import bytes_text
 
 STORE_LEAST = 1 << 30
 """Bytes that must be free in /nix/store for a build to start."""
@@ -20,7 +21,6 @@ BOOT_LEAST = 64 << 20
 """Bytes that must be free in /boot: a kernel and an initrd."""
 SKEW_MOST_S = 300.0
 """How far the host's clock may be from ours; beyond it certificates and signatures are judged wrongly."""
-_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +107,9 @@ def _space(name: str, answer: CommandResult, *, least: int, wrong: RemoteFailure
     """How much is free, and `wrong` with that figure when it is less than `least` bytes."""
     free = _number(answer)
     if free is None or free >= least:
-        return Item(name=name, shown=_size(free))
-    wrong.why = f"{free // _MIB} MiB"
-    return Item(name=name, shown=_size(free), wrong=wrong)
+        return Item(name=name, shown="none" if free is None else bytes_text(free))
+    wrong.why = bytes_text(free)
+    return Item(name=name, shown=wrong.why, wrong=wrong)
 
 
 async def _lock(_world: World, remote: Remote) -> Item:
@@ -158,9 +158,3 @@ def _number(answer: CommandResult) -> int | None:
     """The number on the last line; None where the program does not tell."""
     last = answer.stdout.split()[-1:]
     return int(last[0]) if answer.ok and last and last[0].isdigit() else None
-
-
-def _size(free: int | None) -> str:
-    if free is None:
-        return "none"
-    return f"{free / (1 << 30):.1f} GiB" if free >= 10 << 30 or free % (1 << 30) == 0 else f"{free // _MIB} MiB"
