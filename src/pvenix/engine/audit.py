@@ -7,7 +7,6 @@ both files can rewrite history from some line on: keep what `pvenix audit verify
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import hashlib
@@ -88,10 +87,8 @@ class AuditLog:
     def records(self) -> Iterator[dict[str, Any]]:
         """What the lines say, oldest first; lines that say nothing are left to `verify`."""
         for line in self.lines():
-            with contextlib.suppress(ValueError):
-                record = json.loads(line)
-                if isinstance(record, dict):
-                    yield record
+            if record := record_in(line):
+                yield record
 
     def keys(self, run: str) -> frozenset[tuple[str, str, int]]:
         """Host, step and count of every line of a run."""

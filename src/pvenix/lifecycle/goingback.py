@@ -13,16 +13,16 @@ from pvenix.engine.journal import read_entries
 from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.lifecycle import argv
+from pvenix.lifecycle.facts import changed_by_boot, kernels
 from pvenix.lifecycle.generations import Profile, read_generations, read_profile, version_document
 from pvenix.lifecycle.remote import Remote, must
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LocalResource, LockHeld, PvenixError, Refused, UsageError
-from pvenix.model.generation import NOT_UNDONE, Generation
+from pvenix.model.generation import Generation
 from pvenix.model.names import short_store_path
 from pvenix.model.outcome import Status
 
-LIMITS: Final = NOT_UNDONE
 _AT_ONCE: Final = 64
 _RUNS: Final = 200
 """How many of the newest runs are looked through for the last activation."""
@@ -50,7 +50,7 @@ class Prospect:
     """The generation, 0 for a system that is none any more but is still kept."""
     now: int = 0
     limits: tuple[str, ...] = ()
-    """What it would not bring back on this host, beside `LIMITS`."""
+    """What it would not bring back on this host, beside `NOT_UNDONE`."""
     skip: str = ""
     problem: str = ""
     """What kept it from being looked up, or from being possible."""
@@ -172,10 +172,8 @@ async def require_kept(remote: Remote, number: int, path: str) -> None:
 
 async def limits_of(remote: Remote, profile: Profile, path: str) -> tuple[str, ...]:
     """What activating a system would not bring about on the guest before it boots, or at all; a line each."""
-    kernels = await remote.try_read(argv.resolve("/run/booted-system/kernel", f"{path}/kernel"))
-    booted, wanted = (*kernels.stdout.splitlines(), "", "")[:2]
     found = []
-    if kernels.ok and booted != wanted:
+    if "kernel" in changed_by_boot((await remote.try_read(kernels(path))).stdout):
         found.append("its kernel is not the one that runs; modules that are not loaded yet may not fit until a reboot")
     versions = [await _nixos(remote, each) for each in (profile.running, path)]
     releases = [_RELEASE.match(version) for version in versions]

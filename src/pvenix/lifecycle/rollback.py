@@ -9,10 +9,11 @@ from pvenix.lifecycle.activation.attempt import Attempt, foreseen, silent, unfin
 from pvenix.lifecycle.activation.transaction import activate
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.generations import Profile, read_profile
-from pvenix.lifecycle.goingback import LIMITS, generation_of, limits_of, require_kept, shown
+from pvenix.lifecycle.goingback import generation_of, limits_of, require_kept, shown
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused, Unreachable, UsageError
+from pvenix.model.generation import NOT_UNDONE
 from pvenix.model.outcome import Outcome, Probe, done, needed, skip
 
 
@@ -74,7 +75,7 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def _tell_limits(world: World, step: Step) -> None:
     remote = await world.remote(step)
-    for line in (LIMITS[0], *await limits_of(remote, await read_profile(remote), step.facts["target"])):
+    for line in (NOT_UNDONE[0], *await limits_of(remote, await read_profile(remote), step.facts["target"])):
         step.tell(line)
 
 

@@ -66,10 +66,10 @@ def command(settings: Settings, /, *, commit: str, hosts: tuple[str, ...], merge
 
 
 async def _merge(settings: Settings, workspace: Workspace, found: Reverting, names: tuple[str, ...], how: How) -> int:
-    from pvenix.lifecycle.goingback import LIMITS
+    from pvenix.model.generation import NOT_UNDONE
 
     talk("\nnot undone:")
-    for line in LIMITS:
+    for line in NOT_UNDONE:
         talk(f"  {line}")
     plan = workspace.plan_verb("rebuild", names, **how.mode) if names else None
     if plan is not None:

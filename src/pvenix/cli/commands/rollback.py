@@ -71,7 +71,8 @@ def command(settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, be
 
 def _show(found: Sequence[Prospect]) -> None:
     """Where each host goes, and what stays as it is; on stderr, as the run that follows prints its own."""
-    from pvenix.lifecycle.goingback import LIMITS, shown
+    from pvenix.lifecycle.goingback import shown
+    from pvenix.model.generation import NOT_UNDONE
 
     for each in found:
         if each.skip or each.problem:
@@ -82,5 +83,5 @@ def _show(found: Sequence[Prospect]) -> None:
             talk(f"  {clean(line)}")
     if any(each.changes for each in found):
         talk("\nnot undone:")
-        for line in LIMITS:
+        for line in NOT_UNDONE:
             talk(f"  {line}")
