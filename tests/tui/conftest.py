@@ -12,7 +12,7 @@ import pytest
 
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
-from tests.tui.driver import FixedClock, Ui
+from tests.tui.driver import MODE, FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend
 
 if TYPE_CHECKING:
@@ -39,10 +39,16 @@ def open_ui(backend: FakeBackend) -> OpenUi:
     async def opened(size: tuple[int, int] = (80, 24)) -> AsyncIterator[Ui]:
         clock = FixedClock()
         app = PvenixApp(Session(backend, clock=clock), ticking=False)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, headless=MODE != "visible") as pilot:
             ui = Ui(app, pilot, backend, clock)
             await ui.settle()
-            yield ui
-        backend.live.close()
+            try:
+                yield ui
+            except AssertionError as error:
+                error.add_note(f"the screen:\n{ui.text()}")
+                raise
+            finally:
+                backend.live.close()
+            assert not ui.unread, f"the story did not look at {ui.unread}\n{ui.text()}"
 
     return opened

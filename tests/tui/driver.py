@@ -1,8 +1,13 @@
-"""A person at the keyboard, in the words of a story: press, tick, expect."""
+"""A person at the keyboard, in the words of a story: do, press, go to a row, expect.
+
+A story that leaves an error of the screen unread fails: `expect` and `expect_error` read it. With PVENIX_STORY=slow each
+key is followed by a pause; with PVENIX_STORY=visible (and `pytest -s`) the story plays on this terminal.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Final
 
 from textual.events import Key
@@ -10,6 +15,10 @@ from textual.keys import _character_to_key
 from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 
+from pvenix_tui.actions import BY_ID
+from pvenix_tui.screens.base import PvenixScreen
+from pvenix_tui.screens.dialogs import Dialog
+from pvenix_tui.widgets.rows import Rows
 from tests.tui.fake_backend import NOW, FakeBackend
 
 if TYPE_CHECKING:
@@ -19,6 +28,8 @@ if TYPE_CHECKING:
 
 CHARACTERS: Final = {"space": " ", "enter": "\r", "tab": "\t", "slash": "/", "question_mark": "?"}
 """What a key types that is pressed by its name."""
+MODE: Final = os.environ.get("PVENIX_STORY", "")
+PAUSE_S: Final = 0.4 if MODE else 0.0
 
 
 class FixedClock:
@@ -36,6 +47,16 @@ class Ui:
 
     def __init__(self, app: PvenixApp, pilot: Pilot[int], backend: FakeBackend, clock: FixedClock) -> None:
         self.app, self.pilot, self.backend, self.clock = app, pilot, backend, clock
+        self.unread: list[str] = []
+        """Errors that the screen told and the story has not looked at."""
+        say = app.session.say
+
+        def say_and_note(text: str, *, bad: bool = False) -> None:
+            if bad:
+                self.unread.append(text)
+            say(text, bad=bad)
+
+        app.session.say = say_and_note  # type: ignore[method-assign] # the story reads what a person reads
 
     async def settle(self) -> None:
         """Wait for the readings that were started, and draw them."""
@@ -52,7 +73,34 @@ class Ui:
         for key in keys:
             self._send(key)
             await self.calm()
+            if PAUSE_S:
+                await asyncio.sleep(PAUSE_S)
         await self.tick()
+
+    async def do(self, *action_ids: str) -> None:
+        """Press the key of each action, whatever key that is."""
+        for action_id in action_ids:
+            key = BY_ID[action_id].key.split(",")[0]
+            assert key, f"{action_id} has no key"
+            await self.press(key)
+
+    async def go_to(self, row: str) -> None:
+        """Move the cursor of the list with the keys to the row with this key, line by line as a person does."""
+        rows = self.rows()
+        keys = [rows.source.key(index) for index in range(rows.source.count())]
+        assert row in keys, f"no row {row!r} among {keys}:\n{self.text()}"
+        for _ in keys:
+            if rows.key == row:
+                return
+            await self.press("j" if keys.index(row) > rows.cursor else "k")
+        raise AssertionError(f"the cursor does not reach {row!r}:\n{self.text()}")
+
+    def rows(self) -> Rows:
+        """The list that has the keys, or the only one with a cursor that shows."""
+        if isinstance(self.app.focused, Rows):
+            return self.app.focused
+        [only] = [rows for rows in self.app.screen.query(Rows) if rows.has_cursor and rows.display]
+        return only
 
     def _send(self, key: str) -> None:
         assert self.app._driver is not None
@@ -103,10 +151,40 @@ class Ui:
         return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
     def expect(self, *texts: str) -> None:
-        """The screen shows all of these."""
+        """The screen shows all of these; errors with one of them in it are read by that."""
         screen = self.text()
         for text in texts:
             assert text in screen, f"{text!r} does not show:\n{screen}"
+            self.unread = [error for error in self.unread if not _speaks_of(error, text)]
+
+    def expect_error(self, text: str) -> None:
+        """An error with this text was told, and is read by that; it may have left the screen by now."""
+        found = [error for error in self.unread if text in error]
+        assert found, f"no error speaks of {text!r}; told were {self.unread}:\n{self.text()}"
+        self.unread = [error for error in self.unread if error not in found]
+
+    def expect_screen(self, scope: str) -> None:
+        """The screen of this scope is in front, and no dialog."""
+        screen = self.app.screen
+        assert isinstance(screen, PvenixScreen), f"{type(screen).__name__} is in front:\n{self.text()}"
+        assert screen.scope == scope, f"{screen.scope} is in front:\n{self.text()}"
+
+    def expect_dialog(self, title: str = "") -> None:
+        """A dialog is in front, with this in its title."""
+        assert isinstance(self.app.screen, Dialog), f"no dialog is in front:\n{self.text()}"
+        assert title in self.text(), f"{title!r} is not the dialog's title:\n{self.text()}"
+
+    def expect_cursor(self, row: str) -> None:
+        """The cursor is on the row with this key."""
+        assert self.rows().key == row, f"the cursor is on {self.rows().key!r}:\n{self.text()}"
+
+    def expect_in_row(self, row: str, *texts: str) -> None:
+        """The row with this key shows all of these."""
+        rows = self.rows()
+        index = next(index for index in range(rows.source.count()) if rows.source.key(index) == row)
+        shown = "".join(text for text, _ in rows.source.line(index))
+        for text in texts:
+            assert text in shown, f"{text!r} is not in the row {shown!r}:\n{self.text()}"
 
     def expect_not(self, *texts: str) -> None:
         """The screen shows none of these."""
@@ -131,3 +209,7 @@ class Ui:
     def started(self) -> list[object]:
         """Plans that were started."""
         return [call[1] for call in self.backend.calls if call[0] == "start"]
+
+
+def _speaks_of(error: str, text: str) -> bool:
+    return text in error or error[:40] in text

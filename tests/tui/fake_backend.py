@@ -202,7 +202,7 @@ class FakeDayTwo:
         return (f"what VM 200 has written since {snapshot} is lost",)
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeBackend:
     """The engine's side, with a record of what was asked of it."""
 

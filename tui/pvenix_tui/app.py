@@ -1,4 +1,4 @@
-"""The application: three areas, what every screen can do, and the readings that the screens share."""
+"""The application: five areas, what every screen can do, and the readings that the screens share."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from pvenix_tui.models.lines import Column, Line, Tone
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Confirm, Picker
 from pvenix_tui.screens.fleet import FleetScreen
+from pvenix_tui.screens.journal import JournalScreen
+from pvenix_tui.screens.playbooks import PlaybooksScreen
 from pvenix_tui.screens.reviews import ReviewsScreen
 from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
@@ -62,6 +64,8 @@ class PvenixApp(App[int]):
         self.add_mode("fleet", lambda: FleetScreen(session))
         self.add_mode("runs", lambda: RunsScreen(session))
         self.add_mode("reviews", lambda: ReviewsScreen(session))
+        self.add_mode("playbooks", lambda: PlaybooksScreen(session))
+        self.add_mode("journal", lambda: JournalScreen(session))
 
     def on_mount(self) -> None:
         """Show the frame at once; the inventory and everything remote come after the first paint."""
@@ -78,7 +82,8 @@ class PvenixApp(App[int]):
         self.panic(Text(sanitise(traceback.format_exc())))
 
     async def on_unmount(self) -> None:
-        """End the connections that the readings opened; a far side that does not answer is not waited for."""
+        """Keep what is remembered, and end the connections; a far side that does not answer is not waited for."""
+        self.session.memory.save()
         with contextlib.suppress(TimeoutError, PvenixError):
             async with asyncio.timeout(CLOSE_S):
                 await self.session.backend.close()
@@ -154,7 +159,7 @@ class PvenixApp(App[int]):
         """Do one of the actions that every screen has."""
         self.session.said = None
         match action_id:
-            case "app.fleet" | "app.runs" | "app.reviews":
+            case "app.fleet" | "app.runs" | "app.reviews" | "app.playbooks" | "app.journal":
                 await self._go(action_id.removeprefix("app."))
             case "app.help":
                 self._choose_action("Keys and actions of this screen")

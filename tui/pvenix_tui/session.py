@@ -13,6 +13,7 @@ from pvenix.engine.runfiles import RunSummary
 from pvenix.model.errors import InvalidInput, PvenixError
 from pvenix.model.review import Review
 from pvenix_tui.backend import Backend, FleetLike
+from pvenix_tui.memory import Memory
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.host import explain_lines
 from pvenix_tui.models.lines import Line, Tone, text_line
@@ -53,6 +54,8 @@ class Session:
         """True when the site goes away with this program, and live runs with it."""
         self.clock = clock
         self.ticker = Ticker()
+        self.memory = Memory()
+        """What a person left behind in their last session with this fleet."""
         self.fleet = FleetModel()
         self.commits: tuple[Commit, ...] = ()
         self.runs: tuple[RunSummary, ...] = ()
@@ -100,6 +103,7 @@ class Session:
             fleet = self.backend.fleet()
             if not self.fleet.loaded:
                 self._prepare()
+                self.memory.open(self.backend.state_dir)
         except Exception as error:
             if not self.fleet.loaded:
                 self.refused = error

@@ -8,13 +8,15 @@ from typing import Final
 from pvenix_tui.actions.base import Action, Context
 from pvenix_tui.actions.everywhere import APP, LISTS
 from pvenix_tui.actions.fleet import FLEET, HOST
+from pvenix_tui.actions.journal import JOURNAL
+from pvenix_tui.actions.playbooks import PLAYBOOKS
 from pvenix_tui.actions.review import PLAN, REVIEWS
 from pvenix_tui.actions.run import RUN, RUNS
 from pvenix_tui.actions.verbs import VERB_ACTIONS
 
 __all__ = ["ACTIONS", "BY_ID", "Action", "Context", "in_scope"]
 
-ACTIONS: Final = (*APP, *LISTS, *FLEET, *HOST, *VERB_ACTIONS, *RUNS, *RUN, *REVIEWS, *PLAN)
+ACTIONS: Final = (*APP, *LISTS, *FLEET, *HOST, *VERB_ACTIONS, *RUNS, *RUN, *REVIEWS, *PLAYBOOKS, *JOURNAL, *PLAN)
 BY_ID: Final = {action.id: action for action in ACTIONS}
 
 

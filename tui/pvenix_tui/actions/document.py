@@ -20,6 +20,8 @@ _TITLES: Final = {
     "run": "Run",
     "reviews": "Reviews",
     "review": "Review",
+    "playbooks": "Playbooks",
+    "journal": "Journal",
     "plan": "Plan",
 }
 

@@ -37,7 +37,7 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
     scope: ClassVar[str] = ""
     area: str = ""
-    """Which of the three areas is marked in the bar: the screen's own, or the one that it was opened from."""
+    """Which of the areas is marked in the bar: the screen's own, or the one that it was opened from."""
 
     def __init__(self, session: Session, *, area: str = "") -> None:
         super().__init__()
@@ -139,7 +139,13 @@ class PvenixScreen(Screen[Result], Generic[Result]):
 MESSAGE_LINES: Final = 3
 """Lines that a message may take at most."""
 NAME: Final = " pvenix "
-AREAS: Final = (("fleet", "1 Fleet"), ("runs", "2 Runs"), ("reviews", "3 Reviews"))
+AREAS: Final = (
+    ("fleet", "1 Fleet"),
+    ("runs", "2 Runs"),
+    ("reviews", "3 Reviews"),
+    ("playbooks", "4 Playbooks"),
+    ("journal", "5 Journal"),
+)
 
 
 def top_line(session: Session, area: str, where: str, width: int) -> Line:

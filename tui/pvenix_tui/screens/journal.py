@@ -1,0 +1,25 @@
+"""What was done, and how it is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+from typing_extensions import override
+
+from pvenix_tui.screens.base import PvenixScreen, bindings
+from pvenix_tui.widgets.rows import Document, Rows
+
+
+class JournalScreen(PvenixScreen[None]):
+    """The area."""
+
+    scope = "journal"
+    area = "journal"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("journal")
+
+    @override
+    def body(self) -> Iterable[Widget]:
+        yield Rows(Document(lambda _: ()), id="journal")
