@@ -73,6 +73,7 @@ async def test_marks_make_one_plan_for_several_hosts_and_it_starts_only_after_it
         ui.expect("several hosts, or a reboot", "read the plan to its end first")
         ui.later()
         await ui.press("y")
+        ui.expect_error("start: read the plan to its end first (G)")
         assert not ui.started()
         await ui.press("G")
         ui.later()
@@ -119,10 +120,12 @@ async def test_retire_wants_the_hosts_name_typed_and_then_y(open_ui: OpenUi) -> 
         ui.later()
         await ui.type("dns0")
         await ui.press("enter", "enter")
+        ui.expect_error("dns0 is not dns01")
         assert not ui.started()
         await ui.type("1")
         ui.later()
         await ui.press("enter")
+        ui.expect_error("Enter is never yes here; y is")
         assert not ui.started()
         ui.later()
         await ui.press("y")
@@ -231,6 +234,7 @@ async def test_a_plan_that_cannot_be_made_says_why_and_starts_nothing(open_ui: O
         ui.expect("no host is called tappaas-cicd", "cannot be planned")
         ui.later()
         await ui.press("y")
+        ui.expect_error("start: there is no plan")
         assert not ui.started()
 
 
@@ -240,7 +244,7 @@ async def test_a_start_that_fails_is_told_and_can_be_tried_again(open_ui: OpenUi
         backend.unreachable = "the disk is full"
         ui.later()
         await ui.press("y")
-        ui.expect("! the disk is full")
+        ui.expect_error("the disk is full; is the site up?")
         backend.unreachable = ""
         ui.later()
         await ui.press("y")

@@ -154,6 +154,7 @@ async def test_nothing_is_destroyed_while_it_is_not_known_what_goes_with_it(
         await ui.type(HOST)
         ui.later()
         await ui.press("y")
+        ui.expect_error("start: what goes with it is not known; ctrl+r reads it again")
         assert not ui.started()
         backend.unreachable = ""
         await ui.press("ctrl+r")
@@ -173,6 +174,7 @@ async def test_what_is_at_stake_has_to_be_read_to_its_end_while_the_name_is_type
         await ui.type(HOST)
         ui.later()
         await ui.press("y")
+        ui.expect_error("start: read the plan to its end first (pgdn)")
         assert not ui.started()
         await ui.press("pagedown", "pagedown", "pagedown")
         ui.expect_not("more below")
