@@ -86,7 +86,7 @@ async def test_a_live_run_and_the_time_show_however_narrow_the_bar_is(open_ui: O
     async with open_ui() as ui:
         await start(ui, "r")
         await ui.press("2")
-        ui.expect("main 3f2c1a9  1 live")
+        assert ui.text().splitlines()[0].endswith("1 live  10:20")
         await ui.press("enter")
         assert ui.text().splitlines()[0].endswith("1 live  10:20")
 
@@ -177,7 +177,7 @@ async def test_a_run_whose_process_died_is_called_interrupted_and_can_be_resumed
         backend.live.close()
         for _ in range(10):
             await ui.tick()
-        ui.expect("? interrupted")
+        ui.expect("~ interrupted")
         await ui.press("r")
         assert ("resume", ui.run().run) in backend.calls
 

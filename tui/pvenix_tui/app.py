@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from pvenix.adapters.text import sanitise
 from pvenix.model.errors import PvenixError
+from pvenix_tui import glyphs
 from pvenix_tui.actions import BY_ID, Action, in_scope
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.lines import Column, Line, Tone
@@ -31,6 +32,7 @@ from pvenix_tui.session import Session
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.widgets.scrollbar import choose_scrollbar
 
 READ_EVERY_S: Final = 30.0
 CLOSE_S: Final = 2.0
@@ -56,6 +58,7 @@ class PvenixApp(App[int]):
 
     def __init__(self, session: Session, *, ticking: bool = True) -> None:
         super().__init__()
+        choose_scrollbar()
         self.session = session
         self.session.said_something = self._show_said
         self.session.outdated = self.read_everything
@@ -66,6 +69,10 @@ class PvenixApp(App[int]):
         self.add_mode("reviews", lambda: ReviewsScreen(session))
         self.add_mode("playbooks", lambda: PlaybooksScreen(session))
         self.add_mode("journal", lambda: JournalScreen(session))
+
+    @override
+    def get_css_variables(self) -> dict[str, str]:
+        return super().get_css_variables() | {"box": glyphs.box()}
 
     def on_mount(self) -> None:
         """Show the frame at once; the inventory and everything remote come after the first paint."""

@@ -15,6 +15,7 @@ from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.review import Review
 from pvenix.model.verbs import ONBOARDING, VERBS, Arg
 from pvenix_tui.backend import Backend
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.commandline import equivalent, review_command
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier, plan_view
@@ -138,7 +139,7 @@ def onboarding_intent(backend: Backend, hosts: Sequence[str]) -> RunIntent:
 
     def plan(options: Options) -> RunPlan:
         plan = backend.plan_verbs(ONBOARDING, hosts, check=options.check, step=options.step)
-        return replace(plan, title=plan.title.replace(f"{ONBOARDING[0]} … {ONBOARDING[-1]}", "onboard", 1))
+        return replace(plan, title=plan.title.replace(f"{ONBOARDING[0]} {ELLIPSIS} {ONBOARDING[-1]}", "onboard", 1))
 
     return RunIntent(backend, plan, Options(step=True))
 

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING
 
 from pvenix.adapters.text import last_segment, sanitise
 from pvenix.model.secret import KNOWN
+from pvenix_tui.glyphs import drawn
 
 if TYPE_CHECKING:
     from textual.content import Content
 
 
 def safe(text: str) -> str:
+    """`text` as the terminal shows it: as `clean` gives it, and where only ASCII can be drawn with nothing else."""
+    return drawn(clean(text))
+
+
+def clean(text: str) -> str:
     """`text` on one line without controls; invisible and reordering characters as `<U+202E>`, tabs as spaces."""
     if text.isascii() and text.isprintable():
         return KNOWN.clean(text)

@@ -9,6 +9,7 @@ from typing import Final
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.text import safe
 
 
@@ -31,7 +32,6 @@ Span = tuple[str, Tone]
 Line = tuple[Span, ...]
 
 EMPTY: Final[Line] = ()
-ELLIPSIS: Final = "…"
 
 
 def text_line(text: str, tone: Tone = Tone.PLAIN) -> Line:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Line, Tone, wrap
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.text import safe_output
@@ -124,7 +125,7 @@ class LogPane:
         if self.wrapping:
             return wrap(line, width, indent=2)
         if len(text) > width and cell_len(text) > width:
-            return [(*_cut(line, width - 1), ("…", Tone.DIM))]
+            return [(*_cut(line, width - 1), (ELLIPSIS, Tone.DIM))]
         return [line]
 
     def _toned(self, number: int, text: str) -> Line:

@@ -1,4 +1,4 @@
-"""Glyph, word and tone of every state; never the tone alone."""
+"""Glyph, word and tone of every state; never the tone alone, and no glyph twice among what stands in one column."""
 
 from __future__ import annotations
 
@@ -16,38 +16,40 @@ RUNNING: Final = "running"
 _SYNC: Final = {
     Sync.IN_SYNC: ("+", Tone.OK),
     Sync.STAGED: ("^", Tone.ACCENT),
-    Sync.TESTING: ("^", Tone.ACCENT),
+    Sync.TESTING: ("=", Tone.ACCENT),
     Sync.BEHIND: ("<", Tone.WARN),
     Sync.DRIFTED: ("~", Tone.WARN),
     Sync.REBOOT: ("!", Tone.WARN),
-    Sync.UNREGISTERED: (".", Tone.ACCENT),
+    Sync.UNREGISTERED: ("#", Tone.ACCENT),
     Sync.UNREACHABLE: ("o", Tone.BAD),
     Sync.ABSENT: (".", Tone.DIM),
     Sync.UNKNOWN: ("?", Tone.WARN),
 }
 _STATUS: Final = {
-    Status.OK: ("+", Tone.OK),
+    Status.OK: ("=", Tone.OK),
     Status.CHANGED: ("+", Tone.OK),
     Status.PENDING: ("^", Tone.ACCENT),
     Status.SKIPPED: ("-", Tone.DIM),
     Status.WAITING: ("!", Tone.WARN),
     Status.FAILED: ("x", Tone.BAD),
     Status.UNREACHABLE: ("o", Tone.BAD),
-    Status.REFUSED: ("x", Tone.BAD),
+    Status.REFUSED: ("|", Tone.BAD),
     Status.UNKNOWN: ("?", Tone.WARN),
     Status.ROLLED_BACK: ("<", Tone.WARN),
-    Status.LOCKED: ("x", Tone.WARN),
-    Status.LOCAL: ("x", Tone.BAD),
-    Status.CANCELLED: ("-", Tone.WARN),
+    Status.LOCKED: ("#", Tone.WARN),
+    Status.LOCAL: ("@", Tone.BAD),
+    Status.CANCELLED: ("/", Tone.WARN),
 }
 _OTHER: Final = {
     QUEUED: (".", Tone.DIM),
     RUNNING: ("%", Tone.BUSY),
-    "starting": ("%", Tone.DIM),
-    "ended": ("-", Tone.PLAIN),
-    "interrupted": ("?", Tone.WARN),
-    "abandoned": ("-", Tone.DIM),
-    "unreadable": ("x", Tone.BAD),
+    "starting": (":", Tone.DIM),
+    "ended": ("_", Tone.PLAIN),
+    "interrupted": ("~", Tone.WARN),
+    "abandoned": (",", Tone.DIM),
+    "unreadable": ("&", Tone.BAD),
+}
+_REVIEW: Final = {
     "open": (".", Tone.ACCENT),
     "approved": ("+", Tone.OK),
     "rejected": ("x", Tone.BAD),
@@ -69,7 +71,7 @@ def status_span(status: str) -> Span:
     try:
         glyph, tone = _STATUS[Status(status)]
     except ValueError:
-        glyph, tone = _OTHER.get(status, ("?", Tone.WARN))
+        glyph, tone = (_OTHER | _REVIEW).get(status, ("?", Tone.WARN))
     return (f"{glyph} {status}", tone)
 
 

@@ -13,7 +13,8 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
-from pvenix_tui.models.lines import ELLIPSIS, Line, Span, Tone, cells, clip, text_line, wrap
+from pvenix_tui.glyphs import ELLIPSIS
+from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wrap
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows

@@ -14,6 +14,7 @@ from pvenix.model.plan import ArgValue
 from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions import BY_ID, in_scope
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.intents import Intent, inventory_vmid, onboarding_intent, verb_intent
 from pvenix_tui.models.asked import (
     NODE_COLUMNS,
@@ -79,7 +80,7 @@ class HostVerbs(PvenixScreen[None]):
         """The menu of verbs."""
         context = self.context()
         choices = action_choices(in_scope("verbs"), context, keys=False)
-        title = f"Verbs for {', '.join(context.hosts[:3])}{' …' if len(context.hosts) > 3 else ''}"
+        title = f"Verbs for {', '.join(context.hosts[:3])}{f' {ELLIPSIS}' if len(context.hosts) > 3 else ''}"
         self.app.push_screen(Picker(title, VERB_COLUMNS, choices), self._verb_picked)
 
     def _verb_picked(self, action_id: str | None) -> None:
@@ -187,7 +188,7 @@ class HostVerbs(PvenixScreen[None]):
         hosts = self.targets()
         statuses = self.session.fleet.statuses
         here = {host: statuses[host].node for host in hosts if host in statuses}
-        title = f"Move {', '.join(hosts[:3])}{' …' if len(hosts) > 3 else ''} to which node?"
+        title = f"Move {', '.join(hosts[:3])}{f' {ELLIPSIS}' if len(hosts) > 3 else ''} to which node?"
         self._offer(title, NODE_COLUMNS, node_choices(found, here), self._node_picked)
 
     def _node_picked(self, node: str) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from textual.binding import Binding, BindingType
+from textual.strip import Strip
 from textual.widgets import Input
 from typing_extensions import override
 
-from pvenix_tui.text import safe
+from pvenix_tui.glyphs import is_ascii
+from pvenix_tui.text import clean, safe
 
 
 class Field(Input):
@@ -30,7 +34,7 @@ class Field(Input):
         release: bool = False,
         id: str | None = None,  # noqa: A002 Textual's own name
     ) -> None:
-        super().__init__(safe(value), placeholder=safe(hint), compact=True, select_on_focus=False, id=id)
+        super().__init__(clean(value), placeholder=safe(hint), compact=True, select_on_focus=False, id=id)
         self.cursor_blink = False
         self._release = release
         """Enter gives the focus up at once, so that a key typed right behind it is not taken for text."""
@@ -50,6 +54,18 @@ class Field(Input):
         if self.call_later(done.set):
             await done.wait()
 
+    @override
+    def render_line(self, y: int) -> Strip:
+        strip = super().render_line(y)
+        if not is_ascii():
+            return strip
+        return Strip([Segment(_plain(text), style, control) for text, style, control in strip], strip.cell_length)
+
     def validate_value(self, value: str) -> str:
         """The value as it is kept."""
-        return safe(value)
+        return clean(value)
+
+
+def _plain(text: str) -> str:
+    """`text` with `?` in each cell that ASCII cannot draw: the cursor must stay over the character that it is on."""
+    return "".join(character if character.isascii() else "?" * cell_len(character) for character in text)
