@@ -28,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
         "--fleet", metavar="DIR", type=Path, help="the fleet's checkout (default: found upwards from here)"
     )
     parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument(
+        "--debug-lag", metavar="FILE", type=Path, help="write how late the event loop is, in milliseconds, to FILE"
+    )
     return parser
 
 
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
-            return _run(workspace, throwaway=options.lab)
+            return _run(workspace, throwaway=options.lab, lag=options.debug_lag)
     except InvalidInput as error:
         _complain(error.what, *(str(finding) for finding in error.findings))
         return int(error.exit_code)
@@ -87,7 +90,7 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _run(workspace: Workspace, *, throwaway: bool) -> int:
+def _run(workspace: Workspace, *, throwaway: bool, lag: Path | None) -> int:
     from pvenix.adapters.logs import clean_logs
     from pvenix_tui.app import PvenixApp
     from pvenix_tui.session import Session
@@ -101,6 +104,10 @@ def _run(workspace: Workspace, *, throwaway: bool) -> int:
 
     session = Session(workspace, throwaway=throwaway, prepare=prepare)
     app = PvenixApp(session)
+    if lag is not None:
+        from pvenix_tui.lag import LagSampler
+
+        app.call_later(LagSampler(lag).start)
     code = app.run()
     if session.refused is not None:
         raise session.refused
