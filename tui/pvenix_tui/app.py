@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import traceback
+from functools import partial
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -19,6 +20,7 @@ from pvenix_tui import glyphs
 from pvenix_tui.actions import BY_ID, Action, in_scope
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.lines import Column, Line, Tone
+from pvenix_tui.outside import run_outside
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Confirm, Picker
 from pvenix_tui.screens.fleet import FleetScreen
@@ -62,6 +64,7 @@ class PvenixApp(App[int]):
         self.session = session
         self.session.said_something = self._show_said
         self.session.outdated = self.read_everything
+        self.session.run_outside = partial(run_outside, self)
         self._ticking = ticking
         self._changed = False
         self.add_mode("fleet", lambda: FleetScreen(session))

@@ -7,10 +7,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from pvenix.engine.ports import Commit
 from pvenix.engine.runfiles import RunSummary
-from pvenix.model.errors import InvalidInput, PvenixError
+from pvenix.model.errors import InvalidInput, PvenixError, UsageError
 from pvenix.model.review import Review
 from pvenix_tui.backend import Backend, FleetLike
 from pvenix_tui.memory import Memory
@@ -32,6 +34,17 @@ class Said:
     bad: bool
     until: float
     """Seconds since 1970: when it leaves the screen."""
+
+
+class RunOutside(Protocol):
+    """Gives the terminal to a program."""
+
+    async def __call__(self, argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        """The program's exit code. Raises: UsageError when there is no such program, LocalResource."""
+
+
+async def _no_terminal(argv: Sequence[str], *, cwd: Path | None = None) -> int:  # noqa: ARG001 the shape asks for it
+    raise UsageError(f"there is no terminal for `{argv[0]}`")
 
 
 class Session:
@@ -70,6 +83,8 @@ class Session:
         """Called when `said` changed."""
         self.outdated: Callable[[], None] = lambda: None
         """Called when what was read is old now: a run ended, a branch was merged."""
+        self.run_outside: RunOutside = _no_terminal
+        """Runs ssh, an editor or the like on this terminal, while the readings go on."""
         self._recent = RecentRuns()
 
     @property
