@@ -200,10 +200,15 @@ class FakeWorkspace:
     def run_to_undo(self, run: str) -> RunDir:
         return self.runs.open(run)
 
-    async def prospects(self, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None) -> tuple[Prospect, ...]:
+    async def prospects(
+        self, hosts: Sequence[str], *, to: int | Mapping[str, int] = 0, run: RunDir | None = None
+    ) -> tuple[Prospect, ...]:
         self.asked.append(("prospects", tuple(hosts), to, run))
+        aims = dict.fromkeys(hosts, to or 1) if isinstance(to, int) else to
         return tuple(
-            Prospect(host=host, path="/nix/store/1", number=to or 1, now=2, limits=("its kernel is another",))
+            Prospect(
+                host=host, path=f"/nix/store/{aims[host]}", number=aims[host], now=2, limits=("its kernel is another",)
+            )
             for host in hosts
         )
 

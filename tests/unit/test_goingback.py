@@ -106,6 +106,26 @@ def test_a_rollback_before_a_run_is_bound_to_what_it_found(pvenix: Cli) -> None:
     assert pvenix("rollback", "dns01", "--before", "nonsense", "--yes").exit_code == 2
 
 
+def test_each_host_goes_back_to_a_generation_of_its_own_in_one_run(pvenix: Cli) -> None:
+    assert pvenix("rollback", "dns01=1", "web01=7", "--yes").exit_code == 0
+    [plan] = [run.plan() for run in pvenix.workspace.runs.newest()]
+    assert plan.hosts == ("dns01", "web01")
+    assert plan.decisions == {"dns01": {"back_to": "/nix/store/1"}, "web01": {"back_to": "/nix/store/7"}}
+    assert plan.plays[0].tasks[0].args == {}
+
+
+@pytest.mark.parametrize(
+    "words", [("dns01=1", "web01"), ("dns01=1", "--to", "2"), ("dns01=0",), ("dns01=1", "dns01=2"), ("nobody=4",)]
+)
+def test_a_host_with_its_own_generation_leaves_nothing_open(pvenix: Cli, words: tuple[str, ...]) -> None:
+    assert pvenix("rollback", *words, "--yes").exit_code == 2
+    assert not pvenix.workspace.runs.newest()
+
+
+def test_a_host_that_is_silent_while_the_run_is_planned_is_bound_to_the_number() -> None:
+    assert Prospect(host="a", number=41, problem="unreachable").decided == {"back_number": "41"}
+
+
 def test_generations_of_several_hosts_are_one_table_and_one_document(pvenix: Cli) -> None:
     found = pvenix.json("generations", "apps")
     assert [(each["host"], each["number"]) for each in found["generations"]] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -63,7 +63,11 @@ class Prospect:
     @property
     def decided(self) -> dict[str, str]:
         """What the run is bound to: the facts that the host's step begins with."""
-        return {"back_to": self.path} if self.path else {"back_skip": self.skip} if self.skip else {}
+        if self.path:
+            return {"back_to": self.path}
+        if self.skip:
+            return {"back_skip": self.skip}
+        return {"back_number": str(self.number)} if self.number else {}
 
 
 def before_run(run: RunDir, hosts: Iterable[str]) -> dict[str, Was]:
@@ -116,19 +120,20 @@ def was_before(run: str, entries: Sequence[Entry], host: str) -> Was:
 
 
 async def prospects(
-    world: World, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None
+    world: World, hosts: Sequence[str], *, to: int | Mapping[str, int] = 0, run: RunDir | None = None
 ) -> tuple[Prospect, ...]:
-    """Where each host would go; what cannot be read of one is told and keeps nobody else."""
+    """Where each host would go, to one generation or each to its own; what cannot be read of one keeps nobody else."""
+    aims = dict.fromkeys(hosts, to) if isinstance(to, int) else to
     was = before_run(run, hosts) if run is not None else {}
 
     async def one(host: str) -> Prospect:
         known = was.get(host, Was())
         if known.why:
             return Prospect(host=host, skip=known.why)
-        return await _prospect(await world.remote(looking_at(host)), known.path, to)
+        return await _prospect(await world.remote(looking_at(host)), known.path, aims.get(host, 0))
 
     return tuple(
-        Prospect(host=host, path=was.get(host, Was()).path, problem=str(each))
+        Prospect(host=host, path=was.get(host, Was()).path, number=aims.get(host, 0), problem=str(each))
         if isinstance(each, PvenixError)
         else each
         for host, each in zip(hosts, await each_of(hosts, one), strict=True)

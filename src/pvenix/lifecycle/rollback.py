@@ -48,6 +48,9 @@ def _aim(step: Step, profile: Profile) -> tuple[int, str]:
     if "back_to" in step.facts:
         target = step.facts["back_to"]
         return generation_of(profile, target), target
+    if step.facts.get("back_number", "").isdigit():
+        number = int(step.facts["back_number"])
+        return number, profile.named(number).path
     raise UsageError(
         "rollback needs the number of a generation, or a run",
         hint=f"pvenix rollback {step.host} --to N (or -e to=N), pvenix rollback {step.host} --before RUN; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pvenix.model.errors import PvenixError
@@ -11,6 +11,7 @@ from pvenix.wiring.opened import OpenFleet
 
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
+    from pvenix.lifecycle.effects import Effects
     from pvenix.lifecycle.goingback import Prospect
     from pvenix.lifecycle.revert import Reverting
 
@@ -66,7 +67,9 @@ class GoingBack(OpenFleet):
 
         return last_activation(self.runs) if run == "last" else self.runs.open(run)
 
-    async def prospects(self, hosts: Sequence[str], *, to: int = 0, run: RunDir | None = None) -> tuple[Prospect, ...]:
+    async def prospects(
+        self, hosts: Sequence[str], *, to: int | Mapping[str, int] = 0, run: RunDir | None = None
+    ) -> tuple[Prospect, ...]:
         """Where a rollback of each host would lead and what it would not undo: to a generation, or before a run."""
         from pvenix.lifecycle.goingback import prospects
 
@@ -75,6 +78,12 @@ class GoingBack(OpenFleet):
     def decided(self, found: Sequence[Prospect]) -> dict[str, dict[str, str]]:
         """What the run of a rollback is bound to, by host."""
         return {each.host: each.decided for each in found if each.decided}
+
+    async def effects(self, host: str, number: int) -> Effects:
+        """What going to a generation would change on the host: commits, packages, units, what only a boot brings."""
+        from pvenix.lifecycle.effects import effects
+
+        return await effects(await self._site(), host, number)
 
     async def reverting(self, commit: str) -> Reverting:
         """What taking a commit of the main branch back would change; nothing is pushed."""

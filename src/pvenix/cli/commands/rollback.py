@@ -1,4 +1,4 @@
-"""`pvenix rollback HOST… --to N | --before RUN`."""
+"""`pvenix rollback HOST… --to N | --before RUN`, `pvenix rollback HOST=N…`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pvenix.cli.text import clean
 from pvenix.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from pvenix.lifecycle.goingback import Prospect
     from pvenix.model.plan import RunPlan
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     examples=(
         "pvenix generations dns01",
         "pvenix rollback dns01 --to 41",
+        "pvenix rollback dns01=41 web01=7                 each host to its own",
         "pvenix rollback all --before last                what they ran before the newest run",
         "pvenix rollback all --before 20250314-091500-3f2a -C",
     ),
@@ -48,25 +49,47 @@ def command(settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, be
     """
     if not hosts and not how.limit:
         raise UsageError("rollback which hosts?", hint="pvenix rollback HOST --to N, pvenix rollback all --before last")
-    if (to is None) == (before is None):
-        raise UsageError("rollback to what?", why="exactly one of --to and --before says it", hint="pvenix runs list")
 
     async def planner(workspace: Workspace) -> RunPlan:
-        names = await select_now(workspace, hosts, how.limit)
+        aims = _aims(workspace.fleet().hosts, hosts)
+        _refuse_unclear(aims, hosts, to, before)
+        names = await select_now(workspace, tuple(aims) or hosts, how.limit)
         if how.list_hosts:
             return workspace.plan_verb("rollback", names)
         run = workspace.run_to_undo(before) if before else None
         if run is not None:
             talk(f"before run {run.run}: {clean(run.plan().title)}")
-        found = await workspace.prospects(names, to=to or 0, run=run)
+        found = await workspace.prospects(names, to=aims or to or 0, run=run)
         _show(found)
         if not how.check and any(each.changes for each in found):
             count = sum(each.changes for each in found)
             confirm(settings, f"go back on {count} host{'s' if count != 1 else ''}?")
         plan = workspace.plan_verb("rollback", names, args={"to": to} if to else {}, **how.mode)
-        return replace(plan, decisions=dict(workspace.decided(found))) if before else plan
+        return plan if to else replace(plan, decisions=dict(workspace.decided(found)))
 
     return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)
+
+
+def _aims(known: Container[str], words: Sequence[str]) -> dict[str, int]:
+    """The generation of each host that is given its own, as in `dns01=41`; other words are patterns."""
+    parts = (word.rpartition("=") for word in words)
+    return {host: int(number) for host, _, number in parts if host in known and number.isascii() and number.isdecimal()}
+
+
+def _refuse_unclear(aims: Mapping[str, int], words: Sequence[str], to: int | None, before: str | None) -> None:
+    """Return when it is said exactly once where each host goes.
+
+    Raises: UsageError.
+    """
+    if aims and (len(aims) != len(words) or to is not None or before is not None or not all(aims.values())):
+        raise UsageError(
+            "rollback to what?",
+            why="where one host is given its own generation, each is, once, and neither --to nor --before",
+            hint="pvenix rollback HOST=N HOST=N",
+        )
+    if not aims and (to is None) == (before is None):
+        why = "exactly one of --to and --before says it, or HOST=N for each host"
+        raise UsageError("rollback to what?", why=why, hint="pvenix runs list")
 
 
 def _show(found: Sequence[Prospect]) -> None:
