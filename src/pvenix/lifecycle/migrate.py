@@ -170,7 +170,12 @@ async def _go(world: World, step: Step, move: Move) -> None:
         before = (await boot_now(world, step, move.found)).id if stops else ""
         seen = await seen_tasks(world, move.found, *_TASKS)
         await step.intend(
-            to=move.to, was_running=str(int(move.running)), stops=str(int(stops)), boot_id=before, seen=seen
+            to=move.to,
+            came_from=move.found.node,
+            was_running=str(int(move.running)),
+            stops=str(int(stops)),
+            boot_id=before,
+            seen=seen,
         )
     if move.running and not move.online:
         await changed(world, step, move.found, vm.shutdown(timeout_s=grace_of(step)), wanted="stopped")
