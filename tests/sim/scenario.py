@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pvenix.engine.narrator import Narrator
 from pvenix.engine.runfiles import RunDir
+from pvenix.engine.skipping import refusal, skip, standing
 from pvenix.model.errors import ExitCode
 from pvenix.model.events import HostEnded
 from pvenix.model.plan import Task
@@ -29,7 +31,7 @@ from tests.sim.invariants import FENCE, Invariants, require
 from tests.sim.ports import Calls
 from tests.sim.script import Act, Death, Script
 from tests.sim.troubles import Strike
-from tests.sim.virtual import run_virtual
+from tests.sim.virtual import LoopClock, run_virtual
 from tests.sim.world import Sim
 
 REST_S = 1500.0
@@ -155,6 +157,7 @@ class Play:
                 break
             for strike in act.meanwhile:
                 self._strike(strike)
+            await self._skip(run, act)
             await asyncio.sleep(death.pause_s)
             if death.lost:
                 self._free(act)
@@ -162,6 +165,17 @@ class Play:
             elif death.anew and not self._activating(run) and self.sim.remote.reachable:
                 run, resume = self._prepare(number, act), False
         return run, code
+
+    async def _skip(self, run: RunDir, act: Act) -> None:
+        """What `pvenix runs skip` does about a run that nobody executes."""
+        journal, plan = self.sim.journals[run.run], run.plan()
+        for host in act.hosts:
+            at = standing(plan, host, journal.entries())
+            if at is None or at.task.verb not in act.skips or refusal(plan, host, at.step, journal.entries()):
+                continue
+            with Narrator(run, LoopClock(), self.sim.events.append) as narrator:
+                await skip(journal, narrator, host, at.step, "ana")
+            self.sim.reached["skips"] += 1
 
     def _free(self, act: Act) -> None:
         """What the error about a fence says to do on a host where nobody is at work: `rm -r` of it."""

@@ -51,6 +51,8 @@ class Act:
     """When somebody on another machine begins a run of the same; negative never."""
     to: int = 0
     """The generation that a rollback asks for; 0 leaves it to the seed."""
+    skips: tuple[str, ...] = ()
+    """Verbs without which a person goes on where a host stands at one of them when its process has died."""
     rival_to: int = 0
     """The one that the other operator asks for; 0 for the same."""
 

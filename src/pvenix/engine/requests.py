@@ -24,6 +24,8 @@ class Ask(StrEnum):
     """End a pause, and let the steps that wait for a turn begin."""
     RETRY = "retry"
     """Run failed hosts again."""
+    SKIP = "skip"
+    """Go on behind the step at which a host waits or failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +35,13 @@ class Request:
     kind: Ask
     host: str = ""
     """The host it is about, empty for the whole run."""
+    step: str = ""
+    """The step that `SKIP` is about: by the time it is read the host may be at another one."""
+    by: str = ""
+    """Who asks, where that is kept."""
 
 
-def put_request(folder: Path, kind: str, host: str) -> None:
+def put_request(folder: Path, kind: str, host: str, *, step: str = "", by: str = "") -> None:
     """Leave a request in `folder`, whole or not at all.
 
     Raises: UsageError for an unknown request.
@@ -44,7 +50,7 @@ def put_request(folder: Path, kind: str, host: str) -> None:
         raise UsageError(f"a run knows no request {kind!r}", hint=f"one of: {', '.join(Ask)}")
     name = f"{time.time_ns()}-{secrets.token_hex(2)}"
     temporary = folder / f".{name}"
-    temporary.write_text(json.dumps({"kind": kind, "host": host}))
+    temporary.write_text(json.dumps({"kind": kind, "host": host, "step": step, "by": by}))
     temporary.rename(folder / f"{name}.json")
 
 
@@ -60,5 +66,6 @@ def take_requests(folder: Path) -> list[Request]:
         # Not of our writing, or of a newer version's: nobody asked anything that we know.
         with contextlib.suppress(ValueError, LookupError, TypeError):
             data: dict[str, Any] = json.loads(text)
-            taken.append(Request(kind=Ask(data["kind"]), host=data["host"]))
+            kind, step, by = Ask(data["kind"]), data.get("step", ""), data.get("by", "")
+            taken.append(Request(kind=kind, host=data["host"], step=step, by=by))
     return taken

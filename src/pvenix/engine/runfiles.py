@@ -108,12 +108,12 @@ class RunDir:
         """
         self._events.mend()
 
-    def request(self, kind: str, host: str = "") -> None:
+    def request(self, kind: str, host: str = "", *, step: str = "", by: str = "") -> None:
         """Ask the run for something; it looks several times a second.
 
         Raises: UsageError for an unknown request.
         """
-        put_request(self.path / "requests", kind, host)
+        put_request(self.path / "requests", kind, host, step=step, by=by)
 
     def take_requests(self) -> list[Request]:
         """The requests made since the last call, oldest first."""

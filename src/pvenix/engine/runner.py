@@ -18,6 +18,7 @@ from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry
 from pvenix.engine.requests import Ask, Request
 from pvenix.engine.runfiles import RunDir
+from pvenix.engine.skipping import refusal, skip
 from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, Progress, RunEnded, RunStarted, WaveStarted
@@ -146,13 +147,15 @@ class Runner:
             await asyncio.sleep(_REQUEST_INTERVAL_S)
 
     async def take(self, request: Request) -> None:
-        """Do what a front end asks: cancel, pause, continue or retry."""
+        """Do what a front end asks: cancel, pause, continue, retry or skip."""
         match request.kind:
             case Ask.PAUSE:
                 self.gate.paused = True
             case Ask.RETRY:
                 for host in [request.host] if request.host else list(self.ends):
                     self._retry(host, asked=bool(request.host))
+            case Ask.SKIP:
+                await self._skip(request)
             case Ask.CONTINUE:
                 await self.gate.go_on()
             case Ask.CANCEL:
@@ -162,17 +165,36 @@ class Runner:
 
     def _retry(self, host: str, *, asked: bool) -> None:
         """Run a host again that failed in the wave that is at work; tell why another one is not, if it was asked for."""
-        end = self.ends.get(host)
-        later = f"; when the run has ended: pvenix resume {self.run.run}"
-        if end is None or not (end.status.counts_as_failed or (asked and end.status is Status.WAITING)):
-            why = "it has not ended" if end is None else f"it ended {end.status}" if asked else ""
-        elif self.gate.stops(host):
-            why = f"the run starts no further step{later}"
-        elif self._wave is None or self._wave.over(host):
-            why = f"its wave is over{later}"
-        else:
-            del self.ends[host]
-            self._wave.retry(host)
+        if not asked and not self.ends[host].status.counts_as_failed:
             return
-        if why:
+        if why := self._not_again(host, "resume"):
             self.narrator.emit(Progress, host=host, text=f"not tried again: {why}")
+        else:
+            self._again(host)
+
+    def _not_again(self, host: str, word: str) -> str:
+        """Why nothing more can be done of a host in this process, empty when it can; `word` does it later."""
+        end, later = self.ends.get(host), f"; when the run has ended: pvenix {word} {self.run.run}"
+        if end is None or not (end.status.counts_as_failed or end.status is Status.WAITING):
+            return "it has not ended" if end is None else f"it ended {end.status}"
+        if self.gate.stops(host):
+            return f"the run starts no further step{later}"
+        return f"its wave is over{later}" if self._wave is None or self._wave.over(host) else ""
+
+    def _again(self, host: str) -> None:
+        del self.ends[host]
+        if self._wave is not None:
+            self._wave.retry(host)
+
+    async def _skip(self, request: Request) -> None:
+        """Let a host go on without the step at which it waits or failed, or tell why not."""
+        host, step = request.host, request.step
+        why = refusal(self.plan, host, step, self.tools.journal.entries())
+        if not why and await self.gate.skip(host, step, request.by):
+            return
+        if why := why or self._not_again(host, "runs skip"):
+            self.narrator.emit(Progress, host=host, text=f"{step} is not skipped: {why}")
+            return
+        await skip(self.tools.journal, self.narrator, host, step, request.by)
+        if not self._not_again(host, "resume"):
+            self._again(host)

@@ -36,6 +36,8 @@ class Step:
     """Shows a command: channel, text, whether it writes; verbs say `sends` or `asks`."""
     output: Callable[[str], None]
     """Takes output of the host."""
+    note: Callable[[Mapping[str, str]], None] = lambda _: None
+    """Shows what was recorded."""
     named: bool = True
     """True when a person asked for this very verb; False for a playbook's task."""
     decisions: Callable[[], Sequence[Decision]] = tuple
@@ -59,11 +61,13 @@ class Step:
         """
         self.known |= data
         await self.journal.intent(self.host, self.id, **data)
+        self.note(data)
 
     def evidence(self, **data: str) -> None:
         """Record what shows that an effect is under way, such as a UPID or a unit."""
         self.known |= data
         self.journal.evidence(self.host, self.id, **data)
+        self.note(data)
 
 
 class Verb(Protocol):

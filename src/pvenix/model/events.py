@@ -63,6 +63,8 @@ class StepStarted(Event):
     name: str
     log_at: int = 0
     """Where the step begins in the host's log, in bytes."""
+    limit_s: float = 0.0
+    """The most that it may take, in seconds; 0 is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,14 @@ class Progress(Event):
 
     kind = "progress"
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEvidence(Event):
+    """What shows that a step's effect is under way or was seen: a VM id, a task, an address, a commit."""
+
+    kind = "step.evidence"
+    data: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +144,7 @@ KINDS: dict[str, type[Event]] = {
         StepWaiting,
         Command,
         Progress,
+        StepEvidence,
         StepEnded,
         HostEnded,
         RunEnded,

@@ -47,3 +47,5 @@ class VerbSpec:
     timeout_s: float
     """The most that one host may take, in seconds."""
     args: dict[str, Arg] = field(default_factory=dict)
+    unskippable: str = ""
+    """Why a person may not skip its step and go on with the next one; empty when nothing after it misses anything."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pvenix.adapters.clock import SystemClock
-from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned
+from pvenix.engine.abandoned import Abandoned, abandoned, mark_abandoned, refuse_abandoned
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import WHO, AuditTrail, complete_run
 from pvenix.engine.finishing import refuse_finished
@@ -38,6 +38,29 @@ class Keeping(Runs):
             mark_abandoned(run.path, mark)
             complete_run(AuditLog(self.state_dir), run)
         return mark
+
+    async def skip(self, run: RunDir, host: str, step: str = "") -> str:
+        """Let a host of a run that nobody executes go on without the step at which it stands; which one that is.
+
+        With `step` only if it is that one. Nothing is done about the host before the run is gone on with.
+        Raises: UsageError when the step may not be skipped, LockHeld when a process executes the run, LocalResource.
+        """
+        from pvenix.adapters.text import sanitise
+        from pvenix.engine.journal import SqliteJournal, read_entries
+        from pvenix.engine.narrator import Narrator
+        from pvenix.engine.skipping import refused, skip
+
+        refuse_abandoned(run.path)
+        with run.locked():
+            rows, plan = read_entries(run.journal_path), run.plan()
+            found = refused(plan, host, step, rows)
+            with (
+                self._audited(run, check=plan.check) as trail,
+                SqliteJournal(run.journal_path, trail=trail) as journal,
+                Narrator(run, SystemClock(), lambda _: None, clean=sanitise) as narrator,
+            ):
+                await skip(journal, narrator, host, found, operator())
+        return found
 
     async def _left(self, run: RunDir, by: str, say: Callable[[str], None]) -> tuple[str, ...]:
         from pvenix.engine.journal import SqliteJournal, read_entries

@@ -10,22 +10,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pvenix.cli.commands.resume import go_on
 from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
 from pvenix.engine.audit import AuditLog
+from pvenix.engine.journalfile import read_entries
 from pvenix.engine.logparts import log_of
 from pvenix.engine.requests import Ask
 from pvenix.engine.retention import prunable, prune, retention
+from pvenix.engine.skipping import refused
 from pvenix.model.ages import since_words
 from pvenix.model.errors import ExitCode, UsageError
 from pvenix.model.events import RunEnded
 from pvenix.model.nearest import did_you_mean
+from pvenix.operator import operator
 
 if TYPE_CHECKING:
     from pvenix.cli.render.base import Renderer
     from pvenix.engine.runfiles import RunDir
+    from pvenix.wiring import Workspace
 
 RUN = click.argument("run", help="The run's id, or `last`.")
 _LOOK_S = 0.1
@@ -129,9 +134,36 @@ def throw_away(settings: Settings, /, *, keep: int | None, older_than: str, chec
     return ExitCode.CHANGES if check and gone else ExitCode.OK
 
 
+@command.command("skip", examples=("pvenix runs skip last dns01", "pvenix runs skip last dns01 --step 0.8.build"))
+@RUN
+@click.argument("host", help="The host.")
+@click.option("--step", metavar="STEP", default="", help="Only if it stands at this step, such as 0.8.build.")
+@click.pass_obj
+def skip(settings: Settings, /, *, run: str, host: str, step: str) -> int:
+    """Go on without the step at which a host waits, or which it failed. What later steps need is not skipped.
+
+    A run that is at work goes on by itself; one that ended, or died, is gone on with here, for this host.
+    """
+
+    async def action(workspace: Workspace) -> int:
+        found = workspace.runs.open(run)
+        if found.alive():
+            wanted = refused(found.plan(), host, step, read_entries(found.journal_path))
+            found.request(Ask.SKIP, host, step=wanted, by=operator())
+            talk(f"asked run {found.run}: go on with {host} without {wanted}")
+            return ExitCode.OK
+        left_out = await workspace.skip(found, host, step)
+        talk(f"{host} goes on without {left_out}")
+        return await go_on(settings, workspace, found, only=(host,))
+
+    return settings.run_async(action)
+
+
 @command.command("ask", examples=("pvenix runs ask last cancel", "pvenix runs ask last retry --host dns01"))
 @RUN
-@click.argument("what", type=click.Choice([each.value for each in Ask]), help="What to ask for.")
+@click.argument(
+    "what", type=click.Choice([each.value for each in Ask if each is not Ask.SKIP]), help="What to ask for."
+)
 @click.option("--host", default="", help="Only for this host.")
 @click.pass_obj
 def ask(settings: Settings, /, *, run: str, what: str, host: str) -> None:

@@ -39,7 +39,7 @@ from pvenix.engine.ports.pve_values import (
     Volume,
 )
 from pvenix.engine.ports.record import Clock, Entry, Journal
-from pvenix.engine.ports.repo import Branch, Commit, FileChange, Repo
+from pvenix.engine.ports.repo import Branch, Clash, Commit, FileChange, Repo
 
 __all__ = [
     "KEY_CHANGED",
@@ -48,6 +48,7 @@ __all__ = [
     "AgentResult",
     "BackupJob",
     "Branch",
+    "Clash",
     "Clock",
     "ClusterPort",
     "CommandResult",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,19 @@ class FileChange:
     binary: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """A file that two commits changed in ways that do not go together; a side is None where it has no such file."""
+
+    path: str
+    base: str | None
+    """As both had it before."""
+    ours: str | None
+    theirs: str | None
+    marked: str
+    """As far as it merges, with conflict markers of Git; where one side deleted it, what the other has."""
+
+
 class Repo(Protocol):
     """The fleet's repository: a mirror of the remote that pvenix owns."""
 
@@ -83,6 +96,18 @@ class Repo(Protocol):
         """What `rev` changes against the merge base of `base` and `rev`."""
         ...
 
+    async def changes(self, commit: str) -> tuple[FileChange, ...]:
+        """What a commit changed against its first parent; the first commit of all against nothing."""
+        ...
+
+    async def touched(self, commits: Sequence[CommitId]) -> Mapping[CommitId, tuple[str, ...]]:
+        """The paths that each commit changed against its first parent."""
+        ...
+
+    async def clashes(self, ours: str, theirs: str) -> tuple[Clash, ...]:
+        """The files that keep two commits from being merged; none when they merge."""
+        ...
+
     async def contains(self, descendant: str, ancestor: str) -> bool:
         """True when `ancestor` is `descendant` or one of its ancestors."""
         ...
@@ -102,6 +127,24 @@ class Repo(Protocol):
         """Merge exactly `commit` into `into` and push by compare and swap; returns the new tip.
 
         Raises: RemoteFailure with code PVX0701 when `into` moved too often, PVX0702 on a conflict; Refused.
+        """
+        ...
+
+    async def resolve(
+        self,
+        branch: str,
+        tip: CommitId,
+        other: CommitId,
+        files: Mapping[str, str | None],
+        *,
+        message: str,
+        author: str = "",
+    ) -> CommitId:
+        """Merge `other` into `branch` with `files` as they are given (None deletes), and push it; returns the new tip.
+
+        Pushes only when the remote branch is still at `tip`.
+        Raises: RemoteFailure with code PVX0701 when the branch moved, PVX0702 when a file that does not merge is not
+        among `files`; Refused.
         """
         ...
 

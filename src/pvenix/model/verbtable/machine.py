@@ -12,6 +12,7 @@ MACHINE = (
         kind=Kind.PVE,
         timeout_s=7200,
         args={"confirm": Arg(type=str, help="the host's name, typed", required=True)},
+        unskippable="the steps after it would work on the VM that was to go",
     ),
     VerbSpec(name="start", help="start the VM and see it run", danger=Danger.REVERSIBLE, kind=Kind.PVE, timeout_s=900),
     VerbSpec(
@@ -60,6 +61,7 @@ MACHINE = (
             "name": Arg(type=str, help="the snapshot's name, that of the run unless said otherwise"),
             "memory": Arg(type=bool, help="keep the running state too; nothing is frozen then"),
         },
+        unskippable="it is the way back from the steps after it",
     ),
     VerbSpec(
         name="restore",
@@ -120,6 +122,7 @@ MACHINE = (
         danger=Danger.REVERSIBLE,
         kind=Kind.PVE,
         timeout_s=7200,
+        unskippable="it is the way back from the steps after it",
     ),
     VerbSpec(
         name="retire",

@@ -13,6 +13,7 @@ MAKING = (
         kind=Kind.CLONE,
         timeout_s=1800,
         args={"full": Arg(type=bool, help="copy the disks instead of linking them to the template")},
+        unskippable="the steps after it need its VM",
     ),
     VerbSpec(
         name="create",
@@ -20,6 +21,7 @@ MAKING = (
         danger=Danger.REVERSIBLE,
         kind=Kind.CLONE,
         timeout_s=3600,
+        unskippable="the steps after it need its VM",
     ),
     VerbSpec(
         name="cloudinit",
@@ -27,6 +29,7 @@ MAKING = (
         danger=Danger.REVERSIBLE,
         kind=Kind.PVE,
         timeout_s=120,
+        unskippable="the VM would boot without user, keys and address",
     ),
     VerbSpec(
         name="boot",
@@ -34,6 +37,7 @@ MAKING = (
         danger=Danger.REVERSIBLE,
         kind=Kind.PVE,
         timeout_s=1800,
+        unskippable="without a pinned host key nobody knows whom the steps after it would talk to",
     ),
     VerbSpec(
         name="configure",
@@ -59,6 +63,7 @@ MAKING = (
         danger=Danger.REVERSIBLE,
         kind=Kind.GIT,
         timeout_s=180,
+        unskippable="there would be nothing to review, and nothing to build the host from",
     ),
     VerbSpec(
         name="review",
@@ -70,5 +75,6 @@ MAKING = (
             "approve": Arg(type=bool, help="approve the commit under review when every check passes"),
             "comment": Arg(type=str, help="kept with the approval"),
         },
+        unskippable="what no person has approved is not merged, and what is not merged is not built",
     ),
 )

@@ -11,6 +11,7 @@ TEMPLATE = (
         danger=Danger.REVERSIBLE,
         kind=Kind.BUILD,
         timeout_s=9000,
+        unskippable="there would be nothing to prove and to propose",
     ),
     VerbSpec(
         name="template-canary",
@@ -18,6 +19,7 @@ TEMPLATE = (
         danger=Danger.REVERSIBLE,
         kind=Kind.CLONE,
         timeout_s=7200,
+        unskippable="a template that was not proved is not proposed",
     ),
     VerbSpec(
         name="template-publish",
