@@ -26,6 +26,7 @@ class Act(StrEnum):
     APPROVE_CHANGE = "approve-change"
     REJECT_CHANGE = "reject-change"
     ALLOW_NOW = "allow-now"
+    SKIP = "skip"
     ABANDON = "abandon"
     ACCEPT_DRIFT = "accept-drift"
     ADD_HOST = "add-host"
@@ -129,6 +130,7 @@ INVERSE: Final[Mapping[str, Inverse]] = MappingProxyType({
     Act.REVERT: _REVERT,
     Act.APPROVE_CHANGE: _none("the run went on with it", "undo what the run did"),
     Act.REJECT_CHANGE: _none("the run ended without it", "another run asks anew"),
+    Act.SKIP: _none("the host went on without the step", "start the step's verb by itself"),
     Act.ALLOW_NOW: _none("it held for that run only"),
     Act.ABANDON: _none("nobody goes on with an abandoned run", "start what it was to do anew"),
     Act.ACCEPT_DRIFT: _none("it only proposed: the inventory is as it was until a merge", "delete its branch"),

@@ -99,11 +99,11 @@ def _matching(log: AuditLog, hosts: str, run: str) -> Iterator[dict[str, Any]]:
 
 
 def _cells(record: dict[str, Any]) -> Iterator[str]:
-    step, count = str(record.get("step", "")), record.get("count", 1)
+    step, count = str(record.get("step", "")), int(record.get("count", 1))
     yield str(record.get("n", ""))
     yield str(record.get("at", ""))[:19].replace("T", " ")
     yield str(record.get("host", ""))
-    yield step if count == 1 else f"{step} (try {count})"
+    yield f"{step} (try {count})" if count > 1 else step or str(record.get("verb", ""))
     yield str(record.get("outcome", ""))
     yield str(record.get("operator", ""))
     yield str(record.get("commit", ""))[:12]
