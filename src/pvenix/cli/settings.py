@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pvenix.cli.values import pairs
+from pvenix.engine.readonly import by_environment, refuse
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.secret import KNOWN
@@ -46,6 +47,7 @@ class Settings:
     no_input: bool = False
     yes: bool = False
     lab: bool = False
+    read_only: bool = False
     debug: bool = False
     verbose: int = 0
     overrides: dict[str, ArgValue] = field(default_factory=dict)
@@ -94,7 +96,16 @@ class Settings:
             from pvenix.wiring import Workspace
 
             self.opener = Workspace.open
-        return self.opener(start, inventory=self.inventory, extra=self.overrides)
+        looking = {"read_only": True} if self.read_only else {}
+        return self.opener(start, inventory=self.inventory, extra=self.overrides, **looking)
+
+    def refuse_edit(self) -> None:
+        """Return when files of the fleet may be written.
+
+        Raises: ReadOnly.
+        """
+        if self.read_only or by_environment():
+            refuse("edit the fleet's files")
 
     def run_async(self, action: Callable[[Workspace], Awaitable[T]]) -> T:
         """What `action` returns on the open workspace, which is closed afterwards."""
@@ -174,6 +185,7 @@ def global_options(*, environment: bool = False) -> list[click.Parameter]:
             help="auto, always or never.",
         ),
         option("--no-input", env="PVENIX_NO_INPUT", is_flag=True, help="Never ask."),
+        option("--read-only", is_flag=True, help="Change nothing, only look. [env: PVENIX_READ_ONLY]"),
         option("--yes", is_flag=True, help="Answer yes to yes-or-no questions."),
         option("-v", "--verbose", count=True, help="Show commands; twice: the hosts' output."),
         option("--debug", env="PVENIX_DEBUG", is_flag=True, help="Show a traceback with an error."),

@@ -15,8 +15,9 @@ from pvenix.engine.abandoned import abandoned
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import complete_run
 from pvenix.engine.finishing import ends_of
+from pvenix.engine.readonly import refuse
 from pvenix.engine.runfiles import RunDir, RunStore
-from pvenix.model.errors import LocalResource, LockHeld, UsageError
+from pvenix.model.errors import LocalResource, LockHeld, ReadOnly, UsageError
 from pvenix.model.outcome import Status
 
 KEEP: Final = "PVENIX_RUNS_KEEP"
@@ -62,8 +63,10 @@ def prunable(runs: RunStore, policy: Retention, *, now: datetime) -> tuple[RunDi
 def prune(runs: RunStore, policy: Retention, log: AuditLog, *, now: datetime) -> tuple[str, ...]:
     """Throw away what the policy lets go; the ids of the runs that went.
 
-    Raises: LocalResource when a run's lines cannot be added to the audit log.
+    Raises: LocalResource when a run's lines cannot be added to the audit log, ReadOnly where nothing may be changed.
     """
+    if runs.read_only:
+        refuse("throw runs away")
     gone = []
     for run in prunable(runs, policy, now=now):
         with contextlib.suppress(LockHeld, OSError), run.locked():
@@ -81,7 +84,7 @@ def prune(runs: RunStore, policy: Retention, log: AuditLog, *, now: datetime) ->
 
 def prune_by_environment(runs: RunStore, log: AuditLog) -> None:
     """Prune at the start of a run, as far as that goes: a run does not fail because an old one stays."""
-    with contextlib.suppress(UsageError, LocalResource, OSError):
+    with contextlib.suppress(UsageError, LocalResource, ReadOnly, OSError):
         prune(runs, retention(os.environ), log, now=datetime.now(UTC))
 
 

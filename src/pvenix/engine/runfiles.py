@@ -30,6 +30,7 @@ from pvenix.engine.abandoned import MARK
 from pvenix.engine.eventfile import EventFile
 from pvenix.engine.filelock import held, sign, signature, take
 from pvenix.engine.journalfile import NEWER
+from pvenix.engine.readonly import refuse
 from pvenix.engine.requests import Request, put_request, take_requests
 from pvenix.model.ages import since_words
 from pvenix.model.errors import LocalResource, LockHeld, UsageError
@@ -64,8 +65,9 @@ class RunSummary:
 class RunDir:
     """One run's directory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
         self.run = RunId(path.name)
         self._events = EventFile(path / "events.jsonl")
 
@@ -111,8 +113,10 @@ class RunDir:
     def request(self, kind: str, host: str = "", *, step: str = "", by: str = "") -> None:
         """Ask the run for something; it looks several times a second.
 
-        Raises: UsageError for an unknown request.
+        Raises: UsageError for an unknown request, ReadOnly where nothing may be changed and the run is no dry run.
         """
+        if self._read_only and not self.plan().check:
+            refuse("ask a run for anything")
         put_request(self.path / "requests", kind, host, step=step, by=by)
 
     def take_requests(self) -> list[Request]:
@@ -197,14 +201,17 @@ def _now() -> str:
 class RunStore:
     """All runs of one fleet on this machine."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self.root = root
+        self.read_only = read_only
 
     def create(self, plan: RunPlan) -> RunDir:
         """A new run with its plan on disk.
 
-        Raises: LocalResource when the directory cannot be made.
+        Raises: LocalResource when the directory cannot be made, ReadOnly where only a dry run may be made.
         """
+        if self.read_only and not plan.check:
+            refuse("start a run")
         try:
             path = self._new_folder()
             for folder in (path / "log", path / "requests"):
@@ -213,7 +220,7 @@ class RunStore:
             (path / "plan.new").rename(path / "plan.json")
         except OSError as error:
             raise LocalResource("the run's directory cannot be made", why=str(error)) from error
-        return RunDir(path)
+        return self._dir(path.name)
 
     def _new_folder(self) -> Path:
         """A directory with a name that no other run has: of many begun in one second two may draw the same suffix."""
@@ -232,10 +239,10 @@ class RunStore:
         """
         names = self._names()
         if run == "last" and names:
-            return RunDir(self.root / names[-1])
+            return self._dir(names[-1])
         if not _RUN_ID.fullmatch(run) or run not in names:
             raise UsageError(f"there is no run {run!r}", hint="pvenix runs list")
-        return RunDir(self.root / run)
+        return self._dir(run)
 
     def recent(self, *, limit: int = 50) -> tuple[RunSummary, ...]:
         """The newest runs as a list shows them, newest first."""
@@ -243,7 +250,10 @@ class RunStore:
 
     def newest(self, *, limit: int = 50) -> tuple[RunDir, ...]:
         """The newest runs, newest first."""
-        return tuple(RunDir(self.root / name) for name in reversed(self._names()[-limit:]))
+        return tuple(self._dir(name) for name in reversed(self._names()[-limit:]))
+
+    def _dir(self, name: str) -> RunDir:
+        return RunDir(self.root / name, read_only=self.read_only)
 
     def _names(self) -> list[str]:
         """Runs by age; a directory without a plan is what a process left that died before its run began."""

@@ -7,6 +7,7 @@
     ├── OutcomeUnknown              exit 5   a remote effect may or may not have happened
     ├── LockHeld                    exit 7   another run owns the host, the run or the fleet
     ├── Refused                     exit 8   authentication, host key, TLS or permission
+    │   └── ReadOnly                exit 8   this program was told to change nothing
     ├── LocalResource               exit 9   disk, file or directory on this machine
     └── RemoteFailure               exit 1   a remote command or task ended with an error
 
@@ -131,6 +132,12 @@ class Refused(PvenixError):
 
     exit_code = ExitCode.REFUSED
     code = "PVX0008"
+
+
+class ReadOnly(Refused):
+    """Something was to be changed where only looking is allowed; nothing was."""
+
+    code = "PVX0011"
 
 
 class LocalResource(PvenixError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvenix.directories import directories_of
+from pvenix.engine.readonly import by_environment, refuse
 from pvenix.engine.runfiles import RunStore
 from pvenix.engine.sightings import Sightings
 from pvenix.engine.trust import TrustStore, own_host_keys
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 class OpenFleet:
     """What the parts of a `Workspace` share."""
 
-    def __init__(self, root: Path, *, inventory: Path | None, extra: Mapping[str, ArgValue]) -> None:
+    def __init__(
+        self, root: Path, *, inventory: Path | None, extra: Mapping[str, ArgValue], read_only: bool = False
+    ) -> None:
         self.root = root
+        self.read_only = read_only or by_environment()
+        """Whether every method that would change something refuses."""
         self._inventory = inventory
         self._extra = dict(extra)
         self._fleet: Fleet | None = None
@@ -36,6 +41,14 @@ class OpenFleet:
         """Gets a secret from the person; None when there is nobody to ask."""
         self._reading = threading.RLock()
         """Threads read the fleet and open the site one after the other."""
+
+    def refuse_change(self, what: str) -> None:
+        """Return when `what` may be done (`approve a branch`).
+
+        Raises: ReadOnly when this fleet was opened for looking only.
+        """
+        if self.read_only:
+            refuse(what)
 
     def fleet(self) -> Fleet:
         """What the fleet's files say, read again when one of them changed.
@@ -64,7 +77,7 @@ class OpenFleet:
     @property
     def runs(self) -> RunStore:
         """Every run of this fleet on this machine."""
-        return RunStore(self.state_dir / "runs")
+        return RunStore(self.state_dir / "runs", read_only=self.read_only)
 
     @property
     def sightings(self) -> Sightings:

@@ -28,8 +28,11 @@ class Runs(OpenFleet):
     ) -> int:
         """Execute a run in this process; returns its exit code. `only` is as the runner's.
 
-        Raises: LockHeld when another process executes it, UsageError when it was abandoned, InvalidInput, LocalResource.
+        Raises: LockHeld when another process executes it, UsageError when it was abandoned, InvalidInput, LocalResource,
+        ReadOnly for a plan that would change something where nothing may be.
         """
+        if self.read_only and not run.plan().check:
+            self.refuse_change("execute a run")
         from pvenix.adapters.logs import clean_logs
         from pvenix.adapters.text import sanitise
         from pvenix.engine.execution import Tools
@@ -98,8 +101,10 @@ class Runs(OpenFleet):
     def start_detached(self, plan: RunPlan) -> RunDir:
         """Start a run in a process of its own, which outlives this one.
 
-        Raises: LocalResource when the process cannot be started.
+        Raises: LocalResource when the process cannot be started, ReadOnly as `execute`.
         """
+        if not plan.check:
+            self.refuse_change("start a run")
         run = self.runs.create(plan)
         execute_detached(run, self.root, resume=False)
         return run
@@ -107,7 +112,10 @@ class Runs(OpenFleet):
     def resume_detached(self, run: RunDir, only: Collection[str] = ()) -> None:
         """Go on with an interrupted or failed run in a process of its own; `only` is as the runner's.
 
-        Raises: LocalResource when the process cannot be started, UsageError when the run was abandoned.
+        Raises: LocalResource when the process cannot be started, UsageError when the run was abandoned,
+        ReadOnly as `execute`.
         """
+        if self.read_only and not run.plan().check:
+            self.refuse_change("go on with a run")
         refuse_abandoned(run.path)
         execute_detached(run, self.root, resume=True, only=only)

@@ -46,6 +46,7 @@ def command(settings: Settings, /, *, vmid: int, host: str, groups: tuple[str, .
     _show(settings, fleet, found, texts, check=check)
     if check:
         return ExitCode.CHANGES
+    settings.refuse_edit()
     confirm(settings, f"Make VM {vmid} on {found.node} the host {host}?")
     if texts:
         from pvenix.cli.edits import apply_edits
