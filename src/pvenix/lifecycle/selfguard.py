@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from pvenix.engine.step import Step
+from pvenix.engine.trust import TrustStore
+from pvenix.fleet.load import Fleet
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused
 
@@ -41,11 +43,22 @@ SAFE: Final = frozenset(
 
 def is_self(world: World, host: str) -> bool:
     """True for the host that pvenix runs on."""
-    known = world.fleet.hosts.get(host)
+    return runs_pvenix(world.fleet, world.trust, world.own_keys, host)
+
+
+def runs_pvenix(fleet: Fleet, trust: TrustStore, own_keys: frozenset[str], host: str) -> bool:
+    """As `is_self`, for whoever has not opened the site."""
+    known = fleet.hosts.get(host)
     if known is None:
         return False
-    pin = world.trust.get(host) if world.own_keys else None
-    return known.machine.controller or (pin is not None and pin.key in world.own_keys)
+    pin = trust.get(host) if own_keys else None
+    return known.machine.controller or (pin is not None and pin.key in own_keys)
+
+
+def cuts(verb: str, args: Mapping[str, object]) -> str:
+    """The options of a verb, as typed, with which it would cut the branch; ` ` when it does so anyway, else empty."""
+    with_it = sorted(CUTS_WITH.get(verb, frozenset()) & {name for name, value in args.items() if value})
+    return "".join(f" --{name}" for name in with_it) or (" " if verb in CUTS else "")
 
 
 def refuse(world: World, step: Step) -> None:
@@ -53,10 +66,8 @@ def refuse(world: World, step: Step) -> None:
 
     Raises: Refused.
     """
-    asked = {name for name, value in step.args.items() if value}
-    with_it = sorted(CUTS_WITH.get(step.verb, frozenset()) & asked)
-    if step.verb in CUTS or with_it:
-        refuse_self(world, step, "".join(f" --{name}" for name in with_it))
+    if options := cuts(step.verb, step.args):
+        refuse_self(world, step, options.rstrip())
 
 
 def refuse_self(world: World, step: Step, options: str = "") -> None:
