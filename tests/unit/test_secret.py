@@ -186,7 +186,7 @@ def test_the_place_where_a_long_line_is_cut_shows_no_piece_of_a_secret() -> None
 
 def test_a_log_masks_a_secret_that_comes_in_pieces_of_an_endless_line(tmp_path: Path) -> None:
     Secret("hunter22-hunter22")
-    log = HostLog(tmp_path / "host.log", sanitise)
+    log = HostLog(tmp_path / "host.log", sanitise, SystemClock())
     for piece in ("x" * 4090, "hunter22-", "hunter22", "y" * 5000, "hunt"):
         log.write(piece)
     log.line("$ echo hunter22-hunter22")

@@ -13,6 +13,14 @@ from pvenix.model.events import StepStarted
 from pvenix.model.nearest import did_you_mean
 
 
+def times_path(log: Path) -> Path:
+    """Where is noted when a log was written: lines of an offset in bytes and the time from which on what follows it came.
+
+    A line at most once a second, so that it stays small whatever a host prints.
+    """
+    return log.with_suffix(".times")
+
+
 def log_of(run: RunDir, host: str, step: str = "") -> bytes:
     """What a host printed in a run, byte by byte as it was captured; with `step`, an id or a verb, only there.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from pvenix.engine.logparts import times_path
 from pvenix.engine.ports import Clock
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import LocalResource
@@ -16,6 +17,7 @@ from pvenix.model.secret import KNOWN
 
 _LINE_LIMIT = 4096
 """Characters after which an unfinished line is written all the same, so that nothing a host prints is held for long."""
+_TIME_EVERY_S = 1.0
 
 
 class Narrator:
@@ -49,7 +51,7 @@ class Narrator:
     def log(self, host: str) -> HostLog:
         """The log of `host`, open until the narrator is closed."""
         if host not in self._logs:
-            self._logs[host] = HostLog(self._run.log_path(host), self._clean)
+            self._logs[host] = HostLog(self._run.log_path(host), self._clean, self._clock)
         return self._logs[host]
 
     def __enter__(self) -> Self:
@@ -66,9 +68,12 @@ class Narrator:
 class HostLog:
     """The output of one host in one run, line by line; of a progress line that redraws itself the last state is kept."""
 
-    def __init__(self, path: Path, clean: Callable[[str], str]) -> None:
+    def __init__(self, path: Path, clean: Callable[[str], str], clock: Clock) -> None:
         self._file: TextIO = _open(path)
+        self._times = times_path(path)
         self._clean = clean
+        self._clock = clock
+        self._noted_at = -_TIME_EVERY_S
         self._partial = ""
         self._mask = KNOWN.stream()
 
@@ -113,10 +118,20 @@ class HostLog:
         if not lines:
             return
         try:
+            self._note_time()
             self._file.write(self._clean("".join(f"{_last_state(line)}\n" for line in lines)))
             self._file.flush()
         except OSError as error:
             raise LocalResource("a host's log cannot be written", why=str(error)) from error
+
+    def _note_time(self) -> None:
+        """Write down when what comes next came; opened each time, as a run has a log open for each of its hosts."""
+        now = self._clock.monotonic()
+        if now - self._noted_at < _TIME_EVERY_S:
+            return
+        self._noted_at = now
+        with self._times.open("a", encoding="ascii") as file:
+            file.write(f"{os.fstat(self._file.fileno()).st_size} {self._clock.utc()}\n")
 
 
 def _last_state(line: str) -> str:
