@@ -67,6 +67,18 @@ def test_a_host_is_added_where_there_is_no_git_at_all(fleet: Fleet) -> None:
     assert (result.exit_code, "staged" in result.stderr) == (0, False)
 
 
+def test_a_host_that_was_added_is_in_the_audit_log(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    fleet("host", "add", "dns02", "--role", "base", "--group", "core", "--zone", "core13")
+    fleet("host", "edit", "dns02", "memory=8G")
+    [added, edited] = json.loads(fleet("audit", "-o", "json").stdout)["audit"]
+    assert (added["verb"], added["host"], added["about"]) == ("add-host", "dns02", "inventory/hosts.yaml")
+    assert edited["verb"] == "edit-host"
+    assert fleet("audit", "verify").exit_code == 0
+
+
 def test_the_starter_fleet_is_valid(fleet: Fleet) -> None:
     result = fleet("validate")
     playbooks = len(list((fleet.root / "playbooks").glob("*.yaml")))

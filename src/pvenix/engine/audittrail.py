@@ -84,6 +84,14 @@ class _Lines:
         }
 
 
+def lines_of(run: RunDir) -> list[Record]:
+    """The lines of the steps of a run that ended so far, by its own journal.
+
+    Raises: LocalResource when the journal cannot be read.
+    """
+    return _Lines(run.run).of(read_entries(run.journal_path))
+
+
 def complete(log: AuditLog, runs: RunStore) -> None:
     """Add the lines that killed processes of earlier runs did not come to.
 
@@ -120,8 +128,7 @@ def unwritten(log: AuditLog, runs: RunStore) -> tuple[tuple[str, str, str, int],
         if run.alive() or not _is_complete(run):
             continue
         with contextlib.suppress(LocalResource):
-            lines = _Lines(run.run).of(read_entries(run.journal_path))
-            gone += [(str(run.run), *key(line)) for line in lines]
+            gone += [(str(run.run), *key(line)) for line in lines_of(run)]
     return tuple(place for place in gone if place not in had)
 
 

@@ -16,6 +16,7 @@ from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import one_line, plain_value, reached, style
 from pvenix.cli.values import split_pair
 from pvenix.model.errors import UsageError
+from pvenix.model.inverse import Act
 from pvenix.model.names import host_name
 from pvenix.model.paths import vars_file
 
@@ -71,7 +72,7 @@ def add(
         text = path.read_text(encoding="utf-8")
         for number, group in enumerate(groups or ("all",)):
             text = add_host(text, group, host, machine if number == 0 else {})
-        _save(settings, fleet, host, {path: text})
+        _save(settings, fleet, host, {path: text}, Act.ADD_HOST)
         _stage(settings, fleet, path)
     talk(f"next: pvenix run playbooks/onboard.yaml -l {host}")
 
@@ -101,7 +102,7 @@ def edit(settings: Settings, /, *, host: str, fields: tuple[str, ...]) -> None:
                 texts[path] = set_claim(text, name, key, value)
             else:
                 texts[path] = set_inline(text, name, key, value) if layer == "host" else set_machine(text, key, value)
-        _save(settings, fleet, name, texts)
+        _save(settings, fleet, name, texts, Act.EDIT_HOST)
 
 
 @command.command("show", examples=("pvenix host show dns01", "pvenix host show dns01 -o json"))
@@ -198,9 +199,13 @@ def _hosts_file(fleet: Fleet) -> Path:
     return fleet.root / fleet.files[1]
 
 
-def _save(settings: Settings, fleet: Fleet, host: str, texts: Mapping[Path, str]) -> None:
-    from pvenix.cli.edits import apply_edits
+def _save(settings: Settings, fleet: Fleet, host: str, texts: Mapping[Path, str], act: Act) -> None:
+    from pvenix.fleet.editing import apply_edits
 
+    settings.refuse_edit()
     diff = apply_edits(fleet.root, texts, inventory=settings.inventory)
+    if diff:
+        files = " ".join(path.relative_to(fleet.root).as_posix() for path in texts)
+        settings.open(fleet.root).note(act, host=host, about=files)
     item = {"host": host, "files": [path.relative_to(fleet.root).as_posix() for path in texts], "diff": diff}
     show_document(settings, "host-edit", item, diff.rstrip("\n") or "nothing to change")
