@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pvenix.engine.ports import Entry
 from pvenix.engine.skipping import refusal, standing
+from pvenix.engine.step import Step
 from pvenix.model.errors import ExitCode
 from pvenix.model.events import StepEnded, StepEvidence, StepStarted
 from pvenix.model.outcome import Outcome, Status
@@ -18,7 +21,7 @@ from tests.unit.engine_support import CHANGED, FAILED, Bench, FakeVerb, bench, p
 from tests.unit.test_engine_requests import until, with_requests
 
 
-def asks(host: str, step: str, by: str = "ana"):  # type: ignore[no-untyped-def]
+def asks(host: str, step: str, by: str = "ana") -> Callable[[Bench], Coroutine[Any, Any, None]]:
     async def script(one: Bench) -> None:
         await until(one, "step.waiting")
         one.run.request("skip", host, step=step, by=by)
@@ -135,12 +138,13 @@ def test_of_an_onboarding_only_what_later_steps_do_themselves_may_be_skipped() -
 
 @pytest.mark.parametrize("ending", [CHANGED, FAILED, raising(RuntimeError("boom"))])
 def test_events_tell_a_steps_limit_and_what_shows_its_effect(tmp_path: Path, ending: object) -> None:
-    async def act(step):  # type: ignore[no-untyped-def]
+    async def act(step: Step) -> Outcome:
         await step.intend(vmid="210", text="x" * 1000)
         step.evidence(upid="UPID:n:1")
         if isinstance(ending, Outcome):
             return Outcome(status=ending.status, facts={"address": "10.0.0.9"})
-        return await ending(step)  # type: ignore[operator]
+        assert callable(ending)
+        return await ending(step)  # type: ignore[no-any-return]
 
     one = bench(tmp_path, play("a1", verbs=("boot",)), verbs={"boot": FakeVerb({"a1": act})})
     one.go()

@@ -18,7 +18,16 @@ from pvenix.model.names import host_name
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.paths import HOSTS, vars_file
 
-__all__ = ["EditRefused", "add_host", "remove_host", "remove_machine", "set_claim", "set_inline", "set_machine"]
+__all__ = [
+    "EditRefused",
+    "add_host",
+    "listing_of",
+    "remove_host",
+    "remove_machine",
+    "set_claim",
+    "set_inline",
+    "set_machine",
+]
 
 _MACHINE = "machine"
 
@@ -89,6 +98,16 @@ def set_claim(text: str, host: str, path: Sequence[str], value: Any) -> str:
             raise EditRefused(f"`{field}` cannot be edited in a claim", why=why, hint="edit the claim by hand")
         return text[:start] + set_value(part, ("spec", *target), value) + text[end:]
     raise UsageError(f"there is no claim of `{host[:60]}` in this file")
+
+
+def listing_of(text: str, host: str) -> Node | None:
+    """What hosts.yaml says of `host` where it is listed with anything, else where it is listed first.
+
+    Raises: InvalidInput.
+    """
+    root = parse(text, HOSTS)
+    found = [node for place in _listed(text, host) if root is not None and (node := root.get(*place)) is not None]
+    return next((node for node in found if node.entries), found[0] if found else None)
 
 
 def _documents(text: str) -> Iterator[tuple[int, int]]:

@@ -49,7 +49,7 @@ def command(settings: Settings, /, *, vmid: int, host: str, groups: tuple[str, .
     settings.refuse_edit()
     confirm(settings, f"Make VM {vmid} on {found.node} the host {host}?")
     if texts:
-        from pvenix.cli.edits import apply_edits
+        from pvenix.fleet.editing import apply_edits
 
         apply_edits(fleet.root, texts, inventory=settings.inventory)
         talk("written; commit it: git add inventory && git commit")
@@ -92,7 +92,7 @@ def _leaves(machine: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator
 
 def _show(settings: Settings, fleet: Fleet, found: Adoption, texts: Mapping[Path, str], *, check: bool) -> None:
     """On stderr, or as the one document of a check; the run that follows prints its own."""
-    from pvenix.cli.edits import diff_of
+    from pvenix.fleet.editing import diff_of
 
     diff = "".join(
         diff_of(path.relative_to(fleet.root).as_posix(), path.read_text() if path.exists() else "", text)
