@@ -108,6 +108,7 @@ READS: Final = {
     "permissions": Read(ask=lambda pve: pve.permissions(), path="/access/permissions"),
     "pci_mappings": Read(ask=lambda pve: pve.pci_mappings(), path="/cluster/mapping/pci"),
     "config": Read(ask=lambda pve: pve.config(NODE, TEMPLATE), path="/config"),
+    "cloudinit_file": Read(ask=lambda pve: pve.cloudinit_file(NODE, TEMPLATE, "user"), path="/cloudinit/dump"),
     "migration": Read(ask=lambda pve: pve.migration(NODE, TEMPLATE), path="/migrate"),
     "pending": Read(ask=lambda pve: pve.pending(NODE, TEMPLATE), path="/pending"),
     "power": Read(ask=lambda pve: pve.power(NODE, TEMPLATE), path="/status/current"),

@@ -148,6 +148,11 @@ class Gitless:
         clone.save()
         return ""
 
+    def _branch(self, clone: Clone, words: list[str]) -> str:
+        if words[0] != "-f" or words[-1] not in clone.known:
+            raise GitError(f"fatal: not a valid object name: '{words[-1]}'")
+        return ""
+
     def _stash(self, clone: Clone, words: list[str]) -> str:
         if words[:1] == ["list"]:
             return "".join(f"stash@{{{n}}}: On main: {one}\n" for n, one in enumerate(reversed(clone.stashes)))

@@ -81,6 +81,19 @@ def _node_name(value: str) -> str:
         raise ValueError(f"{error}; {error.hint}") from None
 
 
+def _tree_path(value: str) -> str:
+    """A path or a pattern below a directory, as Git names them."""
+    parts = value.rstrip("/").split("/")
+    if (
+        not value.isprintable()
+        or value.startswith(("/", ":", "!"))
+        or not all(parts)
+        or {".", "..", ".git"} & set(parts)
+    ):
+        raise ValueError("must be a path in /etc/nixos, relative and without `..`, or a pattern such as nix/local/*")
+    return value
+
+
 def _notes(value: str) -> str:
     if len(value.encode()) > 8192:
         raise ValueError("is longer than 8 KiB")
@@ -219,6 +232,7 @@ def _duration(value: Any) -> int:
 
 
 Text = Annotated[str, AfterValidator(_printable), Field(min_length=1, max_length=1024)]
+TreePath = Annotated[str, AfterValidator(_tree_path), Field(min_length=1, max_length=255)]
 Notes = Annotated[str, AfterValidator(_notes)]
 Size = Annotated[int, BeforeValidator(_size)]
 Duration = Annotated[int, BeforeValidator(_duration)]

@@ -169,6 +169,13 @@ class GenerationsMap(TypedDict, total=False):
     older_than_s: Annotated[f.Duration, Field(alias="older_than")]
 
 
+class DriftMap(TypedDict, total=False):
+    """`drift`."""
+
+    __pydantic_config__ = f.STRICT  # type: ignore[misc]
+    ignore: f.many(f.TreePath, unique=True)  # type: ignore[valid-type]
+
+
 class IsoMap(TypedDict, total=False):
     """`iso`."""
 
@@ -217,6 +224,7 @@ class MachineMap(TypedDict, total=False):
     snapshot: Annotated[SnapshotMap, f.build(host.Snapshot)]
     backup: Annotated[BackupMap, f.build(host.Backup)]
     generations: Annotated[GenerationsMap, f.build(host.Generations)]
+    drift: Annotated[DriftMap, f.build(host.Drift)]
     secrets: dict[f.Key, f.Secret]
     controller: Annotated[bool, Field(alias="self")]
     vars: dict[str, Any]

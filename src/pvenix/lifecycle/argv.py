@@ -81,6 +81,11 @@ def stash_edits(attempt: str) -> Argv:
     return ("git", "-C", CONFIGURATION, "stash", "push", "--include-untracked", "-m", f"pvenix-{attempt}")
 
 
+def keep_commit(attempt: str, commit: str) -> Argv:
+    """Keep a commit of /etc/nixos that is nowhere else, as a branch of the attempt's name."""
+    return ("git", "-C", CONFIGURATION, "branch", "-f", f"pvenix-{attempt}", commit)
+
+
 def set_aside(attempt: str) -> Argv:
     """Move an /etc/nixos that is no repository into the attempt's directory."""
     return ("mv", "-T", CONFIGURATION, f"{attempt_dir(attempt)}/etc-nixos")

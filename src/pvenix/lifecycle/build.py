@@ -8,6 +8,7 @@ from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.activation import preflight
 from pvenix.lifecycle.facts import read_facts, revision_in
+from pvenix.lifecycle.ignoring import counted, left_alone, without_ignored
 from pvenix.lifecycle.remote import Remote, as_text, must, received
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, RemoteFailure, UsageError
@@ -34,7 +35,7 @@ async def look(world: World, step: Step) -> tuple[Probe, HostFacts | None]:
     if not await world.registered(step.host):
         return skip(f"not registered yet: pvenix run playbooks/onboard.yaml -l {step.host}"), None
     expected = await world.expected()
-    facts = await read_facts(await world.remote(step))
+    facts = without_ignored(await read_facts(await world.remote(step)), host.machine.drift.ignore)
     reason = difference(facts, expected)
     known = {"commit": expected, "old": facts.current, "profile": facts.profile}
     if reason and await _staged(world, step, facts, expected):
@@ -126,14 +127,18 @@ async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: st
     """Move the guest's /etc/nixos to `commit`, which travels over our connection; local edits are put aside first."""
     await _have_repository(remote, attempt)
     present = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
-    edits = (await remote.read(argv.EDITS, sudo=True)).strip()
-    if edits:
+    ignored = world.host(remote.step).machine.drift.ignore
+    edits = (await remote.read(argv.EDITS, sudo=True)).splitlines()
+    if counted(edits, ignored):
         remote.step.tell("putting local edits of /etc/nixos aside (git stash)")
-        await _git(world, remote, argv.stash_edits(attempt))
+        await _git(world, remote, (*argv.stash_edits(attempt), *left_alone(ignored)))
     if present == commit:
         return
     await remote.write(argv.make_dir(argv.attempt_dir(attempt)))
     have = CommitId(present) if present and await world.repo.contains(commit, present) else None
+    if present and have is None:
+        remote.step.tell(f"keeping {present[:10]}, which is on this host alone, as branch pvenix-{attempt}")
+        await _git(world, remote, argv.keep_commit(attempt, present))
     bundle = await world.repo.bundle(commit, have=have)
     target = f"{argv.attempt_dir(attempt)}/fleet.bundle"
     await remote.write(argv.write_file(target), stdin=bundle, timeout_s=300)

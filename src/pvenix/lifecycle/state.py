@@ -13,6 +13,7 @@ from pvenix.engine.readings import Readings
 from pvenix.engine.step import Step
 from pvenix.lifecycle import hardware
 from pvenix.lifecycle.facts import read_facts
+from pvenix.lifecycle.ignoring import without_ignored
 from pvenix.lifecycle.lineage import Repository
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.remote import Remote
@@ -210,7 +211,8 @@ class Look:
 
     async def _compared(self, remote: Remote) -> HostStatus:
         """What the host says of itself, against what the repository says."""
-        facts = await read_facts(remote)
+        ignored = self._world.host(self._step).machine.drift.ignore
+        facts = without_ignored(await read_facts(remote), ignored)
         lineage = await self._repository.lineage(facts)
         hardware = await self._look_at_hardware(remote, facts) if self._hardware else None
         found = drift(facts, lineage)

@@ -223,6 +223,14 @@ class Generations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """What counts as drift."""
+
+    ignore: tuple[str, ...] = ()
+    """Paths in /etc/nixos, or patterns of them, that may be edited on the host: no drift, and a rebuild leaves them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Everything under `machine:`, merged from all layers and checked."""
 
@@ -254,6 +262,7 @@ class Machine:
     snapshot: Snapshot = field(default_factory=Snapshot)
     backup: Backup = field(default_factory=Backup)
     generations: Generations = field(default_factory=Generations)
+    drift: Drift = field(default_factory=Drift)
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     controller: bool = False
     """Spelt `self` in files: this VM runs pvenix; it is never stopped, rebooted or destroyed from inside."""

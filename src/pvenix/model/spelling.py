@@ -10,6 +10,7 @@ from pvenix.model.plan import ArgValue
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
+        "adopt-edits": ("drift", "adopt"),
         "pin-generation": ("generations", "pin"),
         "unpin-generation": ("generations", "unpin"),
         "prune-generations": ("generations", "prune"),

@@ -13,6 +13,7 @@ ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
 
 TEMPLATE_PLAYBOOK: Final = "playbooks/template-refresh.yaml"
 COMMANDS: Final = {
+    "adopt-edits": ("drift", "adopt"),
     "pin-generation": ("generations", "pin"),
     "unpin-generation": ("generations", "unpin"),
     "prune-generations": ("generations", "prune"),

@@ -257,7 +257,30 @@ def vm_power(answer: object) -> VmPower:
         agent=text(row, "agent", "0") == "1",
         lock=sanitise(text(row, "lock", "")),
         ha=sanitise(text(ha, "state", "managed")) if managed and isinstance(ha, Mapping) else "",
+        cpu=_share(text(row, "cpu", "0")),
+        cpus=number(row, "cpus", 0),
+        memory=number(row, "mem", 0),
+        memory_max=number(row, "maxmem", 0),
     )
+
+
+def _share(value: str) -> float:
+    """A share of 1; 0 for what is no number, as a figure that nobody decides by."""
+    try:
+        found = float(value)
+    except ValueError:
+        return 0.0
+    return found if 0 <= found < float("inf") else 0.0
+
+
+def plain_text(answer: object) -> str:
+    """An answer that is one text, cleaned.
+
+    Raises: BadAnswer when it is none.
+    """
+    if not isinstance(answer, str):
+        raise BadAnswer(f"a text was expected, not {type(answer).__name__}")
+    return sanitise(answer)
 
 
 def agent_result(answer: object) -> AgentResult | None:

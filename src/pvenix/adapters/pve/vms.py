@@ -111,6 +111,10 @@ class VmCaller(Caller):
         """Make the stopped VM a template, for good; returns a UPID."""
         return await self._start("POST", vm_path(node, vmid, "template"), {})
 
+    async def cloudinit_file(self, node: NodeName, vmid: Vmid, kind: str) -> str:
+        """The file `user`, `network` or `meta` as the cloud-init drive would have it now, the password masked."""
+        return await self._get(vm_path(node, vmid, "cloudinit", "dump"), answers.plain_text, {"type": kind})
+
     async def regenerate_cloudinit(self, node: NodeName, vmid: Vmid) -> None:
         """Write the cloud-init drive anew; a start does so by itself."""
         await self._write("PUT", vm_path(node, vmid, "cloudinit"), {})

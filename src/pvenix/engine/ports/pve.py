@@ -180,6 +180,13 @@ class VmPort(Protocol):
         """Make the stopped VM a template, for good; returns a UPID."""
         ...
 
+    async def cloudinit_file(self, node: NodeName, vmid: Vmid, kind: str) -> str:
+        """The file `user`, `network` or `meta` as the cloud-init drive would have it now, the password masked.
+
+        Raises: RemoteFailure when the VM has no such drive.
+        """
+        ...
+
     async def regenerate_cloudinit(self, node: NodeName, vmid: Vmid) -> None:
         """Write the cloud-init drive anew; a start does so by itself."""
         ...

@@ -156,6 +156,12 @@ class VmPower:
     """Whether the VM's options say that it has a guest agent."""
     lock: str = ""
     ha: str = ""
+    cpu: float = 0.0
+    """Use of all its cores, from 0 to 1."""
+    cpus: int = 0
+    memory: int = 0
+    """Bytes in use, as the node or the guest's balloon driver sees it."""
+    memory_max: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,14 @@ SYSTEM = (
         args={"to": Arg(type=int, help="the generation's number", required=True)},
     ),
     VerbSpec(
+        name="adopt-edits",
+        help="take what was edited on the host into a branch, for a review",
+        danger=Danger.REVERSIBLE,
+        kind=Kind.GIT,
+        timeout_s=300,
+        args={"hardware": Arg(type=bool, help="also what the hardware generator writes there now")},
+    ),
+    VerbSpec(
         name="pin-generation",
         help="keep a generation from being let go or collected",
         danger=Danger.REVERSIBLE,

@@ -1,0 +1,267 @@
+"""Look at one host closely: its units, its journal, its hardware file, what Proxmox tells its cloud-init drive, its VM."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Final, TypeVar
+
+from pvenix.engine.ports import Volume
+from pvenix.lifecycle import argv, hardware
+from pvenix.lifecycle.fields.values import CLOUD_INIT
+from pvenix.lifecycle.fields.wanted import wanted_of
+from pvenix.lifecycle.lineage import Repository
+from pvenix.lifecycle.ownership import Found
+from pvenix.lifecycle.state import looking_at
+from pvenix.lifecycle.together import Together
+from pvenix.lifecycle.world import World
+from pvenix.model.errors import PvenixError, UsageError
+from pvenix.model.inspection import (
+    CloudInitKey,
+    CloudInitLook,
+    HardwareText,
+    Unit,
+    UnitList,
+    UnitLook,
+    VmBackup,
+    VmLook,
+    VmTaken,
+    VmTask,
+)
+from pvenix.model.paths import hardware_file
+
+UNITS: Final[argv.Argv] = ("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")
+PRIORITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+"""syslog's levels, worst first, as `journalctl --priority` names them (journalctl(1))."""
+FILES: Final = ("user", "network", "meta")
+"""The files that Proxmox can be asked for (GET …/cloudinit/dump)."""
+_UNITS: Final = 4000
+_LINES: Final = 60
+_UNIT: Final = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
+_SECRET: Final = re.compile(r"^(\s*(?:password|passwd|hashed_passwd)\s*:\s*)(?!\*+$)\S.*$", re.MULTILINE)
+_STARS: Final = "**********"
+"""What Proxmox writes in a password's place."""
+T = TypeVar("T")
+
+
+def journal(unit: str = "", priority: str = "", *, lines: int, follow: bool = False) -> argv.Argv:
+    """The newest lines of the journal, oldest first; with `follow` those that come too.
+
+    Raises: UsageError for what is no unit or no priority.
+    """
+    if unit and not _UNIT.fullmatch(unit):
+        raise UsageError(f"{unit[:60]!r} is no unit", hint="such as nginx.service")
+    if priority and priority not in PRIORITIES:
+        raise UsageError(f"{priority[:20]!r} is no priority", hint=", ".join(PRIORITIES))
+    words: list[str] = ["journalctl", "--no-pager", "-o", "short-iso", "-n", str(lines)]
+    words += ["-u", unit] if unit else []
+    words += ["-p", priority] if priority else []
+    return (*words, *(("-f",) if follow else ()))
+
+
+def unit_status(unit: str) -> argv.Argv:
+    """What systemd says of a unit, without lines of the journal."""
+    return ("systemctl", "status", "--no-pager", "--full", "-n", "0", unit)
+
+
+async def units(world: World, host: str) -> UnitList:
+    """The host's units, failed ones first.
+
+    Raises: Unreachable, RemoteFailure, OutcomeUnknown.
+    """
+    remote = await world.remote(looking_at(host))
+    async with Together() as group:
+        failed = group.create_task(remote.read(argv.FAILED_UNITS))
+        listed = group.create_task(remote.read(UNITS))
+    known = {unit.name: unit for text in (failed.result(), listed.result()) for unit in units_in(text)}
+    ordered = sorted(known.values(), key=lambda unit: (not unit.failed, unit.active == "inactive", unit.name))
+    return UnitList(units=tuple(ordered[:_UNITS]), more=max(0, len(ordered) - _UNITS))
+
+
+def units_in(text: str) -> list[Unit]:
+    """The units in the output of `UNITS`."""
+    found = []
+    for line in text.splitlines():
+        words = line.split(None, 4)
+        if len(words) >= 4 and _UNIT.fullmatch(words[0]):
+            found.append(
+                Unit(
+                    name=words[0],
+                    load=words[1],
+                    active=words[2],
+                    sub=words[3],
+                    description=words[4].strip() if len(words) > 4 else "",
+                )
+            )
+    return found
+
+
+async def unit(world: World, host: str, name: str) -> UnitLook:
+    """One unit with the end of its journal.
+
+    Raises: UsageError for what is no unit's name, Unreachable, OutcomeUnknown.
+    """
+    lines = journal(name, lines=_LINES)
+    remote = await world.remote(looking_at(host))
+    async with Together() as group:
+        status = group.create_task(remote.try_read(unit_status(name), sudo=True))
+        last = group.create_task(remote.try_read(lines, sudo=True))
+    shown = status.result()
+    return UnitLook(name=name, status=shown.stdout or shown.stderr, journal=last.result().stdout)
+
+
+async def follow_journal(
+    world: World, host: str, *, unit: str = "", priority: str = "", lines: int, follow: bool
+) -> AsyncIterator[str]:
+    """Chunks of the host's journal, raw, not split into lines; ends with the connection, or at the last line.
+
+    Raises: UsageError, Unreachable, Refused.
+    """
+    command = journal(unit, priority, lines=lines, follow=follow)
+    session = await world.ways.session(host)
+    async with session.stream(command, sudo=True) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def hardware_text(world: World, host: str) -> HardwareText:
+    """The host's hardware file at the commit that it should run, and as its generator writes it now.
+
+    Raises: what keeps the repository from being read.
+    """
+    repository, path = Repository(world), hardware_file(host)
+    commit = await world.expected()
+    await repository.ready()
+    committed = await world.repo.read(commit, path) or ""
+    step = looking_at(host)
+    try:
+        now = await hardware.read(world, step)
+    except PvenixError as error:
+        return HardwareText(path=path, commit=commit, committed=committed, problem=str(error))
+    lines = difflib.unified_diff(
+        committed.splitlines(), now.splitlines(), f"{path} at {commit[:10]}", f"{host} now", lineterm=""
+    )
+    return HardwareText(
+        path=path, commit=commit, committed=committed, now=now, diff="\n".join(lines), odd=hardware.inspect(now)
+    )
+
+
+async def cloud_init(world: World, host: str) -> CloudInitLook:
+    """What the VM's cloud-init drive is told, against what the inventory declares.
+
+    Raises: UsageError when the host has no VM; Unreachable, Refused.
+    """
+    found = await _vm(world, host)
+    pending = await world.pve.pending(found.node, found.vmid)
+    waiting = pending.waiting if pending else {}
+    wanted = {one.key: one for one in wanted_of(world.fleet, host) if CLOUD_INIT.fullmatch(one.key) and not one.part}
+    values = {key: value for key, value in found.config.values.items() if CLOUD_INIT.fullmatch(key)}
+    keys = []
+    for key in sorted({*values, *wanted}):
+        one = wanted.get(key)
+        keys.append(
+            CloudInitKey(
+                key=key,
+                value=_masked(key, values.get(key, "")),
+                wanted=_masked(key, one.value) if one else "",
+                where=one.where if one else "",
+                waiting=key in waiting,
+            )
+        )
+    try:
+        async with Together() as group:
+            texts = {kind: group.create_task(world.pve.cloudinit_file(found.node, found.vmid, kind)) for kind in FILES}
+    except PvenixError as error:
+        return CloudInitLook(keys=tuple(keys), files={}, problem=str(error))
+    files = {kind: _SECRET.sub(rf"\1{_STARS}", text.result()) for kind, text in texts.items()}
+    return CloudInitLook(keys=tuple(keys), files=files)
+
+
+def _masked(key: str, value: str) -> str:
+    return _STARS if key == "cipassword" and value else value
+
+
+async def vm(world: World, host: str) -> VmLook:
+    """The host's VM as Proxmox has it now.
+
+    Raises: Unreachable, Refused when the token may not see it.
+    """
+    found = await world.vms.find(host)
+    if found is None:
+        return VmLook(vmid=0)
+    problems: list[str] = []
+    pve, at = world.pve, (found.node, found.vmid)
+    async with Together() as group:
+        power = group.create_task(pve.power(*at))
+        pending = group.create_task(pve.pending(*at))
+        snapshots = group.create_task(_part("snapshots", pve.snapshots(*at), (), problems))
+        tasks = group.create_task(_part("tasks", pve.tasks_of(*at), (), problems))
+        backups = group.create_task(_part("backups", _backups(world, found), (), problems))
+    now, config = power.result(), pending.result()
+    return VmLook(
+        vmid=found.vmid,
+        node=found.node,
+        status=now.status,
+        uptime_s=now.uptime_s,
+        cpu=now.cpu,
+        cpus=now.cpus,
+        memory=now.memory,
+        memory_max=now.memory_max,
+        agent=now.agent,
+        lock=now.lock,
+        ha=now.ha,
+        config={key: _masked(key, value) for key, value in (config.config if config else found.config).values.items()},
+        waiting={key: _masked(key, value) for key, value in (config.waiting if config else {}).items()},
+        snapshots=tuple(
+            VmTaken(
+                name=one.name,
+                parent=one.parent,
+                taken_at=one.taken_at,
+                memory=one.memory,
+                description=one.description.partition("\n")[0],
+            )
+            for one in snapshots.result()
+        ),
+        backups=tuple(
+            VmBackup(id=one.id, made_at=one.made_at, size=one.size, notes=one.notes)
+            for one in sorted(backups.result(), key=lambda one: -one.made_at)
+        ),
+        tasks=tuple(
+            VmTask(
+                upid=one.upid,
+                kind=one.kind,
+                user=one.user,
+                began_at=one.began_at,
+                state="running" if one.running else one.exit_text,
+            )
+            for one in tasks.result()
+        ),
+        problems=tuple(problems),
+    )
+
+
+async def _part(name: str, reading: Awaitable[T], nothing: T, problems: list[str]) -> T:
+    """What was read, or nothing with the reason told."""
+    try:
+        return await reading
+    except PvenixError as error:
+        problems.append(f"{name}: {error}")
+        return nothing
+
+
+async def _backups(world: World, found: Found) -> Sequence[Volume]:
+    resources = await world.survey.resources()
+    here = [one.name for one in resources.storages if one.node == found.node and one.active and "backup" in one.content]
+    async with Together() as group:
+        listed = [
+            group.create_task(world.pve.volumes(found.node, name, vmid=found.vmid, content="backup")) for name in here
+        ]
+    return [volume for one in listed for volume in one.result()]
+
+
+async def _vm(world: World, host: str) -> Found:
+    found = await world.vms.find(host)
+    if found is None:
+        raise UsageError(f"{host} has no VM", hint=f"pvenix run playbooks/onboard.yaml -l {host}")
+    return found
