@@ -15,7 +15,7 @@ from pvenix.model.generation import EDITED, Sync
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.status import HostStatus
 from pvenix_tui.models.commandline import equivalent
-from pvenix_tui.models.fleet import COLUMNS
+from pvenix_tui.models.fleetrows import COLUMNS
 from pvenix_tui.models.host import facts_lines
 from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane

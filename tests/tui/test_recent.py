@@ -21,7 +21,7 @@ def test_a_run_whose_files_are_as_they_were_is_not_read_again(backend: FakeBacke
     first = recent.read(backend.runs)
     (run.path / "plan.json").write_text("damaged: whoever reads it fails")
     assert recent.read(backend.runs) == first
-    assert first[1] == {"dns01": ("+ changed", "ok")}
+    assert (first[1]["dns01"].status, first[1]["dns01"].run) == ("changed", run.run)
 
 
 def test_a_run_that_goes_on_is_read_again(backend: FakeBackend, run: RunDir) -> None:
@@ -33,7 +33,7 @@ def test_a_run_that_goes_on_is_read_again(backend: FakeBackend, run: RunDir) -> 
     backend.emit(run, RunEnded, exit_code=1, counts={}, seconds=1.0)
     [summary], last = recent.read(backend.runs)
     assert [*states, summary.state] == ["interrupted", "running", "ended"]
-    assert last["docker01"] == ("x failed", "bad")
+    assert last["docker01"].failed
 
 
 def test_a_hosts_last_run_is_the_newest_that_it_was_part_of(backend: FakeBackend, run: RunDir) -> None:
@@ -42,4 +42,4 @@ def test_a_hosts_last_run_is_the_newest_that_it_was_part_of(backend: FakeBackend
     backend.end_host(later, "dns01", "rolled back")
     summaries, last = RecentRuns().read(backend.runs)
     assert [summary.run for summary in summaries] == [later.run, run.run]
-    assert last["dns01"] == ("< rolled back", "warn")
+    assert (last["dns01"].status, last["dns01"].run) == ("rolled back", later.run)

@@ -19,7 +19,7 @@ async def test_the_fleet_shows_every_host_with_state_node_generation_and_the_rev
         assert "o unreachable" in ui.line("docker01")
         assert "tappaas2" in ui.line("dns01")
         assert "41" in ui.line("dns01")
-        ui.expect("main 3f2c1a9", "Hosts 6/6")
+        ui.expect("Hosts 6/6", "+ in sync 2")
 
 
 async def test_a_far_side_that_does_not_answer_is_a_line_and_the_inventory_still_shows(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from pvenix.engine.runfiles import RunDir, RunStore, RunSummary
-from pvenix.model.events import HostEnded
-from pvenix_tui.models.lines import Span
-from pvenix_tui.models.states import status_span
+from pvenix_tui.models.lastrun import LastRun
+from pvenix_tui.models.states import RUNNING
+
+if TYPE_CHECKING:
+    from pvenix.engine.runfiles import RunDir, RunStore, RunSummary
 
 SHOWN: Final = 50
-ENDS_OF: Final = 10
+ENDS_OF: Final = 20
 """Newest runs that are read for the column LAST RUN."""
 Value = TypeVar("Value")
 
@@ -20,13 +21,13 @@ class RecentRuns:
     """Asked every few seconds, in a thread; two that ask at once read twice at worst."""
 
     def __init__(self) -> None:
-        self._summaries = _Kept(RunDir.summary)
+        self._summaries: _Kept[RunSummary] = _Kept(lambda run: run.summary())
         self._ends = _Kept(_ends)
 
-    def read(self, store: RunStore) -> tuple[tuple[RunSummary, ...], dict[str, Span]]:
-        """The newest runs, newest first, and how each host's last one ended. Raises: PvenixError."""
+    def read(self, store: RunStore) -> tuple[tuple[RunSummary, ...], dict[str, LastRun]]:
+        """The newest runs, newest first, and how each host's last one went. Raises: PvenixError."""
         runs = store.newest(limit=SHOWN)
-        last: dict[str, Span] = {}
+        last: dict[str, LastRun] = {}
         for run in reversed(runs[:ENDS_OF]):
             last |= self._ends.get(run)
         return tuple(self._summaries.get(run) for run in runs), last
@@ -47,6 +48,22 @@ class _Kept(Generic[Value]):
         return kept[1]
 
 
-def _ends(run: RunDir) -> dict[str, Span]:
+def _ends(run: RunDir) -> dict[str, LastRun]:
+    """Each host that a run is through with, or, while it lives, at work on."""
+    from pvenix.model.events import HostEnded, RunStarted, StepEnded, StepStarted
+
     events, _ = run.events()
-    return {event.host: status_span(event.status) for event in events if isinstance(event, HostEnded)}
+    title = next((event.title for event in events if isinstance(event, RunStarted)), "")
+    alive = run.alive()
+    found: dict[str, LastRun] = {}
+    said: dict[str, str] = {}
+    for event in events:
+        match event:
+            case StepEnded():
+                said[event.host] = event.summary
+            case StepStarted() if alive:
+                found[event.host] = LastRun(run=run.run, title=title, status=RUNNING, at=event.at)
+            case HostEnded():
+                summary = event.summary or said.get(event.host, "")
+                found[event.host] = LastRun(run=run.run, title=title, status=event.status, at=event.at, summary=summary)
+    return found

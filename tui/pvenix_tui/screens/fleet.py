@@ -1,4 +1,4 @@
-"""The fleet: hosts with what they run, roles and groups, the filter and the marks."""
+"""The fleet: hosts with what they run, the tree beside them, what waits for a person, the filter, order and marks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from textual.widgets import Input
 from typing_extensions import override
 
 from pvenix_tui.actions import Context
-from pvenix_tui.models.choices import Choice
-from pvenix_tui.models.fleet import COLUMNS, GroupRow
-from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
+from pvenix_tui.models.attention import ATTENTION_COLUMNS, attention_line
+from pvenix_tui.models.fleetrows import COLUMNS, filter_note, host_cells, preview, summary
+from pvenix_tui.models.fleetside import SECTION, SIDE_COLUMNS
+from pvenix_tui.models.lines import Line, Span, Tone, text_line
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
-from pvenix_tui.screens.dialogs import Picker
-from pvenix_tui.screens.history import HistoryScreen
-from pvenix_tui.screens.host import HostScreen
-from pvenix_tui.screens.verbs import HostVerbs
+from pvenix_tui.screens.fleetmenus import FleetMenus
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
@@ -28,15 +26,16 @@ from pvenix_tui.widgets.rows import Rows
 
 FRESH_S: Final = 5.0
 """Seconds for which readings need not be taken again when a person comes back to the fleet."""
-GROUP_COLUMNS: Final = (
-    Column(title="ROLE OR GROUP", width=20, grow=1),
-    Column(title="KIND", width=6),
-    Column(title="HOSTS", width=5),
-)
-SIDE_COLUMNS: Final = (Column(title="", width=16, grow=1), Column(title="", width=4))
+REST_S: Final = 2.0
+"""Seconds without a key after which rows are put in order again."""
+SHORT_LINES: Final = 3
+"""Of the preview, where the screen is short."""
+TALL_LINES: Final = 6
+TALL: Final = 34
+"""Lines from which a screen is tall, as the app's breakpoints have it."""
 
 
-class FleetScreen(HostVerbs):
+class FleetScreen(FleetMenus):
     """The hosts of the fleet."""
 
     scope = "fleet"
@@ -45,28 +44,39 @@ class FleetScreen(HostVerbs):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.model = session.fleet
+        self._touched = session.clock()
+        """When the person last did something here, seconds since 1970."""
 
     @override
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="fleet"):
             with Vertical(id="sides"):
-                sides = Table(SIDE_COLUMNS, lambda: self.model.group_rows, self._group_cells, lambda row: row.selector)
-                groups = Rows(sides, id="groups")
-                groups.border_title = "roles, groups"
+                tree = Table(SIDE_COLUMNS, self.side, lambda row: row.cells(self.model.filter), lambda row: row.key)
+                groups = Rows(tree, id="groups")
+                groups.border_title = "show"
                 yield groups
+                waits = Table(ATTENTION_COLUMNS, self.waiting, lambda item: item.cells, lambda item: item.key)
+                yield Rows(waits, id="attention")
             with Vertical(id="main"):
                 yield Bar(id="summary")
-                field = Field(hint="role_vllm:!core  state=drifted  or a part of a row", release=True, id="filter")
+                field = Field(hint="text  role:vllm  state:drifted  !core  web*:&ai", release=True, id="filter")
                 field.display = False
                 yield field
+                yield Bar(id="filternote")
                 yield Rows(Table(COLUMNS, lambda: self.model.visible, self._host_cells, str), id="hosts")
                 yield Bar(id="preview")
+                yield Bar(id="attentionline")
 
     @override
     def on_mount(self) -> None:
         super().on_mount()
-        self._hosts.focus()
+        self.model.now = self.session.clock
+        self.session.ticker.add(self)
+        self.hosts.focus()
+
+    def on_unmount(self) -> None:
+        """No more ticks."""
+        self.session.ticker.remove(self)
 
     @override
     def on_screen_resume(self) -> None:
@@ -75,30 +85,69 @@ class FleetScreen(HostVerbs):
         if asked is not None and self.session.clock() - asked > FRESH_S:
             self.session.outdated()
 
-    @property
-    def _hosts(self) -> Rows:
-        return self.query_one("#hosts", Rows)
+    def ticking(self) -> bool:
+        """True when the person rests, and what was read since may have changed which row stands where."""
+        rests = not self.model.visible or self.session.clock() - self._touched >= REST_S
+        return self.is_current and self.model.unsettled and rests
+
+    def tick(self) -> None:
+        """Put the rows in order; the host at the cursor stays there, on its line of the screen."""
+        rows = self.hosts
+        line = rows.cursor - rows.top
+        self.model.settle()
+        self.redraw()
+        rows.scroll_to(y=max(0, rows.cursor - line), animate=False, immediate=True)
+
+    @override
+    def reread(self) -> None:
+        self.tick()
 
     @override
     def context(self) -> Context:
-        hosts = self.model.targets(self._hosts.key if self.is_mounted else "")
+        hosts = self.model.targets(self.hosts.key if self.is_mounted else "")
         return Context(scope=self.scope, hosts=hosts, vms=self.model.vms(hosts))
 
-    def _host_cells(self, name: str) -> Sequence[Span]:
-        return self.model.cells(name, self.session.clock())
+    @override
+    def action_do(self, action_id: str) -> None:
+        self._touched = self.session.clock()
+        super().action_do(action_id)
+        self.memory.keep(self.model)
 
-    def _group_cells(self, row: GroupRow) -> Sequence[Span]:
-        tone = Tone.ACCENT if row.selector == self.model.filter else Tone.PLAIN
-        label = f"{'role ' if row.kind == 'role' else ''}{row.label}"
-        return ((label, tone), (f"{row.hosts:>4}", Tone.DIM))
+    @override
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        if event.rows.has_focus and event.rows.key != self._at:
+            self._at, self._touched = event.rows.key, self.session.clock()
+        super().on_rows_moved(event)
+
+    _at = ""
+    """The row on which the cursor was seen last."""
+
+    def _host_cells(self, name: str) -> Sequence[Span]:
+        return host_cells(self.model, name, self.hosts.key if self.model.ranging else "", self.session.clock())
 
     @override
     def show_bars(self) -> None:
-        summary = self.model.summary()
-        if self.model.filter:
-            summary = (*summary, ("  filter: ", Tone.TITLE), *text_line(self.model.filter, Tone.ACCENT))
-        self.query_one("#summary", Bar).show((*summary, *self._revision()))
-        self.query_one("#preview", Bar).show(self.model.preview(self._hosts.key, self.session.clock()))
+        main = self.query_one("#main").size.width or self.size.width
+        self.query_one("#summary", Bar).show(summary(self.model, main, self._revision()))
+        lines = TALL_LINES if self.size.height >= TALL else SHORT_LINES
+        self.query_one("#preview", Bar).show(*preview(self.model, self.hosts.key, self.session.clock(), lines))
+        self._show_filter_note()
+        self._show_attention()
+
+    def _show_filter_note(self) -> None:
+        field, note = self.query_one("#filter", Field), self.query_one("#filternote", Bar)
+        note.display = field.display or bool(self.model.wrong)
+        text = field.value if field.display else self.model.filter
+        note.show(filter_note(self.model, text, max(1, note.size.width or self.size.width), typing=field.display))
+
+    def _show_attention(self) -> None:
+        items = self.waiting()
+        beside = self.query_one("#sides").display
+        line, pane = self.query_one("#attentionline", Bar), self.query_one("#attention", Rows)
+        line.display = bool(items) and not beside
+        line.show(attention_line(items))
+        pane.border_title = "attention" if items else "nothing waits"
+        pane.styles.height = len(items) + 2
 
     def _revision(self) -> Line:
         if not self.session.commits:
@@ -109,18 +158,40 @@ class FleetScreen(HostVerbs):
     # --- actions ---
 
     def do_fleet_open(self) -> None:
-        """The host at the cursor, or the chosen role or group."""
-        groups = self.query_one("#groups", Rows)
+        """The host at the cursor; in the tree, what a row means; in the attention list, where it leads."""
+        groups, waits = self.query_one("#groups", Rows), self.query_one("#attention", Rows)
         if groups.has_focus:
-            self._set_filter(groups.key)
-        elif self._hosts.key:
-            self.app.push_screen(HostScreen(self.session, self._hosts.key))
+            self._open_side(groups.key)
+        elif waits.has_focus:
+            self.go_to_waiting(waits.key)
+        elif self.hosts.key:
+            self.open_host(self.hosts.key)
+        else:
+            self.session.say("open: no host shows", bad=True)
+
+    def _open_side(self, key: str) -> None:
+        if key.startswith(SECTION):
+            self.memory.fold(key.removeprefix(SECTION))
+            self.redraw()
+        else:
+            self.set_filter(next((row.filter for row in self.side() if row.key == key), ""))
 
     def do_fleet_mark(self) -> None:
-        """Mark the host at the cursor and go one down."""
-        if self._hosts.key:
-            self.model.toggle_mark(self._hosts.key)
-            self._hosts.action_do("list.down")
+        """Mark the host at the cursor and go one down; in a range, mark all of it."""
+        if self.model.ranging:
+            self.model.mark_range(self.hosts.key)
+            self.redraw()
+        elif self.hosts.key:
+            self.model.toggle_mark(self.hosts.key)
+            self.hosts.action_do("list.down")
+
+    def do_fleet_range(self) -> None:
+        """Begin a range at the cursor, or mark it."""
+        if self.model.ranging:
+            self.model.mark_range(self.hosts.key)
+        else:
+            self.model.begin_range(self.hosts.key)
+        self.redraw()
 
     def do_fleet_mark_all(self) -> None:
         """Mark what shows."""
@@ -129,6 +200,7 @@ class FleetScreen(HostVerbs):
 
     def do_fleet_unmark(self) -> None:
         """Clear the marks."""
+        self.model.begin_range("")
         self.model.marks.clear()
         self.redraw()
 
@@ -139,59 +211,40 @@ class FleetScreen(HostVerbs):
         field.value = self.model.filter
         field.focus()
 
-    def do_fleet_groups(self) -> None:
-        """Choose a role or group."""
-        choices = [
-            Choice(
-                key=row.selector or "all",
-                cells=(
-                    (row.label, Tone.STRONG),
-                    (row.kind, Tone.DIM),
-                    (str(row.hosts), Tone.PLAIN),
-                ),
-                note=", ".join(self.model.groups.get(row.selector, ())),
-            )
-            for row in self.model.group_rows
-        ]
-        self.app.push_screen(Picker("Roles and groups", GROUP_COLUMNS, choices), self._group_picked)
-
-    def _group_picked(self, selector: str | None) -> None:
-        if selector is not None:
-            self._set_filter("" if selector == "all" else selector)
-
-    def do_fleet_history(self) -> None:
-        """The commits of the main branch."""
-        self.app.push_screen(HistoryScreen(self.session))
-
     def back(self) -> bool:
-        """Close the filter's field, clear the filter, clear the marks: one of them at a time. False when none is left."""
+        """Give up one thing: the filter's field, the range, the filter, the marks. False when none is left."""
+        self._touched = self.session.clock()
         field = self.query_one("#filter", Field)
         if field.display and field.has_focus:
             self._close_filter()
+        elif not self.hosts.has_focus:
+            self.hosts.focus()
+        elif self.model.ranging:
+            self.model.begin_range("")
+            self.redraw()
         elif self.model.filter:
-            self._set_filter("")
+            self.set_filter("")
         elif self.model.marks:
             self.do_fleet_unmark()
         else:
             return False
+        self.memory.keep(self.model)
         return True
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as the person types."""
-        if event.input.display:
+        self._touched = self.session.clock()
+        if event.input.display and event.value.strip() != self.model.filter:
             self.model.set_filter(event.value)
-            self.redraw()
+            self.hosts.reload()
+        self.refresh_bars()
 
     def on_input_submitted(self, _: Input.Submitted) -> None:
         """Keep the filter."""
         self._close_filter()
+        self.memory.keep(self.model)
 
     def _close_filter(self) -> None:
         self.query_one("#filter", Field).display = False
-        self._hosts.focus()
-        self.refresh_bars()
-
-    def _set_filter(self, text: str) -> None:
-        self.model.set_filter(text)
+        self.hosts.focus()
         self.redraw()
-        self._hosts.focus()
