@@ -44,6 +44,9 @@ _OWN = {
     "adopt": Entry(module="adopt", help="make an existing VM a host of the fleet", section=MAKING),
     "reprovision": Entry(module="reprovision", help="destroy the VM and make it anew under its name", section=MAKING),
     "status": Entry(module="status", help="show what every host runs, against what it should", section=DEPLOYING),
+    "drift": Entry(
+        module="drift", help="show what was edited on hosts; adopt, overwrite, ignore it", section=DEPLOYING
+    ),
     "rollback": Entry(module="rollback", help=VERBS["rollback"].help, section=DEPLOYING),
     "revert": Entry(module="revert", help="take a commit of main back, and rebuild", section=DEPLOYING),
     "generations": Entry(
@@ -63,11 +66,18 @@ _OWN = {
     "_execute": Entry(module="execute", help="execute the run of a directory"),
 }
 _SECTION_OF: Final = {
-    **dict.fromkeys((*ONBOARDING, "configure"), MAKING),
+    **dict.fromkeys((*ONBOARDING, "configure", "unregister"), MAKING),
     **dict.fromkeys(("preflight", "build", "rebuild", "rollback"), DEPLOYING),
     **dict.fromkeys(("template-build", "template-canary", "template-publish"), FLEET),
 }
-_BELOW: Final = ("remove-orphan", "pin-generation", "unpin-generation", "prune-generations", "collect-garbage")
+_BELOW: Final = (
+    "remove-orphan",
+    "adopt-edits",
+    "pin-generation",
+    "unpin-generation",
+    "prune-generations",
+    "collect-garbage",
+)
 """Verbs that a command of another name has below it: `orphans remove`, `generations prune`."""
 _VERBS = {
     spec.name: Entry(module="verbs", help=spec.help, section=_SECTION_OF.get(spec.name, KEEPING))

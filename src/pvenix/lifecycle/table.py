@@ -9,6 +9,7 @@ from typing import Final, Protocol, cast
 from pvenix.engine.step import Commands, Step, Verb
 from pvenix.lifecycle import (
     adopt,
+    adoptedits,
     backup,
     boot,
     build,
@@ -36,6 +37,7 @@ from pvenix.lifecycle import (
     rollback,
     selfguard,
     snapshot,
+    unregister,
 )
 from pvenix.lifecycle.template import build as template_build
 from pvenix.lifecycle.template import canary as template_canary
@@ -114,11 +116,13 @@ _MODULES: Mapping[str, Parts] = {
     "boot": boot,
     "hardware": hardware,
     "register": register,
+    "unregister": unregister,
     "review": review,
     "preflight": preflight,
     "build": build,
     "rebuild": rebuild,
     "rollback": rollback,
+    "adopt-edits": adoptedits,
     "pin-generation": pins.PIN,
     "unpin-generation": pins.UNPIN,
     "prune-generations": prune,

@@ -20,6 +20,7 @@ class Act(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+    EDIT_BRANCH = "edit-branch"
     MERGE = "merge"
     PROPOSE_REVERT = "propose-revert"
     REVERT = "revert"
@@ -94,6 +95,7 @@ INVERSE: Final[Mapping[str, Inverse]] = MappingProxyType({
     "hardware": _READ,
     "register": Inverse(way=Way.REVIEW, verb=Act.REJECT),
     "adopt-edits": _none("it only proposed: the host and main are as they were", "delete its branch"),
+    "unregister": _verb("register"),
     "review": _REVERT,
     "preflight": _READ,
     "build": _none("it only built: no host runs it", "pvenix generations gc HOST deletes what nothing needs"),
@@ -125,6 +127,7 @@ INVERSE: Final[Mapping[str, Inverse]] = MappingProxyType({
     "template-publish": _none("it only proposed: nothing uses the new template", "delete its branch"),
     Act.APPROVE: Inverse(way=Way.REVIEW, verb=Act.REJECT),
     Act.REJECT: Inverse(way=Way.REVIEW, verb=Act.APPROVE),
+    Act.EDIT_BRANCH: _none("the branch has one commit more, and main is as it was", "edit it again, or reject it"),
     Act.MERGE: _REVERT,
     Act.PROPOSE_REVERT: _none("it only proposed: main is as it was", "delete its branch"),
     Act.REVERT: _REVERT,

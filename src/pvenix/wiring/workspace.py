@@ -8,21 +8,29 @@ from pathlib import Path
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue
 from pvenix.wiring.approvals import Approvals
+from pvenix.wiring.foretelling import Foretelling
 from pvenix.wiring.goingback import GoingBack
+from pvenix.wiring.ignoring import Ignoring
+from pvenix.wiring.inspection import Inspection
+from pvenix.wiring.journalled import Journalled
 from pvenix.wiring.keeping import Keeping
-from pvenix.wiring.plans import Plans
-from pvenix.wiring.repository import Repository
+from pvenix.wiring.newhosts import NewHosts
 from pvenix.wiring.sitestate import SiteState
 
 
-class Workspace(Plans, Approvals, Keeping, SiteState, GoingBack, Repository):
+class Workspace(Foretelling, Approvals, Keeping, SiteState, Inspection, Ignoring, GoingBack, NewHosts, Journalled):
     """A fleet on this machine, and the site that it describes."""
 
     @classmethod
     def open(
-        cls, start: Path, *, inventory: Path | None = None, extra: Mapping[str, ArgValue] | None = None
+        cls,
+        start: Path,
+        *,
+        inventory: Path | None = None,
+        extra: Mapping[str, ArgValue] | None = None,
+        read_only: bool = False,
     ) -> Workspace:
-        """The fleet that `start` is in.
+        """The fleet that `start` is in; with `read_only`, or PVENIX_READ_ONLY set, only for looking.
 
         Raises: UsageError when there is none.
         """
@@ -30,7 +38,7 @@ class Workspace(Plans, Approvals, Keeping, SiteState, GoingBack, Repository):
 
         root = find_root(start)
         if root is not None:
-            return cls(root, inventory=inventory, extra=extra or {})
+            return cls(root, inventory=inventory, extra=extra or {}, read_only=read_only)
         raise UsageError(
             f"there is no fleet in {start} or above",
             why="a fleet has inventory/site.yaml",

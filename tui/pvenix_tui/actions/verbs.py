@@ -10,7 +10,17 @@ from pvenix_tui.models.commandline import COMMANDS, REVIEW_TASK, TEMPLATE_PLAYBO
 
 LIFE: Final = {
     "provision": ("place", "clone", "create", "adopt", "cloudinit", "boot"),
-    "deploy": ("hardware", "register", "review", "preflight", "build", "rebuild", "rollback"),
+    "deploy": (
+        "hardware",
+        "register",
+        "unregister",
+        "review",
+        "preflight",
+        "build",
+        "rebuild",
+        "rollback",
+        "adopt-edits",
+    ),
     "generations": ("pin-generation", "unpin-generation", "prune-generations", "collect-garbage"),
     "change and move": ("configure", "migrate"),
     "power": ("start", "shutdown", "reboot", "stop", "reset"),

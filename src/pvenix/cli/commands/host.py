@@ -15,7 +15,6 @@ from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import one_line, plain_value, reached, style
 from pvenix.cli.values import split_pair
-from pvenix.model.errors import UsageError
 from pvenix.model.inverse import Act
 from pvenix.model.names import host_name
 from pvenix.model.paths import vars_file
@@ -61,20 +60,18 @@ def add(
     **options: Any,
 ) -> None:
     """List a new host in inventory/hosts.yaml; the file keeps every other byte."""
-    from pvenix.fleet.edit import add_host
+    import asyncio
 
-    host = host_name(name)
-    machine = _machine(options, fields)
-    with settings.loaded() as fleet:
-        if host in fleet.hosts:
-            raise UsageError(f"`{host}` is in the inventory already", hint=f"pvenix host edit {host} FIELD=VALUE")
-        path = _hosts_file(fleet)
-        text = path.read_text(encoding="utf-8")
-        for number, group in enumerate(groups or ("all",)):
-            text = add_host(text, group, host, machine if number == 0 else {})
-        _save(settings, fleet, host, {path: text}, Act.ADD_HOST)
-        _stage(settings, fleet, path)
-    talk(f"next: pvenix run playbooks/onboard.yaml -l {host}")
+    from pvenix.model.newhost import NewHost
+
+    new = NewHost(name=host_name(name), groups=groups, machine=_machine(options, fields))
+    with settings.workspace() as workspace:
+        added = asyncio.run(workspace.add_host(new))
+    _show_diff(settings, new.name, [added.file], added.diff)
+    if added.staged:
+        file = added.file.rpartition("/")[2]
+        talk(f"{file} is staged: registration commits the line, and git pull brings it when it is merged")
+    talk(f"next: pvenix run playbooks/onboard.yaml -l {new.name}")
 
 
 @command.command(
@@ -102,7 +99,7 @@ def edit(settings: Settings, /, *, host: str, fields: tuple[str, ...]) -> None:
                 texts[path] = set_claim(text, name, key, value)
             else:
                 texts[path] = set_inline(text, name, key, value) if layer == "host" else set_machine(text, key, value)
-        _save(settings, fleet, name, texts, Act.EDIT_HOST)
+        _save(settings, fleet, name, texts)
 
 
 @command.command("show", examples=("pvenix host show dns01", "pvenix host show dns01 -o json"))
@@ -187,25 +184,17 @@ def _place(fleet: Fleet, host: str, field: tuple[str, ...]) -> tuple[Path, str]:
     return own, "host_vars"
 
 
-def _stage(settings: Settings, fleet: Fleet, path: Path) -> None:
-    """Registration commits the same text, and the pull that brings it must not stumble over this one."""
-    import asyncio
-
-    if (fleet.root / ".git").exists() and asyncio.run(settings.open(fleet.root).stage(path)):
-        talk(f"{path.name} is staged: registration commits the line, and git pull brings it when it is merged")
-
-
-def _hosts_file(fleet: Fleet) -> Path:
-    return fleet.root / fleet.files[1]
-
-
-def _save(settings: Settings, fleet: Fleet, host: str, texts: Mapping[Path, str], act: Act) -> None:
+def _save(settings: Settings, fleet: Fleet, host: str, texts: Mapping[Path, str]) -> None:
     from pvenix.fleet.editing import apply_edits
 
     settings.refuse_edit()
     diff = apply_edits(fleet.root, texts, inventory=settings.inventory)
     if diff:
         files = " ".join(path.relative_to(fleet.root).as_posix() for path in texts)
-        settings.open(fleet.root).note(act, host=host, about=files)
-    item = {"host": host, "files": [path.relative_to(fleet.root).as_posix() for path in texts], "diff": diff}
+        settings.open(fleet.root).note(Act.EDIT_HOST, host=host, about=files)
+    _show_diff(settings, host, [path.relative_to(fleet.root).as_posix() for path in texts], diff)
+
+
+def _show_diff(settings: Settings, host: str, files: Sequence[str], diff: str) -> None:
+    item = {"host": host, "files": list(files), "diff": diff}
     show_document(settings, "host-edit", item, diff.rstrip("\n") or "nothing to change")

@@ -66,6 +66,13 @@ MAKING = (
         unskippable="there would be nothing to review, and nothing to build the host from",
     ),
     VerbSpec(
+        name="unregister",
+        help="delete the registration branch, unless it is merged",
+        danger=Danger.REVERSIBLE,
+        kind=Kind.GIT,
+        timeout_s=180,
+    ),
+    VerbSpec(
         name="review",
         help="check the registration branch and merge the approved commit",
         danger=Danger.REVERSIBLE,
