@@ -173,6 +173,7 @@ class Play:
             at = standing(plan, host, journal.entries())
             if at is None or at.task.verb not in act.skips or refusal(plan, host, at.step, journal.entries()):
                 continue
+            journal.opened_by(Calls())
             with Narrator(run, LoopClock(), self.sim.events.append) as narrator:
                 await skip(journal, narrator, host, at.step, "ana")
             self.sim.reached["skips"] += 1
