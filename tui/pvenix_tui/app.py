@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import traceback
 from functools import partial
@@ -18,6 +19,7 @@ from pvenix.adapters.text import sanitise
 from pvenix.model.errors import PvenixError
 from pvenix_tui import glyphs
 from pvenix_tui.actions import BY_ID, Action, in_scope
+from pvenix_tui.actions.keymap import remap, textual_keymap
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.lines import Column, Line, Tone
 from pvenix_tui.outside import run_outside
@@ -31,6 +33,7 @@ from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
+from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
@@ -59,8 +62,15 @@ class PvenixApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(self, session: Session, *, ticking: bool = True) -> None:
-        super().__init__()
+        preferences = session.preferences
+        plain = preferences.theme is ThemeName.TERMINAL or bool(os.environ.get("NO_COLOR"))
+        self._colours = ThemeName.TERMINAL if plain else preferences.theme
+        super().__init__(ansi_color=True if plain else None)
+        if self.no_color:
+            os.environ["NO_COLOR"] = "1"  # Textual takes it away; a program that gets the terminal must see it
         choose_scrollbar()
+        remap(preferences.keys)
+        self.set_keymap(textual_keymap(preferences.keys))
         self.session = session
         self.session.said_something = self._show_said
         self.session.outdated = self.read_everything
@@ -74,6 +84,10 @@ class PvenixApp(App[int]):
         self.add_mode("journal", lambda: JournalScreen(session))
 
     @override
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return make_theme(self._colours).variables
+
+    @override
     def get_css_variables(self) -> dict[str, str]:
         return super().get_css_variables() | {"box": glyphs.box()}
 
@@ -82,6 +96,9 @@ class PvenixApp(App[int]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             if self._ticking:
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        theme = make_theme(self._colours)
+        self.register_theme(theme)
+        self.theme = theme.name
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
 

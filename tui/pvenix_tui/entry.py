@@ -9,8 +9,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pvenix.engine.readonly import VARIABLE as READ_ONLY
+from pvenix_tui.prefs import Preferences, load, path_of_preferences
+from pvenix_tui.themes import ThemeName
 
 if TYPE_CHECKING:
     from pvenix.wiring import Workspace
@@ -27,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fleet", metavar="DIR", type=Path, help="the fleet's checkout (default: found upwards from here)"
     )
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII alone")
+    parser.add_argument("--theme", choices=[each.value for each in ThemeName], help="colours of this session")
+    parser.add_argument("--read-only", action="store_true", help="look, and change nothing")
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument(
         "--debug-lag", metavar="FILE", type=Path, help="write how late the event loop is, in milliseconds, to FILE"
@@ -48,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pvenix.model.errors import InvalidInput, PvenixError
 
     try:
+        preferences = _preferences(options)
         with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
-            return _run(workspace, throwaway=options.lab, lag=options.debug_lag)
+            return _run(workspace, preferences, throwaway=options.lab, lag=options.debug_lag)
     except InvalidInput as error:
         _complain(error.what, *(str(finding) for finding in error.findings))
         return int(error.exit_code)
@@ -57,6 +66,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         homeless = not options.lab and find_root(options.fleet or Path.cwd()) is None
         _complain(str(error), *([f"hint: {error.hint}"] if error.hint else []), *([WAYS] if homeless else []))
         return int(error.exit_code)
+
+
+def _preferences(options: argparse.Namespace) -> Preferences:
+    """What tui.yaml says, overruled by the command line; the drawing and the engine obey from here on.
+
+    Raises: InvalidInput with what is wrong in tui.yaml.
+    """
+    from pvenix_tui.glyphs import says_utf8, use_ascii
+
+    said = load(path_of_preferences())
+    locale = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    use_ascii(options.ascii or said.ascii or not says_utf8(locale))
+    read_only = options.read_only or said.read_only
+    if read_only:
+        os.environ[READ_ONLY] = "1"  # whatever this window starts obeys too
+    theme = ThemeName(options.theme) if options.theme else said.theme
+    return replace(said, theme=theme, read_only=read_only)
 
 
 @contextmanager
@@ -90,7 +116,7 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _run(workspace: Workspace, *, throwaway: bool, lag: Path | None) -> int:
+def _run(workspace: Workspace, preferences: Preferences, *, throwaway: bool, lag: Path | None) -> int:
     from pvenix.adapters.logs import clean_logs
     from pvenix_tui.app import PvenixApp
     from pvenix_tui.session import Session
@@ -102,7 +128,7 @@ def _run(workspace: Workspace, *, throwaway: bool, lag: Path | None) -> int:
         clean_logs()
         gc.freeze()
 
-    session = Session(workspace, throwaway=throwaway, prepare=prepare)
+    session = Session(workspace, throwaway=throwaway, prepare=prepare, preferences=preferences)
     app = PvenixApp(session)
     if lag is not None:
         from pvenix_tui.lag import LagSampler

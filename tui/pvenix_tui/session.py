@@ -19,6 +19,7 @@ from pvenix_tui.memory import Memory
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.host import explain_lines
 from pvenix_tui.models.lines import Line, Tone, text_line
+from pvenix_tui.prefs import Preferences
 from pvenix_tui.recent import RecentRuns
 from pvenix_tui.ticker import Clock, Ticker
 
@@ -56,9 +57,11 @@ class Session:
         *,
         clock: Clock = time.time,
         throwaway: bool = False,
+        preferences: Preferences | None = None,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.backend = backend
+        self.preferences = preferences or Preferences()
         self._prepare = prepare
         """Called once, in a thread, when the inventory stands."""
         self.refused: Exception | None = None

@@ -19,6 +19,10 @@ class Context:
     """What a verb would act on: the marked hosts, or the one at the cursor."""
     vms: Mapping[str, int] = field(default_factory=dict)
     """The VM's id of each of these hosts that was read, 0 where it has none."""
+    own: frozenset[str] = frozenset()
+    """Those of the fleet's hosts that this pvenix runs on."""
+    aims: Mapping[str, int] = field(default_factory=dict)
+    """The generation that each host is to be rolled back to."""
     generation: int = 0
     """The generation at the cursor of a host's list, 0 when there is none."""
     run: str = ""
@@ -55,13 +59,13 @@ def _always(_: Context) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Action:
-    """One thing that a person can do."""
+    """One thing that a person can do; all but its key stays as the table has it."""
 
     id: str
     key: str
-    """Characters or Textual key names, separated by commas; empty when it is in menus only."""
+    """Characters or Textual key names, separated by commas; empty when it is in menus only. A person may change it."""
     label: str
     """One or two words for the footer."""
     help: str

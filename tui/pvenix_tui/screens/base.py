@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
+from pvenix_tui.bindings import bindings
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wrap
 from pvenix_tui.session import Session
@@ -20,16 +20,7 @@ from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows
 
 Result = TypeVar("Result")
-
-
-def bindings(*scopes: str) -> list[BindingType]:
-    """Key bindings of the actions in these scopes."""
-    return [
-        Binding(action.key, f"do('{action.id}')", action.label, show=False, id=action.id)
-        for scope in scopes
-        for action in in_scope(scope)
-        if action.key
-    ]
+__all__ = ["PvenixScreen", "bindings"]
 
 
 class PvenixScreen(Screen[Result], Generic[Result]):

@@ -23,7 +23,7 @@ class Field(Input):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", show=False, priority=True)]
     DEFAULT_CSS = """
     Field { height: 1; border: none; padding: 0 1; background: $boost; }
-    Field:focus { border: none; background: $primary 30%; }
+    Field:focus { border: none; background: $cursor; }
     """
 
     def __init__(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.strip import Strip
 from typing_extensions import override
 
-from pvenix_tui.actions import in_scope
+from pvenix_tui.bindings import bindings
 from pvenix_tui.models.lines import Line
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.widgets.painted import Painted
@@ -18,9 +18,7 @@ from pvenix_tui.widgets.painted import Painted
 class LogView(Painted, can_focus=True):
     """A window on a ring; following it costs no layout and no `virtual_size`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(action.key, f"do('{action.id}')", action.label, show=False) for action in in_scope("list")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("list")
     DEFAULT_CSS = "LogView { height: 1fr; overflow: hidden hidden; }"
 
     def __init__(self, pane: LogPane, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name

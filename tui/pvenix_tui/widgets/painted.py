@@ -43,8 +43,8 @@ class Painted(ScrollView):
         if style is None:
             toned = self.screen.get_component_styles(f"tone-{tone.value}")
             _, background = self.background_colors
-            colour = (background + toned.color).rich_color
-            style = toned.text_style + Style.from_color(colour, background.rich_color)
+            colour = toned.color if self.app.native_ansi_color else background + toned.color
+            style = toned.text_style + Style.from_color(colour.rich_color, background.rich_color)
             if cursor:
                 style += self.screen.get_component_rich_style("tone-cursor", partial=True)
             self._tones[(tone, cursor)] = style

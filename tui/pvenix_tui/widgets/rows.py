@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from typing_extensions import override
 
-from pvenix_tui.actions import in_scope
+from pvenix_tui.bindings import bindings
 from pvenix_tui.models.lines import Line
 from pvenix_tui.widgets.painted import Painted
 
@@ -62,9 +62,7 @@ class Document:
 class Rows(Painted, can_focus=True):
     """Rows with a cursor, or a document that scrolls (`cursor=False`)."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(action.key, f"do('{action.id}')", action.label, show=False) for action in in_scope("list")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("list")
     DEFAULT_CSS = """
     Rows { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     """
