@@ -26,6 +26,7 @@ class Tone(StrEnum):
     BUSY = "busy"
     ACCENT = "accent"
     HUNK = "hunk"
+    MATCH = "match"
 
 
 Span = tuple[str, Tone]
