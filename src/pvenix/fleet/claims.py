@@ -16,7 +16,6 @@ from pvenix.fleet.node import Entry, Kind, Node, map_node, scalar, sequence
 from pvenix.model.findings import Finding
 from pvenix.model.nearest import did_you_mean, nearest
 
-FOLDER = "claims"
 KINDS = ("Machine", "XMachine")
 KEYS_FOLDER = "inventory/keys"
 """Holds the public keys of a secret that a claim refers to, as `<secret>.pub`."""

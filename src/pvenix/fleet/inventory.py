@@ -10,7 +10,8 @@ from pvenix.fleet import claims, codes, ranges
 from pvenix.fleet.layers import CLAIM, Layer, machine_layer
 from pvenix.fleet.members import Group, Inventory, Listed
 from pvenix.fleet.node import Kind, Node
-from pvenix.fleet.root import FOLDER, shown
+from pvenix.fleet.root import shown
+from pvenix.fleet.stamp import claims_folders
 from pvenix.fleet.yaml import read, read_documents
 from pvenix.model import names
 from pvenix.model.errors import InvalidInput, UsageError
@@ -117,12 +118,6 @@ def _add_hosts(inventory: Inventory, group: Group, node: Node) -> None:
 def _add_vars(inventory: Inventory, group: Group, node: Node) -> None:
     group.inline.extend(_machine_layer(inventory, node, f"group {group.name}"))
     _set_priority(group, node)
-
-
-def claims_folders(hosts_file: Path, root: Path) -> list[Path]:
-    """Where claims are: beside `hosts_file`, and where Crossplane's repositories keep them."""
-    folders = [hosts_file.parent / claims.FOLDER]
-    return [*folders, root / "crossplane" / claims.FOLDER] if hosts_file.parent == root / FOLDER else folders
 
 
 def _add_claims(inventory: Inventory, hosts_file: Path, root: Path) -> None:

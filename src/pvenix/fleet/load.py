@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pvenix.fleet import codes
-from pvenix.fleet.inventory import claims_folders, load_inventory
+from pvenix.fleet.inventory import load_inventory
 from pvenix.fleet.layers import Explained, Layer, explain
 from pvenix.fleet.members import Inventory
 from pvenix.fleet.node import Node, descend
-from pvenix.fleet.root import FOLDER, shown
+from pvenix.fleet.root import shown
 from pvenix.fleet.stack import Stack
+from pvenix.fleet.stamp import inventory_files
 from pvenix.fleet.yaml import read
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.findings import Finding
@@ -123,7 +124,7 @@ def load_fleet(root: Path, *, inventory: Path | None = None, overrides: Mapping[
     Raises: InvalidInput with all findings.
     """
     root = root.absolute()
-    hosts_file, site_file = _files(root, inventory)
+    hosts_file, site_file = inventory_files(root, inventory)
     listed = load_inventory(hosts_file, root)
     findings: list[Finding] = []
     site_tree = _read_site(site_file, root, findings)
@@ -144,36 +145,6 @@ def load_fleet(root: Path, *, inventory: Path | None = None, overrides: Mapping[
         tree=stack.tree,
         universe=_universe(listed, hosts),
     )
-
-
-def stamp(root: Path, inventory: Path | None = None) -> tuple[tuple[str, int, int], ...]:
-    """What changes when a file of the inventory changes: names, sizes and times of all its files and directories."""
-    hosts_file, site_file = _files(root.absolute(), inventory)
-    found = []
-    vars_folders = (hosts_file.parent / name for name in ("group_vars", "host_vars"))
-    folders = [*vars_folders, *claims_folders(hosts_file, root.absolute())]
-    for path in (
-        hosts_file,
-        site_file,
-        *folders,
-        *(below for folder in folders for below in sorted(folder.rglob("*"))),
-    ):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        found.append((str(path), status.st_mtime_ns, status.st_size))
-    return tuple(found)
-
-
-def _files(root: Path, inventory: Path | None) -> tuple[Path, Path]:
-    if inventory is None:
-        return root / FOLDER / "hosts.yaml", root / FOLDER / "site.yaml"
-    hosts_file = inventory.absolute()
-    if hosts_file.is_dir():
-        hosts_file /= "hosts.yaml"
-    beside = hosts_file.parent / "site.yaml"
-    return hosts_file, beside if beside.is_file() else root / FOLDER / "site.yaml"
 
 
 def _read_site(path: Path, root: Path, findings: list[Finding]) -> Node | None:

@@ -55,7 +55,8 @@ class OpenFleet:
 
         Raises: InvalidInput with every finding.
         """
-        from pvenix.fleet.load import load_fleet, stamp
+        from pvenix.fleet.load import load_fleet
+        from pvenix.fleet.stamp import stamp
 
         with self._reading:
             seen = stamp(self.root, self._inventory)

@@ -10,6 +10,7 @@ from pvenix.engine.readings import Readings
 from pvenix.model.errors import InvalidInput, PvenixError
 from pvenix.model.status import Console, HostStatus
 from pvenix.wiring.opened import OpenFleet
+from pvenix.wiring.remembered import READINGS, last_readings, remember
 
 if TYPE_CHECKING:
     from pvenix.lifecycle.daytwo import DayTwo
@@ -26,9 +27,25 @@ class SiteState(OpenFleet):
         """The state of each host, in the order in which they answer; with `hardware` each generates its hardware file."""
         from pvenix.lifecycle.state import host_statuses
 
-        readings = Readings(self.state_dir / "readings.json")
+        readings = Readings(self.state_dir / READINGS)
         async for status in host_statuses(await self._site(fresh=True), hosts, readings=readings, hardware=hardware):
             yield self._held(status)
+
+    def remember(self) -> None:
+        """Keep the names of the inventory for `remembered`, which shows them before the inventory is parsed again.
+
+        Raises: InvalidInput with every finding.
+        """
+        fleet = self.fleet()
+        if not self._extra:
+            remember(fleet, self.state_dir, self._fleet_seen, self._inventory)
+
+    def last_readings(self) -> dict[str, HostStatus]:
+        """The last reading in which each host answered, as earlier looks left it on this machine.
+
+        Raises: InvalidInput with every finding.
+        """
+        return last_readings(self.state_dir, tuple(self.fleet().hosts))
 
     def _held(self, status: HostStatus) -> HostStatus:
         """With the run whose attempt holds the host, as far as this machine knows it."""
