@@ -6,13 +6,13 @@ mirror, a `MemoryRepo` sees the remote as of its last fetch. Merges are by whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 
 from pvenix.adapters.git.names import HEADS, branch_ref, file_path, full_ref, revision
-from pvenix.engine.ports import Branch, Commit, FileChange
+from pvenix.engine.ports import Branch, Clash, Commit, FileChange
 from pvenix.model.errors import Refused, RemoteFailure, Unreachable
 from pvenix.model.names import CommitId
 from tests.contract.git_objects import Files, Stored, commit_body, conflicts_of, object_id, pack, tree_objects
@@ -138,6 +138,47 @@ class MemoryRepo:
         shared = self._base(ours, theirs)
         return _changes(self._remote.commits[shared].files if shared else {}, self._remote.commits[theirs].files)
 
+    async def changes(self, commit: str) -> tuple[FileChange, ...]:
+        return self._changed(await self._commit(commit))
+
+    async def touched(self, commits: Sequence[CommitId]) -> Mapping[CommitId, tuple[str, ...]]:
+        await self.main()
+        return {each: tuple(change.path for change in self._changed(each)) for each in commits}
+
+    async def clashes(self, ours: str, theirs: str) -> tuple[Clash, ...]:
+        base, mine, other = self._three_of(await self._commit(ours), await self._commit(theirs))
+
+        def text(files: Files, path: str) -> str | None:
+            return files[path][1].decode() if path in files else None
+
+        return tuple(
+            Clash(
+                path=path, base=text(base, path), ours=text(mine, path), theirs=text(other, path),
+                marked=f"<<<<<<< {ours}\n{text(mine, path) or ''}=======\n{text(other, path) or ''}>>>>>>> {theirs}\n",
+            )
+            for path in conflicts_of(base, mine, other)
+        )  # fmt: skip
+
+    async def resolve(
+        self,
+        branch: str,
+        tip: CommitId,
+        other: CommitId,
+        files: Mapping[str, str | None],
+        *,
+        message: str,
+        author: str = "",
+    ) -> CommitId:
+        base, mine, theirs = self._three_of(tip, other)
+        if left := [path for path in conflicts_of(base, mine, theirs) if path not in files]:
+            raise RemoteFailure("does not merge", why=f"conflicts in {', '.join(left)}", code="PVX0702")
+        whole = {path: found for path, found in _three(base, mine, theirs).items() if path not in files}
+        whole |= {file_path(path): ("100644", text.encode()) for path, text in files.items() if text is not None}
+        new = self._remote.store(whole, [tip, other], author or self._author, message)
+        if self._push(branch_ref(branch), new, tip):
+            return new
+        raise RemoteFailure(f"branch {branch} was changed by somebody else", code="PVX0701")
+
     async def contains(self, descendant: str, ancestor: str) -> bool:
         try:
             return await self._commit(ancestor) in self._remote.ancestors(await self._commit(descendant))
@@ -255,6 +296,15 @@ class MemoryRepo:
     def _base(self, ours: CommitId, theirs: CommitId) -> CommitId | None:
         mine = self._remote.ancestors(ours)
         return next((commit for commit in self._remote.ancestors(theirs) if commit in mine), None)
+
+    def _three_of(self, ours: CommitId, theirs: CommitId) -> tuple[Files, Files, Files]:
+        commits, shared = self._remote.commits, self._base(ours, theirs)
+        return commits[shared].files if shared else {}, commits[ours].files, commits[theirs].files
+
+    def _changed(self, commit: CommitId) -> tuple[FileChange, ...]:
+        stored = self._remote.commits[commit]
+        before = self._remote.commits[stored.parents[0]].files if stored.parents else {}
+        return _changes(before, stored.files)
 
     def _merged(self, ours: CommitId, theirs: CommitId, message: str) -> CommitId:
         commits, shared = self._remote.commits, self._base(ours, theirs)

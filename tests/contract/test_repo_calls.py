@@ -52,6 +52,9 @@ READS: Final[dict[str, Ask]] = {
     "read": lambda repo, _: repo.read("topic", "a"),
     "files": lambda repo, _: repo.files("topic"),
     "diff": lambda repo, _: repo.diff("main", "topic"),
+    "changes": lambda repo, seen: repo.changes(seen.topic),
+    "touched": lambda repo, seen: repo.touched((seen.topic, seen.main)),
+    "clashes": lambda repo, seen: repo.clashes(seen.main, seen.topic),
     "contains": lambda repo, seen: repo.contains(seen.topic, seen.main),
     "revert": taken_back,
     "notes": lambda repo, _: repo.notes("reviews"),
@@ -65,6 +68,10 @@ WRITES: Final = {
     "merge": Write(
         ask=lambda repo, seen: repo.merge(seen.topic, into="main", message="Merge"), ref="refs/heads/main",
         look=lambda repo: repo.tip("main"),
+    ),
+    "resolve": Write(
+        ask=lambda repo, seen: repo.resolve("topic", seen.topic, seen.main, {"a": "2"}, message="x"),
+        ref="refs/heads/topic", look=lambda repo: repo.tip("topic"),
     ),
     "push_ref": Write(
         ask=lambda repo, seen: repo.push_ref("copy", seen.topic, expect=None), ref="refs/heads/copy",

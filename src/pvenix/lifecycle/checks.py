@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 
@@ -11,10 +10,11 @@ from pvenix.fleet.edit import remove_host
 from pvenix.fleet.load import Fleet
 from pvenix.fleet.yaml import parse
 from pvenix.lifecycle import hardware
-from pvenix.model.errors import UsageError
+from pvenix.lifecycle.difference import unified
+from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.lint import RULES, Severity
-from pvenix.model.paths import HOSTS, TRUST, hardware_file, host_file, trust_file, vars_file
-from pvenix.model.review import Check, FileDiff, Verdict
+from pvenix.model.paths import HOSTS, SITE, TRUST, hardware_file, host_file, trust_file, vars_file
+from pvenix.model.review import Check, FileDiff, Kind, Verdict
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -27,10 +27,48 @@ _SHOWN = 5
 Rule = Callable[[Fleet, str, Sequence[FileChange]], Check]
 
 
-def run_checks(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> tuple[Check, ...]:
-    """Every check of the branch of `host`, in the order in which a reviewer reads them."""
-    rules: tuple[Rule, ...] = (_scope, _plain_files, _visible, _secrets, _nix_syntax, _hardware, _clashes)
-    return tuple(rule(fleet, host, changes) for rule in rules)
+def run_checks(
+    fleet: Fleet, host: str, changes: Sequence[FileChange], *, kind: Kind = Kind.REGISTRATION
+) -> tuple[Check, ...]:
+    """Every check of a branch of this kind about `host`, in the order in which a reviewer reads them."""
+    return tuple(rule(fleet, host, changes) for rule in _rules(kind))
+
+
+def _rules(kind: Kind) -> tuple[Rule, ...]:
+    any_kind: tuple[Rule, ...] = (_plain_files, _visible, _secrets, _nix_syntax)
+    match kind:
+        case Kind.REGISTRATION:
+            return (_scope, *any_kind, _hardware, _clashes)
+        case Kind.RETIRE | Kind.DRIFT:
+            return (_variables_only, *any_kind, _yaml_syntax, _clashes)
+        case Kind.TEMPLATE:
+            return (_site_only, *any_kind, _yaml_syntax)
+        case Kind.REVERT | Kind.TOPIC:
+            return (*any_kind, _yaml_syntax)
+
+
+def _variables_only(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
+    return _only("only the host's own variables", vars_file(host), changes)
+
+
+def _site_only(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    return _only("only the site", SITE, changes)
+
+
+def _only(name: str, allowed: str, changes: Sequence[FileChange]) -> Check:
+    outside = [change.path for change in changes if change.path != allowed]
+    return _fail(name, f"also changes {', '.join(outside[:_SHOWN])}") if outside else _pass(name)
+
+
+def _yaml_syntax(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    wrong = []
+    for change in changes:
+        if change.path.endswith((".yaml", ".yml")) and change.new is not None:
+            try:
+                parse(change.new, change.path)
+            except PvenixError as error:
+                wrong.append(str(error))
+    return _fail("YAML syntax", "; ".join(wrong[:_SHOWN])) if wrong else _pass("YAML syntax")
 
 
 def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
@@ -148,8 +186,7 @@ def _fail(name: str, detail: str) -> Check:
 
 def file_diff(host: str, change: FileChange) -> FileDiff:
     """One changed file as a reviewer reads it, invisible characters written out."""
-    old, new = (_reveal(text or "").splitlines(keepends=True) for text in (change.old, change.new))
-    lines = list(difflib.unified_diff(old, new, f"a/{change.path}", f"b/{change.path}"))
+    lines = unified(change.path, *(reveal(text or "") for text in (change.old, change.new)))
     return FileDiff(
         path=change.path,
         kind=_kind(host, change.path),
@@ -159,7 +196,8 @@ def file_diff(host: str, change: FileChange) -> FileDiff:
     )
 
 
-def _reveal(text: str) -> str:
+def reveal(text: str) -> str:
+    """`text` with its invisible characters written out."""
     return _INVISIBLE.sub(lambda found: f"<U+{ord(found.group()):04X}>", text)
 
 

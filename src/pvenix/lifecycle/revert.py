@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,8 +76,13 @@ async def _named(world: World, rev: str) -> Commit:
 
 def touched(hosts: tuple[str, ...], changes: tuple[FileChange, ...]) -> tuple[str, ...]:
     """The hosts that a change may concern: its own files concern one host, any other that systems are built from all."""
+    return touched_by(hosts, [change.path for change in changes])
+
+
+def touched_by(hosts: tuple[str, ...], paths: Iterable[str]) -> tuple[str, ...]:
+    """As `touched`, of paths."""
     owner = {path: host for host in hosts for path in (host_file(host), hardware_file(host))}
-    paths = [change.path for change in changes if not change.path.startswith(_ASIDE)]
+    paths = [path for path in paths if not path.startswith(_ASIDE)]
     if any(path not in owner for path in paths):
         return hosts
     return tuple(host for host in hosts if host in {owner[path] for path in paths})

@@ -1,24 +1,38 @@
-"""Check a registration branch; merge exactly the commit that somebody approved.
+"""Check a branch that waits for a person; merge exactly the commit that somebody approved.
 
 Approval and rejection are notes on a commit (`refs/notes/reviews`), so they say what was looked at, and a branch that
-moves afterwards is not approved any more.
+moves afterwards is not approved any more. A review is called by the host whose registration it is, or by its branch.
 """
 
 from __future__ import annotations
 
-from pvenix.engine.ports import Branch
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from pvenix.engine.ports import Branch, FileChange
 from pvenix.engine.step import Commands, Step
+from pvenix.lifecycle import threads
 from pvenix.lifecycle.calls import Call, git_call, shown
 from pvenix.lifecycle.checks import file_diff, run_checks
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import RemoteFailure, UsageError
-from pvenix.model.names import CommitId, commit_id, registration_branch
+from pvenix.model.names import CommitId, commit_id, registration_branch, review_name
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
-from pvenix.model.review import Review, Verdict
+from pvenix.model.review import Kind, Review, Verdict, kind_of
 
 PREFIX = "registration/"
 NOTES = "reviews"
 _MOVED = "PVX0703"
+_OF_A_HOST = (Kind.REGISTRATION, Kind.RETIRE, Kind.DRIFT)
+T = TypeVar("T")
+Elsewhere = Callable[[Callable[[], T]], Awaitable[T]]
+"""Does work that takes a processor's time and touches nothing: here, or in a thread of the caller's."""
+
+
+async def here(work: Callable[[], T]) -> T:
+    """Do it at once."""
+    return work()
 
 
 async def probe(world: World, step: Step) -> Probe:
@@ -84,100 +98,123 @@ def _is_ours(step: Step, review: Review) -> bool:
 def _merging(world: World, review: Review) -> Call[CommitId]:
     return git_call(
         f"push origin {review.commit[:10]}:{world.branch} (merge of {review.branch})",
-        lambda: merge(world, review.host, review.commit),
+        lambda: merge(world, review.name, review.commit),
     )
+
+
+def branch_of(name: str) -> str:
+    """The branch of a review: a host's registration branch, or the branch itself."""
+    return review_name(name).removeprefix("refs/heads/") if "/" in name else registration_branch(name)
 
 
 async def open_reviews(world: World) -> tuple[Review, ...]:
-    """Every registration branch that is not merged, without files and checks."""
-    await world.repo.fetch()
+    """Every branch that main does not contain, without files, checks and comments."""
+    main = await world.repo.fetch()
     notes = await world.repo.notes(NOTES)
-    main = await world.repo.main()
     return tuple(
-        _listed(branch, main, notes.get(branch.tip.id, ""))
-        for branch in await world.repo.branches(PREFIX)
-        if branch.ahead
+        _listed(branch, main, notes.get(branch.tip.id, "")) for branch in await world.repo.branches() if branch.ahead
     )
 
 
-async def read(world: World, host: str) -> Review:
-    """The branch of `host` with its files and checks.
+async def details(world: World, names: Sequence[str], *, elsewhere: Elsewhere[Review] = here) -> AsyncIterator[Review]:
+    """These reviews with files, checks and comments, one after the other; a branch that is gone by now is left out."""
+    main = await world.repo.fetch()
+    branches = {branch.name: branch for branch in await world.repo.branches()}
+    for name in names:
+        if (branch := branches.get(branch_of(name))) is not None:
+            yield await _read(world, branch, main, elsewhere)
+
+
+async def read(world: World, name: str, *, elsewhere: Elsewhere[Review] = here) -> Review:
+    """A review with its files, checks and comments.
 
     Raises: UsageError when there is no such branch.
     """
-    main = await world.repo.fetch()
-    name = registration_branch(host)
-    branch = next((branch for branch in await world.repo.branches(PREFIX) if branch.name == name), None)
+    main, wanted = await world.repo.fetch(), branch_of(name)
+    branch = next((branch for branch in await world.repo.branches(wanted) if branch.name == wanted), None)
     if branch is None:
-        raise UsageError(f"there is no branch {name}", hint="pvenix review list")
+        raise UsageError(f"there is no branch {wanted}", hint="pvenix review list")
+    return await _read(world, branch, main, elsewhere)
+
+
+async def _read(world: World, branch: Branch, main: CommitId, elsewhere: Elsewhere[Review]) -> Review:
     changes = await world.repo.diff(main, branch.tip.id)
     listed = _listed(branch, main, (await world.repo.notes(NOTES)).get(branch.tip.id, ""))
-    return Review(
-        host=host,
-        branch=name,
-        commit=listed.commit,
-        base=main,
-        author=listed.author,
-        at=listed.at,
-        subject=listed.subject,
-        files=tuple(file_diff(host, change) for change in changes),
-        checks=run_checks(world.fleet, host, changes),
-        state="merged" if await world.repo.contains(main, branch.tip.id) else listed.state,
-        comments=listed.comments,
+    said = await threads.relevant(world, branch.name, main)
+    merged = await world.repo.contains(main, branch.tip.id)
+    return await elsewhere(lambda: _examined(world, listed, changes, said, merged=merged))
+
+
+def _examined(
+    world: World, listed: Review, changes: Sequence[FileChange], said: Mapping[CommitId, str], *, merged: bool
+) -> Review:
+    return replace(
+        listed,
+        files=tuple(file_diff(listed.host, change) for change in changes),
+        checks=run_checks(world.fleet, listed.host, changes, kind=listed.kind),
+        state="merged" if merged else listed.state,
+        threads=threads.threads_of(said, listed.branch, {each.path: each.new or "" for each in changes}),
     )
 
 
-async def approve(world: World, host: str, commit: str, *, comment: str, by: str) -> Review:
-    """Approve exactly `commit`, which must be the branch's tip and pass every check.
+async def approve(
+    world: World, name: str, commit: str, *, comment: str, by: str, acknowledged: Sequence[str] = ()
+) -> Review:
+    """Approve exactly `commit`, which must be the branch's tip and pass every check; kept with what was acknowledged.
 
     Raises: RemoteFailure when the branch is elsewhere or a check failed.
     """
-    review = await _at(world, host, commit)
+    review = await at(world, name, commit)
     failed = [check for check in review.checks if check.verdict == "fail"]
     if failed:
         raise RemoteFailure(
             f"{review.branch} cannot be approved",
             why="; ".join(f"{check.name}: {check.detail}" for check in failed),
-            hint=f"pvenix review show {host}",
+            hint=f"pvenix review show {review.name}",
             code="PVX0704",
         )
-    await world.repo.add_note(NOTES, commit_id(review.commit), _note("approved", world, by, comment))
+    words = "; ".join([*([comment] if comment else []), *(f"acknowledged {each}" for each in acknowledged)])
+    await world.repo.add_note(NOTES, commit_id(review.commit), _note("approved", world, by, words))
     return review
 
 
-async def reject(world: World, host: str, commit: str, *, comment: str, by: str) -> Review:
+async def reject(world: World, name: str, commit: str, *, comment: str, by: str) -> Review:
     """Reject exactly `commit`.
 
     Raises: RemoteFailure when the branch is elsewhere.
     """
-    review = await _at(world, host, commit)
+    review = await at(world, name, commit)
     await world.repo.add_note(NOTES, commit_id(review.commit), _note("rejected", world, by, comment))
     return review
 
 
-async def merge(world: World, host: str, commit: str) -> CommitId:
+async def merge(world: World, name: str, commit: str) -> CommitId:
     """Merge exactly the approved `commit` into main; returns the new tip.
 
     Raises: RemoteFailure when the branch has moved since, or the commit is not approved.
     """
-    review = await _at(world, host, commit)
+    review = await at(world, name, commit)
     if review.state != "approved":
         raise RemoteFailure(
             f"{review.commit[:10]} is {review.state}, not approved",
-            hint=f"pvenix review approve {host}",
+            hint=f"pvenix review approve {review.name}",
             code="PVX0705",
         )
     message = f"Merge {review.branch}\n\n" + "\n".join(review.comments) + "\n"
     return await world.repo.merge(commit_id(review.commit), into=world.branch, message=message)
 
 
-async def _at(world: World, host: str, commit: str) -> Review:
-    review = await read(world, host)
+async def at(world: World, name: str, commit: str) -> Review:
+    """The review when its branch is at `commit`, an id or its first seven digits or more.
+
+    Raises: RemoteFailure when it is elsewhere.
+    """
+    review = await read(world, name)
     if len(commit) < 7 or not review.commit.startswith(commit):
         raise RemoteFailure(
             f"{review.branch} is at {review.commit[:10]}, not at {commit[:10]}",
             why="a new commit arrived after it was looked at",
-            hint=f"pvenix review show {host}, then decide on {review.commit[:10]}",
+            hint=f"pvenix review show {review.name}, then decide on {review.commit[:10]}",
             code=_MOVED,
         )
     return review
@@ -192,7 +229,7 @@ def _listed(branch: Branch, main: str, note: str) -> Review:
     lines = tuple(line for line in note.splitlines() if line.strip())
     decisions = [line.split(" ", 1)[0] for line in lines if line.startswith(("approved by ", "rejected by "))]
     return Review(
-        host=branch.name.removeprefix(PREFIX),
+        host=branch.name.partition("/")[2] if kind_of(branch.name) in _OF_A_HOST else "",
         branch=branch.name,
         commit=branch.tip.id,
         base=main,
@@ -203,4 +240,7 @@ def _listed(branch: Branch, main: str, note: str) -> Review:
         checks=(),
         state=decisions[-1] if decisions else "open",
         comments=lines,
+        ahead=branch.ahead,
+        behind=branch.behind,
+        mergeable=branch.mergeable,
     )

@@ -17,6 +17,7 @@ RunId = NewType("RunId", str)
 _LABEL = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _STORE = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -79,3 +80,16 @@ def commit_id(text: str) -> CommitId:
 def registration_branch(host: str) -> str:
     """The branch on which a new host is registered."""
     return f"registration/{host_name(host)}"
+
+
+def review_name(text: str) -> str:
+    """`text` as what a review is called by: a host name, or a branch with a slash in its name.
+
+    Raises: UsageError when it is neither.
+    """
+    parts = text.split("/")
+    if len(parts) == 1:
+        return host_name(text)
+    if not all(_PART.fullmatch(part) and ".." not in part for part in parts):
+        raise UsageError(f"{text[:120]!r} is not a branch name", hint="use letters, digits and _ . + - /")
+    return text

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 HOSTS: Final = "inventory/hosts.yaml"
+SITE: Final = "inventory/site.yaml"
 TRUST: Final = "inventory/trust"
 HOST_FILES: Final = "nix/hosts"
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pvenix.model.inverse import Act
 from pvenix.model.review import Review
 from pvenix.operator import operator
-from pvenix.wiring.opened import OpenFleet
+from pvenix.wiring.reviewing import Reviewing
 
 if TYPE_CHECKING:
     from pvenix.engine.ports import Commit
+    from pvenix.lifecycle.history import CommitPage
     from pvenix.model.initialised import Initialised
     from pvenix.model.lint import LintFinding
 
 
-class Repository(OpenFleet):
+class Repository(Reviewing):
     """Commits, reviews and files."""
 
     async def history(self, *, limit: int = 50) -> tuple[Commit, ...]:
@@ -24,38 +27,70 @@ class Repository(OpenFleet):
         repo = (await self._site()).repo
         return await repo.log(await repo.fetch(), limit=limit)
 
+    async def commit(self, commit: str) -> CommitPage:
+        """A commit with its files and the hosts that it may concern."""
+        from pvenix.lifecycle.history import page
+
+        return await page(await self._site(), commit)
+
+    async def commit_hosts(self, commits: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """The hosts that each commit may concern."""
+        from pvenix.lifecycle.history import concerned
+
+        return await concerned(await self._site(), commits)
+
     async def reviews(self) -> tuple[Review, ...]:
-        """Registration branches that are not merged, without files and checks."""
+        """Branches that are not merged, without files, checks and comments."""
         from pvenix.lifecycle.review import open_reviews
 
         return await open_reviews(await self._site())
 
     async def review(self, host: str) -> Review:
-        """The registration branch of `host` with its files and checks."""
+        """The registration branch of `host`, or the branch of this name, with its files, checks and comments."""
         from pvenix.lifecycle.review import read
 
-        return await read(await self._site(), host)
+        return await read(await self._site(), host, elsewhere=asyncio.to_thread)
 
-    async def approve(self, host: str, commit: str, comment: str = "") -> None:
-        """Approve exactly `commit`."""
-        from pvenix.lifecycle.review import approve
+    async def review_details(self, names: Sequence[str]) -> AsyncIterator[Review]:
+        """These reviews with files, checks and comments, as they are read."""
+        from pvenix.lifecycle.review import details
 
-        await approve(await self._site(), host, commit, comment=comment, by=operator())
+        async for review in details(await self._site(), names, elsewhere=asyncio.to_thread):
+            yield review
+
+    async def approve(self, host: str, commit: str, comment: str = "", *, acknowledged: Sequence[str] = ()) -> None:
+        """Approve exactly `commit`; what was acknowledged is kept with it."""
+        self.refuse_change("approve a branch")
+        from pvenix.lifecycle.review import approve, branch_of
+
+        with self._acting(Act.APPROVE, host=host, commit=commit, about=branch_of(host)) as act:
+            world = await self._site()
+            act.commit = (
+                await approve(world, host, commit, comment=comment, by=operator(), acknowledged=acknowledged)
+            ).commit
 
     async def reject(self, host: str, commit: str, comment: str) -> None:
         """Reject exactly `commit`."""
-        from pvenix.lifecycle.review import reject
+        self.refuse_change("reject a branch")
+        from pvenix.lifecycle.review import branch_of, reject
 
-        await reject(await self._site(), host, commit, comment=comment, by=operator())
+        with self._acting(Act.REJECT, host=host, commit=commit, about=branch_of(host)) as act:
+            act.commit = (await reject(await self._site(), host, commit, comment=comment, by=operator())).commit
 
     async def merge(self, host: str, commit: str) -> str:
         """Merge exactly the approved `commit` into main; returns the new tip."""
-        from pvenix.lifecycle.review import merge
+        self.refuse_change("move the main branch")
+        from pvenix.lifecycle.review import branch_of, merge
 
-        return await merge(await self._site(), host, commit)
+        with self._acting(Act.MERGE, host=host, about=f"{branch_of(host)} {commit}") as act:
+            world = await self._site()
+            act.before = await world.repo.main()
+            act.commit = await merge(world, host, commit)
+            return act.commit
 
     async def init_remote(self, say: Callable[[str], None]) -> Initialised:
         """Make the repository that site.yaml names, and this directory its clone."""
+        self.refuse_change("make a repository")
         from pvenix.init_remote import init_remote
 
         return await init_remote(self.fleet(), trust=self.trust, cache=self.cache_dir, say=say)
@@ -78,6 +113,7 @@ class Repository(OpenFleet):
 
     async def stage(self, path: Path) -> bool:
         """Stage an edited file of this checkout, so that a pull which brings the same text goes on; True when done."""
+        self.refuse_change("stage a file")
         from pvenix.adapters.git.checkout import stage
 
         return await stage(self.root, path, home=self._git_home())

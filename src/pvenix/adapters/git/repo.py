@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pvenix.adapters.git import objects
+from pvenix.adapters.git import comparing, objects
 from pvenix.adapters.git.listing import Listing
 from pvenix.adapters.git.names import branch_ref, file_path, full_ref, is_id, revision
 from pvenix.adapters.git.notes import notes_ref, read_notes, tree_with_note
@@ -17,7 +17,7 @@ from pvenix.adapters.git.pin import HostPin
 from pvenix.adapters.git.reading import Reader
 from pvenix.adapters.git.remote import Pushed, Remote
 from pvenix.adapters.git.runner import Git, environment, ssh_command, transport_of
-from pvenix.engine.ports import Branch, Commit, FileChange
+from pvenix.engine.ports import Branch, Clash, Commit, FileChange
 from pvenix.model.errors import Refused, RemoteFailure
 from pvenix.model.names import CommitId
 
@@ -134,6 +134,19 @@ class GitRepo:
         )
         return done.status == 0
 
+    async def changes(self, commit: str) -> tuple[FileChange, ...]:
+        """What a commit changed against its first parent; see the port."""
+        return await comparing.changes_of(self._git, await self._commit(commit))
+
+    async def touched(self, commits: Sequence[CommitId]) -> Mapping[CommitId, tuple[str, ...]]:
+        """The paths that each commit changed against its first parent."""
+        await self._ready()
+        return await comparing.touched(self._git, commits)
+
+    async def clashes(self, ours: str, theirs: str) -> tuple[Clash, ...]:
+        """The files that keep two commits from being merged; none when they merge."""
+        return (await comparing.clashes(self._git, await self._commit(ours), await self._commit(theirs)))[1]
+
     async def notes(self, namespace: str) -> Mapping[CommitId, str]:
         """Notes of `refs/notes/<namespace>` by commit, as last fetched."""
         await self._ready()
@@ -212,15 +225,40 @@ class GitRepo:
     async def _merged(self, ours: str, theirs: str, into: str, message: str) -> str:
         tree, conflicts = await objects.merge_trees(self._git, ours, await self._commit(theirs))
         if tree is None:
-            raise RemoteFailure(
-                f"{theirs[:12]} does not merge into {into}",
-                why=f"conflicts in {', '.join(conflicts[:6])}",
-                hint=f"merge {into} into the branch, resolve, and have it reviewed again",
-                evidence=conflicts,
-                code="PVX0702",
-            )
+            raise does_not_merge(theirs, into, conflicts)
         return await objects.commit_tree(
             self._git, tree, [ours, theirs], message=message, author=self._author, committer=self._author
+        )
+
+    async def resolve(
+        self,
+        branch: str,
+        tip: CommitId,
+        other: CommitId,
+        files: Mapping[str, str | None],
+        *,
+        message: str,
+        author: str = "",
+    ) -> CommitId:
+        """Merge `other` into `branch` with `files` as they are given, and push it; see the port."""
+        ref, ours, theirs = branch_ref(branch), await self._commit(tip), await self._commit(other)
+        tree, found = await comparing.clashes(self._git, ours, theirs)
+        left = [clash.path for clash in found if clash.path not in files]
+        if left:
+            raise does_not_merge(theirs, branch, left)
+        new = await objects.commit_tree(
+            self._git,
+            await objects.write_tree(self._git, tree, files),
+            [ours, theirs],
+            message=message,
+            author=objects.Identity.parse(author) if author else self._author,
+            committer=self._author,
+        )
+        if await self._remote.push(ref, new, ours) is Pushed.DONE:
+            return CommitId(new)
+        await self.fetch()
+        raise RemoteFailure(
+            f"branch {branch} was changed by somebody else", hint="look at it and repeat", code="PVX0701"
         )
 
     async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
@@ -284,3 +322,14 @@ class GitRepo:
     async def _lost_race(self, attempt: int) -> None:
         await asyncio.sleep(_PAUSE_S * (attempt + 1) * self._random.random())
         await self.fetch()
+
+
+def does_not_merge(commit: str, into: str, conflicts: Sequence[str]) -> RemoteFailure:
+    """That two sides changed the same lines of these files."""
+    return RemoteFailure(
+        f"{commit[:12]} does not merge into {into}",
+        why=f"conflicts in {', '.join(conflicts[:6])}",
+        hint=f"merge {into} into the branch, resolve, and have it reviewed again",
+        evidence=tuple(conflicts),
+        code="PVX0702",
+    )

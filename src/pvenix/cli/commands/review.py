@@ -1,23 +1,23 @@
-"""`pvenix review`: registration branches under review, each pinned to one commit."""
+"""`pvenix review`: branches that wait for a person, each pinned to one commit."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pvenix.cli.commands import amend
 from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
-from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, one_line, style, table
 from pvenix.model.errors import UsageError
-from pvenix.model.names import commit_id, host_name
+from pvenix.model.names import commit_id, review_name
 
 if TYPE_CHECKING:
-    from pvenix.model.review import FileDiff, Review
+    from pvenix.model.review import FileDiff, Review, Thread
     from pvenix.wiring import Workspace
 
 T = TypeVar("T")
@@ -29,51 +29,71 @@ T = TypeVar("T")
     examples=("pvenix review list", "pvenix review show dns02", "pvenix review approve dns02 -m 'looks right'"),
 )
 def command() -> None:
-    """Look at registration branches, approve or reject one commit of each, and merge what was approved."""
+    """Look at branches that wait for a person, approve or reject one commit of each, and merge what was approved.
+
+    They are called by the host whose registration they are, or by their name: retire/dns02, drift/dns02, template/nixos,
+    revert/4b825dc642.
+    """
+
+
+for _other in (amend.comment, amend.edit, amend.update, amend.conflicts):
+    command.add_command(_other)
 
 
 @command.command("list", examples=("pvenix review list", "pvenix review list -o json"))
 @click.pass_obj
 def list_reviews(settings: Settings) -> None:
-    """List the open registration branches."""
+    """List the branches that are not merged."""
 
     async def action(workspace: Workspace) -> tuple[Review, ...]:
         return await workspace.reviews()
 
     reviews = settings.run_async(action)
-    rows = [(each.host, each.state, each.commit[:12], each.author, each.at, each.subject) for each in reviews]
-    header = ("HOST", "STATE", "COMMIT", "AUTHOR", "AT", "SUBJECT")
-    show_rows(settings, "reviews", [dataclasses.asdict(each) for each in reviews], header, rows, status=1)
+    rows = [
+        (each.name, each.state, each.commit[:12], _base(each), each.author, each.at, each.subject) for each in reviews
+    ]
+    header = ("NAME", "STATE", "COMMIT", "BASE", "AUTHOR", "AT", "SUBJECT")
+    show_rows(settings, "reviews", [_document(each) for each in reviews], header, rows, status=1)
+
+
+def _base(review: Review) -> str:
+    """How the branch stands to main."""
+    if not review.mergeable:
+        return "conflict"
+    return f"{review.behind} behind" if review.behind else "current"
+
+
+def _document(review: Review) -> dict[str, Any]:
+    return {**dataclasses.asdict(review), "name": review.name, "kind": review.kind.value}
 
 
 @command.command("show", examples=("pvenix review show dns02", "pvenix review show dns02 -o json"))
-@host_argument(many=False)
+@click.argument("host", metavar="HOST|BRANCH", help=amend.BRANCH)
 @click.pass_obj
 def show(settings: Settings, host: str) -> None:
-    """Show the checks and the diff of a registration branch."""
-    review = _ask(settings, lambda workspace: workspace.review(host_name(host)))
-    show_document(settings, "review", {**dataclasses.asdict(review), "approvable": review.approvable}, _text(review))
+    """Show the checks, the comments and the diff of a branch."""
+    review = _ask(settings, lambda workspace: workspace.review(review_name(host)))
+    show_document(settings, "review", {**_document(review), "approvable": review.approvable}, _text(review))
 
 
 @command.command(
     "approve",
     examples=("pvenix review approve dns02", "pvenix review approve dns02 COMMIT -m 'checked the disk ids' --merge"),
 )
-@host_argument(many=False)
+@click.argument("host", metavar="HOST|BRANCH", help=amend.BRANCH)
 @click.argument("commit", required=False, help="The commit that you looked at; else the branch's tip.")
 @click.option("-m", "--comment", default="", help="Kept with the approval.")
 @click.option("--merge", "merge_too", is_flag=True, help="Merge it at once.")
 @click.pass_obj
 def approve(settings: Settings, /, *, host: str, commit: str | None, comment: str, merge_too: bool) -> None:
-    """Approve one commit of a registration branch; a later commit is not approved by it."""
+    """Approve one commit of a branch; a later commit is not approved by it."""
 
     async def action(workspace: Workspace) -> tuple[str, str]:
         review = await _pinned(workspace, host, commit)
         if not review.approvable and review.state == "open":
-            failing = [f"{check.name}: {check.detail}" for check in review.checks if check.verdict == "fail"]
-            raise UsageError(
-                f"{host} cannot be approved: a check fails", evidence=failing, hint=f"pvenix review show {host}"
-            )
+            raise _not_approvable(review)
+        for warning in warnings_of(review):
+            talk(f"warning: {one_line(warning)}")
         await workspace.approve(host, review.commit, comment)
         return review.commit, await workspace.merge(host, review.commit) if merge_too else ""
 
@@ -86,12 +106,12 @@ def approve(settings: Settings, /, *, host: str, commit: str | None, comment: st
 
 
 @command.command("reject", examples=("pvenix review reject dns02 -m 'wrong zone'",))
-@host_argument(many=False)
+@click.argument("host", metavar="HOST|BRANCH", help=amend.BRANCH)
 @click.argument("commit", required=False, help="The commit that you looked at; else the branch's tip.")
 @click.option("-m", "--comment", required=True, help="Why, for whoever registered the host.")
 @click.pass_obj
 def reject(settings: Settings, /, *, host: str, commit: str | None, comment: str) -> None:
-    """Reject one commit of a registration branch, with the reason."""
+    """Reject one commit of a branch, with the reason."""
 
     async def action(workspace: Workspace) -> str:
         review = await _pinned(workspace, host, commit)
@@ -104,7 +124,7 @@ def reject(settings: Settings, /, *, host: str, commit: str | None, comment: str
 
 
 @command.command("merge", examples=("pvenix review merge dns02 4b825dc642cb6eb9a060e54bf8d69288fbee4904",))
-@host_argument(many=False)
+@click.argument("host", metavar="HOST|BRANCH", help=amend.BRANCH)
 @click.argument("commit", help="The approved commit.")
 @click.pass_obj
 def merge(settings: Settings, /, *, host: str, commit: str) -> None:
@@ -117,7 +137,8 @@ def merge(settings: Settings, /, *, host: str, commit: str) -> None:
     merged, tip = settings.run_async(action)
     item = {"host": host, "commit": merged, "state": "merged", "main": tip}
     show_document(settings, "review-result", item, f"merged {host} at {merged[:12]}, main is at {tip[:12]}")
-    talk(f"next: pvenix rebuild {host}")
+    if "/" not in host:
+        talk(f"next: pvenix rebuild {host}")
 
 
 def _ask(settings: Settings, question: Callable[[Workspace], Coroutine[Any, Any, T]]) -> T:
@@ -127,12 +148,32 @@ def _ask(settings: Settings, question: Callable[[Workspace], Coroutine[Any, Any,
     return settings.run_async(action)
 
 
+def warnings_of(review: Review) -> list[str]:
+    """What whoever approves should have looked at, a line each."""
+    found = [f"{check.name}: {check.detail}" for check in review.checks if check.verdict == "warn"]
+    found += [f"comment {each.id} on {each.place} is not resolved" for each in review.unresolved]
+    return found + ([f"main has {review.behind} commits that it does not have"] if review.behind else [])
+
+
+def _not_approvable(review: Review) -> UsageError:
+    if not review.mergeable:
+        return UsageError(
+            f"{review.name} cannot be approved: it does not merge into main",
+            why="both changed the same lines",
+            hint=f"pvenix review conflicts {review.name}",
+        )
+    failing = [f"{check.name}: {check.detail}" for check in review.checks if check.verdict == "fail"]
+    return UsageError(
+        f"{review.name} cannot be approved: a check fails", evidence=failing, hint=f"pvenix review show {review.name}"
+    )
+
+
 async def _pinned(workspace: Workspace, host: str, commit: str | None) -> Review:
     """The review of `host`, when its tip is the commit that the person named.
 
     Raises: UsageError when the branch is at another commit.
     """
-    review = await workspace.review(host_name(host))
+    review = await workspace.review(review_name(host))
     if commit is None or (len(commit) >= 7 and review.commit.startswith(commit)):
         return review
     if len(commit) >= 40:
@@ -147,9 +188,9 @@ async def _pinned(workspace: Workspace, host: str, commit: str | None) -> Review
 def _text(review: Review) -> str:
     state = style(review.state, review.state)
     lines = [
-        f"{style(review.host, 'strong')}  {review.branch}  {state}",
+        f"{style(review.name, 'strong')}  {review.branch}  {state}",
         f"commit {review.commit}",
-        f"against {review.base}",
+        f"against {review.base}  ({_base(review)})",
         one_line(f"{review.author}, {review.at}: {review.subject}"),
         *(f"comment: {one_line(comment)}" for comment in review.comments),
         "",
@@ -159,7 +200,18 @@ def _text(review: Review) -> str:
             status=1,
         ),
     ]
-    return "\n".join([*lines, *(_file(each) for each in review.files)])
+    return "\n".join([*lines, *_threads(review.threads), *(_file(each) for each in review.files)])
+
+
+def _threads(threads: Sequence[Thread]) -> list[str]:
+    lines = []
+    for thread in threads:
+        settled = f"  resolved by {thread.resolved_by}" if thread.resolved_by else ""
+        lines.append("\n" + style(one_line(f"comment {thread.id} on {thread.place}{settled}"), "strong"))
+        if thread.quote:
+            lines.append(one_line(f"  > {thread.quote}"))
+        lines += [one_line(f"  {said.by}, {said.at}: {said.text}") for said in thread.messages]
+    return lines
 
 
 def _file(diff: FileDiff) -> str:
