@@ -24,6 +24,7 @@ from pvenix.model.review import Check, FileDiff, Review, Verdict
 from pvenix.model.selector import Universe, parse_selector
 from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.status import HostStatus
+from tests.tui.fake_fleet import FakeFleetPart
 
 NOW: Final = 1_795_170_000.0
 """2026-11-20 10:20:00 UTC, the tests' time."""
@@ -203,7 +204,7 @@ class FakeDayTwo:
 
 
 @dataclass
-class FakeBackend:
+class FakeBackend(FakeFleetPart):
     """The engine's side, with a record of what was asked of it."""
 
     root: Path

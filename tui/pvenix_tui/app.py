@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import traceback
@@ -26,11 +27,6 @@ from pvenix_tui.outside import run_outside
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Confirm, Picker
 from pvenix_tui.screens.fleet import FleetScreen
-from pvenix_tui.screens.journal import JournalScreen
-from pvenix_tui.screens.playbooks import PlaybooksScreen
-from pvenix_tui.screens.reviews import ReviewsScreen
-from pvenix_tui.screens.run import RunScreen
-from pvenix_tui.screens.runs import RunsScreen
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.themes import ThemeName, make_theme
@@ -48,6 +44,21 @@ ACTION_COLUMNS: Final = (
     Column(title="REACH", width=10, keep=1),
     Column(title="WHAT IT DOES", width=26, grow=1, prose=True),
 )
+
+
+AREA_SCREENS: Final = {
+    "runs": "RunsScreen",
+    "reviews": "ReviewsScreen",
+    "playbooks": "PlaybooksScreen",
+    "journal": "JournalScreen",
+}
+"""The class of each area's screen, in the module of the area's name: loaded when a person first goes there."""
+
+
+def _area_screen(area: str, session: Session) -> PvenixScreen[None]:
+    module = importlib.import_module(f"pvenix_tui.screens.{area}")
+    screen: PvenixScreen[None] = getattr(module, AREA_SCREENS[area])(session)
+    return screen
 
 
 class PvenixApp(App[int]):
@@ -78,10 +89,8 @@ class PvenixApp(App[int]):
         self._ticking = ticking
         self._changed = False
         self.add_mode("fleet", lambda: FleetScreen(session))
-        self.add_mode("runs", lambda: RunsScreen(session))
-        self.add_mode("reviews", lambda: ReviewsScreen(session))
-        self.add_mode("playbooks", lambda: PlaybooksScreen(session))
-        self.add_mode("journal", lambda: JournalScreen(session))
+        for area in AREA_SCREENS:
+            self.add_mode(area, partial(_area_screen, area, session))
 
     @override
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -158,11 +167,11 @@ class PvenixApp(App[int]):
         if isinstance(self.screen, FleetScreen):
             self._start_reading("status")
             self._start_reading("history")
-        elif isinstance(self.screen, ReviewsScreen):
+        elif isinstance(self.screen, PvenixScreen) and self.screen.scope == "reviews":
             self._start_reading("reviews")
 
     def _read_runs(self) -> None:
-        if not isinstance(self.screen, RunScreen):
+        if not isinstance(self.screen, PvenixScreen) or self.screen.scope != "run":
             self._start_reading("runs")
 
     def _start_reading(self, group: str) -> None:

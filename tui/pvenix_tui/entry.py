@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pvenix.engine.readonly import VARIABLE as READ_ONLY
 from pvenix_tui.prefs import Preferences, load, path_of_preferences
@@ -87,10 +87,12 @@ def _preferences(options: argparse.Namespace) -> Preferences:
 
 @contextmanager
 def _workspace(*, lab: bool, fleet: Path | None) -> Iterator[Workspace]:
-    from pvenix.wiring import Workspace
+    from pvenix.fleet.root import find_root
 
     if not lab:
-        workspace = Workspace.open(fleet or Path.cwd())
+        start = fleet or Path.cwd()
+        found = find_root(start)
+        workspace = _opening(found) if found is not None else _open(start)
         _need_terminal()
         yield workspace
         return
@@ -99,7 +101,21 @@ def _workspace(*, lab: bool, fleet: Path | None) -> Iterator[Workspace]:
     _need_terminal()
     say("bringing up a simulated site; it goes away with this window")
     with throwaway_lab(fleet or Path.cwd(), say=say) as root:
-        yield Workspace.open(root)
+        yield _opening(root)
+
+
+def _opening(root: Path) -> Workspace:
+    """The fleet at `root`; the engine is loaded when something is first asked of it."""
+    from pvenix_tui.opening import Opening
+
+    return cast("Workspace", Opening(root, _open))
+
+
+def _open(start: Path) -> Workspace:
+    """Raises: UsageError when `start` is in no fleet."""
+    from pvenix.wiring import Workspace
+
+    return Workspace.open(start)
 
 
 def _need_terminal() -> None:
@@ -117,18 +133,21 @@ def say(text: str) -> None:
 
 
 def _run(workspace: Workspace, preferences: Preferences, *, throwaway: bool, lag: Path | None) -> int:
-    from pvenix.adapters.logs import clean_logs
     from pvenix_tui.app import PvenixApp
+    from pvenix_tui.firstlook import show_remembered
     from pvenix_tui.session import Session
 
     def prepare() -> None:
         """Where the log goes is known only from the inventory; the process's objects so far stay."""
+        from pvenix.adapters.logs import clean_logs
+
         workspace.state_dir.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=workspace.state_dir / "tui.log", level=logging.WARNING, force=True)
         clean_logs()
         gc.freeze()
 
     session = Session(workspace, throwaway=throwaway, prepare=prepare, preferences=preferences)
+    show_remembered(workspace.root, session.fleet, session.memory)
     app = PvenixApp(session)
     if lag is not None:
         from pvenix_tui.lag import LagSampler

@@ -8,20 +8,22 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pvenix.engine.ports import Commit
-from pvenix.engine.runfiles import RunSummary
 from pvenix.model.errors import InvalidInput, PvenixError, UsageError
-from pvenix.model.review import Review
-from pvenix_tui.backend import Backend, FleetLike
+from pvenix_tui.firstlook import begin
 from pvenix_tui.memory import Memory
 from pvenix_tui.models.fleet import FleetModel
-from pvenix_tui.models.host import explain_lines
 from pvenix_tui.models.lines import Line, Tone, text_line
 from pvenix_tui.prefs import Preferences
 from pvenix_tui.recent import RecentRuns
 from pvenix_tui.ticker import Clock, Ticker
+
+if TYPE_CHECKING:
+    from pvenix.engine.ports import Commit
+    from pvenix.engine.runfiles import RunSummary
+    from pvenix.model.review import Review
+    from pvenix_tui.backend import Backend, FleetLike
 
 _log = logging.getLogger(__name__)
 SAID_S = 6.0
@@ -111,8 +113,11 @@ class Session:
         """Take in the inventory; a broken one leaves the last good one in place, and at the start is `refused`."""
 
         async def work() -> None:
+            first = not self.fleet.hosts
             fleet = await asyncio.to_thread(self._load_fleet)
             self.fleet.load(fleet.hosts.values(), fleet.groups, fleet.select)
+            if first:
+                begin(self.fleet, self.memory, await asyncio.to_thread(self.backend.last_readings))
 
         await self.guarded("fleet", work)
 
@@ -126,10 +131,13 @@ class Session:
             if not self.fleet.loaded:
                 self.refused = error
             raise
+        self.backend.remember()
         return fleet
 
     def explain(self, host: str) -> list[Line]:
         """Where each setting of a host comes from, or why that is not known."""
+        from pvenix_tui.models.host import explain_lines
+
         try:
             return explain_lines(self.backend.fleet().explain(host))
         except PvenixError as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pvenix.model.status import HostStatus
 
 
 class HostLike(Protocol):
@@ -94,3 +97,9 @@ class FleetPart(Protocol):
 
     def fleet(self) -> FleetLike:
         """The inventory as its files are now. Raises: InvalidInput with every finding."""
+
+    def remember(self) -> None:
+        """Keep the inventory's names for the next session's first look."""
+
+    def last_readings(self) -> Mapping[str, HostStatus]:
+        """The last reading in which each host answered, before anything is asked now."""
