@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pvenix.engine.readonly import by_environment
 from pvenix.model.errors import InvalidInput, PvenixError, UsageError
 from pvenix_tui.firstlook import begin
 from pvenix_tui.memory import Memory
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 SAID_S = 6.0
+STAYS = float("inf")
+"""What went wrong is on the screen until the person leaves the screen or presses esc."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,31 @@ class Session:
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """Tell the person something in the line above the footer; `bad` when something could not be done."""
-        self.said = Said(text=text, bad=bad, until=self.clock() + SAID_S)
+        self.said = Said(text=text, bad=bad, until=STAYS if bad else self.clock() + SAID_S)
         self.said_something()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed from here; the engine refuses whatever a screen asks it."""
+        return self.preferences.read_only or by_environment()
+
+    def refuse(self, text: str) -> None:
+        """Say why a key does nothing now; it leaves by itself, for nothing went wrong."""
+        self.say(text, bad=True)
+        if self.said is not None:
+            self.said = replace(self.said, until=self.clock() + SAID_S)
+            self.said_something()
+
+    def acted(self) -> None:
+        """The person did something: what was said is old now, but what went wrong stays until it was dealt with."""
+        if self.said is not None and self.said.until < STAYS:
+            self.said = None
+
+    def deal_with_said(self) -> bool:
+        """Take back what went wrong; True when there was something to take back."""
+        dealt = self.said is not None and self.said.bad
+        self.said = None
+        return dealt
 
     def forget_said(self) -> bool:
         """Take back what was said long enough ago; True when there was something to take back."""

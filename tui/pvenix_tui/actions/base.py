@@ -47,6 +47,8 @@ class Context:
     """What a plan still waits for before it can be started."""
     typing: bool = False
     """Whether keys go to the field in which a name is typed."""
+    read_only: bool = False
+    """Whether nothing may be changed from here."""
     toggles: frozenset[str] = frozenset()
     """What can be switched on the plan screen."""
 
@@ -79,10 +81,19 @@ class Action:
     group: str = ""
     """The heading of a menu that it stands under."""
 
+    def reason(self, context: Context) -> str:
+        """Why it cannot be done now; empty when it can."""
+        if context.read_only and self.danger is not Danger.READ:
+            return READ_ONLY
+        return self.disabled_reason(context)
+
     @property
     def key_label(self) -> str:
         """The key as a person reads it."""
         return " ".join(_KEY_WORDS.get(key, key) for key in self.key.split(",")) if self.key else ""
+
+
+READ_ONLY: Final = "read-only: nothing is changed from here (start without --read-only and PVENIX_READ_ONLY)"
 
 
 class Place:

@@ -92,7 +92,7 @@ def action_choices(actions: Iterable[Action], context: Context, *, keys: bool) -
             group="" if keys else action.group,
         )
         for action in actions
-        for reason in (action.disabled_reason(context),)
+        for reason in (action.reason(context),)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -18,6 +19,7 @@ from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wr
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.widgets.toosmall import TooSmall
 
 Result = TypeVar("Result")
 __all__ = ["PvenixScreen", "bindings"]
@@ -42,6 +44,7 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         yield from self.body()
         yield Bar(id="message")
         yield Bar(id="footer")
+        yield TooSmall()
 
     def body(self) -> Iterable[Widget]:
         """The widgets between bar and footer."""
@@ -50,6 +53,10 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     def context(self) -> Context:
         """Where the person is, for the registry."""
         return Context(scope=self.scope)
+
+    def here(self) -> Context:
+        """As `context`, and whether anything may be changed."""
+        return replace(self.context(), read_only=self.session.read_only)
 
     def where(self) -> str:
         """What the screen is about, in the bar."""
@@ -86,11 +93,11 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     def action_do(self, action_id: str) -> None:
         """Do an action, or say why not."""
         action = BY_ID[action_id]
-        reason = action.disabled_reason(self.context())
+        reason = action.reason(self.here())
         if reason:
-            self.session.say(f"{action.label}: {reason}", bad=True)
+            self.session.refuse(f"{action.label}: {reason}")
             return
-        self.session.said = None
+        self.session.acted()
         self.perform(action)
         self.refresh_bars()
 
@@ -115,12 +122,12 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         lines = message_lines(self.session, width)
         message.display = bool(lines)
         message.show(*(lines or [()]))
-        items = footer_items(self.context(), width)
+        items = footer_items(self.here(), width)
         self.query_one("#footer", Bar).show(tuple(span for _, item in items for span in item))
 
     async def on_bar_clicked(self, event: Bar.Clicked) -> None:
         """A click on a key of the footer, or on an area above, is that key."""
-        items = {"footer": lambda: footer_items(self.context(), self.size.width), "bar": area_items}
+        items = {"footer": lambda: footer_items(self.here(), self.size.width), "bar": area_items}
         action = clicked(items[event.bar.id](), event.column) if event.bar.id in items else None
         if action is not None:
             event.stop()
@@ -153,6 +160,8 @@ def top_line(session: Session, area: str, where: str, width: int) -> Line:
     if session.live_runs:
         right.append((f"{session.live_runs} live  ", Tone.BUSY))
     right.append((time.strftime("%H:%M", time.localtime(session.clock())) + " ", Tone.DIM))
+    if session.read_only:
+        right.append(("RO ", Tone.WARN))
     room = width - cells(spans) - cells(right)
     while right and room < 1:
         room += cells(right[:1])
@@ -198,7 +207,7 @@ def footer_items(context: Context, width: int) -> list[tuple[Action, Line]]:
 
 
 def _footer_item(action: Action, context: Context) -> Line:
-    dim = bool(action.disabled_reason(context))
+    dim = bool(action.reason(context))
     return (
         (f" {action.key_label.split(' ')[0]}", Tone.DIM if dim else Tone.ACCENT),
         (f" {action.label} ", Tone.DIM if dim else Tone.PLAIN),
