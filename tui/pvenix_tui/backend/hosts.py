@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pvenix.engine.ports import NodeState
-from pvenix.model.generation import Generation
-from pvenix.model.snapshots import HostSnapshot
-from pvenix.model.status import HostStatus
+if TYPE_CHECKING:
+    from pvenix.engine.ports import NodeState
+    from pvenix.model.generation import Generation
+    from pvenix.model.snapshots import HostSnapshot
+    from pvenix.model.status import HostStatus
 
 
 class DayTwoLike(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pvenix.engine.ports import Commit
-from pvenix.model.review import Review
+if TYPE_CHECKING:
+    from pvenix.engine.ports import Commit
+    from pvenix.model.review import Review
 
 
 class RepositoryPart(Protocol):

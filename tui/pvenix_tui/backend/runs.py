@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pvenix.engine.runfiles import RunDir, RunStore
-from pvenix.model.approval import Asked, Verdict
-from pvenix.model.plan import ArgValue, RunPlan
+if TYPE_CHECKING:
+    from pvenix.engine.runfiles import RunDir, RunStore
+    from pvenix.model.approval import Asked, Verdict
+    from pvenix.model.plan import ArgValue, RunPlan
 
 
 class RunsPart(Protocol):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pvenix.model.generation import Sync
 from pvenix.model.status import HostStatus
-from pvenix_tui.backend import HostLike
 from pvenix_tui.models.fleetfilter import Wrong, search
 from pvenix_tui.models.fleetorder import SETTLED, TROUBLE, Order, Sorting, sort_key
 from pvenix_tui.models.lastrun import LastRun
 from pvenix_tui.models.states import epoch
+
+if TYPE_CHECKING:
+    from pvenix_tui.backend import HostLike
 
 STALE_S: Final = 90.0
 """Seconds after which a reading is shown as stale; readings are taken every 30 s while the fleet shows."""
