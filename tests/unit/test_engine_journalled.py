@@ -84,7 +84,7 @@ def kept(folder: Path, verb: str, args: dict[str, ArgValue], **known: str) -> tu
         ("snapshot", {}, {"snapshot": "p1"}, "pvenix delete-snapshot dns01 --name p1 --confirm dns01"),
         ("pin-generation", {"number": 41}, {}, "pvenix generations unpin dns01 41"),
         ("migrate", {"to": "tappaas2"}, {"came_from": "tappaas1"}, "pvenix migrate dns01 --to tappaas1"),
-        ("register", {}, {"fact.registered": "a" * 40}, f"pvenix review reject dns01 {'a' * 40} -m 'taken back'"),
+        ("register", {}, {}, "pvenix unregister dns01"),
         ("start", {}, {}, "pvenix shutdown dns01"),
     ],
 )

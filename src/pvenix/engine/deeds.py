@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pvenix.engine.audit import key
@@ -23,14 +23,28 @@ def undos(lines: Sequence[Line], runs: RunStore) -> tuple[Undo, ...]:
     return undos_of(deeds(lines, runs))
 
 
+def foreseen(lines: Sequence[Line]) -> tuple[Undo, ...]:
+    """As `undos`, as far as it can be told without the journals: values stand for themselves. Reads nothing."""
+    return undos_of(_deeds(lines, lambda line: dict.fromkeys(_sources(str(line.get("verb", ""))), "0")))
+
+
 def deeds(lines: Sequence[Line], runs: RunStore) -> tuple[Deed, ...]:
     """What lines of one run, or of no run, did: a deed for all hosts to which it was the same. Reads files."""
+    records: dict[str, _Record] = {}
+
+    def known(line: Line) -> dict[str, str]:
+        run = str(line.get("run", ""))
+        return records.setdefault(run, _Record(runs, run)).known(line)
+
+    return _deeds(lines, known)
+
+
+def _deeds(lines: Sequence[Line], known_of: Callable[[Line], dict[str, str]]) -> tuple[Deed, ...]:
     last = {(str(line.get("run", "")), *key(line)[:2], str(line.get("verb", ""))): line for line in lines}
-    records = {run: _Record(runs, run) for run in dict.fromkeys(run for run, *_ in last)}
     found: dict[tuple[object, ...], Deed] = {}
     for (run, host, _, verb), line in last.items():
-        known = records[run].known(line) if _asks_journal(verb) else {}
-        commit = known.get("registered") or str(line.get("commit", ""))
+        known = known_of(line) if _asks_journal(verb) else {}
+        commit = str(line.get("commit", ""))
         outcome = str(line.get("outcome", ""))
         alike = (run, verb, outcome, *_taken(verb, known), commit if _by_commit(verb) else "")
         before = found.get(alike)
@@ -44,12 +58,16 @@ def _by_commit(verb: str) -> bool:
 
 
 def _taken(verb: str, known: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(known.get(source, "") for source in INVERSE[verb].takes.values()) if verb in INVERSE else ()
+    return tuple(known.get(source, "") for source in _sources(verb))
+
+
+def _sources(verb: str) -> tuple[str, ...]:
+    return tuple(INVERSE[verb].takes.values()) if verb in INVERSE else ()
 
 
 def _asks_journal(verb: str) -> bool:
     """Whether the way back needs a value that the audit log does not have."""
-    return verb == "register" or (verb in INVERSE and bool(INVERSE[verb].takes))
+    return bool(_sources(verb))
 
 
 class _Record:

@@ -93,7 +93,7 @@ INVERSE: Final[Mapping[str, Inverse]] = MappingProxyType({
     "boot": _verb("shutdown"),
     "configure": _DECLARED,
     "hardware": _READ,
-    "register": Inverse(way=Way.REVIEW, verb=Act.REJECT),
+    "register": _verb("unregister"),
     "adopt-edits": _none("it only proposed: the host and main are as they were", "delete its branch"),
     "unregister": _verb("register"),
     "review": _REVERT,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
-from pvenix.wiring.opened import OpenFleet
+from pvenix.model.inverse import Act
+from pvenix.wiring.noting import Noting
 
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pvenix.lifecycle.revert import Reverting
 
 
-class GoingBack(OpenFleet):
+class GoingBack(Noting):
     """Readings of system profiles; nothing here changes a host."""
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
@@ -93,12 +94,16 @@ class GoingBack(OpenFleet):
 
     async def propose_revert(self, found: Reverting) -> str:
         """Push it to its branch; returns the branch's tip."""
+        self.refuse_change("push a branch")
         from pvenix.lifecycle.revert import propose
 
-        return await propose(await self._site(), found)
+        with self._acting(Act.PROPOSE_REVERT, commit=found.tip, about=f"{found.branch} {found.commit.id}"):
+            return await propose(await self._site(), found)
 
     async def merge_revert(self, found: Reverting) -> str:
         """Move main forward to it; returns the new tip."""
+        self.refuse_change("move the main branch")
         from pvenix.lifecycle.revert import merge
 
-        return await merge(await self._site(), found)
+        with self._acting(Act.REVERT, commit=found.tip, before=found.base, about=found.commit.id):
+            return await merge(await self._site(), found)

@@ -11,11 +11,13 @@ from pvenix.engine.audittrail import WHO, AuditTrail, complete_run
 from pvenix.engine.finishing import refuse_finished
 from pvenix.engine.locks import Holder, HostLocks
 from pvenix.engine.runfiles import RunDir
+from pvenix.model.inverse import Act
 from pvenix.operator import operator
+from pvenix.wiring.noting import Noting
 from pvenix.wiring.runs import Runs
 
 
-class Keeping(Runs):
+class Keeping(Noting, Runs):
     """Runs that nobody executes."""
 
     def lock_holders(self) -> tuple[Holder, ...]:
@@ -29,6 +31,7 @@ class Keeping(Runs):
         looked at again for as long as something of it is open.
         Raises: LockHeld when a process executes it, UsageError when it has nothing to give up, LocalResource.
         """
+        self.refuse_change("give a run up")
         with run.locked():
             refuse_finished(run)
             mark = abandoned(run.path) or Abandoned(at=SystemClock().utc(), by=operator(), seen=False)
@@ -37,6 +40,7 @@ class Keeping(Runs):
             mark = Abandoned(at=mark.at, by=mark.by, seen=True, left=left)
             mark_abandoned(run.path, mark)
             complete_run(AuditLog(self.state_dir), run)
+        self.note(Act.ABANDON, run=run.run)
         return mark
 
     async def skip(self, run: RunDir, host: str, step: str = "") -> str:
@@ -45,6 +49,7 @@ class Keeping(Runs):
         With `step` only if it is that one. Nothing is done about the host before the run is gone on with.
         Raises: UsageError when the step may not be skipped, LockHeld when a process executes the run, LocalResource.
         """
+        self.refuse_change("skip a step")
         from pvenix.adapters.text import sanitise
         from pvenix.engine.journal import SqliteJournal, read_entries
         from pvenix.engine.narrator import Narrator
@@ -60,6 +65,7 @@ class Keeping(Runs):
                 Narrator(run, SystemClock(), lambda _: None, clean=sanitise) as narrator,
             ):
                 await skip(journal, narrator, host, found, operator())
+        self.note(Act.SKIP, host=host, run=run.run, about=found)
         return found
 
     async def _left(self, run: RunDir, by: str, say: Callable[[str], None]) -> tuple[str, ...]:

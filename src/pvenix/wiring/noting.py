@@ -19,8 +19,9 @@ class Noting(OpenFleet):
     def note(self, act: Act, **said: Any) -> None:
         """Add the line of an act that is over; `said` as of `Acting`.
 
-        Raises: LocalResource when the log cannot be written.
+        Raises: LocalResource when the log cannot be written, ReadOnly.
         """
+        self.refuse_change("write into the audit log")
         with self._acting(act, **said):
             pass
 

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvenix.fleet import planning
+from pvenix.model.inverse import Act
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
 from pvenix.model.verbs import BUILDING
 from pvenix.operator import operator
-from pvenix.wiring.opened import OpenFleet
+from pvenix.wiring.noting import Noting
 
 if TYPE_CHECKING:
     from pvenix.lifecycle.planning.drift import Accepted
     from pvenix.model.fleetplan import FleetPlan
 
 
-class Plans(OpenFleet):
+class Plans(Noting):
     """From verbs, playbooks and what the site has to what will be done."""
 
     def plan_verb(
@@ -84,9 +85,14 @@ class Plans(OpenFleet):
 
     async def accept_drift(self, plan: FleetPlan, fields: Sequence[str] = ()) -> tuple[Accepted, ...]:
         """Push what a plan found changed at Proxmox to a branch of each host, for a review."""
+        self.refuse_change("push a branch")
         from pvenix.lifecycle.planning.drift import accept_drift
 
-        return await accept_drift(await self._site(), plan, fields)
+        found = await accept_drift(await self._site(), plan, fields)
+        for each in found:
+            if each.new:
+                self.note(Act.ACCEPT_DRIFT, host=each.host, commit=each.commit, about=each.branch)
+        return found
 
     def _run_plan(self, plays: tuple[PlayPlan, ...], mode: Mapping[str, bool | int], *, title: str = "") -> RunPlan:
         return RunPlan(
