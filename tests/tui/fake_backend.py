@@ -25,6 +25,9 @@ from pvenix.model.selector import Universe, parse_selector
 from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.status import HostStatus
 from tests.tui.fake_fleet import FakeFleetPart
+from tests.tui.fake_journal import FakeJournal
+from tests.tui.fake_playbooks import FakePlaybooks
+from tests.tui.fake_rollback import FakeWaysBack
 
 NOW: Final = 1_795_170_000.0
 """2026-11-20 10:20:00 UTC, the tests' time."""
@@ -204,7 +207,7 @@ class FakeDayTwo:
 
 
 @dataclass
-class FakeBackend(FakeFleetPart):
+class FakeBackend(FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal):
     """The engine's side, with a record of what was asked of it."""
 
     root: Path
@@ -291,7 +294,7 @@ class FakeBackend(FakeFleetPart):
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
         self._reach()
-        return fake_generations()
+        return self.own_generations(host, fake_generations())
 
     async def consequences(self, host: str) -> tuple[str, ...]:
         self._reach()

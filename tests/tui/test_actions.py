@@ -14,11 +14,12 @@ from pvenix_tui.screens.host import HostScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.review import ReviewScreen
 from pvenix_tui.screens.reviews import ReviewsScreen
+from pvenix_tui.screens.rollback import RollbackScreen
 from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
 
 SCREENS = (
-    FleetScreen, HostScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen, PlanScreen,
+    FleetScreen, HostScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen, PlanScreen, RollbackScreen,
 )  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tui.md"
 

@@ -97,7 +97,7 @@ async def test_a_host_without_snapshots_says_how_one_is_taken(open_ui: OpenUi, b
         ui.expect("! restore: tappaas-cicd has no snapshot; pvenix snapshot tappaas-cicd takes one")
 
 
-@pytest.mark.parametrize("verb", ["restore", "delete-snapshot", "migrate", "rollback"])
+@pytest.mark.parametrize("verb", ["restore", "delete-snapshot", "migrate", "pin-generation"])
 async def test_a_far_side_that_does_not_answer_is_said_once_and_asked_again(
     open_ui: OpenUi, backend: FakeBackend, verb: str
 ) -> None:

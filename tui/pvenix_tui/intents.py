@@ -18,7 +18,7 @@ from pvenix_tui.backend import Backend
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.commandline import equivalent, review_command
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
-from pvenix_tui.models.plan import PlanView, Tier, plan_view
+from pvenix_tui.models.plan import CRITICAL, PlanView, Tier, field_line, gate_lines, plan_view, takes_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +35,38 @@ class Options:
 Stake = Callable[[], Awaitable[Sequence[str]]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Something about a plan that is read while the plan shows."""
+
+    name: str
+    read: Callable[[], Awaitable[Sequence[Line]]]
+    """The lines that stand in the plan then, none for nothing worth telling. Raises: PvenixError."""
+    needed: bool = False
+    """Whether the plan cannot be started before it was read, and the plan with it to its end."""
+    waits: str = "what goes with it is being read"
+    """What the plan waits for until then."""
+
+
 class Intent(Protocol):
     """Something that has to be confirmed before it is done."""
 
     toggles: frozenset[str]
-    """Which of `check`, `step`, `options` and `comment` it has."""
+    """Which of `check`, `step`, `options`, `comment` and `commands` it has."""
     initial: Options
     extras: Mapping[str, Arg]
     """What can be told beyond what is needed."""
-    stake: Stake | None
-    """Reads what goes with it, for what destroys."""
+    readings: Sequence[Reading]
+    """What is read for the plan that was last viewed."""
 
     def view(self, options: Options) -> PlanView:
         """What would be done. Raises: PvenixError when it cannot be planned."""
 
     async def start(self) -> object:
         """Do exactly what was last viewed; for runs the run's directory. Raises: PvenixError."""
+
+    async def rehearse(self) -> RunDir:
+        """A run that looks and says what the last viewed one would do. Raises: PvenixError."""
 
 
 _NO_ARGS: Final[Mapping[str, Arg]] = MappingProxyType({})
@@ -68,24 +84,66 @@ class RunIntent:
         extras: Mapping[str, Arg] = _NO_ARGS,
         stake: Stake | None = None,
         command: Callable[[RunPlan], str] = equivalent,
+        readings: Sequence[Reading] = (),
     ) -> None:
-        self.toggles = frozenset({"check", "step", *(("options",) if extras else ())})
-        self.initial, self.extras, self.stake = initial, extras, stake
+        self.toggles = frozenset({"check", "step", "commands", *(("options",) if extras else ())})
+        self.initial, self.extras = initial, extras
+        self.readings: Sequence[Reading] = (
+            Reading(name="Takes", read=self._takes),
+            Reading(name="Waits", read=self._waits),
+            *([_stake_reading(stake)] if stake else []),
+            *readings,
+        )
         self._backend = backend
         self._plan = plan
         self._command = command
         self._viewed: RunPlan | None = None
 
+    @property
+    def planned(self) -> RunPlan:
+        """What was last viewed. Raises: UsageError when nothing was."""
+        if self._viewed is None:
+            raise UsageError("nothing was planned")
+        return self._viewed
+
     def view(self, options: Options) -> PlanView:
         """The plan for these options, kept for `start`."""
+        self._viewed = None
         self._viewed = self._plan(options)
-        return plan_view(self._viewed, self._command(self._viewed))
+        return plan_view(self._viewed, self._command(self._viewed), critical_hosts(self._backend))
 
     async def start(self) -> RunDir:
         """The run, started as a process of its own."""
-        if self._viewed is None:
-            raise UsageError("nothing was planned")
-        return await asyncio.to_thread(self._backend.start_detached, self._viewed)
+        return await asyncio.to_thread(self._backend.start_detached, self.planned)
+
+    async def rehearse(self) -> RunDir:
+        """The same run with --check, started as a process of its own."""
+        plan = replace(self.planned, check=True, step=False)
+        return await asyncio.to_thread(self._backend.start_detached, plan)
+
+    async def _takes(self) -> Sequence[Line]:
+        from pvenix.engine.durations import estimate
+
+        times = await asyncio.to_thread(self._backend.durations)
+        return [] if self.planned.check else [takes_line(estimate(self.planned, times))]
+
+    async def _waits(self) -> Sequence[Line]:
+        return [] if self.planned.check else gate_lines(await asyncio.to_thread(self._backend.gates, self.planned))
+
+
+def critical_hosts(backend: Backend) -> frozenset[str]:
+    """The hosts of the inventory that are in a group for production. Raises: InvalidInput."""
+    return frozenset(name for name, host in backend.fleet().hosts.items() if CRITICAL & set(host.groups))
+
+
+def _stake_reading(stake: Stake) -> Reading:
+    async def read() -> Sequence[Line]:
+        return [
+            field_line("" if index else "At stake", text, Tone.BAD if text.startswith("refused") else Tone.WARN)
+            for index, text in enumerate(await stake())
+        ]
+
+    return Reading(name="At stake", read=read, needed=True)
 
 
 def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> RunIntent:
@@ -149,7 +207,7 @@ class ReviewIntent:
 
     initial = Options()
     extras = _NO_ARGS
-    stake: Stake | None = None
+    readings: Sequence[Reading] = ()
 
     def __init__(self, word: str, review: Review, act: Callable[[str], Awaitable[str]]) -> None:
         self.toggles = frozenset() if word == "merge" else frozenset({"comment"})
@@ -175,13 +233,17 @@ class ReviewIntent:
         lines += [EMPTY, text_line(_REVIEW_EFFECT[self._word], Tone.DIM)]
         command = review_command(self._word, review.host, review.commit, options.comment)
         lines += [EMPTY, (("Command  ", Tone.TITLE), *text_line(command, Tone.ACCENT))]
-        return PlanView(title=f"{self._word} {review.branch}", tier=Tier.KEY, lines=tuple(lines))
+        return PlanView(title=f"{self._word} {review.branch}", tier=Tier.KEY, lines=tuple(lines), command=command)
 
     async def start(self) -> str:
         """What was done, in words. Raises: UsageError when a rejection says no reason."""
         if self._word == "reject" and not self._comment:
             raise UsageError("a rejection says why", hint="press e and write the comment")
         return await self._act(self._comment)
+
+    async def rehearse(self) -> RunDir:
+        """There is nothing to rehearse: no host is touched."""
+        raise UsageError("no host is touched, so there is no dry run")
 
 
 _REVIEW_EFFECT = {

@@ -8,15 +8,34 @@ from typing import Final
 from pvenix_tui.actions.base import Action, Context
 from pvenix_tui.actions.everywhere import APP, LISTS
 from pvenix_tui.actions.fleet import FLEET, HOST
+from pvenix_tui.actions.host import HOST_TABS, UNIT
 from pvenix_tui.actions.journal import JOURNAL
+from pvenix_tui.actions.newhost import NEW_HOST, WIZARD
+from pvenix_tui.actions.plan import PLAN
 from pvenix_tui.actions.playbooks import PLAYBOOKS
-from pvenix_tui.actions.review import PLAN, REVIEWS
+from pvenix_tui.actions.review import REVIEWS
+from pvenix_tui.actions.rollback import ROLLBACK
 from pvenix_tui.actions.run import RUN, RUNS
 from pvenix_tui.actions.verbs import VERB_ACTIONS
 
 __all__ = ["ACTIONS", "BY_ID", "Action", "Context", "in_scope"]
 
-ACTIONS: Final = (*APP, *LISTS, *FLEET, *HOST, *VERB_ACTIONS, *RUNS, *RUN, *REVIEWS, *PLAYBOOKS, *JOURNAL, *PLAN)
+ACTIONS: Final = (
+    *APP,
+    *LISTS,
+    *FLEET,
+    *HOST,
+    *HOST_TABS,
+    *UNIT,
+    *VERB_ACTIONS,
+    *ROLLBACK,
+    *RUNS,
+    *RUN,
+    *REVIEWS,
+    *PLAYBOOKS,
+    *JOURNAL,
+    *PLAN,
+)
 BY_ID: Final = {action.id: action for action in ACTIONS}
 
 

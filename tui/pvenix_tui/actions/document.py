@@ -16,6 +16,7 @@ _TITLES: Final = {
     "fleet": "Fleet",
     "host": "Host",
     "verbs": "Verbs (menu `x`, palette)",
+    "rollback": "Rollback",
     "runs": "Runs",
     "run": "Run",
     "reviews": "Reviews",

@@ -1,11 +1,11 @@
-"""Actions on reviews, and the keys of the plan screen."""
+"""Actions on reviews."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from pvenix.model.verbs import Danger
-from pvenix_tui.actions.base import CommandLine, Context, Place, Reason, pvenix_line
+from pvenix_tui.actions.base import CommandLine, Context, Place, pvenix_line
 
 
 def _review_command(word: str) -> CommandLine:
@@ -34,7 +34,6 @@ def _reject_reason(context: Context) -> str:
 
 _REVIEWS: Final = Place("reviews")
 _REVIEW: Final = Place("review")
-_PLAN: Final = Place("plan")
 REVIEWS: Final = (
     _REVIEWS.action(
         "reviews.open",
@@ -77,37 +76,4 @@ REVIEWS: Final = (
     ),
     _REVIEW.action("review.next_file", "}", "next file", "the next file", footer=True),
     _REVIEW.action("review.previous_file", "{", "previous file", "the file before"),
-)
-
-
-def _toggle(name: str) -> Reason:
-    def reason(context: Context) -> str:
-        if name not in context.toggles:
-            return f"this plan has no {name}"
-        return "keys go to the name that is typed; tab leaves it" if context.typing else ""
-
-    return reason
-
-
-PLAN: Final = (
-    _PLAN.action(
-        "plan.start", "y", "start", "start what the plan shows", unless=lambda context: context.blocked, footer=True
-    ),
-    _PLAN.action(
-        "plan.check",
-        "c",
-        "check",
-        "only look and say what would be done, or do it",
-        unless=_toggle("check"),
-        footer=True,
-    ),
-    _PLAN.action(
-        "plan.step", "s", "step by step", "wait before each step, or not", unless=_toggle("step"), footer=True
-    ),
-    _PLAN.action(
-        "plan.options", "o", "options", "what else the verb can be told", unless=_toggle("options"), footer=True
-    ),
-    _PLAN.action(
-        "plan.comment", "e", "comment", "write the comment that goes with it", unless=_toggle("comment"), footer=True
-    ),
 )

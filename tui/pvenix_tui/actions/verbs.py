@@ -31,7 +31,7 @@ LIFE: Final = {
 """Every verb, by the part of a host's life that it belongs to."""
 _NEEDS_VM: Final = frozenset({*LIFE["change and move"], *LIFE["power"], *LIFE["snapshots and backup"], "destroy"})
 _ONE: Final = {
-    **dict.fromkeys(("rollback", "pin-generation", "unpin-generation"), "generation numbers differ from host to host"),
+    **dict.fromkeys(("pin-generation", "unpin-generation"), "generation numbers differ from host to host"),
     "restore": "each has snapshots of its own",
     "delete-snapshot": "each has snapshots of its own",
     "adopt": "each takes a VM of its own",
@@ -73,6 +73,8 @@ def verb_command(verb: str) -> CommandLine:
             return pvenix_line(*REVIEW_TASK[1:], "-l", ":".join(hosts))
         if verb == "remove-orphan":
             return pvenix_line("orphans", "remove", "VMID")
+        if verb == "rollback":
+            return _rollback_line(hosts, context.generation)
         if verb == "adopt":
             return pvenix_line("adopt", "VMID", hosts[0])
         if verb in LIFE["templates"]:
@@ -82,13 +84,17 @@ def verb_command(verb: str) -> CommandLine:
     return command
 
 
+def _rollback_line(hosts: tuple[str, ...], generation: int) -> str:
+    if len(hosts) == 1:
+        return pvenix_line("rollback", hosts[0], "--to", str(generation or "N"))
+    return pvenix_line("rollback", *(f"{host}=N" for host in hosts))
+
+
 def _required(verb: str, context: Context) -> tuple[str, ...]:
     words: list[str] = []
     for key, arg in VERBS[verb].args.items():
         if key == "confirm" and context.hosts:
             words += ["--confirm", context.hosts[0]]
-        elif verb == "rollback":
-            words += ["--to", str(context.generation or "N")]
         elif key == "number":
             words += [str(context.generation or "N")]
         elif arg.required and key != "confirm":

@@ -35,14 +35,13 @@ OPTION_COLUMNS: Final = (
 _GIB: Final = 2**30
 
 
-def generation_choices(generations: Sequence[Generation], *, current: str = "the host runs this one") -> list[Choice]:
-    """A host's generations, newest first; `current` says why the one that runs cannot be chosen, empty when it can."""
+def generation_choices(generations: Sequence[Generation]) -> list[Choice]:
+    """A host's generations, newest first."""
     return [
         Choice(
             key=str(generation.number),
             cells=generation_cells(generation),
-            note=generation.path or "choose a generation to go to",
-            disabled=current if generation.current else "",
+            note=generation.path or "a generation of the host",
         )
         for generation in sorted(generations, key=lambda generation: -generation.number)
     ]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pvenix.model.generation import NOT_UNDONE
+from pvenix.model.inverse import INVERSE, Inverse, Way
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.verbs import VERBS, Danger
-from pvenix_tui.models.commandline import equivalent
-from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
+from pvenix_tui.models.commandline import COMMANDS, equivalent
+from pvenix_tui.models.lines import ELLIPSIS, EMPTY, Line, Tone, text_line
+from pvenix_tui.models.states import clock_word
+
+if TYPE_CHECKING:
+    from pvenix.engine.durations import Estimate
+    from pvenix.lifecycle.gates import Gate
 
 GUARD_S: Final = 0.5
 """Seconds after a dialog opened, or after a key came too early, in which its confirming key is ignored."""
@@ -26,27 +33,65 @@ class Tier(IntEnum):
     READ = 2
     """Several hosts, or a reboot: y, after the plan was read to its end."""
     TYPED = 3
-    """Destroys: the host's name typed, then y."""
+    """Destroys, or many that count for more: the host's name or the number of hosts typed, then y."""
 
 
-TIER_WORDS: Final = {
-    Tier.FREE: "changes nothing outside this machine",
-    Tier.KEY: "one host, and can be taken back",
-    Tier.READ: "several hosts, or a reboot",
-    Tier.TYPED: "destroys, and cannot be taken back",
+_HOW: Final = {
+    Tier.FREE: "enter or y starts it",
+    Tier.KEY: "y starts it",
+    Tier.READ: "read to the end, then y",
+    Tier.TYPED: "typed, then y",
 }
+CRITICAL: Final = frozenset({"prod", "production", "critical"})
+"""Groups of the inventory whose hosts take more to start something on."""
+MANY_CRITICAL: Final = 3
+"""So many critical hosts at once have their number typed."""
 
 
-def tier_of(plan: RunPlan) -> Tier:
-    """The tier of a run."""
-    dangers = {VERBS[task.verb].danger for play in plan.plays for task in play.tasks if task.verb in VERBS}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far a plan reaches: its tier, and why it is that one."""
+
+    tier: Tier
+    why: str
+
+    @property
+    def words(self) -> str:
+        """The reason, and what starts it."""
+        return f"{self.why}: {_HOW[self.tier]}"
+
+    @property
+    def line(self) -> Line:
+        """As the plan begins."""
+        return field_line("Reach", self.words, (Tone.OK, Tone.PLAIN, Tone.WARN, Tone.BAD)[self.tier])
+
+
+def reach_of(plan: RunPlan, critical: Collection[str] = frozenset()) -> Reach:
+    """The tier of a run; `critical` are hosts that count for more."""
+    tasks = [task for play in plan.plays for task in play.tasks]
+    dangers = {VERBS[task.verb].danger for task in tasks if task.verb in VERBS}
+    named = [host for host in plan.hosts if host in critical]
     if plan.check or dangers <= {Danger.READ}:
-        return Tier.FREE
+        return Reach(tier=Tier.FREE, why="changes nothing outside this machine")
     if Danger.DESTROYS in dangers:
-        return Tier.TYPED
-    if Danger.REBOOTS in dangers or len(plan.hosts) > 1:
-        return Tier.READ
-    return Tier.KEY
+        return Reach(tier=Tier.TYPED, why="destroys, and cannot be taken back")
+    if len(named) >= MANY_CRITICAL:
+        return Reach(
+            tier=Tier.TYPED,
+            why=f"{len(named)} production hosts at once ({', '.join(named[:MANY_CRITICAL])}, {ELLIPSIS})",
+        )
+    reasons = [
+        *([f"several hosts ({len(plan.hosts)})"] if len(plan.hosts) > 1 else []),
+        *(["a reboot"] if Danger.REBOOTS in dangers else []),
+        *([f"production ({', '.join(named)})"] if named else []),
+        *([f"what {task.verb} lets go is not kept" for task in tasks if task.verb in _LETS_GO]),
+    ]
+    if reasons:
+        return Reach(tier=Tier.READ, why=", ".join(reasons))
+    return Reach(tier=Tier.KEY, why="one host, and can be taken back")
+
+
+_LETS_GO: Final = frozenset({"prune-generations", "collect-garbage"})
 
 
 class ConfirmGate:
@@ -69,41 +114,88 @@ class PlanView:
     title: str
     tier: Tier
     lines: tuple[Line, ...]
+    """Up to the first empty line what decides; behind it the rest."""
     typed_name: str = ""
     """What has to be typed for tier TYPED."""
+    command: str = ""
+    """The same from a shell."""
 
 
-def plan_view(plan: RunPlan, command: str = "") -> PlanView:
+def plan_view(plan: RunPlan, command: str = "", critical: Collection[str] = frozenset()) -> PlanView:
     """The screen's view of a run's plan; `command` does the same from a shell, where the plan's verbs do not say it."""
-    tier = tier_of(plan)
-    hosts = plan.hosts
+    reach = reach_of(plan, critical)
+    command = command or equivalent(plan)
     lines: list[Line] = [
-        (("Reach    ", Tone.TITLE), (TIER_WORDS[tier], _tier_tone(tier))),
-        (("Check    ", Tone.TITLE), ("on: looks and says what it would do", Tone.OK))
+        reach.line,
+        *_undo_lines(plan, reach.tier),
+        field_line("Check", "on: looks and says what it would do", Tone.OK)
         if plan.check
-        else (("Check    ", Tone.TITLE), ("off: changes are made", Tone.PLAIN)),
-        (("Pauses   ", Tone.TITLE), ("before every step" if plan.step else "none", Tone.PLAIN)),
-        (("Command  ", Tone.TITLE), *text_line(command or equivalent(plan), Tone.ACCENT)),
+        else field_line("Check", "off: changes are made"),
+        field_line("Pauses", "before every step" if plan.step else "none"),
+        field_line("Command", command, Tone.ACCENT),
         EMPTY,
     ]
     for play in plan.plays:
         lines += _play_lines(play)
-    lines += [EMPTY, (("Hosts    ", Tone.TITLE), (f"{len(hosts)}", Tone.STRONG))]
-    lines += [text_line(f"  {host}") for host in hosts]
+    lines += _host_lines(plan)
     if any(task.verb == "rollback" for play in plan.plays for task in play.tasks):
         lines += [EMPTY, (("Not undone", Tone.TITLE),), *(text_line(f"  {line}") for line in NOT_UNDONE)]
-    return PlanView(
-        title=plan.title,
-        tier=tier,
-        lines=tuple(lines),
-        typed_name=hosts[0] if tier is Tier.TYPED and hosts else "",
-    )
+    name = plan.hosts[0] if len(plan.hosts) == 1 else str(len(plan.hosts))
+    typed = name if reach.tier is Tier.TYPED else ""
+    return PlanView(title=plan.title, tier=reach.tier, lines=tuple(lines), typed_name=typed, command=command)
+
+
+def field_line(name: str, value: str, tone: Tone = Tone.PLAIN) -> Line:
+    """A named value of a plan, or with an empty name one more line of the value above."""
+    return ((f"{name:<9}", Tone.TITLE), *text_line(value, tone))
+
+
+def _undo_lines(plan: RunPlan, tier: Tier) -> list[Line]:
+    """How it is undone once it is done, a line for each way; nothing for what changes nothing."""
+    if tier is Tier.FREE:
+        return []
+    verbs = dict.fromkeys(task.verb for play in plan.plays for task in play.tasks)
+    if made := next((verb for verb in ("clone", "create") if verb in verbs), ""):
+        words = [f"{made} and what follows: pvenix destroy HOST takes the new VM away"]
+    else:
+        known = ((verb, INVERSE[verb]) for verb in verbs if verb in INVERSE and VERBS[verb].danger is not Danger.READ)
+        several = len(verbs) > 1
+        words = list(dict.fromkeys((f"{verb}: " if several else "") + _undo_word(found) for verb, found in known))
+    return [
+        field_line("" if index else "Undo", word, Tone.WARN if "cannot be undone" in word else Tone.PLAIN)
+        for index, word in enumerate(words)
+    ]
+
+
+def _undo_word(found: Inverse) -> str:
+    match found.way:
+        case Way.VERB:
+            return f"pvenix {' '.join(COMMANDS.get(found.verb, (found.verb,)))} HOST"
+        case Way.BEFORE:
+            return "pvenix rollback HOST --before RUN, what it ran before this run"
+        case Way.REVERT:
+            return "pvenix revert COMMIT"
+        case Way.REVIEW:
+            return f"pvenix review {found.verb} HOST COMMIT"
+        case Way.NONE:
+            return f"cannot be undone: {found.why}" + (f"; {found.helps}" if found.helps else "")
+
+
+def _host_lines(plan: RunPlan) -> list[Line]:
+    """The hosts, in their waves where there are several."""
+    lines: list[Line] = [EMPTY, (("Hosts    ", Tone.TITLE), (f"{len(plan.hosts)}", Tone.STRONG))]
+    waves = max((play.waves for play in plan.plays), key=len, default=())
+    if len(waves) < 2:
+        return [*lines, *(text_line(f"  {host}") for host in plan.hosts)]
+    for number, wave in enumerate(waves, 1):
+        lines += [text_line(f"  wave {number} of {len(waves)}", Tone.DIM), *(text_line(f"    {host}") for host in wave)]
+    return lines
 
 
 def _play_lines(play: PlayPlan) -> list[Line]:
     waves = f"{play.name}, in {len(play.waves)} waves" if len(play.waves) > 1 else play.name
     title = (("Steps    ", Tone.TITLE), (f"{len(play.tasks)}", Tone.STRONG), *text_line(f"  {waves}", Tone.DIM))
-    width = max(10, *(len(task.verb) + 1 for task in play.tasks))
+    width = max(10, *(len(task.verb) + 1 for task in play.tasks)) if play.tasks else 10
     return [title, *(_task_line(number, task, width) for number, task in enumerate(play.tasks, 1))]
 
 
@@ -117,5 +209,23 @@ def _task_line(number: int, task: Task, width: int) -> Line:
     )
 
 
-def _tier_tone(tier: Tier) -> Tone:
-    return (Tone.OK, Tone.PLAIN, Tone.WARN, Tone.BAD)[tier]
+def takes_line(found: Estimate) -> Line:
+    """How long it may take, from what its verbs took before."""
+    never = f"{', '.join(found.unknown)} never worked here yet" if found.unknown else ""
+    if not found.seconds:
+        return field_line("Takes", f"not known: {never}" if never else "nothing worth telling", Tone.DIM)
+    about = f"about {clock_word(found.seconds)}, as its last runs took"
+    return field_line("Takes", f"{about}; not counted: {never}" if never else about)
+
+
+def gate_lines(found: Sequence[Gate]) -> list[Line]:
+    """What will or may be waited for, a line for each reason with its hosts."""
+    hosts: dict[tuple[bool, str], list[str]] = {}
+    for gate in found:
+        hosts.setdefault((gate.sure, gate.text), []).append(gate.host)
+    several = len({gate.host for gate in found}) > 1
+    lines: list[Line] = []
+    for (sure, text), names in sorted(hosts.items(), key=lambda each: not each[0][0]):
+        who = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}: " if several else ""
+        lines.append(field_line("" if lines else "Waits", who + text, Tone.WARN if sure else Tone.PLAIN))
+    return lines

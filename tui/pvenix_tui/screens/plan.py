@@ -15,12 +15,13 @@ from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
-from pvenix_tui.intents import Intent, Options, Stake
+from pvenix_tui.intents import Intent, Options, Reading
 from pvenix_tui.models.asked import OPTION_COLUMNS, option_choices, with_option, wrong_option
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate, PlanView, Tier
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker, Prompt
+from pvenix_tui.screens.planparts import DryRun, PlanReadings
 from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.field import Field
@@ -44,9 +45,8 @@ class PlanScreen(PvenixScreen[object]):
         self.view: PlanView | None = None
         self.problem = ""
         self._gate = ConfirmGate(session.clock())
-        self._stake: tuple[str, ...] | None = None if intent.stake else ()
-        """What goes with what is destroyed; None until it was read."""
-        self._stake_problem = ""
+        self._readings = PlanReadings(session, lambda: intent.readings if self.view else ())
+        self._dry_run = DryRun()
         self._read = False
         self._typed = False
         self._starting = False
@@ -55,7 +55,7 @@ class PlanScreen(PvenixScreen[object]):
     def body(self) -> Iterable[Widget]:
         plan = Rows(Document(self._lines), cursor=False, id="plan")
         yield plan
-        yield Field(hint="the host's name; arrows and pages move the plan", id="typed")
+        yield Field(hint="what has to be typed; arrows and pages move the plan", id="typed")
         yield Bar(id="confirm")
 
     @override
@@ -63,40 +63,49 @@ class PlanScreen(PvenixScreen[object]):
         self._replan(self.options)
         super().on_mount()
         self.query_one("#typed" if self._asks_name else "#plan").focus()
-        self.reread()
+        self.session.ticker.add(self)
+
+    def on_unmount(self) -> None:
+        """Nobody looks at the dry run any more; it goes on by itself."""
+        self.session.ticker.remove(self)
+
+    def ticking(self) -> bool:
+        """True while a dry run may have told more."""
+        return self.is_current and self._dry_run.at_work
+
+    def tick(self) -> None:
+        """Show what the dry run told; a person need not read it again to start what they have read."""
+        if self._dry_run.poll():
+            self.query_one("#plan", Rows).reload()
 
     @override
     def reread(self) -> None:
-        if self.intent.stake is not None:
-            self._stake, self._stake_problem = None, ""
-            self.run_worker(self._read_stake(self.intent.stake), group="stake", exclusive=True, exit_on_error=False)
+        self.run_worker(self._read_all(), group="plan-readings", exclusive=True, exit_on_error=False)
 
-    async def _read_stake(self, stake: Stake) -> None:
-        async def work() -> None:
-            self._stake = tuple(await stake())
+    async def _read_all(self) -> None:
+        if self.view is not None:
+            await self._readings.read(self._was_read)
 
-        if not await self.session.guarded("stake", work):
-            self._stake_problem = self.session.problems.pop("stake")
-        self._read = False
-        self._gate = ConfirmGate(self.session.clock())
-        self.query_one("#plan", Rows).reload()
-        self.refresh_bars()
+    def _was_read(self, reading: Reading) -> None:
+        if reading.needed:
+            self._read = False
+            self._gate = ConfirmGate(self.session.clock())
+        if self.is_mounted:
+            self.query_one("#plan", Rows).reload()
+            self.refresh_bars()
 
     def _lines(self, width: int) -> list[Line]:
         if self.view is None:
             return wrap(text_line(self.problem, Tone.BAD), width)
         head = self.view.lines.index(EMPTY)
-        lines = (*self.view.lines[:head], *self._stake_lines(), *self.view.lines[head:])
+        lines = (
+            *self.view.lines[:head],
+            *self._readings.head(),
+            *self._readings.lines(),
+            *self.view.lines[head:],
+            *self._dry_run.model.lines(),
+        )
         return [piece for line in lines for piece in wrap(line, width, indent=9 if len(line) > 1 else 0)]
-
-    def _stake_lines(self) -> list[Line]:
-        if self.intent.stake is None:
-            return []
-        if self._stake is None:
-            told = self._stake_problem or "reading what goes with it"
-            tone = Tone.BAD if self._stake_problem else Tone.DIM
-            return [EMPTY, (("At stake ", Tone.TITLE), *text_line(told, tone))]
-        return [EMPTY, *(_stake_line(index, text) for index, text in enumerate(self._stake))]
 
     def _replan(self, options: Options) -> None:
         try:
@@ -114,6 +123,7 @@ class PlanScreen(PvenixScreen[object]):
         if not self._asks_name:
             rows.focus()
         self.refresh_bars()
+        self.reread()
 
     @property
     def _asks_name(self) -> bool:
@@ -125,19 +135,15 @@ class PlanScreen(PvenixScreen[object]):
             return "there is no plan"
         if self._starting:
             return "it is being started"
-        match self.view.tier:
-            case Tier.READ if not self._read:
-                return "read the plan to its end first (G)"
-            case Tier.TYPED if self._stake_problem:
-                return "what goes with it is not known; ctrl+r reads it again"
-            case Tier.TYPED if self._stake is None:
-                return "what goes with it is being read"
-            case Tier.TYPED if not self._read:
-                return "read the plan to its end first (pgdn)"
-            case Tier.TYPED if not self._typed:
-                return f"type {self.view.typed_name} first"
-            case _:
-                return ""
+        if self.view.tier is Tier.FREE:
+            return ""
+        if missing := self._readings.missing:
+            return missing
+        if not self._read and (self.view.tier is not Tier.KEY or self._readings.decide):
+            return f"read the plan to its end first ({'pgdn' if self._asks_name else 'G'})"
+        if self._asks_name and not self._typed:
+            return f"type {self.view.typed_name} first"
+        return ""
 
     @override
     def context(self) -> Context:
@@ -169,7 +175,7 @@ class PlanScreen(PvenixScreen[object]):
         missing = self.waits_for()
         bar = self.query_one("#confirm", Bar)
         if missing:
-            other = "the keys" if self.context().typing else "the name"
+            other = "the keys" if self.context().typing else "what is typed"
             tab: Line = (("   tab ", Tone.ACCENT), (other, Tone.PLAIN)) if self._asks_name else ()
             esc: Line = (("   esc ", Tone.ACCENT), ("no", Tone.PLAIN))
             bar.show(((" ", Tone.PLAIN), *text_line(missing, Tone.WARN), *tab, *esc))
@@ -194,7 +200,7 @@ class PlanScreen(PvenixScreen[object]):
             self.session.say("Enter is never yes here; y is", bad=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """The whole name, typed, is what lets y through."""
+        """The whole name or number, typed, is what lets y through."""
         event.stop()
         if self.view is None or not self._asks_name:
             return
@@ -236,6 +242,20 @@ class PlanScreen(PvenixScreen[object]):
         """Plan again with or without --check."""
         self._replan(replace(self.options, check=not self.options.check))
 
+    def do_plan_commands(self) -> None:
+        """Begin a dry run, and show what it would send as it tells it."""
+        if self._dry_run.at_work:
+            self.session.say("the dry run is at work")
+        else:
+            self.run_worker(self._begin_dry_run(), group="dry-run", exclusive=True, exit_on_error=False)
+
+    async def _begin_dry_run(self) -> None:
+        if await self.session.guarded("dry run", lambda: self._dry_run.begin(self.intent)):
+            self.session.say("a dry run began; its commands stand at the plan's end (G)")
+        else:
+            self.session.say(self.session.problems.pop("dry run"), bad=True)
+        self.query_one("#plan", Rows).reload()
+
     def do_plan_step(self) -> None:
         """Plan again with or without a pause before each step."""
         self._replan(replace(self.options, step=not self.options.step))
@@ -273,8 +293,3 @@ class PlanScreen(PvenixScreen[object]):
     def _commented(self, text: str | None) -> None:
         if text is not None:
             self._replan(replace(self.options, comment=text))
-
-
-def _stake_line(index: int, text: str) -> Line:
-    tone = Tone.BAD if text.startswith("refused") else Tone.WARN
-    return (("At stake " if not index else " " * 9, Tone.TITLE), *text_line(text, tone))

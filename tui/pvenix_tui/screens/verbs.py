@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, TypeVar
 
 from pvenix.engine.ports import NodeState
-from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
 from pvenix.model.plan import ArgValue
@@ -15,7 +14,7 @@ from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions import BY_ID, in_scope
 from pvenix_tui.glyphs import ELLIPSIS
-from pvenix_tui.intents import Intent, inventory_vmid, onboarding_intent, verb_intent
+from pvenix_tui.intents import inventory_vmid, onboarding_intent, verb_intent
 from pvenix_tui.models.asked import (
     NODE_COLUMNS,
     SNAPSHOT_COLUMNS,
@@ -26,10 +25,9 @@ from pvenix_tui.models.asked import (
 from pvenix_tui.models.choices import Choice, action_choices
 from pvenix_tui.models.host import GENERATION_COLUMNS
 from pvenix_tui.models.lines import Column
-from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Picker
-from pvenix_tui.screens.plan import PlanScreen
-from pvenix_tui.screens.run import RunScreen
+from pvenix_tui.screens.planning import PlanningScreen
+from pvenix_tui.screens.rollback import RollbackScreen
 from pvenix_tui.session import describe
 
 Item = TypeVar("Item")
@@ -40,20 +38,12 @@ VERB_COLUMNS: Final = (
 )
 
 
-class HostVerbs(PvenixScreen[None]):
+class HostVerbs(PlanningScreen):
     """A screen with hosts to act on."""
 
     def targets(self) -> tuple[str, ...]:
         """The hosts that a verb acts on."""
         return self.context().hosts
-
-    def open_plan(self, intent: Intent) -> None:
-        """Show the plan; when it is started, the run."""
-        self.app.push_screen(PlanScreen(self.session, intent, area=self.area), self._started)
-
-    def _started(self, result: object) -> None:
-        if isinstance(result, RunDir):
-            self.app.push_screen(RunScreen(self.session, result, area=self.area, started=True))
 
     def plan_verb(self, verb: str, args: Mapping[str, ArgValue] | None = None) -> None:
         """Show the plan of one verb."""
@@ -72,9 +62,9 @@ class HostVerbs(PvenixScreen[None]):
         self.plan_verb("retire", {"confirm": self.targets()[0]})
 
     def do_host_rollback(self) -> None:
-        """Choose a generation, then plan."""
-        host = self.targets()[0]
-        self._ask(f"generations of {host}", lambda: self.session.backend.generations(host), self._pick_generation)
+        """Choose where each host goes back to, then plan."""
+        generation = self.context().generation
+        self.app.push_screen(RollbackScreen(self.session, self.targets(), to=generation, area=self.area))
 
     def do_host_verbs(self) -> None:
         """The menu of verbs."""
@@ -138,8 +128,6 @@ class HostVerbs(PvenixScreen[None]):
         columns: Sequence[Column],
         choices: Sequence[Choice],
         picked: Callable[[str], None],
-        *,
-        browse: bool = False,
     ) -> None:
         """A list to choose from, the cursor on the first that can be chosen."""
         first = next((choice.key for choice in choices if not choice.disabled), "")
@@ -148,18 +136,11 @@ class HostVerbs(PvenixScreen[None]):
             if key:
                 picked(key)
 
-        self.app.push_screen(Picker(title, columns, choices, cursor=first, browse=browse), chosen)
-
-    def _pick_generation(self, found: list[Generation]) -> None:
-        title = f"Roll {self.targets()[0]} back to which generation?"
-        self._offer(title, GENERATION_COLUMNS, generation_choices(found), self._generation_picked, browse=True)
-
-    def _generation_picked(self, number: str) -> None:
-        self.plan_verb("rollback", {"to": int(number)})
+        self.app.push_screen(Picker(title, columns, choices, cursor=first), chosen)
 
     def _pick_pin(self, verb: str, found: list[Generation]) -> None:
         title = f"{'Keep' if verb == 'pin-generation' else 'Let go of'} which generation of {self.targets()[0]}?"
-        choices = generation_choices(found, current="")
+        choices = generation_choices(found)
         self._offer(title, GENERATION_COLUMNS, choices, lambda number: self.plan_verb(verb, {"number": int(number)}))
 
     async def _snapshots(self, host: str) -> list[HostSnapshot]:
