@@ -3,7 +3,7 @@
 Run: `python -m bench.tui_live [--seconds 300] [--size 160x48]`. The program is the true `pvenix-tui` on a fleet of 200
 hosts; the run is a true run directory whose process (bench/live_writer.py) holds its lock and writes events and logs
 as the engine does. With the right to, everything runs under SCHED_RR, so that other work on the machine counts less;
-the figures are for people and no test asserts them. Keys move the cursor of the hosts; a key is answered when the
+the figures are for people and no test asserts them. Keys move the cursor among the hosts; a key is answered when the
 title of the log names the host that it moved to. Loop lag is measured inside, by `--debug-lag`.
 """
 
@@ -134,8 +134,8 @@ class Run:
         self.hosts: list[str] = told["hosts"]
 
     def _said(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        document: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        document: dict[str, Any] = json.loads(line)
         return document
 
     def quiet(self) -> dict[str, Any]:
@@ -213,20 +213,20 @@ def measured(program: Program, hosts: Sequence[str], lag: Path, seconds: float) 
         program.drain(pauses.uniform(*PAUSE_S))
         down = row == 0 or (row < 3 * LOOKED_AT and pauses.random() < 0.5)
         row += 1 if down else -1
-        figures.keys_ms.append(answered_ms(program, b"j" if down else b"k", title(hosts[row])))
+        figures.keys_ms.append(answered_ms(program, b"l" if down else b"h", title(hosts[row])))
         if len(figures.rss_mb) < time.monotonic() - began:
             figures.rss_mb.append(rss_mb(program.pid))
     figures.seconds, figures.cpu = time.monotonic() - began, cpu_seconds(program.pid) - cpu
     figures.tty = program.read_bytes - tty
     figures.lag_ms = samples(lag)[skipped:]
     for _ in range(row):
-        program.press(b"k")
+        program.press(b"h")
     return figures
 
 
 def title(host: str) -> bytes:
     """How the title of a host's log begins."""
-    return f"-- {host} ".encode()
+    return f"log {host} ".encode()
 
 
 def answered_ms(program: Program, key: bytes, wanted: bytes) -> float:
@@ -261,10 +261,10 @@ def compared(program: Program, run: Run) -> list[str]:
     wrong = []
     for host in run.hosts[:LOOKED_AT]:
         if host != run.hosts[0]:
-            program.press(b"j")
+            program.press(b"l")
             program.drain(0.3)
         display = program.repainted()
-        below = next((index for index, line in enumerate(display) if f"-- {host} " in line), len(display))
+        below = next((index for index, line in enumerate(display) if f"log {host} " in line), len(display))
         shown = [line.strip("\u2502| ")[:60] for line in display[below + 1 :] if host in line]
         lines = (run.path / "log" / f"{host}.log").read_text().split("\n")[:-1]
         expected = [line.strip()[:60] for line in lines[-len(shown) :]]

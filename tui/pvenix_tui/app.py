@@ -33,6 +33,7 @@ from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.widgets.tilegrid import TileGrid
 from pvenix_tui.widgets.scrollbar import choose_scrollbar
 
 READ_EVERY_S: Final = 30.0
@@ -127,7 +128,7 @@ class PvenixApp(App[int]):
     def _after_first_paint(self) -> None:
         self.read_everything()
         if self._ticking:
-            self.set_interval(1 / RATE_HZ, self.session.ticker.tick)
+            self.set_interval(1 / RATE_HZ, self.session.ticker.beat)
             self.set_interval(READ_EVERY_S, self._read_again)
             self.set_interval(RUNS_EVERY_S, self._read_runs)
 
@@ -275,7 +276,7 @@ class PvenixApp(App[int]):
         if "app" in action.scopes:
             await self.action_do(action.id)
         elif "list" in action.scopes:
-            if isinstance(screen.focused, Rows | LogView):
+            if isinstance(screen.focused, Rows | LogView | TileGrid):
                 screen.focused.action_do(action.id)
         elif "verbs" in action.scopes and isinstance(screen, HostVerbs):
             screen.start_verb(action.label)

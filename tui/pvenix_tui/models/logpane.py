@@ -1,45 +1,122 @@
-"""What a log pane shows of a ring: follow or a fixed place, and the search in it."""
+"""What a log pane shows of a host's output: the newest lines or a fixed place, what is searched for, the time of a line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
 
-from rich.cells import cell_len
-
-from pvenix_tui.glyphs import ELLIPSIS
-from pvenix_tui.models.lines import Line, Tone, wrap
-from pvenix_tui.models.ring import LineRing
+from pvenix_tui.models.lines import Line, Span, Tone, clip, wrap
+from pvenix_tui.models.logwords import ERROR, line_tone
+from pvenix_tui.models.states import clock_word
 from pvenix_tui.text import safe_output
 
-STEP_MARK = "--- "
+NO_TIME: Final = "--:--:--"
+TO_START: Final = 1000
+"""Steps back into the file, of about 64 KiB each, that the way to the first line takes at once."""
+
+
+class Times(StrEnum):
+    """What stands before each line."""
+
+    OFF = "off"
+    WALL = "wall"
+    """The time of day."""
+    ELAPSED = "elapsed"
+    """Since the host's first step."""
+
+    @property
+    def next(self) -> Times:
+        """What follows when the key is pressed again."""
+        kinds = list(Times)
+        return kinds[(kinds.index(self) + 1) % len(kinds)]
+
+
+class Lines(Protocol):
+    """Numbered lines, the newest in memory and the others wherever they are."""
+
+    @property
+    def first(self) -> int:
+        """The lowest number that can be shown now."""
+
+    @property
+    def near(self) -> int:
+        """The lowest number that is in memory: searching goes no further by itself."""
+
+    @property
+    def end(self) -> int:
+        """The number that the next line gets."""
+
+    def line(self, number: int) -> str:
+        """The line with this number."""
+
+    def more(self) -> bool:
+        """Know lines before `first`; False when there are none."""
+
+    def times(self, numbers: range) -> Iterator[float | None]:
+        """When each of these lines was written, seconds since 1970."""
+
+
+@dataclass(slots=True)
+class Matches:
+    """The numbers of the lines that contain what is searched for: those in memory at first, and all that came since."""
+
+    query: str = ""
+    numbers: list[int] = field(default_factory=list)
+    _to: int = 0
+
+    def update(self, lines: Lines, query: str) -> None:
+        """Take in the lines that came."""
+        wanted = query.casefold()
+        if wanted != self.query:
+            self.query, self.numbers, self._to = wanted, [], lines.near
+        came = range(max(self._to, lines.near), lines.end)
+        self.numbers += [number for number in came if wanted in lines.line(number).casefold()]
+        self._to = lines.end
+
+    def add(self, number: int) -> None:
+        """Take in one that was found further back."""
+        place = bisect_left(self.numbers, number)
+        if self.numbers[place : place + 1] != [number]:
+            self.numbers.insert(place, number)
 
 
 @dataclass(slots=True)
 class LogPane:
-    """A window on a ring. While following, the newest lines show; paused, the same line stays at the top."""
+    """A window on numbered lines. While following, the newest show; paused, the same line stays at the top."""
 
-    ring: LineRing
+    lines: Lines
     following: bool = True
     top: int = 0
-    """Absolute number of the line at the top while paused."""
+    """Number of the line at the top while paused."""
     seen: int = 0
-    """End of the ring when the pane was paused."""
+    """End of the lines when the pane was paused."""
     query: str = ""
-    match: int = -1
-    """Absolute number of the line that the search stands on."""
+    match: int | None = None
+    """Number of the line that the search, or the way to the next error, stands on."""
+    only: bool = False
+    """Only lines that match the query show."""
     wrapping: bool = False
+    times: Times = Times.OFF
+    began: float | None = None
+    """When the host's first step began, seconds since 1970."""
     height: int = 10
+    matches: Matches = field(default_factory=Matches)
 
     @property
     def new_lines(self) -> int:
         """Lines that came since the pane was paused."""
-        return 0 if self.following else max(0, self.ring.end - self.seen)
+        return 0 if self.following else max(0, self.lines.end - self.seen)
 
-    def show(self, ring: LineRing) -> None:
-        """Turn to another host's output, following it."""
-        if ring is not self.ring:
-            self.ring = ring
-            self.match = -1
+    def show(self, lines: Lines) -> None:
+        """Turn to another host's output, following it; what is searched for stays."""
+        if lines is not self.lines:
+            self.lines = lines
+            self.match = None
+            self.matches = Matches()
             self.follow()
 
     def follow(self) -> None:
@@ -49,103 +126,167 @@ class LogPane:
     def pause(self) -> None:
         """Keep the lines that show now where they are."""
         if self.following:
+            shown = self._numbers()
             self.following = False
-            self.seen = self.ring.end
-            self.top = max(self.ring.base, self.ring.end - self.height)
+            self.seen = self.lines.end
+            self.top = shown[max(0, len(shown) - self.height)] if shown else self.lines.end
 
     def scroll(self, lines: int) -> None:
-        """Move by `lines` (negative is up); reaching the end follows again."""
+        """Move by `lines` (negative is up), past the lines in memory into the file; reaching the end follows again."""
         if self.following and lines >= 0:
             return
         self.pause()
-        self.top = max(self.ring.base, self.top + lines)
-        if self.top + self.height >= self.ring.end and lines > 0:
+        while self._place() + lines < 0 and self.lines.more():
+            self._numbers()
+        shown = self._numbers()
+        place = max(0, min(self._place() + lines, len(shown) - 1))
+        self.top = shown[place] if shown else self.lines.end
+        if lines > 0 and place + self.height >= len(shown):
             self.follow()
 
     def to_start(self) -> None:
-        """Show the oldest lines that are kept."""
+        """Show the very first line; of a huge file the first that is reached in a moment."""
         self.pause()
-        self.top = self.ring.base
+        for _ in range(TO_START):
+            if not self.lines.more():
+                break
+        self.top = self.lines.first
+
+    # --- finding ---
 
     def search(self, query: str) -> bool:
-        """Stand on the newest line that contains `query`; False when there is none."""
-        self.query = query
-        self.match = -1
-        return bool(query) and self._stand_on(self.ring.find(query, self.ring.end - 1, backwards=True))
+        """Stand on the newest line in reach that contains `query`; False when there is none."""
+        self.query, self.match = query, None
+        if not query:
+            self.only = False
+            return False
+        self.matches.update(self.lines, query)
+        return bool(self.matches.numbers) and self.stand_on(self.matches.numbers[-1])
 
     def search_next(self, *, backwards: bool) -> bool:
         """Stand on the next match in a direction; False when there is none."""
         if not self.query:
             return False
-        start = self.match if self.match >= 0 else self.ring.end
-        step = -1 if backwards else 1
-        return self._stand_on(self.ring.find(self.query, start + step, backwards=backwards))
+        self.matches.update(self.lines, self.query)
+        numbers = self.matches.numbers
+        here = self.lines.end if self.match is None else self.match
+        place = bisect_left(numbers, here) - 1 if backwards else bisect_left(numbers, here + 1)
+        return 0 <= place < len(numbers) and self.stand_on(numbers[place])
 
-    def step_boundary(self, *, backwards: bool) -> bool:
-        """Put the previous or next line that starts a step at the top; False when there is none."""
+    def next_error(self) -> bool:
+        """Stand on the newest line that tells of an error; from there on the next below, and then the first again."""
+        lines = self.lines
+        if self.following:
+            ways: tuple[range, ...] = (range(lines.end - 1, lines.near - 1, -1),)
+        else:
+            here = self.top - 1 if self.match is None else self.match
+            ways = (range(here + 1, lines.end), range(lines.near, here + 1))
+        found = next((number for way in ways for number in way if ERROR.search(lines.line(number))), None)
+        return found is not None and self.stand_on(found)
+
+    def step_boundary(self, starts: Sequence[int], *, backwards: bool) -> bool:
+        """Put the previous or next of these lines, the starts of the steps, at the top; False when there is none."""
         here = self.window_top
-        numbers = range(here - 1, self.ring.base - 1, -1) if backwards else range(here + 1, self.ring.end)
-        found = next((number for number in numbers if self.ring.line(number).startswith(STEP_MARK)), -1)
-        if found < 0:
+        ways = [number for number in starts if (number < here if backwards else number > here)]
+        if not ways:
             return False
         self.pause()
-        self.top = found
+        self.top = max(ways) if backwards else min(ways)
         return True
+
+    def stand_on_older(self, number: int) -> None:
+        """Stand on a line that contains the query and was found in the file."""
+        while self.lines.first > number and self.lines.more():
+            pass
+        self.matches.add(number)
+        self.stand_on(number)
+
+    def stand_on(self, number: int) -> bool:
+        """Mark this line as found, and show it."""
+        self.match = number
+        self.pause()
+        shown = self._numbers()
+        place = bisect_left(shown, number)
+        if not self._place() <= place < self._place() + self.height:
+            self.top = shown[max(0, place - self.height // 3)] if shown else number
+        return True
+
+    # --- what shows ---
 
     @property
     def window_top(self) -> int:
-        """Absolute number of the first line that shows (without wrapping)."""
+        """Number of the first line that shows (without wrapping)."""
+        shown = self._numbers()
         if self.following:
-            return max(self.ring.base, self.ring.end - self.height)
-        return max(self.top, self.ring.base)
+            return shown[max(0, len(shown) - self.height)] if shown else self.lines.end
+        return self.top
+
+    def _numbers(self) -> Sequence[int]:
+        """Numbers of the lines that can be scrolled to."""
+        if self.only and self.query:
+            self.matches.update(self.lines, self.query)
+            return self.matches.numbers
+        return range(self.lines.first, self.lines.end)
+
+    def _place(self) -> int:
+        """Where among them the line at the top is."""
+        return bisect_left(self._numbers(), self.top)
 
     def rows(self, width: int, height: int) -> list[Line]:
         """At most `height` lines to draw in `width` cells."""
         self.height = height
-        if self.following and self.wrapping:
-            return self._last_wrapped(width, height)
-        rows: list[Line] = []
-        number = self.window_top
-        while number < self.ring.end and len(rows) < height:
-            rows.extend(self._pieces(number, width))
-            number += 1
-        return rows[:height]
+        shown = self._numbers()
+        if self.following:
+            return self._pieces(shown[max(0, len(shown) - height) :], width)[-height:]
+        place = self._place()
+        return self._pieces(shown[place : place + height], width)[:height]
 
-    def _last_wrapped(self, width: int, height: int) -> list[Line]:
+    def _pieces(self, numbers: Sequence[int], width: int) -> list[Line]:
         rows: list[Line] = []
-        number = self.ring.end - 1
-        while number >= self.ring.base and len(rows) < height:
-            rows[:0] = self._pieces(number, width)
-            number -= 1
-        return rows[-height:]
+        for number, stamp in zip(numbers, self._stamps(numbers), strict=True):
+            line: Line = (*stamp, *self._toned(number, safe_output(self.lines.line(number))))
+            if self.wrapping:
+                rows += wrap(line, width, indent=2 + sum(len(text) for text, _ in stamp))
+            elif len(line) == 1 and (len(line[0][0]) <= width and line[0][0].isascii()):
+                rows.append(line)
+            else:
+                rows.append(clip(line, width))
+        return rows
 
-    def _pieces(self, number: int, width: int) -> list[Line]:
-        text = safe_output(self.ring.line(number))
-        line = self._toned(number, text)
-        if self.wrapping:
-            return wrap(line, width, indent=2)
-        if len(text) > width and cell_len(text) > width:
-            return [(*_cut(line, width - 1), (ELLIPSIS, Tone.DIM))]
-        return [line]
+    def _stamps(self, numbers: Sequence[int]) -> Iterator[Line]:
+        if self.times is Times.OFF or not numbers:
+            yield from ((),) * len(numbers)
+            return
+        spread = range(numbers[0], numbers[-1] + 1)
+        whole = self.lines.times(numbers if isinstance(numbers, range) else spread)
+        wanted = set(numbers)
+        for number, at in zip(spread, whole, strict=True):
+            if number in wanted:
+                yield ((f"{self._time(at)} ", Tone.DIM),)
+
+    def _time(self, at: float | None) -> str:
+        if at is None:
+            return NO_TIME
+        if self.times is Times.WALL:
+            return time.strftime("%H:%M:%S", time.localtime(at))
+        return f"+{clock_word(at - (at if self.began is None else self.began)):>7}"
 
     def _toned(self, number: int, text: str) -> Line:
-        if number == self.match:
-            return ((text, Tone.ACCENT),)
-        if text.startswith(STEP_MARK):
-            return ((text, Tone.TITLE),)
-        if self.query and self.query.casefold() in text.casefold():
-            return ((text, Tone.STRONG),)
-        return ((text, Tone.PLAIN),)
-
-    def _stand_on(self, number: int) -> bool:
-        if number < 0:
-            return False
-        self.match = number
-        self.pause()
-        if not self.top <= number < self.top + self.height:
-            self.top = max(self.ring.base, number - self.height // 3)
-        return True
+        tone = Tone.STRONG if number == self.match else line_tone(text)
+        if not self.query:
+            return ((text, tone),)
+        return _marked(text, self.query.casefold(), tone)
 
 
-def _cut(line: Line, width: int) -> Line:
-    return wrap(line, width)[0]
+def _marked(text: str, wanted: str, tone: Tone) -> Line:
+    """`text` with every place where it says what is searched for."""
+    folded = text.casefold()
+    if wanted not in folded or len(folded) != len(text):
+        return ((text, Tone.MATCH if wanted in folded else tone),)
+    spans: list[Span] = []
+    done = 0
+    while (at := folded.find(wanted, done)) >= 0:
+        spans += [(text[done:at], tone), (text[at : at + len(wanted)], Tone.MATCH)]
+        done = at + len(wanted)
+    spans.append((text[done:], tone))
+    return tuple(span for span in spans if span[0]) or ((text, tone),)

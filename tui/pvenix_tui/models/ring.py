@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Final
 
 LINE_LIMIT: Final = 4096
@@ -20,10 +21,26 @@ class LineRing:
         """Bytes."""
         self.base = 0
         """Absolute number of the oldest line that is kept."""
-        self.skipped_bytes = 0
-        """Bytes of the log file before the first line that was ever added."""
         self._lines: deque[str] = deque()
         self._cost = 0
+
+    @property
+    def first(self) -> int:
+        """As `base`: a ring by itself has no older lines."""
+        return self.base
+
+    @property
+    def near(self) -> int:
+        """As `base`: all its lines are in memory."""
+        return self.base
+
+    def more(self) -> bool:
+        """False: what it dropped is gone."""
+        return False
+
+    def times(self, numbers: range) -> Iterator[float | None]:
+        """Nothing is known of when its lines were written."""
+        return repeat(None, len(numbers))
 
     @property
     def end(self) -> int:

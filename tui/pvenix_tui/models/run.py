@@ -37,6 +37,12 @@ class HostRun:
     hint: str = ""
     evidence: tuple[str, ...] = ()
     seen_steps: list[str] = field(default_factory=list)
+    planned: tuple[str, ...] = ()
+    """Ids of its steps, in order."""
+    step_at: str = ""
+    """When its step began."""
+    log_at: list[int] = field(default_factory=list)
+    """Where its steps begin in its log, in bytes."""
 
     def at_step(self, step: str) -> None:
         """Note which of its steps it is at."""
@@ -64,6 +70,11 @@ class HostRun:
         return self.ended and self.state == Status.WAITING and self.hint.startswith("pvenix approve ")
 
     @property
+    def reviews(self) -> bool:
+        """True when its registration branch waits for a review."""
+        return self.ended and self.state == Status.WAITING and self.verb == "review"
+
+    @property
     def needs_person(self) -> bool:
         """True when it ended otherwise than well, or waits for a `continue`."""
         return self.gate or (self.ended and self.state in _RESUMED)
@@ -74,6 +85,11 @@ class HostRun:
         if self.ended and not self.needs_person:
             return max(1, self.steps)
         return max(0, self.number - 1)
+
+    @property
+    def share(self) -> float:
+        """Share of its steps that are behind it, 0 to 1."""
+        return self.done / max(1, self.steps)
 
     @property
     def gate(self) -> bool:
@@ -97,12 +113,8 @@ class RunModel:
 
     def __init__(self, plan: RunPlan) -> None:
         self.plan = plan
-        totals: Counter[str] = Counter()
-        for play in plan.plays:
-            for wave in play.waves:
-                for host in wave:
-                    totals[host] += len(play.tasks)
-        self.hosts = {host: HostRun(host=host, steps=totals[host]) for host in plan.hosts}
+        planned = _planned(plan)
+        self.hosts = {host: HostRun(host=host, steps=len(planned[host]), planned=planned[host]) for host in plan.hosts}
         self.commands: deque[SentCommand] = deque(maxlen=COMMANDS_KEPT)
         self.commands_total = 0
         self.started_at = ""
@@ -150,7 +162,8 @@ class RunModel:
         match event:
             case ev.StepStarted():
                 host.at_step(event.step)
-                host.state, host.verb, host.step = RUNNING, event.verb, event.step
+                host.state, host.verb, host.step, host.step_at = RUNNING, event.verb, event.step, event.at
+                host.log_at.append(event.log_at)
                 host.started_at = host.started_at or event.at
                 host.ended_at, host.said, host.hint, host.evidence = "", "", "", ()
             case ev.StepWaiting():
@@ -184,7 +197,28 @@ class RunModel:
         return done / total if total else 1.0
 
     def ordered(self, *, failed_only: bool = False) -> list[HostRun]:
-        """The hosts in the plan's order, or only those that need a person."""
+        """The hosts at work and those that need a person, then the ones to come, then the ended; or only the second.
+
+        Hosts of one kind are in the plan's order.
+        """
         if not failed_only:
-            return list(self.hosts.values())
+            return sorted(self.hosts.values(), key=_rank)
         return [host for host in self.hosts.values() if host.needs_person]
+
+
+def _rank(host: HostRun) -> int:
+    if host.needs_person or host.state in (RUNNING, "waiting"):
+        return 0
+    return 2 if host.ended else 1
+
+
+def _planned(plan: RunPlan) -> dict[str, tuple[str, ...]]:
+    """The ids of each host's steps, in order."""
+    from pvenix.engine.execution import step_id  # it brings the engine's locks and gates, which no other screen needs
+
+    steps: dict[str, list[str]] = {host: [] for host in plan.hosts}
+    for number, play in enumerate(plan.plays):
+        ids = [step_id(number, index, task) for index, task in enumerate(play.tasks)]
+        for host in dict.fromkeys(host for wave in play.waves for host in wave):
+            steps[host] += ids
+    return {host: tuple(ids) for host, ids in steps.items()}

@@ -1,28 +1,34 @@
-"""A run as lines: its status, a row for each host, and the title of the log."""
+"""A run as lines: its summary, a row for each host, and the title of the log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from pvenix.model.outcome import Status
 from pvenix.model.verbs import VERBS
-from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
-from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.actions import BY_ID
+from pvenix_tui.glyphs import LINE, bar
+from pvenix_tui.models.eta import Left
+from pvenix_tui.models.lines import Column, Line, Span, Tone, cells, clip, text_line
+from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun, RunModel
-from pvenix_tui.models.states import RUNNING, clock_word, epoch, status_span
+from pvenix_tui.models.runtimes import elapsed, host_time
+from pvenix_tui.models.states import clock_word, status_span
 from pvenix_tui.models.table import Table
+from pvenix_tui.models.tiles import keys_line
 from pvenix_tui.text import safe_output
 
 COLUMNS: Final = (
     Column(title="STATE", width=13),
     Column(title="HOST", width=15, grow=1),
-    Column(title="STEP", width=15),
+    Column(title="STEP", width=13),
+    Column(title="DONE", width=5, keep=2),
     Column(title="TIME", width=5, keep=1),
     Column(title="LAST LINE", width=16, grow=6),
 )
-BAR_CELLS: Final = 16
+BAR_LEAST: Final = 8
+BAR_MOST: Final = 40
 
 
 class Followed(Protocol):
@@ -39,74 +45,90 @@ class HostRunTable(Table[HostRun]):
     """The source of the list of a run's hosts."""
 
     def __init__(self, model: RunModel, ring: Callable[[str], LineRing], clock: Callable[[], float]) -> None:
-        super().__init__(COLUMNS, lambda: self._hosts, self._host_cells, lambda host: host.host)
+        super().__init__(COLUMNS, lambda: self.hosts, self._host_cells, lambda host: host.host)
         self._model, self._ring, self._clock = model, ring, clock
         self.failed_only = False
-        self._hosts: list[HostRun] = model.ordered()
+        self.hosts: list[HostRun] = model.ordered()
 
     def refresh(self) -> None:
         """Take the hosts that show from the model again."""
-        self._hosts = self._model.ordered(failed_only=self.failed_only)
+        self.hosts = self._model.ordered(failed_only=self.failed_only)
 
     def _host_cells(self, host: HostRun) -> tuple[Span, ...]:
         """What an event said last, or else the last line that the host printed."""
         said = host.said or safe_output(self._ring(host.host).last)
-        time = clock_word(elapsed(host.started_at, host.ended_at, self._clock())) if host.started_at else ""
         return (
             status_span(host.state),
             (host.host, Tone.STRONG),
             (f"{host.number}/{host.steps} {host.verb}", Tone.PLAIN),
-            (time, Tone.DIM),
+            (bar(host.share, COLUMNS[3].width), Tone.DIM if host.ended else Tone.BUSY),
+            (host_time(host, self._clock()), Tone.DIM),
             (said, Tone.WARN if host.gate else Tone.BAD if host.needs_person else Tone.DIM),
         )
 
 
-def elapsed(started_at: str, ended_at: str, now: float) -> float:
-    """Seconds from a start to an end, or to now."""
-    start = epoch(started_at)
-    end = epoch(ended_at) if ended_at else now
-    return 0.0 if start is None or end is None else max(0.0, end - start)
-
-
-def run_summary(followed: Followed, now: float) -> Line:
-    """The run in one line: its state, how far, how long, hosts by state, and what it is."""
+def run_summary(followed: Followed, now: float, width: int, left: Left | None = None) -> tuple[Line, Line]:
+    """What the run is and how it stands; hosts by state, how far, how long, and how much longer."""
     model = followed.model
-    spans: list[Span] = [(" ", Tone.PLAIN)]
-    spans.append(("paused", Tone.WARN) if model.paused and followed.state == "running" else status_span(followed.state))
+    first: list[Span] = [(" ", Tone.PLAIN), status_span(followed.state)]
+    if model.paused and followed.state == "running":
+        first = [(" ! paused", Tone.WARN)]
     if model.exit_code is not None and followed.state == "ended":
-        spans.append((f" exit {model.exit_code}", Tone.OK if model.exit_code == 0 else Tone.BAD))
+        first.append((f" exit {model.exit_code}", Tone.OK if model.exit_code == 0 else Tone.BAD))
     if model.plan.check:
-        spans.append((" check", Tone.ACCENT))
-    filled = round(BAR_CELLS * model.done_share)
-    spans += [
-        ("  " + "#" * filled, Tone.BUSY),
-        ("." * (BAR_CELLS - filled), Tone.DIM),
-        (f" {model.done_share:.0%}  {clock_word(elapsed(model.started_at, model.ended_at, now))}  ", Tone.DIM),
-    ]
+        first.append((" check", Tone.ACCENT))
+    hosts = len(model.hosts)
+    about = f"{hosts} host{'s' if hosts != 1 else ''}, {model.plan.forks} at a time" if hosts > 1 else ""
+    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG)]
+    if about:
+        first.append((f"  {about}", Tone.DIM))
+    return clip(tuple(first), width), _standing(followed, now, width, left)
+
+
+def _standing(followed: Followed, now: float, width: int, left: Left | None) -> Line:
+    model = followed.model
+    counts: list[Span] = [(" ", Tone.PLAIN)]
     for state, count in model.counts.items():
         word, tone = status_span(state)
-        spans.append((f"{word} {count}  ", tone))
-    return (*spans, *text_line(model.plan.title, Tone.STRONG))
+        counts.append((f"{word} {count}  ", tone))
+    took = clock_word(elapsed(model.started_at, model.ended_at, now))
+    words = f" {model.done_share:4.0%}  {'took' if model.ended_at else 'elapsed'} {took}"
+    if left is not None and followed.state == "running":
+        words += f"  ~{clock_word(left.seconds)} left{', a guess' if left.guess else ''}"
+    room = width - cells(counts) - len(words) - 1
+    filled = bar(model.done_share, max(BAR_LEAST, min(BAR_MOST, room)))
+    return clip((*counts, (filled, Tone.BUSY), (words, Tone.DIM)), width)
 
 
-def log_title(host: HostRun | None, pane: LogPane) -> Line:
-    """Whose log shows, and whether it is followed."""
+def log_title(host: HostRun | None, pane: LogPane, width: int, *, older: int = 0) -> Line:
+    """Whose log shows, whether it is followed, and what is not in sight; `older` is bytes before the first known line."""
     if host is None:
-        return (("-- no host ", Tone.TITLE),)
-    spans: list[Span] = [("-- ", Tone.DIM), *text_line(host.host, Tone.TITLE), (" ", Tone.PLAIN)]
-    if pane.following:
-        spans.append(("following", Tone.OK))
-    else:
-        spans.append((f"paused +{pane.new_lines} new", Tone.WARN))
-    if pane.ring.skipped_bytes:
-        spans.append((f"  {pane.ring.skipped_bytes // 1024} KiB older in the log file", Tone.DIM))
-    elif pane.ring.base:
-        spans.append((f"  {pane.ring.base} older lines in the log file", Tone.DIM))
-    if host.said and not host.needs_person:
-        spans += text_line(f"  {host.said}", Tone.BUSY if host.state == RUNNING else Tone.DIM)
+        return ((f"{LINE}{LINE} no host ", Tone.TITLE),)
+    spans: list[Span] = [(f"{LINE}{LINE} ", Tone.DIM), *text_line(f"log {host.host} ", Tone.TITLE)]
+    if host.step:
+        spans.append((f"{host.number}/{host.steps} {host.verb}  ", Tone.DIM))
+    spans.append(("following", Tone.OK) if pane.following else (f"paused +{pane.new_lines:,} new", Tone.WARN))
+    spans += _notices(pane, older)
+    return clip((*spans, (" ", Tone.PLAIN), (LINE * max(0, width - cells(spans) - 1), Tone.DIM)), width)
+
+
+def _notices(pane: LogPane, older: int) -> list[Span]:
+    """What is switched on, and how much of the log is no longer in memory."""
+    spans: list[Span] = []
     if pane.query:
-        spans.append((f"  find {pane.query}", Tone.ACCENT))
-    return tuple(spans)
+        found = len(pane.matches.numbers)
+        spans.append((f"  {'only' if pane.only else 'find'} {pane.query} ({found:,})", Tone.ACCENT))
+    if pane.wrapping:
+        spans.append(("  wrapped", Tone.DIM))
+    if pane.times is not Times.OFF:
+        spans.append((f"  time {pane.times.value}", Tone.DIM))
+    evicted = pane.lines.near - pane.lines.first
+    if evicted or older:
+        more = f"{evicted:,} older lines" if evicted else "older lines"
+        if older:
+            more = f"{f'{evicted:,} older lines and ' if evicted else ''}{older // 1024 + 1:,} KiB"
+        spans.append((f"  {more} on disk", Tone.DIM))
+    return spans
 
 
 def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
@@ -117,15 +139,30 @@ def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
     if host.gate:
         spec = VERBS.get(host.verb)
         what = f"starts {host.verb}{f': {spec.help}' if spec else ''}"
-        return [*notes, ((" c ", Tone.ACCENT), *text_line(what))]
+        return [*notes, ((f" {_key('run.continue')} ", Tone.ACCENT), *text_line(what))]
     if host.said:
-        notes.append(((" ", Tone.PLAIN), *text_line(host.said, Tone.BAD)))
+        verb = f"{host.verb} {host.state}: " if host.verb and not host.said.startswith(host.verb) else ""
+        notes.append(((" ", Tone.PLAIN), *text_line(f"{verb}{host.said}", Tone.BAD)))
     if host.hint:
         notes.append(((" hint: ", Tone.WARN), *text_line(host.hint, Tone.WARN)))
     if host.asks:
-        notes.append(((" a ", Tone.ACCENT), ("approves it here, or leaves it waiting", Tone.PLAIN)))
-    if host.state == Status.WAITING and host.verb == "review":
         notes.append(
-            ((" v ", Tone.ACCENT), ("reviews it here; then ", Tone.PLAIN), ("r ", Tone.ACCENT), ("goes on", Tone.PLAIN))
+            ((f" {_key('run.approve')} ", Tone.ACCENT), ("approves it here, or leaves it waiting", Tone.PLAIN))
         )
+    elif host.reviews:
+        review, retry = _key("run.review"), _key("run.retry")
+        notes.append(
+            (
+                (f" {review} ", Tone.ACCENT),
+                ("reviews it here; then ", Tone.PLAIN),
+                (f"{retry} ", Tone.ACCENT),
+                ("goes on", Tone.PLAIN),
+            )
+        )
+    else:
+        notes.append(((" ", Tone.PLAIN), *keys_line(host)))
     return notes
+
+
+def _key(action_id: str) -> str:
+    return BY_ID[action_id].key_label.split(" ")[0]

@@ -1,38 +1,51 @@
-"""A run: every host with its step and last line, live panes where there is room, the log of one host, and the requests a person may make."""
+"""A run: every host with its step and last line, live tiles where there is room, the log of one host, and what may be asked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+import gc
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix.engine.runfiles import RunDir
-from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
 from pvenix_tui.follower import RunFollower
-from pvenix_tui.models.lines import Line, Tone, wrap
-from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.models.eta import Left, left
+from pvenix_tui.models.lines import Line, wrap
+from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun
 from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary
-from pvenix_tui.models.tiles import grid_height, tile_grid
+from pvenix_tui.models.states import epoch
+from pvenix_tui.models.tiles import grid_height, layout, tile_grid
 from pvenix_tui.screens.approving import Approver
-from pvenix_tui.screens.base import PvenixScreen, bindings
-from pvenix_tui.screens.commands import CommandsScreen
-from pvenix_tui.screens.dialogs import Confirm, Prompt
-from pvenix_tui.screens.review import ReviewScreen
-from pvenix_tui.session import Session, describe
+from pvenix_tui.screens.base import bindings
+from pvenix_tui.screens.runasks import RunAsks
+from pvenix_tui.screens.runlog import RunLog
+from pvenix_tui.session import Session
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
 from pvenix_tui.widgets.tilegrid import TileGrid
 
+if TYPE_CHECKING:
+    from pvenix.engine.durations import Durations
 
-class RunScreen(PvenixScreen[None]):
+OTHERS: Final = 4
+"""Ticks to one drawing of everything but the focused log: five times a second."""
+RESTING: Final = 20
+"""Ticks to one look at a run that is not at work."""
+NOTE_LINES: Final = 5
+TILES_WIDTH: Final = 120
+TILES_HEIGHT: Final = 30
+"""Cells from which on there is room for tiles."""
+
+
+class RunScreen(RunAsks, RunLog):
     """Follows the files of a run, live or finished; what it wants of the run it asks by request."""
 
     scope = "run"
@@ -44,43 +57,96 @@ class RunScreen(PvenixScreen[None]):
         self.follower = RunFollower(run)
         if started:
             self.follower.expect()
-        self._table = HostRunTable(self.follower.model, self.follower.ring, session.clock)
-        self._pane = LogPane(LineRing(1))
+        self.table = HostRunTable(self.follower.model, self.follower.ring, session.clock)
+        self.pane = LogPane(LineRing(1), wrapping=bool(session.memory.number("log.wrap")), times=self._remembered())
+        self.focus_host = self.table.hosts[0].host if self.table.hosts else ""
+        """The host that has the keys and whose log shows."""
+        self._listing = bool(session.memory.number("run.list"))
+        """A list is wanted where there is room for tiles."""
+        self._zoomed = False
         self._second = -1
-        self._approver = Approver(session, run, lambda hosts: self._retry(hosts, hosts))
+        self._turn = 0
+        self._stale = False
+        """Something changed that only every OTHERS ticks is drawn."""
+        self._quiet = 0
+        """Looks at the files since the last one that found something."""
+        self._durations: Durations | None = None
+        self.approver = Approver(session, run, lambda hosts: self.retry(hosts, hosts))
+
+    def _remembered(self) -> Times:
+        kept = self.session.memory.text("log.times")
+        return Times(kept) if kept in set(Times) else Times.OFF
 
     @override
     def body(self) -> Iterable[Widget]:
         yield Bar(id="status")
-        yield Rows(self._table, id="tiles")
-        yield TileGrid(self._panes, id="panes")
+        yield Rows(self.table, id="tiles")
+        yield TileGrid(self._tiles, id="panes")
         yield Bar(id="logtitle")
-        yield LogView(self._pane, id="log")
+        yield LogView(self.pane, id="log")
 
     @override
     def on_mount(self) -> None:
-        super().on_mount()
-        tiles = self.query_one("#tiles", Rows)
-        self._share_height()
-        self.follower.poll("")
+        self.follower.poll(self.focus_host)
+        self.table.refresh()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._turn_to(self.table.hosts[0].host if self.table.hosts else "")
+        self._arrange()
         self.tick()
-        tiles.focus()
         self.session.ticker.add(self)
+        self.run_worker(self._read_history(), group="durations", exclusive=True, exit_on_error=False)
+
+    async def _read_history(self) -> None:
+        from pvenix.engine.durations import History
+
+        async def work() -> None:
+            self._durations = await asyncio.to_thread(History().read, self.session.backend.runs)
+
+        await self.session.guarded("durations", work)
+        if self.is_mounted:
+            self.redraw()
 
     def on_resize(self) -> None:
-        """Share the height anew."""
-        self._share_height()
-
-    def _share_height(self) -> None:
-        hosts, size = len(self.follower.model.hosts), self.app.size
-        self.query_one("#tiles", Rows).styles.max_height = min(hosts + 1, max(9, size.height // 4))
-        panes = self.query_one("#panes", TileGrid)
-        panes.styles.height = grid_height(hosts, size.width, size.height * 2 // 5)
-        panes.set_class(hosts > 1, "-several")
+        """Share the space anew."""
+        self._arrange()
 
     def on_unmount(self) -> None:
         """Stop following; the run itself goes on."""
         self.session.ticker.remove(self)
+        self.app.call_later(gc.collect, 1)
+
+    # --- layout ---
+
+    @property
+    def _tiled(self) -> bool:
+        size = self.app.size
+        roomy = size.width >= TILES_WIDTH and size.height >= TILES_HEIGHT
+        return roomy and not self._listing and len(self.follower.model.hosts) > 1
+
+    @property
+    def hosts_widget(self) -> Widget:
+        """The list or the tiles, whichever shows the hosts now."""
+        return self.query_one("#panes" if self._tiled else "#tiles")
+
+    def _arrange(self) -> None:
+        """Show list or tiles as there is room, and give the keys to what shows."""
+        if not self.is_mounted:
+            return
+        hosts, size = len(self.follower.model.hosts), self.app.size
+        rows, tiles, log = self.query_one("#tiles", Rows), self.query_one("#panes", TileGrid), self.query_one("#log")
+        rows.styles.max_height = min(hosts + 1, max(9, size.height // 4))
+        tiles.styles.height = grid_height(hosts, size.width, size.height * 2 // 5)
+        on_log = self.focused is log
+        rows.display = not self._zoomed and not self._tiled
+        tiles.display = not self._zoomed and self._tiled
+        (log if self._zoomed or on_log else self.hosts_widget).focus()
+        self.call_after_refresh(self.redraw)
+
+    def _tiles(self, width: int, height: int) -> list[Line]:
+        now = self.session.clock()
+        return tile_grid(self.table.hosts, self.follower.ring, width, height, focus=self.focus_host, now=now)
 
     # --- the ticker's view ---
 
@@ -89,52 +155,110 @@ class RunScreen(PvenixScreen[None]):
         return self.is_current
 
     def tick(self) -> None:
-        """Read the run's files and draw what changed; running times once a second."""
+        """Read the run's files and draw what changed: the focused log at once, the rest five times a second."""
+        self._turn += 1
+        if self._quiet > OTHERS and self._turn % RESTING and self.follower.state not in ("running", "starting"):
+            return
         was_alive = self.follower.alive
-        changed = self.follower.poll(self._focus_host)
+        changed = self.follower.poll(self.focus_host)
+        self._quiet = 0 if changed else self._quiet + 1
+        self._stale = changed or self._stale
         if was_alive and not self.follower.alive:
-            self.session.outdated()
-            self._approver.ask(self.app)
-        second = int(self.session.clock())
-        if changed or (self.follower.state in ("running", "starting") and second != self._second):
-            self._second = second
-            self.redraw()
-        self.query_one("#panes", TileGrid).flush()
+            self._ended()
         self.query_one("#log", LogView).flush()
         self._show_log_title()
+        second = int(self.session.clock())
+        if (self._stale and self._turn % OTHERS == 0) or self.follower.told or second != self._second:
+            self._stale, self._second = False, second
+            self.redraw()
 
-    def _panes(self, width: int, height: int) -> list[Line]:
-        return tile_grid(self.follower.model.ordered(), self.follower.ring, width, height)
-
-    @property
-    def _focus_host(self) -> str:
-        return self.query_one("#tiles", Rows).key if self.is_mounted else ""
+    def _ended(self) -> None:
+        self.session.outdated()
+        self.approver.ask(self.app)
+        self.app.call_later(gc.collect, 1)
 
     @property
     def _host(self) -> HostRun | None:
-        return self.follower.model.hosts.get(self._focus_host)
+        return self.follower.model.hosts.get(self.focus_host)
 
     @override
     def redraw(self) -> None:
-        self._table.refresh()
-        super().redraw()
-
-    @override
-    def on_rows_moved(self, _: Rows.Moved) -> None:
-        if self._focus_host:
-            self._pane.show(self.follower.ring(self._focus_host))
-        self.query_one("#log", LogView).flush()
+        self.table.refresh()
+        if self.is_mounted and self.query_one("#tiles").display:
+            self.query_one("#tiles", Rows).reload()
+        if self.is_mounted:
+            self.query_one("#panes", TileGrid).flush()
         self.refresh_bars()
 
     @override
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        if event.rows.display and event.rows.key:
+            self._turn_to(event.rows.key)
+
+    def on_tile_grid_asked(self, event: TileGrid.Asked) -> None:
+        """Another tile by a key that moves in lists, or by the mouse."""
+        hosts = self.table.hosts
+        index = self._focus_index
+        grid = self.query_one("#panes", TileGrid)
+        plan = layout(len(hosts), index, grid.size.width, grid.size.height)
+        steps = {
+            "list.down": plan.across,
+            "list.up": -plan.across,
+            "list.page_down": plan.shown,
+            "list.page_up": -plan.shown,
+            "list.top": -len(hosts),
+            "list.bottom": len(hosts),
+        }
+        target = index + steps[event.action_id] if event.action_id in steps else plan.at(event.column, event.row)
+        self._move_to(target)
+
+    @property
+    def _focus_index(self) -> int:
+        return next((index for index, host in enumerate(self.table.hosts) if host.host == self.focus_host), 0)
+
+    def _move_to(self, index: int) -> None:
+        if not self.table.hosts:
+            return
+        index = max(0, min(index, len(self.table.hosts) - 1))
+        rows = self.query_one("#tiles", Rows)
+        if rows.display:
+            rows.move_to(index)
+        self._turn_to(self.table.hosts[index].host)
+
+    def _turn_to(self, host: str) -> None:
+        """Give the keys to a host, and show its log."""
+        changed = host != self.focus_host or not self.pane.lines.end
+        self.focus_host = host
+        if not self.is_mounted or not host:
+            return
+        if changed:
+            tail = self.follower.tail(host)
+            tail.poll()
+            self.pane.show(tail)
+        run = self._host
+        self.pane.began = epoch(run.started_at) if run and run.started_at else None
+        self.query_one("#log", LogView).flush()
+        self.query_one("#panes", TileGrid).flush()
+        self.refresh_bars()
+
+    # --- bars ---
+
+    def _left(self) -> Left | None:
+        if self._durations is None or self.follower.state != "running":
+            return None
+        return left(self.follower.model, self._durations, self.session.clock())
+
+    @override
     def show_bars(self) -> None:
-        self.query_one("#status", Bar).show(run_summary(self.follower, self.session.clock()))
+        width = max(1, self.size.width)
+        self.query_one("#status", Bar).show(*run_summary(self.follower, self.session.clock(), width, self._left()))
         self._show_log_title()
 
     def _show_log_title(self) -> None:
         width = max(1, self.size.width)
         notes = [piece for note in run_notes(self.follower.model, self._host) for piece in wrap(note, width, indent=1)]
-        self.query_one("#logtitle", Bar).show(log_title(self._host, self._pane), *notes[:4])
+        older = self.follower.tail(self.focus_host).before if self.focus_host else 0
+        self.query_one("#logtitle", Bar).show(log_title(self._host, self.pane, width, older=older), *notes[:NOTE_LINES])
 
     @override
     def where(self) -> str:
@@ -157,143 +281,39 @@ class RunScreen(PvenixScreen[None]):
             retries=sum(1 for one in model.hosts.values() if not one.retry_reason(live=live)),
         )
 
-    # --- requests ---
+    # --- the hosts ---
 
-    def _request(self, kind: str, host: str, said: str) -> None:
-        try:
-            self.run.request(kind, host)
-        except (PvenixError, OSError) as error:
-            self.session.say(describe(error) if isinstance(error, PvenixError) else str(error), bad=True)
-            return
-        self.session.say(said)
+    def do_run_next(self) -> None:
+        """The next host."""
+        self._move_to(self._focus_index + 1)
 
-    def do_run_continue(self) -> None:
-        """Let all that wait go on."""
-        self.follower.model.paused = False
-        self._request("continue", "", "asked every waiting host to go on")
-
-    def do_run_pause(self) -> None:
-        """Hold before the next steps."""
-        self.follower.model.paused = True
-        self._request("pause", "", "asked the run to pause before its next steps; c goes on")
-
-    def do_run_retry(self) -> None:
-        """Another attempt for the host at the cursor."""
-        self._retry([self._focus_host])
-
-    def do_run_retry_all(self) -> None:
-        """Another attempt for all that did not succeed."""
-        self._retry([""])
-
-    def _retry(self, hosts: Sequence[str], only: Sequence[str] = ()) -> None:
-        if self.follower.state != "running":
-            self.run_worker(self._resume(only), group="resume", exclusive=True, exit_on_error=False)
-            return
-        for host in hosts:
-            self._request("retry", host, f"asked for another attempt of {host or 'every failed host'}")
-
-    async def _resume(self, only: Sequence[str] = ()) -> None:
-        async def work() -> None:
-            await asyncio.to_thread(self.session.backend.resume_detached, self.run, only)
-            self.follower.expect()
-
-        if await self.session.guarded("resume", work):
-            self.session.say("the run goes on where it stopped")
-        else:
-            self.session.say(self.session.problems.pop("resume"), bad=True)
-
-    def do_run_approve(self) -> None:
-        """Ask about what waits."""
-        self._approver.ask(self.app)
-
-    def do_run_cancel(self) -> None:
-        """Ask, then cancel the run."""
-        self._cancel("", "the run")
-
-    def do_run_cancel_host(self) -> None:
-        """Ask, then cancel the host at the cursor."""
-        self._cancel(self._focus_host, self._focus_host)
-
-    def _cancel(self, host: str, what: str) -> None:
-        lines: list[Line] = [
-            (("No further step starts; a step at work is let finish.", Tone.PLAIN),),
-            (("What is done stays done; R or pvenix resume goes on later.", Tone.DIM),),
-        ]
-
-        def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
-            if yes:
-                self._request("cancel", host, f"asked {what} to end")
-
-        dialog = Confirm(f"Cancel {what}?", lines, clock=self.session.clock, yes=f"cancel {what}")
-        self.app.push_screen(dialog, answered)
-
-    def do_run_review(self) -> None:
-        """The review of the host at the cursor."""
-        self.app.push_screen(ReviewScreen(self.session, self._focus_host, area=self.area))
-
-    def do_run_commands(self) -> None:
-        """The commands as they were sent."""
-        self.app.push_screen(CommandsScreen(self.session, self.follower, area=self.area))
+    def do_run_previous(self) -> None:
+        """The host before."""
+        self._move_to(self._focus_index - 1)
 
     def do_run_failed(self) -> None:
         """Only hosts that need a person, or all."""
-        self._table.failed_only = not self._table.failed_only
+        self.table.failed_only = not self.table.failed_only
+        self.table.refresh()
+        if self.table.failed_only and self.table.hosts and self._host not in self.table.hosts:
+            self._turn_to(self.table.hosts[0].host)
         self.redraw()
+
+    def do_run_tiles(self) -> None:
+        """Tiles, or a list, where there is room for both."""
+        self._listing = not self._listing
+        self.session.memory.keep("run.list", self._listing)
+        self._arrange()
 
     def do_run_zoom(self) -> None:
         """The log alone, or with the hosts."""
-        tiles = self.query_one("#tiles", Rows)
-        tiles.display = not tiles.display
-        self.query_one("#panes").set_class(tiles.display and len(self.follower.model.hosts) > 1, "-several")
-        (tiles if tiles.display else self.query_one("#log", LogView)).focus()
+        self._zoomed = not self._zoomed
+        self.set_focus(None)
+        self._arrange()
 
     def back(self) -> bool:
         """Leave the zoomed log first. False when there is nothing to leave."""
-        zoomed = not self.query_one("#tiles", Rows).display
-        if zoomed:
+        if self._zoomed:
             self.do_run_zoom()
-        return zoomed
-
-    # --- the log ---
-
-    def _redraw_log(self, *, found: bool = True) -> None:
-        if not found:
-            self.session.say(f"no line with {self._pane.query!r} there", bad=True)
-        self.query_one("#log", LogView).flush()
-        self.refresh_bars()
-
-    def do_log_follow(self) -> None:
-        """Follow, or stay where it is."""
-        (self._pane.pause if self._pane.following else self._pane.follow)()
-        self._redraw_log()
-
-    def do_log_wrap(self) -> None:
-        """Wrap or cut."""
-        self._pane.wrapping = not self._pane.wrapping
-        self._redraw_log()
-
-    def do_log_search(self) -> None:
-        """Ask what to find."""
-        self.app.push_screen(Prompt("Find in this log", value=self._pane.query), self._search)
-
-    def _search(self, text: str | None) -> None:
-        if text is not None:
-            self._redraw_log(found=self._pane.search(text) or not text)
-
-    def do_log_next(self) -> None:
-        """The next match."""
-        self._redraw_log(found=self._pane.search_next(backwards=False))
-
-    def do_log_previous(self) -> None:
-        """The match before."""
-        self._redraw_log(found=self._pane.search_next(backwards=True))
-
-    def do_log_step_next(self) -> None:
-        """The next step's start."""
-        self._pane.step_boundary(backwards=False)
-        self._redraw_log()
-
-    def do_log_step_previous(self) -> None:
-        """The step's start before."""
-        self._pane.step_boundary(backwards=True)
-        self._redraw_log()
+            return True
+        return False
