@@ -33,8 +33,8 @@ from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
-from pvenix_tui.widgets.tilegrid import TileGrid
 from pvenix_tui.widgets.scrollbar import choose_scrollbar
+from pvenix_tui.widgets.tilegrid import TileGrid
 
 READ_EVERY_S: Final = 30.0
 CLOSE_S: Final = 2.0
