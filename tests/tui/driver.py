@@ -7,13 +7,16 @@ key is followed by a pause; with PVENIX_STORY=visible (and `pytest -s`) the stor
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.message_pump import MessagePump
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from pvenix_tui.actions import BY_ID
 from pvenix_tui.screens.base import PvenixScreen
@@ -71,7 +74,7 @@ class Ui:
     async def press(self, *keys: str) -> None:
         """Press keys, each when the one before has done what it does, then wait for what they started."""
         for key in keys:
-            self._send(key)
+            self.send(key)
             await self.calm()
             if PAUSE_S:
                 await asyncio.sleep(PAUSE_S)
@@ -102,13 +105,19 @@ class Ui:
         [only] = [rows for rows in self.app.screen.query(Rows) if rows.has_cursor and rows.display]
         return only
 
-    def _send(self, key: str) -> None:
+    def send(self, key: str) -> None:
+        """Press a key and wait for nothing."""
         assert self.app._driver is not None
         name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
         character = key if len(key) == 1 else CHARACTERS.get(name)
         event = Key(name, character)
         event.set_sender(self.app)
         self.app._driver.send_message(event)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Let the app go on, and no further, until something holds."""
+        while not holds():  # noqa: ASYNC110 - there is no event for what a story may ask
+            await asyncio.sleep(0)
 
     async def calm(self) -> None:
         """Wait until nothing is under way: no worker, no message, nothing to draw.
@@ -117,7 +126,8 @@ class Ui:
         """
         rounds = 0
         while rounds < 3 and self.app.is_running:
-            await self.app.workers.wait_for_complete()
+            with contextlib.suppress(WorkerCancelled):  # a reading that a newer one took the place of
+                await self.app.workers.wait_for_complete()
             await self.pilot._wait_for_screen()
             self.app.screen._on_timer_update()
             rounds = 0 if self._busy() else rounds + 1

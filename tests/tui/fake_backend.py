@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pvenix.engine.ports import Commit, NodeState
-from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.runfiles import RunDir
 from pvenix.model.approval import Asked
 from pvenix.model.approval import Verdict as ApprovalVerdict
 from pvenix.model.errors import InvalidInput, Unreachable, UsageError
@@ -25,7 +25,9 @@ from pvenix.model.selector import Universe, parse_selector
 from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.status import HostStatus
 from tests.tui.fake_fleet import FakeFleetPart
+from tests.tui.fake_inspection import FakeInspection
 from tests.tui.fake_journal import FakeJournal
+from tests.tui.fake_newhost import FakeNewHosts
 from tests.tui.fake_playbooks import FakePlaybooks
 from tests.tui.fake_rollback import FakeWaysBack
 
@@ -207,7 +209,7 @@ class FakeDayTwo:
 
 
 @dataclass
-class FakeBackend(FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal):
+class FakeBackend(FakeInspection, FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal, FakeNewHosts):
     """The engine's side, with a record of what was asked of it."""
 
     root: Path
@@ -229,14 +231,6 @@ class FakeBackend(FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal):
     """Holds the locks of runs that are `running`."""
     seq: int = 0
 
-    @property
-    def state_dir(self) -> Path:
-        return self.root / "state"
-
-    @property
-    def runs(self) -> RunStore:
-        return RunStore(self.state_dir / "runs")
-
     def fleet(self) -> FakeFleet:
         if self.wrong is not None:
             raise self.wrong
@@ -254,11 +248,16 @@ class FakeBackend(FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal):
         return self._plan(f"{verb} {', '.join(hosts)}", (Task(verb=verb, args=dict(args or {})),), hosts, check, step)
 
     def plan_verbs(
-        self, verbs: Sequence[str], hosts: Sequence[str], *, check: bool = False, step: bool = False
+        self,
+        verbs: Sequence[str],
+        hosts: Sequence[str],
+        *,
+        args: Mapping[str, Mapping[str, ArgValue]] | None = None,
+        check: bool = False,
+        step: bool = False,
     ) -> RunPlan:
-        return self._plan(
-            f"{verbs[0]} … {verbs[-1]} {', '.join(hosts)}", tuple(Task(verb=verb) for verb in verbs), hosts, check, step
-        )
+        tasks = tuple(Task(verb=verb, args=dict((args or {}).get(verb, {}))) for verb in verbs)
+        return self._plan(f"{verbs[0]} … {verbs[-1]} {', '.join(hosts)}", tasks, hosts, check, step)
 
     def _plan(self, title: str, tasks: tuple[Task, ...], hosts: Sequence[str], check: bool, step: bool) -> RunPlan:
         for host in hosts:

@@ -8,9 +8,11 @@ from pvenix.model.verbs import VERBS
 from pvenix_tui.actions import ACTIONS, BY_ID, Context, in_scope
 from pvenix_tui.actions.document import reference, updated
 from pvenix_tui.screens.commands import CommandsScreen
+from pvenix_tui.screens.entry import EntryScreen
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.screens.history import HistoryScreen
 from pvenix_tui.screens.host import HostScreen
+from pvenix_tui.screens.journal import JournalScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.review import ReviewScreen
 from pvenix_tui.screens.reviews import ReviewsScreen
@@ -19,6 +21,7 @@ from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
 
 SCREENS = (
+    JournalScreen, EntryScreen,
     FleetScreen, HostScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen, PlanScreen, RollbackScreen,
 )  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tui.md"

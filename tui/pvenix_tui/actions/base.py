@@ -37,6 +37,8 @@ class Context:
     """Why the host at the cursor cannot be retried, empty when it can."""
     retries: int = 0
     """Hosts of the run that can be retried."""
+    entry: str = ""
+    """The journal's entry at the cursor."""
     review: str = ""
     """Host of the open review."""
     review_commit: str = ""
@@ -49,8 +51,22 @@ class Context:
     """Whether keys go to the field in which a name is typed."""
     read_only: bool = False
     """Whether nothing may be changed from here."""
+    skip: str = "no step waits or failed"
+    """Why the wizard's step cannot be left out, empty when it can."""
+    undo: str = "nothing was made so far"
+    """Why there is nothing for the wizard to take back, empty when there is."""
     toggles: frozenset[str] = frozenset()
     """What can be switched on the plan screen."""
+    tab: str = ""
+    """Which tab of a host's screen shows."""
+    row: str = ""
+    """What is at the cursor of that tab, when it can be opened."""
+    file: str = ""
+    """The edited file of a host that shows at the top."""
+    adopt: str = "the edits are not read"
+    """Why the edits of the host cannot be adopted, empty when they can."""
+    overwrite: str = "the edits are not read"
+    """Why there is nothing to overwrite on the host, empty when there is."""
 
 
 Reason = Callable[[Context], str]

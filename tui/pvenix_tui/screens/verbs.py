@@ -26,8 +26,9 @@ from pvenix_tui.models.choices import Choice, action_choices
 from pvenix_tui.models.host import GENERATION_COLUMNS
 from pvenix_tui.models.lines import Column
 from pvenix_tui.screens.dialogs import Picker
-from pvenix_tui.screens.planning import PlanningScreen
+from pvenix_tui.screens.hostreach import HostReach
 from pvenix_tui.screens.rollback import RollbackScreen
+from pvenix_tui.screens.undoing import undo_host
 from pvenix_tui.session import describe
 
 Item = TypeVar("Item")
@@ -38,7 +39,7 @@ VERB_COLUMNS: Final = (
 )
 
 
-class HostVerbs(PlanningScreen):
+class HostVerbs(HostReach):
     """A screen with hosts to act on."""
 
     def targets(self) -> tuple[str, ...]:
@@ -54,12 +55,23 @@ class HostVerbs(PlanningScreen):
         self.plan_verb("rebuild")
 
     def do_host_onboard(self) -> None:
-        """Plan all verbs of an onboarding, step by step."""
+        """Plan all verbs of an onboarding, step by step; one that is half done is gone on with where it is."""
+        from pvenix_tui.screens.wizard import open_onboarding, run_screen
+
+        targets = self.targets()
+        half_done = open_onboarding(self.session, targets[0]) if len(targets) == 1 else None
+        if half_done is not None:
+            self.app.push_screen(run_screen(self.session, half_done, area=self.area))
+            return
         self.open_plan(onboarding_intent(self.session.backend, self.targets()))
 
     def do_host_retire(self) -> None:
         """Plan the end of the host; its name is typed on the plan screen."""
         self.plan_verb("retire", {"confirm": self.targets()[0]})
+
+    def do_host_undo(self) -> None:
+        """Plan what takes the host's last change back."""
+        undo_host(self, self.targets()[0])
 
     def do_host_rollback(self) -> None:
         """Choose where each host goes back to, then plan."""
