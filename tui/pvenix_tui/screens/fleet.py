@@ -146,8 +146,13 @@ class FleetScreen(FleetMenus):
         line, pane = self.query_one("#attentionline", Bar), self.query_one("#attention", Rows)
         line.display = bool(items) and not beside
         line.show(attention_line(items))
-        pane.border_title = "attention" if items else "nothing waits"
-        pane.styles.height = len(items) + 2
+        if len(items) != self._waits:  # setting either lays the screen out, also to what it was
+            self._waits = len(items)
+            pane.border_title = "attention" if items else "nothing waits"
+            pane.styles.height = len(items) + 2
+
+    _waits = -1
+    """How many kinds of things waited when the pane was drawn."""
 
     def _revision(self) -> Line:
         if not self.session.commits:
@@ -192,6 +197,12 @@ class FleetScreen(FleetMenus):
         else:
             self.model.begin_range(self.hosts.key)
         self.redraw()
+
+    def do_fleet_new(self) -> None:
+        """The form of a new host."""
+        from pvenix_tui.screens.newhost import NewHostScreen
+
+        self.app.push_screen(NewHostScreen(self.session))
 
     def do_fleet_mark_all(self) -> None:
         """Mark what shows."""
