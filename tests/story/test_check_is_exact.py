@@ -33,6 +33,11 @@ def test_a_rebuild(lab: StoryLab) -> None:
     assert foreseen == [text.replace(new, NEW) for text in sent]
 
 
+def test_a_rollback_that_only_boots(lab: StoryLab) -> None:
+    foreseen = shown(lab, "rollback", "dns01", "--to", "1", "--boot", "-C", code=3)
+    assert foreseen == shown(lab, "rollback", "dns01", "--to", "1", "--boot", "--yes", code=0)
+
+
 def test_a_rollback(lab: StoryLab) -> None:
     foreseen = shown(lab, "rollback", "dns01", "--to", "1", "-C", code=3)
     assert foreseen == shown(lab, "rollback", "dns01", "--to", "1", "--yes", code=0)

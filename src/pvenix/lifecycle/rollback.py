@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pvenix.engine.step import Commands, Step
 from pvenix.lifecycle import argv, rebooting
-from pvenix.lifecycle.activation import preview, prune, secondnet
+from pvenix.lifecycle.activation import preview, prune, secondnet, staging
 from pvenix.lifecycle.activation.attempt import Attempt, foreseen, silent, unfinished
 from pvenix.lifecycle.activation.transaction import activate
+from pvenix.lifecycle.approval import Change, gate
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.generations import Profile, read_profile
 from pvenix.lifecycle.goingback import generation_of, limits_of, require_kept, shown
@@ -35,6 +36,10 @@ async def probe(world: World, step: Step) -> Probe:
     facts = await read_facts(remote)
     found = {"target": target, "generation": str(number), "left": str(profile.current)}
     current = number in (0, profile.current)
+    if step.args.get("boot"):
+        if current and target == facts.profile == (facts.starts or target):
+            return unfinished(step, done(f"boots {shown(number, target)} next time", **found), facts)
+        return needed(f"to boot {shown(number, target)} next time", **found)
     if current and facts.current == target and facts.settled:
         return unfinished(step, done(f"runs {shown(number, target)}", **found), facts)
     return needed(f"to {shown(number, target)}", **found)
@@ -64,8 +69,10 @@ async def apply(world: World, step: Step) -> Outcome:
     The roles' health checks describe the system of the main branch, which an earlier one need not satisfy: it is asked
     for by name, so contact and failed units decide.
     """
-    if Attempt.from_known(step.known) is None:
-        if (waits := await rebooting.activating(world, await world.remote(step), step.facts["target"])) is not None:
+    begun = Attempt.from_known(step.known) is not None
+    only_boots = staging.is_staging(step) if begun else bool(step.args.get("boot"))
+    if not begun:
+        if (waits := await _gate(world, step, only_boots=only_boots)) is not None:
             return waits
         await _tell_limits(world, step)
 
@@ -73,7 +80,17 @@ async def apply(world: World, step: Step) -> Outcome:
         for command in _defaulting(step):
             await remote.write(command, timeout_s=300)
 
+    if only_boots:
+        return await staging.stage(world, step, step.facts["target"], make_default, "as asked")
     return await activate(world, step, step.facts["target"], make_default, checks=())
+
+
+async def _gate(world: World, step: Step, *, only_boots: bool) -> Outcome | None:
+    """As `rebooting.activating`; what is only booted later touches no unit now."""
+    target = step.facts["target"]
+    if only_boots:
+        return gate(world, step, Change(subject=target))
+    return await rebooting.activating(world, await world.remote(step), target)
 
 
 async def _tell_limits(world: World, step: Step) -> None:
@@ -85,11 +102,13 @@ async def _tell_limits(world: World, step: Step) -> None:
 async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send."""
     target = step.facts["target"]
-    secondnet.foretell(world, step)
     running, profile = (await (await world.remote(step)).read(argv.SYSTEMS)).splitlines()[1:]
     confirm_s = world.host(step).machine.update.confirm_timeout_s
     attempt = foreseen(step, new=target, old=running, profile=profile, confirm_s=confirm_s)
     left = await prune.found(world, await world.remote(step), newest=attempt.id)
+    if step.args.get("boot"):
+        return preview.staging(attempt, _defaulting(step), left)
+    secondnet.foretell(world, step)
     return preview.activation(attempt, (), _defaulting(step), left)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from pvenix.lifecycle.goingback import Prospect
-    from pvenix.model.plan import RunPlan
+    from pvenix.model.plan import ArgValue, RunPlan
     from pvenix.wiring import Workspace
 
 
@@ -39,9 +39,12 @@ if TYPE_CHECKING:
 @click.option(
     "--before", metavar="RUN", help="What each host ran before this run; `last` is the newest that activated anything."
 )
+@click.option("--boot", is_flag=True, help="Only make it the boot default; what runs stays until a reboot.")
 @run_options
 @click.pass_obj
-def command(settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, before: str | None, how: How) -> int:
+def command(
+    settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, before: str | None, boot: bool, how: How
+) -> int:
     """Activate what hosts ran before, with the same net under it as a rebuild: it goes back unless it is confirmed.
 
     Before it asks it says where each host goes and what that does not undo. It is a run like any other, so
@@ -64,7 +67,8 @@ def command(settings: Settings, /, *, hosts: tuple[str, ...], to: int | None, be
         if not how.check and any(each.changes for each in found):
             count = sum(each.changes for each in found)
             confirm(settings, f"go back on {count} host{'s' if count != 1 else ''}?")
-        plan = workspace.plan_verb("rollback", names, args={"to": to} if to else {}, **how.mode)
+        args: dict[str, ArgValue] = {**({"to": to} if to else {}), **({"boot": True} if boot else {})}
+        plan = workspace.plan_verb("rollback", names, args=args, **how.mode)
         return plan if to else replace(plan, decisions=dict(workspace.decided(found)))
 
     return show_hosts(settings, planner) if how.list_hosts else start(settings, planner, now=how.now)

@@ -109,6 +109,11 @@ async def staged(remote: Remote, attempt: Attempt, make_default: MakeDefault, wh
     if facts.profile != attempt.new or facts.starts not in ("", attempt.new):
         raise _not_default(step, facts)
     await clean_up(remote, attempt)
+    return staged_outcome(step, attempt, why)
+
+
+def staged_outcome(step: Step, attempt: Attempt, why: str) -> Outcome:
+    """What is said of a system that only a boot brings."""
     return Outcome(
         status=Status.CHANGED,
         summary=f"staged: {why}; it runs what it ran, and boots {short_store_path(attempt.new)} next time",

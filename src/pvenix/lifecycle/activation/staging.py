@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvenix.engine.step import Step
 from pvenix.lifecycle.activation import fence, prune
 from pvenix.lifecycle.activation.attempt import Attempt, next_id
-from pvenix.lifecycle.activation.confirming import MakeDefault, staged
+from pvenix.lifecycle.activation.confirming import MakeDefault, staged, staged_outcome
 from pvenix.lifecycle.activation.preparing import keep
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.world import World
@@ -22,14 +22,20 @@ def is_staging(step: Step) -> bool:
     return step.known.get(_HOW) == _STAGED
 
 
-async def stage(world: World, step: Step, new: str, make_default: MakeDefault) -> Outcome:
-    """Make `new` what the host boots next time; nothing that runs is touched, so no dead-man is needed.
+async def stage(
+    world: World, step: Step, new: str, make_default: MakeDefault, why: str = "update.strategy is boot"
+) -> Outcome:
+    """Make `new` what the host boots next time, as `why` asks for; nothing that runs is touched, so no dead-man is needed.
 
     All of it may be done again: what an earlier process began is gone on with under its name.
     Raises: LockHeld when another attempt is at work, RemoteFailure when the boot loader cannot be written.
     """
     remote, facts = await world.remote(step), await read_facts(await world.remote(step))
-    attempt = Attempt.from_known(step.known) or Attempt(
+    begun = Attempt.from_known(step.known)
+    if begun is not None and not facts.fence and facts.profile == begun.new == (facts.starts or begun.new):
+        step.evidence(ended=begun.id)  # all of it was done, and the fence given back, before that could be written down
+        return staged_outcome(step, begun, why)
+    attempt = begun or Attempt(
         id=next_id(step),
         new=store_path(new),
         old=store_path(facts.current),
@@ -42,7 +48,7 @@ async def stage(world: World, step: Step, new: str, make_default: MakeDefault) -
     try:
         await keep(remote, attempt)
         await fence.take(remote, attempt.id)
-        outcome = await staged(remote, attempt, make_default, "update.strategy is boot")
+        outcome = await staged(remote, attempt, make_default, why)
     except (LockHeld, RemoteFailure):
         await fence.release(remote, attempt.id)
         step.evidence(ended=attempt.id)

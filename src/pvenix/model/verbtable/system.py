@@ -32,7 +32,10 @@ SYSTEM = (
         danger=Danger.REVERSIBLE,
         kind=Kind.SSH,
         timeout_s=1800,
-        args={"to": Arg(type=int, help="the generation's number", required=True)},
+        args={
+            "to": Arg(type=int, help="the generation's number", required=True),
+            "boot": Arg(type=bool, help="only make it the boot default; what runs stays until a reboot"),
+        },
     ),
     VerbSpec(
         name="adopt-edits",
