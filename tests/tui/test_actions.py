@@ -19,10 +19,11 @@ from pvenix_tui.screens.reviews import ReviewsScreen
 from pvenix_tui.screens.rollback import RollbackScreen
 from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
+from pvenix_tui.screens.unit import UnitScreen
 
 SCREENS = (
     JournalScreen, EntryScreen,
-    FleetScreen, HostScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen, PlanScreen, RollbackScreen,
+    FleetScreen, HostScreen, UnitScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen, PlanScreen, RollbackScreen,
 )  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tui.md"
 

@@ -16,7 +16,7 @@ from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.status import HostStatus
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleetrows import COLUMNS
-from pvenix_tui.models.host import facts_lines
+from pvenix_tui.models.host_facts import Known, facts_lines
 from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
@@ -227,7 +227,9 @@ def test_no_widget_of_textual_gets_foreign_text_as_a_string() -> None:
 def test_a_silent_host_is_shown_with_what_it_was_and_when() -> None:
     last = HostStatus(host="dns01", sync=Sync.BEHIND, seen_at="2025-01-01T00:00:00+00:00", generation=7)
     silent = HostStatus(host="dns01", sync=Sync.UNREACHABLE, seen_at="2025-01-01T02:00:00+00:00", last=last)
-    shown = [plain(line) for line in facts_lines(fake_host("dns01", "core", "dns"), silent, 1735689600 + 7200)]
+    shown = [
+        plain(line) for line in facts_lines(fake_host("dns01", "core", "dns"), Known(status=silent), 1735689600 + 7200)
+    ]
     assert "last     2h ago it was behind, generation 7" in shown
     assert not any(line.startswith(("runs", "current")) for line in shown)
 
@@ -237,7 +239,7 @@ def test_a_host_s_page_names_each_drift_once_and_what_waits_for_a_boot() -> None
     assert status.facts is not None
     facts = replace(status.facts, reboot=("kernel",), fence=("r1-0.0-1",))
     status = replace(status, facts=facts, drift=(f"{EDITED}M x", "hardware: 2 lines"), held_by="run r1 of ann")
-    shown = [plain(line) for line in facts_lines(fake_host("tappaas-vllm", "ai", "vllm"), status, 0.0)]
+    shown = [plain(line) for line in facts_lines(fake_host("tappaas-vllm", "ai", "vllm"), Known(status=status), 0.0)]
     titled = [line.split(None, 1) for line in shown if line.startswith(("edited", "drift", "reboot", "attempt"))]
     assert titled == [
         ["edited", "changed: configuration.nix"],

@@ -18,6 +18,7 @@ from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.inspection import (
+    PRIORITIES,
     CloudInitKey,
     CloudInitLook,
     HardwareText,
@@ -32,8 +33,6 @@ from pvenix.model.inspection import (
 from pvenix.model.paths import hardware_file
 
 UNITS: Final[argv.Argv] = ("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")
-PRIORITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-"""syslog's levels, worst first, as `journalctl --priority` names them (journalctl(1))."""
 FILES: Final = ("user", "network", "meta")
 """The files that Proxmox can be asked for (GET …/cloudinit/dump)."""
 _UNITS: Final = 4000

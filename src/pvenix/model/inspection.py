@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+PRIORITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+"""syslog's levels, worst first, as `journalctl --priority` names them (journalctl(1))."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ def _onboard_command(context: Context) -> str:
 
 
 _FLEET: Final = Place("fleet")
-_HOST: Final = Place("host")
 _HOSTS: Final = Place("fleet", "host")
 FLEET: Final = (
     _FLEET.action(
@@ -103,6 +102,4 @@ HOST: Final = (
         unless=verb_reason("retire"),
         command=verb_command("retire"),
     ),
-    _HOST.action("host.next", "right_square_bracket", "next pane", "facts, generations, configuration", footer=True),
-    _HOST.action("host.previous", "left_square_bracket", "previous pane", "the other way round"),
 )

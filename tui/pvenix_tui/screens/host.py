@@ -1,88 +1,133 @@
-"""One host: facts, generations and where each of its settings comes from."""
+"""One host: what is known of it and its generations on the left where there is room, and one of its tabs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, Final
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final
 
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from typing_extensions import override
 
+from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
 from pvenix_tui.actions import Context
-from pvenix_tui.models.host import GENERATION_COLUMNS, facts_lines, generation_cells
-from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.choices import Choice
+from pvenix_tui.models.host import GENERATION_COLUMNS, generation_cells
+from pvenix_tui.models.host_drift import DriftLines, adopt_reason, overwrite_reason
+from pvenix_tui.models.host_facts import Known, facts_lines
+from pvenix_tui.models.host_looks import cloud_init_lines, hardware_lines, vm_lines
+from pvenix_tui.models.host_runs import RUN_COLUMNS, run_cells
+from pvenix_tui.models.host_units import UNIT_COLUMNS, matching, unit_cells, units_note
+from pvenix_tui.models.hosttabs import HELP, LEFT, Tab, TabLines, chips, tab_at, tabs_line
+from pvenix_tui.models.lines import Column, Line, Tone, text_line, wrap
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
+from pvenix_tui.screens.dialogs import Picker
+from pvenix_tui.screens.hostdrift import HostDriftKeys
+from pvenix_tui.screens.hostjournal import HostJournalKeys
+from pvenix_tui.screens.hostreadings import HostReadings
+from pvenix_tui.screens.hostsearch import HostSearch
+from pvenix_tui.screens.unit import UnitScreen
 from pvenix_tui.screens.verbs import HostVerbs
-from pvenix_tui.session import Session
+from pvenix_tui.session import Session, describe
+from pvenix_tui.text import foreign
 from pvenix_tui.widgets.painted import Bar
-from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.widgets.rows import Document, Rows, Source
 
-PANES: Final = ("facts", "generations", "config")
+_TAB_COLUMNS: Final = (
+    Column(title="TAB", width=12),
+    Column(title="READ", width=12),
+    Column(title="WHAT", width=30, grow=1, prose=True),
+)
 
 
-class HostScreen(HostVerbs):
-    """A host's three panes; where the terminal is narrow, one at a time."""
+class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostVerbs):
+    """A host's tabs, each read when it is first shown; where the terminal is narrow, one at a time."""
 
     scope = "host"
     area = "fleet"
+    AUTO_FOCUS = ""  # the tab that was asked for has the keys, not the first one
     BINDINGS: ClassVar[list[BindingType]] = bindings("host")
 
-    def __init__(self, session: Session, host: str) -> None:
+    def __init__(self, session: Session, host: str, *, tab: Tab = Tab.FACTS) -> None:
         super().__init__(session)
         self.host = host
-        self.active = PANES[0]
-        self._generations: tuple[Generation, ...] = ()
-        """Newest first."""
-        self._read = "reading the generations"
+        self.active = tab
+        self.shown = tab if tab not in LEFT else Tab.DRIFT
+        """The tab on the right where two stand side by side."""
+        self.drift_lines = DriftLines()
+        self.unit_filter = ""
+
+    # --- what stands where ---
 
     @override
     def body(self) -> Iterable[Widget]:
         yield Bar(id="tabs")
-        generations = Table(
-            GENERATION_COLUMNS, lambda: self._generations, generation_cells, lambda generation: str(generation.number)
-        )
-        with Horizontal(id="panes"):
-            for name, rows in (
-                ("facts", Rows(Document(self._facts), cursor=False, id="facts")),
-                ("generations", Rows(generations, id="generations")),
-                ("config", Rows(Document(self._config), cursor=False, id="config")),
-            ):
-                rows.border_title = name
-                yield rows
+        yield Bar(id="chips")
+        with Horizontal(id="host"):
+            with Vertical(id="host-left"):
+                yield from (self._pane(tab) for tab in LEFT)
+            with Vertical(id="host-right"):
+                yield from (self._pane(tab) for tab in Tab if tab not in LEFT)
 
-    @override
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._activate(self.active)
-        self.reread()
+    def _pane(self, tab: Tab) -> Widget:
+        if tab is Tab.JOURNAL:
+            pane: Widget = self.journal_view(tab.value)
+        else:
+            pane = Rows(self._source(tab), cursor=tab in _TABLES, id=tab.value)
+        pane.border_title = foreign(tab.value)
+        pane.add_class("tab")
+        return pane
 
-    @override
-    def reread(self) -> None:
-        self.run_worker(self._read_generations(), group="generations", exclusive=True, exit_on_error=False)
-
-    async def _read_generations(self) -> None:
-        async def work() -> None:
-            found = await self.session.backend.generations(self.host)
-            self._generations = tuple(sorted(found, key=lambda generation: -generation.number))
-
-        ok = await self.session.guarded(f"generations of {self.host}", work)
-        self._read = "" if ok else "the generations could not be read"
-        self.redraw()
+    def _source(self, tab: Tab) -> Source:
+        reading = self.readings[tab]
+        match tab:
+            case Tab.GENERATIONS:
+                return Table(GENERATION_COLUMNS, lambda: reading.value or (), generation_cells, _number)
+            case Tab.UNITS:
+                return Table(
+                    UNIT_COLUMNS, lambda: matching(reading.value, self.unit_filter), unit_cells, lambda one: one.name
+                )
+            case Tab.RUNS:
+                now = self.session.clock
+                return Table(
+                    RUN_COLUMNS, lambda: reading.value or (), lambda one: run_cells(one, now()), lambda one: one.run
+                )
+            case Tab.FACTS:
+                return Document(self._facts)
+        make: dict[Tab, Callable[[Any, int], list[Line]]] = {
+            Tab.DRIFT: self.drift_lines,
+            Tab.CONFIG: _wrapped,
+            Tab.HARDWARE: hardware_lines,
+            Tab.CLOUD_INIT: cloud_init_lines,
+            Tab.PROXMOX: vm_lines,
+        }
+        return Document(TabLines(reading, make[tab]))
 
     def _facts(self, width: int) -> list[Line]:
         host = self.session.fleet.hosts.get(self.host)
         if host is None:
             return [text_line(f"{self.host} is no longer in the inventory", Tone.WARN)]
-        lines = facts_lines(host, self.session.fleet.statuses.get(self.host), self.session.clock())
+        generations: tuple[Generation, ...] = self.readings[Tab.GENERATIONS].value or ()
+        known = Known(
+            status=self.session.fleet.statuses.get(self.host),
+            card=self.readings[Tab.FACTS].value,
+            vm=self.readings[Tab.PROXMOX].value,
+            current=next((one for one in generations if one.current), None),
+        )
+        lines = facts_lines(host, known, self.session.clock())
         return [piece for line in lines for piece in wrap(line, width, indent=9)]
 
-    def _config(self, width: int) -> list[Line]:
-        lines = self.session.explain(self.host)
-        return [piece for line in lines for piece in wrap(line, width, indent=4)]
+    @override
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.activate(self.active)
+        for tab in (*LEFT, Tab.PROXMOX, self.shown if self.app.size.width >= _TWO else self.active):
+            self.want(tab)
+
+    # --- bars and context ---
 
     @override
     def where(self) -> str:
@@ -90,45 +135,140 @@ class HostScreen(HostVerbs):
 
     @override
     def context(self) -> Context:
-        number = self.query_one("#generations", Rows).key if self.is_mounted else ""
-        picked = int(number) if number and self.active == "generations" else 0
-        vms = self.session.fleet.vms([self.host])
-        return Context(scope=self.scope, hosts=(self.host,), vms=vms, generation=picked)
+        key = self._row()
+        drift = self.readings[Tab.DRIFT]
+        top = self.query_one(f"#{Tab.DRIFT.value}", Rows).top if self.is_mounted else 0
+        return Context(
+            scope=self.scope,
+            hosts=(self.host,),
+            vms=self.session.fleet.vms([self.host]),
+            generation=int(key) if key and self.active is Tab.GENERATIONS else 0,
+            tab=self.active.value,
+            row=key,
+            file=self.drift_lines.places.file_at(top),
+            adopt=adopt_reason(drift.value, reading=lambda: drift.busy),
+            overwrite=overwrite_reason(drift.value),
+        )
+
+    def _row(self) -> str:
+        return self.query_one(f"#{self.active.value}", Rows).key if self.is_mounted and self.active in _TABLES else ""
 
     @override
     def show_bars(self) -> None:
-        spans = [
-            (f"[{name}]" if name == self.active else f" {name} ", Tone.STRONG if name == self.active else Tone.DIM)
-            for name in PANES
-        ]
-        note = f"  {self._read}" if self._read else f"  {len(self._generations)} generations"
-        self.query_one("#tabs", Bar).show((*spans, (note, Tone.DIM)))
+        now = self.session.clock()
+        self.query_one("#tabs", Bar).show(tabs_line(self.active, self.shown))
+        line = (*chips(self.session.fleet.statuses.get(self.host), now), ("  ", Tone.PLAIN))
+        problem = self.readings[self.active].problem
+        untold = problem and (self.active in _TABLES or self.active is Tab.JOURNAL)
+        why = wrap(text_line(f" ! {problem}", Tone.WARN), max(1, self.size.width), indent=3)[:3] if untold else []
+        self.query_one("#chips", Bar).show((*line, *self._note(now)), *why)
 
-    def _activate(self, name: str) -> None:
-        self.active = name
-        for other in PANES:
-            self.query_one(f"#{other}").set_class(other == name, "-active")
-        self.query_one(f"#{name}", Rows).focus()
+    def _note(self, now: float) -> Line:
+        """How fresh the active tab is, and what narrows it."""
+        reading = self.readings[self.active]
+        match self.active:
+            case Tab.JOURNAL:
+                return self.journal.note(reading.note(now))
+            case Tab.UNITS:
+                shown = len(matching(reading.value, self.unit_filter))
+                note = units_note(reading.value, shown, self.unit_filter)
+                return (reading.note(now), ("  ", Tone.PLAIN), *text_line(note))
+            case _:
+                found = text_line(f"find: {self.query_text}  ", Tone.ACCENT) if self.query_text else ()
+                return (*found, reading.note(now))
+
+    # --- tabs ---
+
+    @override
+    def activate(self, tab: Tab) -> None:
+        """Give a tab the keys, and on the right or alone show it."""
+        self.active = tab
+        self.shown = self.shown if tab in LEFT else tab
+        for each in Tab:
+            pane = self.query_one(f"#{each.value}")
+            pane.set_class(each is tab, "-active")
+            pane.set_class(each is self.shown or each in LEFT, "-shown")
+        self.query_one("#host-left").set_class(tab in LEFT, "-front")
+        self.query_one("#host-right").set_class(tab not in LEFT, "-front")
+        self.query_one(f"#{tab.value}").focus()
+        self.want(tab)
         self.refresh_bars()
 
     def on_descendant_focus(self) -> None:
         """The focused pane is the active one."""
-        if self.focused is not None and self.focused.id in PANES and self.focused.id != self.active:
-            self._activate(self.focused.id)
+        focused = self.focused.id if self.focused is not None else None
+        if focused in set(Tab) and focused != self.active:
+            self.activate(Tab(focused))
 
     def do_host_next(self) -> None:
-        """The next pane."""
-        self._activate(PANES[(PANES.index(self.active) + 1) % len(PANES)])
+        """The tab to the right."""
+        tabs = list(Tab)
+        self.activate(tabs[(tabs.index(self.active) + 1) % len(tabs)])
 
     def do_host_previous(self) -> None:
-        """The pane before."""
-        self._activate(PANES[PANES.index(self.active) - 1])
+        """The tab to the left."""
+        tabs = list(Tab)
+        self.activate(tabs[tabs.index(self.active) - 1])
+
+    def do_host_tabs(self) -> None:
+        """Choose a tab."""
+        now = self.session.clock()
+        choices = [
+            Choice(
+                key=tab.value,
+                cells=((tab.value, Tone.STRONG), self.readings[tab].note(now), (HELP[tab], Tone.DIM)),
+                note=HELP[tab],
+            )
+            for tab in Tab
+        ]
+
+        def chosen(key: str | None) -> None:
+            if key:
+                self.activate(Tab(key))
+
+        self.app.push_screen(Picker("Which tab?", _TAB_COLUMNS, choices, cursor=self.active.value), chosen)
 
     @override
-    def do_host_rollback(self) -> None:
-        generation = self.context().generation
-        current = any(one.current and one.number == generation for one in self._generations)
-        if generation and not current:
-            self.plan_verb("rollback", {"to": generation})
+    async def on_bar_clicked(self, event: Bar.Clicked) -> None:
+        tab = tab_at(event.column, self.active, self.shown) if event.bar.id == "tabs" else None
+        if tab is not None:
+            event.stop()
+            self.activate(tab)
         else:
-            super().do_host_rollback()
+            await super().on_bar_clicked(event)
+
+    @override
+    def do_host_drift(self) -> None:
+        self.activate(Tab.DRIFT)
+
+    def do_host_open(self) -> None:
+        """The unit, the run or the generation at the cursor."""
+        key = self._row()
+        match self.active:
+            case Tab.UNITS:
+                screen = UnitScreen(self.session, self.host, key, area=self.area)
+                self.app.push_screen(screen, lambda wanted: self.show_unit_journal(key) if wanted else None)
+            case Tab.RUNS:
+                from pvenix_tui.screens.run import RunScreen
+
+                try:
+                    run = self.session.backend.runs.open(key)
+                except PvenixError as error:
+                    self.session.say(describe(error), bad=True)
+                else:
+                    self.app.push_screen(RunScreen(self.session, run, area=self.area))
+            case _:
+                self.do_host_rollback()
+
+
+_TABLES: Final = frozenset({Tab.GENERATIONS, Tab.UNITS, Tab.RUNS})
+_TWO: Final = 120
+"""Columns from which two tabs stand side by side."""
+
+
+def _number(generation: Generation) -> str:
+    return str(generation.number)
+
+
+def _wrapped(lines: list[Line], width: int) -> list[Line]:
+    return [piece for line in lines for piece in wrap(line, width, indent=4)]

@@ -1,0 +1,77 @@
+"""What a host's tabs read: each when it is first shown, all that were shown when a person asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from typing_extensions import override
+
+from pvenix_tui.models.host_runs import parts_of
+from pvenix_tui.models.hosttabs import Reading, Tab
+from pvenix_tui.screens.base import PvenixScreen
+from pvenix_tui.session import Session
+
+
+class HostReadings(PvenixScreen[None]):
+    """The readings of a host's tabs."""
+
+    host: str
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.readings: dict[Tab, Reading[Any]] = {each: Reading() for each in Tab}
+
+    def read_journal(self) -> None:
+        """Ask for the last lines of the journal anew."""
+        raise NotImplementedError
+
+    def want(self, tab: Tab) -> None:
+        """Read what a tab shows, unless it was asked for already."""
+        if not self.readings[tab].asked:
+            self.read(tab)
+
+    def read(self, tab: Tab) -> None:
+        """Read what a tab shows, once more; one that is being read is not asked twice."""
+        if tab is Tab.JOURNAL:
+            self.read_journal()
+            return
+        if self.readings[tab].busy:
+            return
+        self.readings[tab].begin()
+        self.refresh_bars()
+        self.run_worker(self._read(tab), group=f"host-{tab.value}", exclusive=True, exit_on_error=False)
+
+    async def _read(self, tab: Tab) -> None:
+        reading, source = self.readings[tab], f"{tab.value} of {self.host}"
+
+        async def work() -> None:
+            reading.take(await self._ask_for(tab), self.session.clock())
+
+        if not await self.session.guarded(source, work):
+            reading.fail(self.session.problems.pop(source))
+        self.redraw()
+
+    async def _ask_for(self, tab: Tab) -> object:
+        backend, host = self.session.backend, self.host
+        at_once: dict[Tab, Callable[[], Awaitable[object]]] = {
+            Tab.FACTS: lambda: asyncio.to_thread(backend.host_card, host),
+            Tab.DRIFT: lambda: backend.host_drift(host, hardware=True),
+            Tab.CONFIG: lambda: asyncio.to_thread(self.session.explain, host),
+            Tab.HARDWARE: lambda: backend.hardware_text(host),
+            Tab.CLOUD_INIT: lambda: backend.cloud_init(host),
+            Tab.UNITS: lambda: backend.units(host),
+            Tab.RUNS: lambda: asyncio.to_thread(parts_of, backend.runs, host),
+            Tab.PROXMOX: lambda: backend.vm(host),
+        }
+        if tab is Tab.GENERATIONS:
+            return tuple(sorted(await backend.generations(host), key=lambda one: -one.number))
+        return await at_once[tab]()
+
+    @override
+    def reread(self) -> None:
+        """Everything that shows or was shown; what nobody has looked at yet is not asked for."""
+        for tab in Tab:
+            if self.readings[tab].asked:
+                self.read(tab)
