@@ -171,6 +171,8 @@ def _effective(fleet: Fleet, host: str, own: str, folder: str) -> dict[Asked, Ef
         if one is None:
             continue
         origin = one.origins[0]
+        if asked is Asked.CLASS and origin.layer.startswith("class ") and one.beaten:
+            origin = one.beaten[0]  # a class says its own name; who chose it stands below
         where = f"{origin.file.replace(own, folder)}:{origin.line}"
         why = origin.layer if origin.layer in ("built-in", "--set") else f"{origin.layer}, {where}"
         value = one.value

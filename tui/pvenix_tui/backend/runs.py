@@ -34,10 +34,11 @@ class RunsPart(Protocol):
         verbs: Sequence[str],
         hosts: Sequence[str],
         *,
+        args: Mapping[str, Mapping[str, ArgValue]] | None = None,
         check: bool = False,
         step: bool = False,
     ) -> RunPlan:
-        """The plan of several verbs, one after the other on each host."""
+        """The plan of several verbs, one after the other on each host; `args` by verb."""
 
     def start_detached(self, plan: RunPlan) -> RunDir:
         """A run of its own process, which outlives this one."""

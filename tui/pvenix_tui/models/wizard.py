@@ -1,0 +1,286 @@
+"""The onboarding of one host, step by step: what its events told of each, and what the wizard draws of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pvenix.engine.execution import step_id
+from pvenix.engine.skipping import why_not
+from pvenix.model import events as ev
+from pvenix.model.outcome import Status
+from pvenix.model.plan import RunPlan, Task
+from pvenix.model.sofar import SoFar
+from pvenix.model.verbs import ONBOARDING, VERBS
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
+from pvenix_tui.models.states import QUEUED, RUNNING, clock_word, epoch, status_span
+
+STEP_COLUMNS: Final = (
+    Column(title="", width=2),
+    Column(title="STEP", width=10),
+    Column(title="", width=12, grow=1),
+    Column(title="TIME", width=5),
+)
+_LABELS: Final = {
+    "vmid": "VM", "node": "node", "storage": "storage", "route": "way", "template": "template", "upid": "task",
+    "address": "address", "uuid": "smbios uuid", "boot_id": "boot", "key": "host key", "branch": "branch",
+    "commit": "commit", "registered": "registered", "base": "base", "unit": "unit", "attempt": "attempt",
+    "path": "system", "generation": "generation", "old": "was", "new": "system", "asked": "asks for",
+}  # fmt: skip
+"""What is worth a line of what a step recorded, in words; the rest is in the journal."""
+_GOOD: Final = frozenset(status.value for status in Status if status.goes_on)
+
+
+@dataclass(slots=True, kw_only=True)
+class StepSeen:
+    """What is known of one step of the host."""
+
+    id: str
+    task: Task
+    state: str = QUEUED
+    """`queued`, `running`, `waiting`, or the status that it ended with."""
+    gate: bool = False
+    """True while it waits for a word before it begins; one that ended waiting waits for something else."""
+    started_at: str = ""
+    seconds: float = 0.0
+    """What it took, once it ended."""
+    limit_s: float = 0.0
+    said: str = ""
+    """The reason to wait, the last phase, or how it ended."""
+    hint: str = ""
+    evidence: tuple[str, ...] = ()
+    phases: list[tuple[str, str]] = field(default_factory=list)
+    """When, and what it was at."""
+    data: dict[str, str] = field(default_factory=dict)
+    """What it recorded: ids, addresses, commits."""
+
+    @property
+    def good(self) -> bool:
+        """True when the next step may begin."""
+        return self.state in _GOOD
+
+    @property
+    def ended(self) -> bool:
+        """True once it has an end, however that is."""
+        return self.state not in (QUEUED, RUNNING) and not self.gate
+
+    def elapsed(self, now: float) -> float:
+        """Seconds that it took, or takes so far."""
+        start = epoch(self.started_at)
+        return self.seconds if self.state != RUNNING or start is None else max(0.0, now - start)
+
+
+class WizardModel:
+    """The steps of one host of a run."""
+
+    def __init__(self, plan: RunPlan, host: str) -> None:
+        self.host = host
+        self.check = plan.check
+        self.steps = [
+            StepSeen(id=step_id(index, number, task), task=task)
+            for index, play in enumerate(plan.plays)
+            if any(host in wave for wave in play.waves)
+            for number, task in enumerate(play.tasks)
+        ]
+        self._by_id = {step.id: step for step in self.steps}
+        self.ended = ""
+        """How the host's part ended, empty while it goes on."""
+        self.note = ""
+        """What was said of the host beside its steps, such as why something asked for was not done."""
+
+    def apply(self, events: Iterable[ev.Event]) -> None:
+        """Take in events in their order."""
+        for event in events:
+            if isinstance(event, ev.RunStarted) and event.resumed:
+                self.ended, self.note = "", ""
+            if event.host == self.host:
+                self._apply(event)
+
+    def _apply(self, event: ev.Event) -> None:
+        step = self._by_id.get(event.step)
+        match event:
+            case ev.HostEnded():
+                self.ended = event.status
+            case ev.Progress() if step is None:
+                self.note = event.text
+            case _ if step is None:
+                pass
+            case ev.StepWaiting():
+                step.state, step.gate, step.said, step.hint = Status.WAITING.value, True, event.reason, ""
+            case ev.StepStarted():
+                self.ended = self.note = ""
+                step.gate = False
+                step.state, step.started_at, step.limit_s, step.seconds = RUNNING, event.at, event.limit_s, 0.0
+                step.said, step.hint, step.evidence, step.phases = "", "", (), []
+            case ev.Progress():
+                step.said = event.text
+                step.phases.append((event.at, event.text))
+            case ev.StepEvidence():
+                step.data |= event.data
+            case ev.StepEnded():
+                step.gate = False
+                step.state, step.said, step.hint = event.status, event.summary, event.hint
+                step.evidence, step.seconds = event.evidence, event.seconds
+            case _:
+                pass
+
+    @property
+    def current(self) -> StepSeen | None:
+        """The step that runs or waits, else the first without a good end, else the last one."""
+        busy = next((step for step in self.steps if step.gate or step.state == RUNNING), None)
+        open_step = next((step for step in self.steps if not step.good), None)
+        return busy or open_step or (self.steps[-1] if self.steps else None)
+
+    @property
+    def done(self) -> bool:
+        """True when every step ended well."""
+        return all(step.good for step in self.steps)
+
+    def no_skip(self, *, live: bool) -> str:
+        """Why the current step cannot be left out, empty when it can."""
+        step = self.current
+        if step is None or self.done:
+            return "every step has ended"
+        if self.check:
+            return "the run only looks"
+        if step.state == RUNNING:
+            return f"{step.task.verb} is at work: it is let finish" if live else "retry it first: that looks"
+        if step.state == QUEUED and live:
+            return f"{step.task.verb} has not begun to wait: p pauses before it"
+        why = why_not(step.task)
+        return f"{step.task.verb}: {why}" if why else ""
+
+    def facts(self) -> dict[str, str]:
+        """What the steps recorded, the last word of each."""
+        found: dict[str, str] = {}
+        for step in self.steps:
+            found |= step.data
+        return found
+
+
+def is_onboarding(plan: RunPlan) -> bool:
+    """True for the onboarding of one host."""
+    verbs = [task.verb for play in plan.plays for task in play.tasks]
+    return len(plan.hosts) == 1 and not plan.check and verbs == list(ONBOARDING)
+
+
+def step_cells(step: StepSeen, number: int, now: float) -> Sequence[Span]:
+    """A step in the list."""
+    word, tone = status_span(step.state)
+    time = clock_word(step.elapsed(now)) if step.started_at else ""
+    shown = "" if step.state == QUEUED else word if step.state != RUNNING else "running"
+    name_tone = Tone.STRONG if step.gate or step.state == RUNNING else Tone.PLAIN if step.good else Tone.DIM
+    return ((f"{number:>2}", Tone.DIM), (step.task.verb, name_tone), (shown or word, tone), (time, Tone.DIM))
+
+
+def breadcrumb(model: WizardModel, now: float) -> Line:
+    """All steps in one line: where it is, since when, and how many are behind it."""
+    step = model.current
+    if step is None:
+        return text_line(" no steps", Tone.DIM)
+    number, good = model.steps.index(step) + 1, sum(1 for one in model.steps if one.good)
+    skipped = sum(1 for one in model.steps if one.state == Status.SKIPPED)
+    word, tone = status_span(step.state)
+    spans: list[Span] = [
+        (f" {number}/{len(model.steps)} ", Tone.STRONG),
+        *text_line(step.task.verb, Tone.STRONG),
+        (f"  {word} ", tone),
+        (_timer(step, now), Tone.DIM),
+        (f"   done {good}", Tone.OK),
+        (f"  skipped {skipped}", Tone.DIM) if skipped else ("", Tone.PLAIN),
+        (f"  to go {len(model.steps) - good}", Tone.DIM),
+    ]
+    return tuple(spans)
+
+
+def _timer(step: StepSeen, now: float) -> str:
+    if not step.started_at:
+        return ""
+    limit = f" of at most {clock_word(step.limit_s)}" if step.limit_s and step.state == RUNNING else ""
+    return f"{clock_word(step.elapsed(now))}{limit}"
+
+
+def step_title(step: StepSeen | None, now: float) -> Line:
+    """The heading of what shows of a step."""
+    if step is None:
+        return text_line(" no step", Tone.DIM)
+    word, tone = status_span(step.state)
+    spec = VERBS.get(step.task.verb)
+    return (
+        *text_line(f" {step.task.verb} ", Tone.TITLE),
+        (f"{word}  ", tone),
+        (_timer(step, now), Tone.DIM),
+        *text_line(f"  {spec.help if spec else step.task.name}", Tone.DIM),
+    )
+
+
+def detail_lines(step: StepSeen | None) -> list[Line]:
+    """What a step came to, what it recorded, and its phases, the newest last."""
+    if step is None:
+        return []
+    lines: list[Line] = []
+    if step.said and not (step.phases and step.phases[-1][1] == step.said):
+        lines.append(text_line(f" {step.said}", Tone.BAD if _went_wrong(step) else Tone.PLAIN))
+    if step.hint:
+        lines.append(((" next  ", Tone.WARN), *text_line(step.hint, Tone.WARN)))
+    known = [(_LABELS[key], value) for key, value in step.data.items() if key in _LABELS and value]
+    width = max((len(label) for label, _ in known), default=0)
+    lines += [((f" {label:<{width}}  ", Tone.TITLE), *text_line(value)) for label, value in known]
+    lines += [text_line(f"   {line}", Tone.DIM) for line in step.evidence]
+    lines += [((f" {_since(step, at)} ", Tone.DIM), *text_line(text)) for at, text in step.phases]
+    return lines
+
+
+def _went_wrong(step: StepSeen) -> bool:
+    return step.ended and not step.good and step.state != Status.WAITING
+
+
+def _since(step: StepSeen, at: str) -> str:
+    start, moment = epoch(step.started_at), epoch(at)
+    return "     " if start is None or moment is None else f"+{clock_word(max(0.0, moment - start))}"
+
+
+def next_lines(model: WizardModel, state: str) -> list[Line]:
+    """What a person may do now, when something waits for one."""
+    step = model.current
+    if model.note:
+        return [((" ! ", Tone.WARN), *text_line(model.note, Tone.WARN))]
+    if model.done:
+        return [((" + ", Tone.OK), *text_line(f"{model.host} is part of the fleet; esc leaves", Tone.OK))]
+    if step is None or state == "starting":
+        return []
+    if step.task.verb == "review" and step.state == Status.WAITING and step.ended:
+        return [((" v ", Tone.ACCENT), ("reviews and merges it here; then ", Tone.PLAIN), *_key("enter", "goes on"))]
+    if step.state == Status.WAITING and step.ended:
+        return [((" a ", Tone.ACCENT), ("approves what it asks about, or leaves it waiting", Tone.PLAIN))]
+    if step.gate:
+        return [(*_key(" enter", f"starts {step.task.verb}   "), *_key("K", "goes on without it"))]
+    if _went_wrong(step):
+        return [(*_key(" r", "tries it again   "), *_key("K", "goes on without it   "), *_key("u", "takes all back"))]
+    if state == "interrupted":
+        return [((" ! its process died; ", Tone.WARN), *_key("enter", "looks and goes on"))]
+    if state == "ended":
+        return [((" ! the run has ended; ", Tone.WARN), *_key("enter", "goes on where it stopped"))]
+    return []
+
+
+def _key(key: str, words: str) -> tuple[Span, ...]:
+    return ((f"{key} ", Tone.ACCENT), (words, Tone.PLAIN))
+
+
+def about_lines(model: WizardModel, found: SoFar | None) -> list[Line]:
+    """The host so far, and what its undo would take back."""
+    facts = model.facts()
+    lines: list[Line] = []
+    if facts.get("vmid"):
+        at = f" on {facts['node']}" if facts.get("node") else ""
+        lines.append(text_line(f" VM {facts['vmid']}{at}", Tone.STRONG))
+    lines += [
+        text_line(f" {word} {facts[key]}") for key, word in (("address", "address"), ("key", "key")) if key in facts
+    ]
+    if found is None:
+        return lines
+    lines += [(), ((" Undo so far", Tone.TITLE),)]
+    lines += [text_line(f"   {text}") for text in found.lines] or [text_line("   nothing was made", Tone.DIM)]
+    return [*lines, *(text_line(f"   {text}", Tone.DIM) for text in found.stays)]

@@ -1,0 +1,307 @@
+"""The form of a new host: every field checked as it is typed, with its default and who says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.events import Key
+from textual.widget import Widget
+from textual.widgets import Input
+from typing_extensions import override
+
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.newhost import Asked, NewHost, Placing, Trial
+from pvenix_tui.actions import Context
+from pvenix_tui.bindings import bindings
+from pvenix_tui.models.lines import Line, Tone, wrap
+from pvenix_tui.models.newhost import (
+    AUTO,
+    DRAFT,
+    FORM,
+    LABEL_WIDTH,
+    OPTION_COLUMNS,
+    FormField,
+    added_lines,
+    field_note,
+    first_problem,
+    focus_lines,
+    from_draft,
+    option_choices,
+    options_of,
+    placeholder,
+    placing_lines,
+    whole_lines,
+    with_choice,
+)
+from pvenix_tui.newhostplans import NewHostIntent
+from pvenix_tui.screens.base import PvenixScreen
+from pvenix_tui.screens.dialogs import Picker
+from pvenix_tui.screens.plan import PlanScreen
+from pvenix_tui.screens.wizard import WizardScreen
+from pvenix_tui.session import Session
+from pvenix_tui.widgets.field import Field
+from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.rows import Document, Rows
+
+_HELP_LINES: Final = 3
+_PLACE_LINES: Final = 2
+
+
+class FormRow(Horizontal):
+    """One field: its name, what is typed, and what is said of it."""
+
+    DEFAULT_CSS = f"""
+    FormRow {{ height: 1; }}
+    FormRow > .label {{ width: {LABEL_WIDTH}; }}
+    FormRow > Field {{ width: 28; }}
+    .-wide FormRow > Field, .-xwide FormRow > Field {{ width: 40; }}
+    FormRow > .note {{ width: 1fr; }}
+    """
+
+    def __init__(self, field: FormField, value: str) -> None:
+        super().__init__(id=f"row-{field.asked}")
+        self.field = field
+        self._value = value
+
+    @override
+    def compose(self) -> ComposeResult:
+        label = Bar()
+        label.add_class("label")
+        label.show(((f" {self.field.asked}", Tone.TITLE),))
+        note = Bar(id=f"note-{self.field.asked}")
+        note.add_class("note")
+        yield label
+        yield Field(self._value, id=f"ask-{self.field.asked}")
+        yield note
+
+
+class NewHostScreen(PvenixScreen[None]):
+    """What a person types of a new host; nothing is written here, and esc loses nothing."""
+
+    scope = "newhost"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("newhost")
+
+    def __init__(self, session: Session, *, area: str = "fleet") -> None:
+        super().__init__(session, area=area)
+        self._values = from_draft(session.memory.table(DRAFT))
+        self._from_draft = any(self._values.values())
+        self.trial: Trial | None = None
+        self.placing: Placing | None = None
+        self._placed_for: NewHost | None = None
+        self._asking = False
+        self._stale = True
+        """True when something was typed since the last trial began."""
+
+    @override
+    def body(self) -> Iterable[Widget]:
+        for field in FORM:
+            yield FormRow(field, self._values.get(field.asked, ""))
+        yield Bar(id="formhelp")
+        yield Bar(id="formplace")
+        yield Rows(Document(self._preview), cursor=False, id="formpreview")
+
+    @override
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(f"#ask-{FORM[0].asked}", Field).focus()
+        if self._from_draft:
+            self.session.say("this is the draft that you left; f4 starts over")
+        self._try()
+
+    def on_unmount(self) -> None:
+        """What was wrong with trying is nobody's concern any more."""
+        self.session.problems.pop("new host", None)
+
+    @property
+    def new(self) -> NewHost:
+        """The host as it is typed now."""
+        return NewHost.of(self._values)
+
+    @property
+    def _at(self) -> FormField | None:
+        """The field that has the keys."""
+        row = self.focused.parent if isinstance(self.focused, Field) else None
+        return row.field if isinstance(row, FormRow) else None
+
+    @override
+    def context(self) -> Context:
+        name = self._values.get(Asked.NAME, "")
+        return Context(scope=self.scope, hosts=(name,) if name else (), typing=isinstance(self.focused, Field))
+
+    @override
+    def where(self) -> str:
+        return "new host"
+
+    # --- what is typed ---
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Keep the draft, and try the host as it is now."""
+        row = event.input.parent
+        if not isinstance(row, FormRow) or self._values.get(row.field.asked, "") == event.value:
+            return
+        self._values[row.field.asked] = event.value
+        self.session.memory.keep(DRAFT, {asked.value: text for asked, text in self._values.items() if text})
+        self._try()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The next field; behind the last one the plan."""
+        event.stop()
+        at = self._at
+        if at is FORM[-1]:
+            self.action_do("newhost.plan")
+        else:
+            self.focus_next(Field)
+
+    def on_key(self, event: Key) -> None:
+        """Arrows go from field to field."""
+        if event.key in ("down", "up") and isinstance(self.focused, Field):
+            event.stop()
+            event.prevent_default()
+            (self.focus_next if event.key == "down" else self.focus_previous)(Field)
+
+    def on_descendant_focus(self) -> None:
+        """Say what the field is for; what was left may have changed where the host would go."""
+        self.refresh_bars()
+        if self.trial is not None and not self._stale:
+            self._ask_place()
+
+    def _try(self) -> None:
+        self._stale = True
+        self.run_worker(self._trying(), group="new-host", exclusive=True, exit_on_error=False)
+
+    async def _trying(self) -> None:
+        """Try until nothing was typed meanwhile; a fleet with many hosts takes its time."""
+
+        async def work() -> None:
+            while self._stale:
+                self._stale = False
+                self.trial = await asyncio.to_thread(self.session.backend.try_host, self.new)
+
+        await self.session.guarded("new host", work)
+        if self.is_mounted:
+            self._show_trial()
+
+    def _show_trial(self) -> None:
+        for field in FORM:
+            self.query_one(f"#ask-{field.asked}", Field).placeholder = placeholder(field.asked, self.trial)
+        self.query_one("#formpreview", Rows).reload()
+        self.refresh_bars()
+
+    # --- where it would go ---
+
+    def _ask_place(self) -> None:
+        new = self.new
+        if self.trial is None or self.trial.problems or new == self._placed_for:
+            return
+        self._placed_for, self._asking = new, True
+        self.run_worker(self._place(new), group="new-host-place", exclusive=True, exit_on_error=False)
+        self.refresh_bars()
+
+    async def _place(self, new: NewHost) -> None:
+        async def work() -> None:
+            self.placing = await self.session.backend.place_host(new)
+
+        if not await self.session.guarded("place", work):
+            self.placing, self._placed_for = Placing(words=self.session.problems.pop("place")), None
+        self._asking = False
+        if self.is_mounted:
+            self.refresh_bars()
+
+    # --- what shows ---
+
+    def _preview(self, width: int) -> list[Line]:
+        lines = [*whole_lines(self.trial), *added_lines(self.trial)]
+        return [piece for line in lines for piece in wrap(line, width, indent=3)]
+
+    @override
+    def show_bars(self) -> None:
+        for field in FORM:
+            value = self._values.get(field.asked, "")
+            note = self.query_one(f"#note-{field.asked}", Bar)
+            note.show(field_note(field.asked, value, self.trial, self.placing))
+        at, width = self._at or FORM[0], max(1, self.size.width)
+        said = [piece for line in focus_lines(at, self.trial) for piece in wrap(line, width, indent=3)]
+        self.query_one("#formhelp", Bar).show(*said[:_HELP_LINES], *[()] * (_HELP_LINES - len(said)))
+        places = placing_lines(self.placing, asking=self._asking, stale=self.new != self._placed_for)
+        lines = [piece for line in places for piece in wrap(line, width, indent=8)]
+        self.query_one("#formplace", Bar).show(*lines[:_PLACE_LINES], *[()] * (_PLACE_LINES - len(lines)))
+
+    # --- actions ---
+
+    def do_newhost_choose(self) -> None:
+        """List what may be chosen for the field at the keys."""
+        at = self._at
+        options = options_of(at.asked, self.trial, self.placing) if at is not None else ()
+        if at is None or not options:
+            what = at.asked if at is not None else "here"
+            self.session.say(f"{what}: there is no list to choose from, anything that fits may be typed")
+            return
+        asked, refused = at.asked, self.placing.refused if self.placing and at.asked is Asked.NODE else ()
+        value = self._values.get(asked, "")
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self.query_one(f"#ask-{asked}", Field).value = with_choice(asked, value, key)
+
+        choices = option_choices(asked, value or (AUTO if asked is Asked.NODE else ""), options, refused)
+        self.app.push_screen(Picker(f"Which {asked}?", OPTION_COLUMNS, choices), chosen)
+
+    def do_newhost_place(self) -> None:
+        """Ask where it would go, also when it was asked."""
+        if self.trial is not None and self.trial.problems:
+            self.session.say(f"place: {first_problem(self.trial)[1]}", bad=True)
+            return
+        self._placed_for = None
+        self._ask_place()
+
+    def do_newhost_clear(self) -> None:
+        """Forget the draft."""
+        self.session.memory.keep(DRAFT, {})
+        for field in FORM:
+            self.query_one(f"#ask-{field.asked}", Field).value = ""
+        self.query_one(f"#ask-{FORM[0].asked}", Field).focus()
+
+    def do_newhost_plan(self) -> None:
+        """Try once more, then show what would be written and done, or the first field that is wrong."""
+        self.run_worker(self._plan(), group="new-host", exclusive=True, exit_on_error=False)
+
+    async def _plan(self) -> None:
+        self._stale = True
+        await self._trying()
+        if self.trial is None or self.session.problems.get("new host"):
+            return
+        asked, words = first_problem(self.trial)
+        if words:
+            self.query_one(f"#ask-{asked or FORM[0].asked}", Field).focus()
+            self.session.say(words, bad=True)
+            self.refresh_bars()
+            return
+        placing = self.placing if self._placed_for == self.new and not self._asking else None
+        intent = NewHostIntent(self.session.backend, self.new, self.trial, placing)
+        self.app.push_screen(
+            PlanScreen(self.session, intent, area=self.area), lambda result: self._done(intent, result)
+        )
+
+    def _done(self, intent: NewHostIntent, result: object) -> None:
+        """The line is written: the draft has served, and the wizard takes the host on."""
+        if not intent.written:
+            return
+        self.session.memory.keep(DRAFT, {})
+        self.session.outdated()
+        if isinstance(result, RunDir):
+            self.app.switch_screen(WizardScreen(self.session, result, intent.host, area=self.area, started=True))
+        else:
+            self.dismiss(None)
+            if isinstance(result, str):
+                self.session.say(result)
+
+    def back(self) -> bool:
+        """Leave; what was typed is kept as a draft."""
+        if any(self._values.values()):
+            self.session.say("kept as a draft: n goes on with it")
+        return False

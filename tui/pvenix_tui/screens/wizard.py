@@ -1,0 +1,363 @@
+"""The wizard: the onboarding of one host, a step at a time; it is a run, so leaving the screen stops nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from typing_extensions import override
+
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.errors import PvenixError
+from pvenix.model.sofar import SoFar
+from pvenix_tui.actions import Context
+from pvenix_tui.bindings import bindings
+from pvenix_tui.follower import RunFollower
+from pvenix_tui.models.lines import Line, Tone, wrap
+from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.models.table import Table
+from pvenix_tui.models.wizard import (
+    STEP_COLUMNS,
+    StepSeen,
+    WizardModel,
+    about_lines,
+    breadcrumb,
+    detail_lines,
+    is_onboarding,
+    next_lines,
+    step_cells,
+    step_title,
+)
+from pvenix_tui.newhostplans import undo_intent
+from pvenix_tui.screens.approving import Approver
+from pvenix_tui.screens.base import PvenixScreen
+from pvenix_tui.screens.dialogs import Confirm
+from pvenix_tui.screens.plan import PlanScreen
+from pvenix_tui.screens.review import ReviewScreen
+from pvenix_tui.screens.run import RunScreen
+from pvenix_tui.screens.runlog import RunLog
+from pvenix_tui.session import Session, describe
+from pvenix_tui.widgets.logview import LogView
+from pvenix_tui.widgets.painted import Bar
+from pvenix_tui.widgets.rows import Document, Rows
+
+
+class WizardScreen(RunLog):
+    """Follows the run of one host's onboarding, and asks of it what a person wants."""
+
+    scope = "wizard"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("wizard")
+    DEFAULT_CSS = """
+    WizardScreen #stepbar { background: $boost; }
+    WizardScreen #wizard { height: 1fr; }
+    WizardScreen #stepside { display: none; width: 38; }
+    WizardScreen.-wide #stepside, WizardScreen.-xwide #stepside { display: block; }
+    WizardScreen #steps { height: auto; max_height: 50%; }
+    WizardScreen #about { height: 1fr; }
+    WizardScreen #detail { height: 40%; }
+    WizardScreen #steptitle, WizardScreen #outtitle { background: $boost; }
+    """.replace("max_height", "max-height")
+
+    def __init__(self, session: Session, run: RunDir, host: str, *, area: str, started: bool = False) -> None:
+        super().__init__(session, area=area)
+        self.run = run
+        self.host = host
+        self.follower = RunFollower(run)
+        if started:
+            self.follower.expect()
+        self.model = WizardModel(run.plan(), host)
+        self.found: SoFar | None = None
+        """What would have to be undone, None until it was read."""
+        self._offset = 0
+        self._second = -1
+        self._shown = ""
+        """The step that a person looks at, empty for the one that is at work."""
+        self.focus_host = host
+        self.pane = LogPane(self.follower.tail(host), wrapping=bool(session.memory.number("log.wrap")))
+        self._approver = Approver(session, run, self._retry)
+        self._table = Table(STEP_COLUMNS, lambda: self.model.steps, self._cells, lambda step: step.id)
+
+    @override
+    def body(self) -> Iterable[Widget]:
+        yield Bar(id="stepbar")
+        with Horizontal(id="wizard"):
+            with Vertical(id="stepside"):
+                yield Rows(self._table, id="steps")
+                yield Rows(
+                    Document(lambda width: self._wrapped(about_lines(self.model, self.found), width)),
+                    cursor=False,
+                    id="about",
+                )
+            with Vertical():
+                yield Bar(id="steptitle")
+                yield Rows(Document(lambda width: self._wrapped(self._detail(), width)), cursor=False, id="detail")
+                yield Bar(id="outtitle")
+                yield LogView(self.pane, id="log")
+
+    @override
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.tick()
+        self.query_one("#log", LogView).focus()
+        self.session.ticker.add(self)
+        self._read_so_far()
+
+    def on_unmount(self) -> None:
+        """Stop following; the run itself goes on."""
+        self.session.ticker.remove(self)
+
+    # --- the ticker's view ---
+
+    def ticking(self) -> bool:
+        """True while it is in front."""
+        return self.is_current
+
+    def tick(self) -> None:
+        """Read what is new and draw it; the timer once a second."""
+        was_alive = self.follower.alive
+        changed = self.follower.poll(self.host)
+        events, self._offset = self.run.events(self._offset)
+        if events:
+            before = self.model.current
+            self.model.apply(events)
+            if self.model.current is not before:
+                self._shown = ""
+            self._read_so_far()
+        if was_alive and not self.follower.alive:
+            self.session.outdated()
+            self._approver.ask(self.app)
+        second = int(self.session.clock())
+        if events or changed or (self.follower.state in ("running", "starting") and second != self._second):
+            self._second = second
+            self.redraw()
+        self.query_one("#log", LogView).flush()
+
+    def _read_so_far(self) -> None:
+        self.run_worker(self._so_far(), group="so-far", exclusive=True, exit_on_error=False)
+
+    async def _so_far(self) -> None:
+        async def work() -> None:
+            self.found = await asyncio.to_thread(self.session.backend.so_far, self.run, self.host)
+
+        await self.session.guarded("undo", work)
+        if self.is_mounted:
+            self.query_one("#about", Rows).reload()
+            self.refresh_bars()
+
+    # --- what shows ---
+
+    @property
+    def _seen_step(self) -> StepSeen | None:
+        """The step whose detail shows."""
+        return next((step for step in self.model.steps if step.id == self._shown), self.model.current)
+
+    def _cells(self, step: StepSeen) -> Sequence[tuple[str, Tone]]:
+        return step_cells(step, self.model.steps.index(step) + 1, self.session.clock())
+
+    def _detail(self) -> list[Line]:
+        return [*next_lines(self.model, self.follower.state), *detail_lines(self._seen_step)]
+
+    @staticmethod
+    def _wrapped(lines: Iterable[Line], width: int) -> list[Line]:
+        return [piece for line in lines for piece in wrap(line, width, indent=3)]
+
+    @override
+    def show_bars(self) -> None:
+        now = self.session.clock()
+        self.query_one("#stepbar", Bar).show(breadcrumb(self.model, now))
+        self.query_one("#steptitle", Bar).show(step_title(self._seen_step, now))
+        follows = "following" if self.pane.following else f"paused +{self.pane.new_lines} new"
+        tone = Tone.OK if self.pane.following else Tone.WARN
+        self.query_one("#outtitle", Bar).show(((" output  ", Tone.TITLE), (follows, tone)))
+
+    @override
+    def redraw(self) -> None:
+        super().redraw()
+        detail = self.query_one("#detail", Rows)
+        if self._seen_step is self.model.current and not detail.at_end and not detail.has_focus:
+            detail.action_do("list.bottom")
+
+    @override
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        if event.rows.id == "steps" and event.rows.has_focus:
+            current = self.model.current
+            self._shown = "" if current is not None and event.rows.key == current.id else event.rows.key
+            self.query_one("#detail", Rows).reload()
+        self.refresh_bars()
+
+    @override
+    def where(self) -> str:
+        return f"{self.host} onboarding"
+
+    @override
+    def context(self) -> Context:
+        state, step = self.follower.state, self.model.current
+        live = state == "running"
+        waits = step is not None and step.gate
+        seen = self.follower.model.hosts.get(self.host)
+        return Context(
+            scope=self.scope,
+            hosts=(self.host,),
+            run=self.run.run,
+            run_state=state,
+            run_paused=self.follower.model.paused,
+            gates=int(live and waits),
+            approvals=int(seen.asks) if seen else 0,
+            host_retry=self._no_retry(live),
+            skip=self.model.no_skip(live=live),
+            undo=self._no_undo(live),
+        )
+
+    def _no_retry(self, live: bool) -> str:  # noqa: FBT001 one of the context's values
+        step = self.model.current
+        if step is None or self.model.done:
+            return "every step has ended well"
+        if live:
+            return f"{step.task.verb} is {step.state}"
+        return ""
+
+    def _no_undo(self, live: bool) -> str:  # noqa: FBT001 as above
+        if live:
+            return "the run holds the host: X ends it first"
+        if self.found is None:
+            return "what was made is being read"
+        return "" if self.found.verbs else "nothing was made so far"
+
+    # --- requests ---
+
+    def _request(self, kind: str, said: str, *, host: str = "", step: str = "") -> None:
+        try:
+            self.run.request(kind, host, step=step, by=_by())
+        except (PvenixError, OSError) as error:
+            self.session.say(describe(error) if isinstance(error, PvenixError) else str(error), bad=True)
+            return
+        self.session.say(said)
+
+    def do_wizard_continue(self) -> None:
+        """Let the step begin that waits; a run that has stopped goes on."""
+        if self.follower.state == "running":
+            self.follower.model.paused = False
+            self._request("continue", "asked the run to go on")
+        else:
+            self._retry((self.host,))
+
+    def do_wizard_pause(self) -> None:
+        """Hold before the next step."""
+        self.follower.model.paused = True
+        self._request("pause", "asked the run to pause before its next step; enter goes on")
+
+    def do_wizard_retry(self) -> None:
+        """Another attempt."""
+        self._retry((self.host,))
+
+    def _retry(self, hosts: Sequence[str]) -> None:
+        if self.follower.state == "running":
+            for host in hosts:
+                self._request("retry", "asked for another attempt", host=host)
+        else:
+            self.run_worker(self._resume(), group="resume", exclusive=True, exit_on_error=False)
+
+    async def _resume(self, *, skip: str = "") -> None:
+        """Go on with a run that nobody executes, without a step where one is to be left out."""
+
+        async def work() -> None:
+            if skip:
+                await self.session.backend.skip(self.run, self.host, skip)
+            await asyncio.to_thread(self.session.backend.resume_detached, self.run, (self.host,))
+            self.follower.expect()
+
+        if await self.session.guarded("resume", work):
+            self.session.say(
+                f"goes on without {skip.rpartition('.')[2]}" if skip else "the run goes on where it stopped"
+            )
+        else:
+            self.session.say(self.session.problems.pop("resume"), bad=True)
+
+    def do_wizard_skip(self) -> None:
+        """Ask, then go on without the current step."""
+        step = self.model.current
+        if step is None:
+            return
+        verb, live = step.task.verb, self.follower.state == "running"
+        lines: list[Line] = [
+            ((f"{self.host} goes on without {verb}.", Tone.PLAIN),),
+            (("It is kept as skipped by you, which is not ok; a later run does it.", Tone.DIM),),
+        ]
+
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
+            if yes and live:
+                self._request("skip", f"asked to go on without {verb}", host=self.host, step=step.id)
+            elif yes:
+                self.run_worker(self._resume(skip=step.id), group="resume", exclusive=True, exit_on_error=False)
+
+        self.app.push_screen(Confirm(f"Skip {verb}?", lines, clock=self.session.clock, yes=f"skip {verb}"), answered)
+
+    def do_wizard_undo(self) -> None:
+        """Plan what takes back what was made."""
+        if self.found is not None:
+            intent = undo_intent(self.session.backend, self.host, self.found)
+            self.app.push_screen(PlanScreen(self.session, intent, area=self.area), self._undone)
+
+    def _undone(self, result: object) -> None:
+        if isinstance(result, RunDir):
+            self.app.push_screen(RunScreen(self.session, result, area=self.area, started=True))
+
+    def do_wizard_review(self) -> None:
+        """The registration branch; coming back is esc."""
+        self.app.push_screen(ReviewScreen(self.session, self.host, area=self.area))
+
+    def do_wizard_approve(self) -> None:
+        """Ask about what waits."""
+        self._approver.ask(self.app)
+
+    def do_wizard_cancel(self) -> None:
+        """Ask, then end the run."""
+        lines: list[Line] = [
+            (("No further step starts; a step at work is let finish.", Tone.PLAIN),),
+            (("What is done stays done; enter goes on later, u takes it back.", Tone.DIM),),
+        ]
+
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
+            if yes:
+                self._request("cancel", "asked the run to end")
+
+        self.app.push_screen(Confirm("Cancel the onboarding?", lines, clock=self.session.clock, yes="cancel"), answered)
+
+    def do_wizard_run(self) -> None:
+        """The run's own screen."""
+        self.app.push_screen(RunScreen(self.session, self.run, area=self.area))
+
+
+def _by() -> str:
+    from pvenix.operator import operator
+
+    return operator()
+
+
+def run_screen(session: Session, run: RunDir, *, area: str, started: bool = False) -> PvenixScreen[None]:
+    """The screen of a run: the wizard for the onboarding of one host, else the run's. Raises: LocalResource."""
+    plan = run.plan()
+    if is_onboarding(plan):
+        return WizardScreen(session, run, plan.hosts[0], area=area, started=started)
+    return RunScreen(session, run, area=area, started=started)
+
+
+def open_onboarding(session: Session, host: str) -> RunDir | None:
+    """The newest run that onboards just `host` and is not through, when no newer run came to the host."""
+    for run in session.backend.runs.newest(limit=100):
+        try:
+            plan = run.plan()
+            if host not in plan.hosts or plan.check:
+                continue
+            if not is_onboarding(plan) or run.is_abandoned():
+                return None
+            model = WizardModel(plan, host)
+            model.apply(run.events()[0])
+        except PvenixError:
+            continue
+        return None if model.done else run
+    return None
