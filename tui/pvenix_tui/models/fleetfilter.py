@@ -130,7 +130,7 @@ def _test(word: str, rows: Filterable) -> Test:
 def _field(field: str, value: str, rows: Filterable) -> Test:
     wanted = [each.strip() for each in re.split(r"[|,]", value) if each.strip()]
     if not wanted:
-        raise UsageError(f"what should {field} be?", hint=_offer(field, rows))
+        raise UsageError(f"`{field}:` says no value", hint=_offer(field, rows))
     if field == "is":
         for flag in wanted:
             if flag not in FLAGS:

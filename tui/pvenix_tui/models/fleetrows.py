@@ -114,11 +114,11 @@ def filter_note(model: FleetModel, text: str, width: int, *, typing: bool) -> Li
     """Below the filter's field: under the first word that cannot be used why not, else how many hosts are left."""
     if model.wrong:
         wrong = model.wrong[0]
-        more = f" (and {len(model.wrong) - 1} more)" if len(model.wrong) > 1 else ""
-        at = wrong.start + typing  # the field has a margin of one cell
-        lead = " " * at if typing and at + len(wrong.what) + 2 <= width else " "
-        where = "^ " if lead != " " or not at else f"{wrong.word}: "
-        return ((lead + where, Tone.BAD), *text_line(f"{wrong.what}{more}; the rest of the filter holds", Tone.WARN))
+        more = f"; {len(model.wrong) - 1} more" if len(model.wrong) > 1 else ""
+        said = f"{wrong.what} (left aside{more})"
+        under = wrong.start + 1  # the field has a margin of one cell
+        lead = " " * under + "^ " if typing and under + 2 + len(said) <= width else f" {wrong.word}: "
+        return ((lead, Tone.BAD), *text_line(said, Tone.WARN))
     count = f" {len(model.visible)} of {len(model.hosts)} hosts"
     hint = "" if text else "  fields role: group: node: state: run: is:   drift   ! is not   F saved filters"
     return ((count, Tone.STRONG), (hint, Tone.DIM))
