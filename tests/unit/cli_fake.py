@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from pvenix.cli.main import cli
 from pvenix.cli.settings import Settings
+from pvenix.engine.audittrail import lines_of
+from pvenix.engine.deeds import undos
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.lifecycle.goingback import Prospect
 from pvenix.lifecycle.leftovers import Leftover
@@ -23,6 +25,7 @@ from pvenix.model.errors import ExitCode, UsageError, worst
 from pvenix.model.events import Command, Event, HostEnded, Progress, RunEnded, RunStarted, StepEnded, StepStarted
 from pvenix.model.generation import Generation, HostFacts, Sync
 from pvenix.model.initialised import Initialised
+from pvenix.model.inverse import Undo
 from pvenix.model.names import CommitId
 from pvenix.model.nearest import did_you_mean
 from pvenix.model.outcome import Status
@@ -126,6 +129,12 @@ class FakeWorkspace:
     def leftovers(self, run: RunDir) -> tuple[Leftover, ...]:
         unit = f"unit pvenix-activate-{run.run}-0.0-1.service"
         return (Leftover(host="dns01", step="0.0.rebuild", things=(unit,)),) if self.hang else ()
+
+    def undos(self, lines: Sequence[Mapping[str, Any]]) -> tuple[Undo, ...]:
+        return undos(lines, self.runs)
+
+    def undos_of_run(self, run: str) -> tuple[Undo, ...]:
+        return self.undos(lines_of(self.runs.open(run)))
 
     def undecided(self, run: RunDir) -> tuple[Asked, ...]:
         return self.waits

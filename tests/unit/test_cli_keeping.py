@@ -138,6 +138,15 @@ def log(state: Path) -> AuditLog:
     return log
 
 
+def test_each_line_says_how_it_is_undone_when_that_is_asked(pvenix: Cli, log: AuditLog) -> None:
+    log.append([{"at": "2026-01-04T10:00:00.000Z", "run": "r1", "host": "dns01", "step": "0.0.restore", "count": 1,
+                 "verb": "restore", "outcome": "changed"}])  # fmt: skip
+    restored = pvenix.json("audit", "--undo", "-n", "1")["audit"][0]["undo"]
+    assert restored.startswith("cannot be undone: what was written after the snapshot is gone")
+    assert "UNDO" in pvenix("audit", "--undo").stdout
+    assert "UNDO" not in pvenix("audit").stdout
+
+
 def test_the_log_is_shown_by_host_and_run(pvenix: Cli, log: AuditLog) -> None:
     shown = pvenix("audit").stdout.splitlines()
     assert shown[1].split() == ["1", "2026-01-01", "10:00:00", "dns01", "0.0.rebuild", "changed", "ada", "c" * 12, "r1"]

@@ -12,11 +12,13 @@ import click
 from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.settings import Settings
+from pvenix.cli.text import clean
 from pvenix.engine.audit import AuditLog
 from pvenix.model.errors import ExitCode
 
 if TYPE_CHECKING:
     from pvenix.engine.auditcheck import Verdict
+    from pvenix.wiring import Workspace
 
 _HEADER = ("N", "AT (UTC)", "HOST", "STEP", "OUTCOME", "OPERATOR", "COMMIT", "RUN")
 
@@ -30,15 +32,17 @@ _HEADER = ("N", "AT (UTC)", "HOST", "STEP", "OUTCOME", "OPERATOR", "COMMIT", "RU
         "pvenix audit                                   the newest lines",
         "pvenix audit -l dns01 -n 200                   what was done to a host",
         "pvenix audit --run last -o json                what a run did",
+        "pvenix audit --undo -l dns01 -n 5              how each of them is undone, or why it cannot be",
         "pvenix audit verify                            whether every line is as it was written",
     ),
 )
 @click.option("-l", "--limit", "hosts", metavar="HOSTS", default="", help="Only these hosts; names or patterns, a:b*.")
 @click.option("--run", "run", metavar="RUN", default="", help="Only this run; its id, or `last`.")
+@click.option("--undo", is_flag=True, help="Say how each of them is undone.")
 @click.option("-n", "--lines", type=click.IntRange(1), default=50, show_default=True, help="The newest N.")
 @click.pass_context
-def command(ctx: click.Context, /, *, hosts: str, run: str, lines: int) -> None:
-    """Show what was done to hosts, or tried, from this machine: a line for each step that ended.
+def command(ctx: click.Context, /, *, hosts: str, run: str, undo: bool, lines: int) -> None:
+    """Show what was done to hosts, or tried, from this machine: a line for each step that ended, and each decision.
 
     The log is `audit.jsonl` in the fleet's state directory. It is only ever appended to, and each line holds the hash
     of the one before.
@@ -49,8 +53,10 @@ def command(ctx: click.Context, /, *, hosts: str, run: str, lines: int) -> None:
     with settings.workspace() as workspace:
         wanted = str(workspace.runs.open(run).run) if run == "last" else run
         records = list(_matching(AuditLog(workspace.state_dir), hosts, wanted))[-lines:]
-    rows = [tuple(_cells(record)) for record in records]
-    show_rows(settings, "audit", records, _HEADER, rows, status=4)
+        if undo:
+            records = [record | {"undo": _undo(workspace, record)} for record in records]
+    rows = [(*_cells(record), *((clean(record["undo"]),) if undo else ())) for record in records]
+    show_rows(settings, "audit", records, (*_HEADER, *(("UNDO",) if undo else ())), rows, status=4)
 
 
 @command.command("verify", examples=("pvenix audit verify", "pvenix audit verify -o json"))
@@ -88,6 +94,11 @@ def _told(log: AuditLog, verdict: Verdict, problems: Sequence[Mapping[str, objec
     count = f"{verdict.lines} line{'' if verdict.lines == 1 else 's'}"
     lines.append(f"{count}, {'NOT as written' if lines else 'all as written'}; the last one's hash: {verdict.end}")
     return "\n".join(lines)
+
+
+def _undo(workspace: Workspace, record: dict[str, Any]) -> str:
+    """The command that takes a line back, or why there is none."""
+    return "; ".join(undo.told for undo in workspace.undos([record]))
 
 
 def _matching(log: AuditLog, hosts: str, run: str) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
+from pvenix.cli.text import clean
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.journalfile import read_entries
 from pvenix.engine.logparts import log_of
@@ -91,6 +92,9 @@ def show(settings: Settings, /, *, run: str, host: str, step: str, follow: bool)
             _show_log(directory, host, step)
             return ExitCode.OK
         code = _watch(directory, make_renderer(settings, diff=directory.plan().diff), follow=follow)
+        if not directory.alive():
+            for undo in workspace.undos_of_run(directory.run):
+                talk(f"undo: {clean(undo.told)}")
         return code if follow else ExitCode.OK
 
 
