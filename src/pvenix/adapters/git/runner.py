@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from pvenix.adapters.text import sanitise
+from pvenix.engine.calls import CALLS, Channel
 from pvenix.model.errors import LocalResource, RemoteFailure, UsageError
 
 _OVERRIDES: Final = {
@@ -151,14 +152,16 @@ class Git:
             )
         except OSError as error:
             raise LocalResource("git cannot be started", why=str(error), hint="install git 2.39 or later") from error
-        try:
-            async with asyncio.timeout(timeout_s):
-                stdout, stderr = await process.communicate(stdin or None)
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+        with CALLS.call(Channel.GIT, "", shlex.join(("git", *args))) as call:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    stdout, stderr = await process.communicate(stdin or None)
+            finally:
+                if process.returncode is None:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    await process.wait()
+            call.ended(f"exit {process.returncode}" if process.returncode else "ok", bad=bool(process.returncode))
         return Done(status=process.returncode or 0, stdout=stdout, stderr=sanitise(stderr.decode("utf-8", "replace")))
 
     async def ask(

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from pvenix.adapters.pve.problems import Call, explained, transient
 from pvenix.adapters.pve.transport import FAILURES, ApiPath, BadAnswer, Params, Transport, api_path, upid_node
+from pvenix.engine.calls import CALLS, Channel
 from pvenix.engine.ports import Clock
 from pvenix.model.errors import UsageError
 from pvenix.model.names import NodeName, Vmid
@@ -32,7 +33,7 @@ class Caller:
         """The parsed answer of a read, tried a few times."""
         for attempt in range(1, _TRIES + 1):
             try:
-                return parse(await self._transport.request("GET", path, params or {}))
+                return parse(await self._request("GET", path, params or {}))
             except FAILURES as error:
                 if attempt == _TRIES or not transient(error):
                     raise explained(self._call("GET", path), error) from error
@@ -41,9 +42,15 @@ class Caller:
 
     async def _write(self, method: str, path: ApiPath, params: Params) -> object:
         try:
-            return await self._transport.request(method, path, params)
+            return await self._request(method, path, params)
         except FAILURES as error:
             raise explained(self._call(method, path), error) from error
+
+    async def _request(self, method: str, path: ApiPath, params: Params) -> object:
+        """As the transport's; of the parameters the log has the names, for values may be secrets."""
+        words = " ".join(f"{name}=" for name in params)
+        with CALLS.call(Channel.API, self._cluster, f"{method} /{path} {words}".rstrip()):
+            return await self._transport.request(method, path, params)
 
     async def _ask(self, path: ApiPath, parse: Callable[[object], T], params: Params) -> T:
         """The parsed answer of a POST that asks the guest agent for something."""

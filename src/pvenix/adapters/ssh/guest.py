@@ -10,6 +10,7 @@ import asyncssh
 from pvenix.adapters.ssh.errors import explained
 from pvenix.adapters.ssh.login import SshSettings, log_in
 from pvenix.adapters.ssh.session import SshSession
+from pvenix.engine.calls import CALLS, Channel
 from pvenix.engine.ports import Target
 from pvenix.model.errors import Unreachable
 
@@ -56,7 +57,8 @@ class SshGuest:
     async def _connect(self, target: Target) -> asyncssh.SSHClientConnection:
         tunnel = await self._jump(target.jump) if target.jump else None
         async with self._logins:
-            return await log_in(target, tunnel, self._settings)
+            with CALLS.call(Channel.SSH, target.host, f"login {target.user}@{target.address}:{target.port}"):
+                return await log_in(target, tunnel, self._settings)
 
     async def _jump(self, jump: Target) -> asyncssh.SSHClientConnection:
         async with self._locks[jump]:

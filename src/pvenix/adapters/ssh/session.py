@@ -14,6 +14,7 @@ from pvenix.adapters.ssh.channels import Collector, Follower
 from pvenix.adapters.ssh.errors import place
 from pvenix.adapters.ssh.login import SshSettings
 from pvenix.adapters.text import sanitise
+from pvenix.engine.calls import CALLS, Channel
 from pvenix.engine.ports import CommandResult, OutputSink, Target
 from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
 
@@ -65,6 +66,21 @@ class SshSession:
         Raises: OutcomeUnknown when `timeout_s` passes, Refused when the host runs no commands; what `on_output` raises.
         """
         command = remote_command(argv, sudo=sudo)
+        with CALLS.call(Channel.SSH, self._target.host, command) as call:
+            done = await self._run(argv, command, stdin, timeout_s=timeout_s, on_output=on_output, limit=limit)
+            call.ended("ok" if done.ok else f"{done.end.value} {done.exit_status}", bad=not done.ok)
+            return done
+
+    async def _run(
+        self,
+        argv: Sequence[str],
+        command: str,
+        stdin: bytes,
+        *,
+        timeout_s: float,
+        on_output: OutputSink | None,
+        limit: int,
+    ) -> CommandResult:
         collector = Collector(limit, on_output)
         started = asyncio.get_running_loop().time()
         try:
@@ -119,13 +135,19 @@ class SshSession:
         """
         command = remote_command(argv, sudo=sudo)
         follower = Follower()
+        with CALLS.call(Channel.SSH, self._target.host, command):
+            async with self._followed(command, follower):
+                yield follower.chunks()
+
+    @asynccontextmanager
+    async def _followed(self, command: str, follower: Follower) -> AsyncIterator[None]:
         async with self._channel_slot():
             channel = await self._open(command, follower)
             if channel is None:
                 raise Unreachable(f"{place(self._target)}: the connection is gone")
             try:
                 channel.write_eof()
-                yield follower.chunks()
+                yield
             finally:
                 channel.abort()
 
