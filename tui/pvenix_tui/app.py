@@ -12,41 +12,28 @@ from functools import partial
 from typing import ClassVar, Final
 
 from rich.text import Text
-from textual.app import App
 from textual.binding import BindingType
 from typing_extensions import override
 
 from pvenix.adapters.text import sanitise
 from pvenix.model.errors import PvenixError
 from pvenix_tui import glyphs
-from pvenix_tui.actions import BY_ID, Action, in_scope
 from pvenix_tui.actions.keymap import remap, textual_keymap
-from pvenix_tui.models.choices import action_choices
-from pvenix_tui.models.lines import Column, Line, Tone
+from pvenix_tui.frame import Frame
+from pvenix_tui.models.held import HeldKey
+from pvenix_tui.notices import Notices
 from pvenix_tui.outside import run_outside
+from pvenix_tui.place import return_to_place
 from pvenix_tui.screens.base import PvenixScreen, bindings
-from pvenix_tui.screens.dialogs import Confirm, Picker
 from pvenix_tui.screens.fleet import FleetScreen
-from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
-from pvenix_tui.widgets.logview import LogView
-from pvenix_tui.widgets.rows import Rows
 from pvenix_tui.widgets.scrollbar import choose_scrollbar
-from pvenix_tui.widgets.tilegrid import TileGrid
 
 READ_EVERY_S: Final = 30.0
 CLOSE_S: Final = 2.0
 RUNS_EVERY_S: Final = 5.0
-ACTION_COLUMNS: Final = (
-    Column(title="KEY", width=12),
-    Column(title="ACTION", width=16),
-    Column(title="REACH", width=10, keep=1),
-    Column(title="WHAT IT DOES", width=26, grow=1, prose=True),
-)
-
-
 AREA_SCREENS: Final = {
     "runs": "RunsScreen",
     "reviews": "ReviewsScreen",
@@ -62,7 +49,7 @@ def _area_screen(area: str, session: Session) -> PvenixScreen[None]:
     return screen
 
 
-class PvenixApp(App[int]):
+class PvenixApp(Frame):
     """pvenix at a terminal."""
 
     TITLE = "pvenix"
@@ -71,7 +58,7 @@ class PvenixApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-xwide")]  # noqa: RUF012 as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall"), (46, "-xtall")]  # noqa: RUF012 as Textual declares it
-    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app", "frame")
 
     def __init__(self, session: Session, *, ticking: bool = True) -> None:
         preferences = session.preferences
@@ -84,6 +71,8 @@ class PvenixApp(App[int]):
         remap(preferences.keys)
         self.set_keymap(textual_keymap(preferences.keys))
         self.session = session
+        self._held = HeldKey()
+        self._notices = Notices(session)
         self.session.said_something = self._show_said
         self.session.outdated = self.read_everything
         self.session.run_outside = partial(run_outside, self)
@@ -111,6 +100,11 @@ class PvenixApp(App[int]):
         self.theme = theme.name
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
+
+    @override
+    def read_area(self, area: str) -> None:
+        if area in ("reviews", "runs"):
+            self._start_reading(area)
 
     @override
     def _fatal_error(self) -> None:
@@ -151,6 +145,7 @@ class PvenixApp(App[int]):
     def _mark_changed(self) -> None:
         self._changed = True
 
+    @override
     def read_everything(self) -> None:
         """Read the inventory, then hosts, revision, runs and reviews, all at once."""
         self.run_worker(self._read_everything(), group="fleet", exclusive=True, exit_on_error=False)
@@ -161,6 +156,7 @@ class PvenixApp(App[int]):
             self.exit(1)
             return
         self.tick()
+        await return_to_place(self, self.session)
         for group in ("status", "history", "runs", "reviews"):
             self._start_reading(group)
 
@@ -186,99 +182,7 @@ class PvenixApp(App[int]):
                 await self.session.read_history()
             case "runs":
                 await self.session.read_runs()
+                self._notices.tell(self)
             case _:
                 await self.session.read_reviews()
         self._mark_changed()
-
-    # --- actions ---
-
-    async def action_do(self, action_id: str) -> None:
-        """Do one of the actions that every screen has."""
-        self.session.said = None
-        match action_id:
-            case "app.fleet" | "app.runs" | "app.reviews" | "app.playbooks" | "app.journal":
-                await self._go(action_id.removeprefix("app."))
-            case "app.help":
-                self._choose_action("Keys and actions of this screen")
-            case "app.palette":
-                self._choose_action("Run an action")
-            case "app.refresh":
-                self.read_everything()
-                if isinstance(self.screen, PvenixScreen):
-                    self.screen.reread()
-            case "app.back":
-                self._back()
-            case _:
-                self.run_worker(self._quit(), group="quit", exclusive=True, exit_on_error=False)
-
-    async def _go(self, area: str) -> None:
-        if self.current_mode == area:
-            while len(self.screen_stack) > 1:
-                await self.pop_screen()
-        else:
-            await self.switch_mode(area)
-        if area == "reviews":
-            self._start_reading("reviews")
-        elif area == "runs":
-            self._start_reading("runs")
-
-    def _back(self) -> None:
-        back = getattr(self.screen, "back", None)
-        if back is not None and back():
-            return
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    async def _quit(self) -> None:
-        await self.session.read_runs()
-        live = self.session.live_runs
-        if not live:
-            self.exit(0)
-            return
-        at_work = f"{live} run{'s are' if live > 1 else ' is'} at work"
-        if self.session.throwaway:
-            first, second = (
-                f"{at_work}; the simulated site goes away with this window,",
-                "and what runs on it ends unfinished.",
-            )
-        else:
-            first = f"{at_work} and will go on without this window."
-            second = "Come back with pvenix-tui, or watch with pvenix runs show last -f."
-        lines: list[Line] = [((first, Tone.PLAIN),), ((second, Tone.DIM),)]
-        self.push_screen(Confirm("Leave?", lines, clock=self.session.clock, yes="leave"), self._left)
-
-    def _left(self, yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
-        if yes:
-            self.exit(0)
-
-    # --- help and palette ---
-
-    def _choose_action(self, title: str) -> None:
-        screen = self.screen
-        if not isinstance(screen, PvenixScreen):
-            return
-        choices = action_choices(self._actions(screen), screen.context(), keys=True)
-
-        async def chosen(action_id: str | None) -> None:
-            if action_id is not None:
-                await self._do_chosen(screen, BY_ID[action_id])
-
-        self.push_screen(Picker(title, ACTION_COLUMNS, choices), chosen)
-
-    @staticmethod
-    def _actions(screen: PvenixScreen[object]) -> list[Action]:
-        own = list(in_scope(screen.scope))
-        keyed = {action.label for action in own}
-        verbs = in_scope("verbs") if isinstance(screen, HostVerbs) else ()
-        return [*own, *(verb for verb in verbs if verb.label not in keyed), *in_scope("list"), *in_scope("app")]
-
-    async def _do_chosen(self, screen: PvenixScreen[object], action: Action) -> None:
-        if "app" in action.scopes:
-            await self.action_do(action.id)
-        elif "list" in action.scopes:
-            if isinstance(screen.focused, Rows | LogView | TileGrid):
-                screen.focused.action_do(action.id)
-        elif "verbs" in action.scopes and isinstance(screen, HostVerbs):
-            screen.start_verb(action.label)
-        else:
-            screen.action_do(action.id)

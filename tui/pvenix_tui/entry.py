@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from pvenix.engine.calls import CALLS
 from pvenix.engine.readonly import VARIABLE as READ_ONLY
 from pvenix_tui.prefs import Preferences, load, path_of_preferences
 from pvenix_tui.themes import ThemeName
@@ -146,6 +147,7 @@ def _run(workspace: Workspace, preferences: Preferences, *, throwaway: bool, lag
         clean_logs()
         gc.freeze()
 
+    CALLS.keep()
     session = Session(workspace, throwaway=throwaway, prepare=prepare, preferences=preferences)
     show_remembered(workspace.root, session.fleet, session.memory)
     app = PvenixApp(session)

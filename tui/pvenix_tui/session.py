@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pvenix.engine.calls import CALLS, CallLog
 from pvenix.engine.readonly import by_environment
 from pvenix.model.errors import InvalidInput, PvenixError, UsageError
 from pvenix_tui.firstlook import begin
@@ -93,6 +94,8 @@ class Session:
         """Called when what was read is old now: a run ended, a branch was merged."""
         self.run_outside: RunOutside = _no_terminal
         """Runs ssh, an editor or the like on this terminal, while the readings go on."""
+        self.calls: CallLog = CALLS
+        """What this process asked of machines."""
         self._recent = RecentRuns()
 
     @property

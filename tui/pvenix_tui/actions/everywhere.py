@@ -32,11 +32,24 @@ APP: Final = (
         command=lambda _: "pvenix audit",
     ),
     _APP.action("app.help", "?", "help", "all keys of this screen, filtered as you type; enter runs one", footer=True),
-    _APP.action("app.palette", ":,ctrl+p", "command", "every action by name; enter runs it"),
+    _APP.action("app.palette", ":,ctrl+p", "command", "every action by name, a verb with its hosts, or a host; enter runs it"),
     _APP.action("app.refresh", "ctrl+r", "refresh", "read everything on this screen again"),
     _APP.action("app.back", "escape", "back", "one level back; never quits", footer=True),
+    _APP.action("app.suspend", "ctrl+z", "suspend", "to the shell; `fg` comes back"),
     _APP.action("app.quit", "q,ctrl+q,ctrl+c", "quit", "leave; runs go on without this window"),
 )
+
+_FRAME: Final = Place("frame")
+FRAME: Final = (
+    _FRAME.action("frame.copy", "Y", "copy", "copy the row, its id, everything, or the same as a command line"),
+    _FRAME.action("frame.save", "s", "save", "save the list, document or log into a file; nothing is overwritten"),
+    _FRAME.action("frame.jump", "'", "jump", "to a pane of this screen, by a letter"),
+    _FRAME.action("frame.calls", "@", "calls", "what this window asks of machines itself: commands, API calls, git"),
+)
+"""As those of the app, where the screen has no action of its own with the same key."""
+
+_CALLS: Final = Place("calls")
+CALLS: Final = (_CALLS.action("calls.bad", "z", "failed only", "only calls that failed, or all again", footer=True),)
 
 _LIST: Final = Place("list")
 LISTS: Final = (

@@ -12,7 +12,7 @@ Keys = Mapping[str, tuple[str, ...]]
 """Keys by action id; none leaves the action to menu and palette."""
 UNBOUND: Final = "unbound"
 """A key that no keyboard has: Textual takes an empty one for `as it was`."""
-EVERYWHERE: Final = ("list", "app")
+EVERYWHERE: Final = ("list", "app", "frame")
 """Scopes whose keys are heard on every screen, beside the screen's own."""
 _DEFAULTS: Final = {action.id: action.key for action in ACTIONS}
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt"})
@@ -69,7 +69,9 @@ def _conflicts(keys: Keys) -> Iterator[tuple[Action, Action, str]]:
                 continue
             for key in keys.get(action.id, tuple(word for word in _DEFAULTS[action.id].split(",") if word)):
                 other = taken.setdefault(_canonical(key), action)
-                if other is not action and (action.id in keys or other.id in keys):
+                shadowed = "frame" in other.scopes or "frame" in action.scopes  # the screen's own action goes first
+                remapped = action.id in keys or other.id in keys
+                if other is not action and remapped and not (shadowed and scope in other.scopes + action.scopes):
                     yield other, action, key
 
 

@@ -53,6 +53,10 @@ class Choices(Table[Choice]):
         found.sort(key=lambda choice: not choice.named(words[0] if words else ""))
         self.visible = tuple(found) if words else self._grouped
 
+    def put_first(self, choices: Sequence[Choice]) -> None:
+        """Let these stand above what the filter left."""
+        self.visible = (*choices, *self.visible)
+
     @override
     def line(self, index: int) -> Line:
         return self.visible[index].cells if self.is_heading(index) else super().line(index)

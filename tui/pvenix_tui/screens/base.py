@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
 from pvenix_tui.bindings import bindings
+from pvenix_tui.exports import Exported
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wrap
 from pvenix_tui.session import Session
@@ -57,6 +58,10 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     def here(self) -> Context:
         """As `context`, and whether anything may be changed."""
         return replace(self.context(), read_only=self.session.read_only)
+
+    def exported(self) -> Exported | None:
+        """What is copied and saved of the screen as a whole; None for what its list, document or log shows."""
+        return None
 
     def where(self) -> str:
         """What the screen is about, in the bar."""

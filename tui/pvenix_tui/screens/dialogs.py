@@ -22,6 +22,7 @@ from pvenix_tui.ticker import Clock
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.widgets.toosmall import TooSmall
 
 Result = TypeVar("Result")
 
@@ -35,6 +36,10 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         ("escape", "close", "back"),
         Binding("ctrl+c,ctrl+q", "quit", "quit", show=False, priority=True),
     ]
+
+    def on_mount(self) -> None:
+        """What is too small for a screen is too small for this."""
+        self.mount(TooSmall())
 
     def action_close(self) -> None:
         """Leave without a result."""
@@ -78,6 +83,7 @@ class Picker(Dialog[str]):
             yield Rows(self._choices, id="choices")
             yield Bar(id="note")
 
+    @override
     def on_mount(self) -> None:
         """Put the keys and the cursor where they are asked to be."""
         rows = self.query_one("#choices", Rows)
@@ -90,6 +96,10 @@ class Picker(Dialog[str]):
 
     def on_key(self, event: Key) -> None:
         """Arrows and pages move in the list while the filter has the keys."""
+        if self.takes(event.key):
+            event.stop()
+            event.prevent_default()
+            return
         moves = {
             "down": "list.down",
             "up": "list.up",
@@ -112,9 +122,17 @@ class Picker(Dialog[str]):
             field.focus()
             field.insert_text_at_cursor(event.character.removeprefix("/"))
 
+    def takes(self, key: str) -> bool:  # noqa: ARG002 a subclass looks at it
+        """Whether the key was for something of its own."""
+        return False
+
+    def narrow(self, text: str) -> None:
+        """Leave what the typed text leaves."""
+        self._choices.filter(text)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as the person types."""
-        self._choices.filter(event.value)
+        self.narrow(event.value)
         rows = self.query_one("#choices", Rows)
         rows.cursor = 0
         rows.show(self._choices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from textual.screen import Screen
+from typing_extensions import override
 
 from pvenix_tui.models.lines import Tone, text_line
 from pvenix_tui.widgets.painted import Bar
@@ -16,6 +17,7 @@ LEAST: Final = (60, 15)
 class TooSmall(Bar):
     """One line over all else."""
 
+    @override
     def on_mount(self) -> None:
         """Look at the size whenever the screen has another one."""
         self.screen.screen_layout_refresh_signal.subscribe(self, self._look, immediate=True)
