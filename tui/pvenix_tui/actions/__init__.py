@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pvenix_tui.actions.base import Action, Context
-from pvenix_tui.actions.everywhere import APP, LISTS
+from pvenix_tui.actions.everywhere import APP, CALLS, FRAME, LISTS
 from pvenix_tui.actions.fleet import FLEET, HOST
 from pvenix_tui.actions.host import HOST_TABS, UNIT
 from pvenix_tui.actions.journal import JOURNAL
@@ -22,14 +22,18 @@ __all__ = ["ACTIONS", "BY_ID", "Action", "Context", "in_scope"]
 
 ACTIONS: Final = (
     *APP,
+    *FRAME,
     *LISTS,
+    *CALLS,
     *FLEET,
+    *NEW_HOST,
     *HOST,
     *HOST_TABS,
     *UNIT,
     *VERB_ACTIONS,
     *ROLLBACK,
     *RUNS,
+    *WIZARD,
     *RUN,
     *REVIEWS,
     *PLAYBOOKS,

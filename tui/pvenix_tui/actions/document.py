@@ -12,18 +12,23 @@ BEGIN: Final = "<!-- actions: written by `python -m pvenix_tui.actions.document 
 END: Final = "<!-- end of actions -->"
 _TITLES: Final = {
     "app": "Everywhere",
+    "frame": "Everywhere, where the screen has no other use for the key",
     "list": "In every list, document and log",
     "fleet": "Fleet",
+    "newhost": "New host",
     "host": "Host",
+    "unit": "Unit",
     "verbs": "Verbs (menu `x`, palette)",
     "rollback": "Rollback",
     "runs": "Runs",
     "run": "Run",
+    "wizard": "Wizard",
     "reviews": "Reviews",
     "review": "Review",
     "playbooks": "Playbooks",
     "journal": "Journal",
     "plan": "Plan",
+    "calls": "Calls (`@`)",
 }
 
 
