@@ -15,7 +15,7 @@ from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.fleetfilter import FIELDS
 from pvenix_tui.models.fleetorder import Order, Sorting
 from pvenix_tui.models.fleetrows import filter_note, host_cells, preview, summary
-from pvenix_tui.models.fleetside import side_rows
+from pvenix_tui.models.fleetside import OFFERED, side_rows
 from pvenix_tui.models.lastrun import LastRun
 from pvenix_tui.models.lines import cells, plain
 from tests.tui.fake_backend import HOSTS, NOW, STAMP, FakeFleet, fake_host, fake_status
@@ -128,6 +128,15 @@ def test_a_word_that_cannot_be_used_says_why_and_where_and_hides_nothing(text: s
     note = plain(filter_note(model, text, 120, typing=True))
     assert note.index("^") == start + 1
     assert said in note
+
+
+@pytest.mark.parametrize("text", [*OFFERED.values(), "state:testing", "run:failed", "power:stopped", "gen:999", "vm:1"])
+def test_a_value_that_no_host_has_now_is_no_mistake_and_leaves_no_host(text: str) -> None:
+    model = a_fleet(read=False)
+    model.set_filter(text)
+    assert model.visible == ()
+    assert not model.wrong
+    assert model.number(text) == 0
 
 
 @given(st.text(alphabet='abdns01:!&|,=~*[]()"\\ role_drift', max_size=24))
@@ -309,7 +318,7 @@ def test_the_tree_counts_hosts_and_trouble_and_folds_its_sections() -> None:
     assert rows["node tappaas1"].hosts == 3
     assert rows["filter mine"].filter == "role:dns"
     for row in rows.values():
-        if row.hosts is not None and row.filter:
+        if row.filter:
             model.set_filter(row.filter)
             assert len(model.visible) == row.hosts, row
     assert "role_vllm" not in {row.key for row in side_rows(model, {}, frozenset({"roles"}))}

@@ -59,6 +59,10 @@ class FleetModel:
         self._holds: Callable[[str], bool] = lambda _: True
         """Whether the filter, as it was applied last, lets a host show."""
         self._anchor = ""
+        self._numbers: dict[str, int] = {}
+        """How many hosts hold each filter that was counted."""
+        self._counted_before = False
+        """True when something was read since filters were counted."""
 
     # --- what is known ---
 
@@ -80,6 +84,7 @@ class FleetModel:
         self.marks &= set(self.hosts)
         self.statuses = {name: status for name, status in self.statuses.items() if name in self.hosts}
         self._count()
+        self._counted_before = True
         self.settle()
 
     def _count(self) -> None:
@@ -106,9 +111,11 @@ class FleetModel:
         self.statuses[name] = status
         self._counted(status, 1)
         self._words.pop(name, None)
+        self._counted_before = True
         self._changed(name)
 
     def _changed(self, name: str) -> None:
+        self.unsettled = self.unsettled or bool(self._numbers)
         if self.filter:
             self.unsettled = True
             if name not in self.place and self._holds(name):
@@ -126,7 +133,8 @@ class FleetModel:
     def last_runs(self, last: dict[str, LastRun]) -> None:
         if last != self._last_runs:
             self._last_runs = last
-            self.unsettled = self.unsettled or bool(self.filter) or self.order.by is Sorting.LAST_RUN
+            self._counted_before = True
+            self.unsettled = self.unsettled or bool(self.filter or self._numbers) or self.order.by is Sorting.LAST_RUN
 
     # --- filter and order ---
 
@@ -150,6 +158,15 @@ class FleetModel:
             self.visible = tuple(sorted(found.hosts, key=self._sort_key, reverse=self.order.backwards))
         self.place = {name: index for index, name in enumerate(self.visible)}
         self.unsettled = False
+        if self._counted_before:
+            self._numbers.clear()
+            self._counted_before = False
+
+    def number(self, text: str) -> int:
+        """How many hosts hold a filter, by what was known when the rows were put in order."""
+        if text not in self._numbers:
+            self._numbers[text] = len(search(text, self).hosts)
+        return self._numbers[text]
 
     def _sort_key(self, name: str) -> tuple[object, ...]:
         roles = tuple(self.hosts[name].roles)

@@ -20,12 +20,22 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pvenix.model.errors import UsageError
+from pvenix.model.generation import Sync
 from pvenix.model.nearest import did_you_mean
+from pvenix.model.outcome import Status
 
 FIELDS: Final = (
     "role", "group", "node", "state", "power", "vm", "host", "gen", "commit", "address", "run", "drift", "is"
 )  # fmt: skip
 FLAGS: Final = ("marked", "stale", "unread", "failed", "reboot", "trouble")
+_CLOSED: Final = {
+    "state": tuple(sync.value for sync in Sync),
+    "power": ("running", "stopped"),
+    "run": (*(status.value for status in Status), "running"),
+}
+"""Fields whose values are known before any host was read."""
+_NAMED: Final = frozenset({*_CLOSED, "role", "group", "node"})
+"""Fields of which a value that nobody has is a mistake; a number or an address may be of a host that is gone."""
 _SELECTOR: Final = re.compile(r"[:,=*?\[]|^[~&]")
 _GLOB: Final = re.compile(r"[*?\[]")
 _WORD: Final = re.compile(r'(?:"[^"]*"?|\S)+')
@@ -143,20 +153,24 @@ def _field(field: str, value: str, rows: Filterable) -> Test:
 
 
 def _value(field: str, wanted: str, rows: Filterable) -> Test:
-    """Whether a value is the wanted one. Raises: UsageError when no host has such a value."""
+    """Whether a value is the wanted one. Raises: UsageError when there is no such value to have."""
     if _GLOB.search(wanted):
         matches = re.compile(fnmatch.translate(_folded(wanted))).match
         return lambda value: matches(_folded(value)) is not None
     folded = _folded(wanted)
-    known = {value for host in rows.names for value in rows.values(field, host)}
+    known = _known(field, rows)
     if any(_folded(value) == folded for value in known):
         return lambda value: _folded(value) == folded
-    if any(folded in _folded(value) for value in known):
-        return lambda value: folded in _folded(value)
-    if known or field in ("role", "group"):
-        hint = did_you_mean(wanted, sorted(known)) or _listed(sorted(known))
-        raise UsageError(f"no {field} is `{wanted[:40]}`", hint=hint)
-    return lambda _: False  # nothing was read of any host yet: that is no mistake of the filter's
+    if field in _NAMED and known and not any(folded in _folded(value) for value in known):
+        raise UsageError(f"no {field} is `{wanted[:40]}`", hint=did_you_mean(wanted, known) or _listed(known))
+    return lambda value: folded in _folded(value)
+
+
+def _known(field: str, rows: Filterable) -> list[str]:
+    """Every value that a field can have, or that some host has."""
+    if field in _CLOSED:
+        return list(_CLOSED[field])
+    return sorted({value for host in rows.names for value in rows.values(field, host)})
 
 
 def _folded(text: str) -> str:
@@ -164,9 +178,7 @@ def _folded(text: str) -> str:
 
 
 def _offer(field: str, rows: Filterable) -> str:
-    if field == "is":
-        return _listed(FLAGS)
-    return _listed(sorted({value for host in rows.names for value in rows.values(field, host)}))
+    return _listed(FLAGS if field == "is" else _known(field, rows))
 
 
 def _listed(values: Sequence[str]) -> str:

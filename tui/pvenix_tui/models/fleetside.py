@@ -31,7 +31,7 @@ class SideRow:
     label: str
     filter: str = ""
     """What enter filters by; of a heading nothing."""
-    hosts: int | None = None
+    hosts: int = 0
     trouble: int = 0
     """Hosts of it that need a person."""
     heading: bool = False
@@ -43,10 +43,9 @@ class SideRow:
             return ((f"{'>' if self.folded else 'v'} {self.label}", Tone.TITLE), ("", Tone.PLAIN))
         chosen = self.filter == current
         indent = "" if self.key == "all" else "  "
-        count = "" if self.hosts is None else f"{self.hosts:>4}"
         return (
             (f"{indent}{self.label}", Tone.ACCENT if chosen else Tone.PLAIN),
-            (f"{count}{' !' if self.trouble else ''}", Tone.WARN if self.trouble else Tone.DIM),
+            (f"{self.hosts:>4}{' !' if self.trouble else ''}", Tone.WARN if self.trouble else Tone.DIM),
         )
 
 
@@ -57,7 +56,8 @@ def side_rows(model: FleetModel, saved: Mapping[str, str], folded: AbstractSet[s
         "groups": [_group(model, name, name) for name in _groups(model)],
         "nodes": _nodes(model),
         "filters": [
-            SideRow(key=f"filter {name}", label=name, filter=text) for name, text in (OFFERED | dict(saved)).items()
+            SideRow(key=f"filter {name}", label=name, filter=text, hosts=model.number(text))
+            for name, text in (OFFERED | dict(saved)).items()
         ],
     }
     rows = [SideRow(key="all", label="all hosts", hosts=len(model.hosts))]

@@ -40,7 +40,8 @@ class FleetScreen(FleetMenus):
 
     scope = "fleet"
     area = "fleet"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("fleet")
+    # the keys of lists too: they reach the hosts right behind the filter's enter, and arrows while it is typed
+    BINDINGS: ClassVar[list[BindingType]] = bindings("fleet", "list")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -110,6 +111,9 @@ class FleetScreen(FleetMenus):
     @override
     def action_do(self, action_id: str) -> None:
         self._touched = self.session.clock()
+        if action_id.startswith("list."):
+            self.hosts.action_do(action_id)
+            return
         super().action_do(action_id)
         self.memory.keep(self.model)
 

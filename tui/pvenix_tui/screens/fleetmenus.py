@@ -104,8 +104,7 @@ class FleetMenus(HostVerbs):
             if row.key.startswith(SECTION):
                 section = row.label
                 continue
-            count = "" if row.hosts is None else str(row.hosts)
-            cells = ((row.label, Tone.STRONG), (count, Tone.PLAIN), (row.filter, Tone.DIM))
+            cells = ((row.label, Tone.STRONG), (str(row.hosts), Tone.PLAIN), (row.filter, Tone.DIM))
             note = f"{row.trouble} of them need a person" if row.trouble else ""
             choices.append(Choice(key=row.key, cells=cells, group=section, note=note))
         self.app.push_screen(Picker("Show only", GROUP_COLUMNS, choices), self._group_picked)
