@@ -70,14 +70,14 @@ async def test_a_search_stands_on_the_match_and_goes_on_with_n(open_ui: OpenUi, 
 
 async def test_a_step_by_step_run_waits_and_goes_on_when_asked(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui() as ui:
-        await start(ui, "o")
+        await start(ui, "r")
         run = ui.run()
         await ui.press("c")
         ui.expect("continue: no host waits for a person")
-        backend.step(run, "tappaas-cicd", "place", "gate")
+        backend.step(run, "tappaas-cicd", "rebuild", "gate")
         await ui.tick()
-        assert "! waiting" in ui.line("continue before place")
-        ui.expect("c starts place: choose node, storage and VM id")
+        assert "! waiting" in ui.line("continue before rebuild")
+        ui.expect("c starts rebuild: build, activate")
         await ui.press("c")
         assert ui.requests() == [("continue", "")]
 

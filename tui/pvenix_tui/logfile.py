@@ -140,6 +140,11 @@ class LogTail:
         block = self._block(number)
         return block.line(number) if number - block.number < len(block.raw) else ""
 
+    def whole(self) -> list[str]:
+        """Every whole line of the file, none of them cut."""
+        data = self._read(0, max(0, self._offset))
+        return data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").split("\n")[:-1]
+
     def more(self) -> bool:
         """Know lines before `first`; False when there are none."""
         if not self.before:

@@ -41,6 +41,7 @@ def _approvals_reason(context: Context) -> str:
 
 _RUNS: Final = Place("runs")
 _RUN: Final = Place("run")
+_LOG: Final = Place("run", "wizard")
 RUNS: Final = (
     _RUNS.action(
         "runs.open",
@@ -110,14 +111,23 @@ RUN: Final = (
         unless=lambda context: _live(context) or no_hosts(context),
         danger=Danger.REVERSIBLE,
     ),
+    _RUN.action(
+        "run.rollback",
+        "b",
+        "rollback",
+        "choose where the host at the cursor goes back to: what it ran before this run is proposed",
+        unless=no_hosts,
+        danger=Danger.REVERSIBLE,
+        command=lambda context: pvenix_line("rollback", *(context.hosts[:1] or ("HOST",)), "--to", "N"),
+    ),
     _RUN.action("run.review", "v", "review", "the registration branch of the host at the cursor", unless=no_hosts),
     _RUN.action("run.commands", "@", "commands", "every command and API call of the run as it was sent"),
     _RUN.action("run.zoom", "enter", "log", "the log alone, or with the hosts", footer=True),
     _RUN.action("run.next", "l,right", "next host", "the next tile or line, and its log"),
     _RUN.action("run.previous", "h,left", "previous host", "the tile or line before, and its log"),
-    _RUN.action("run.failed", "z", "failed only", "only hosts that need a person, or all"),
+    _RUN.action("run.failed", "F", "failed only", "only hosts that need a person, or all"),
     _RUN.action("run.tiles", "T", "tiles or list", "where there is room: live tiles, or one line for each host"),
-    _RUN.action(
+    _LOG.action(
         "log.follow",
         "f",
         "follow",
@@ -125,21 +135,13 @@ RUN: Final = (
         command=lambda context: pvenix_line("runs", "show", context.run or "last", "-f"),
         footer=True,
     ),
-    _RUN.action("log.search", "/", "search", "find text in the log; n and N go on, in the file too", footer=True),
-    _RUN.action("log.next", "n", "next", "the next line that matches"),
-    _RUN.action("log.previous", "N", "previous", "the line before that matches, back to the start of the file"),
-    _RUN.action("log.only", "&", "only matches", "only lines that match what is searched for, or all"),
-    _RUN.action("log.error", "e", "error", "the newest line that tells of an error, and from there the next"),
-    _RUN.action("log.wrap", "w", "wrap", "wrap long lines, or cut them"),
-    _RUN.action("log.time", "t", "time", "before each line the time of day, the time since the start, or none"),
-    _RUN.action("log.step_next", "}", "next step", "where the next step starts"),
-    _RUN.action("log.step_previous", "{", "previous step", "where the step before starts"),
-    _RUN.action(
-        "log.save",
-        "s",
-        "save",
-        "write the whole log of the host at the cursor into a file",
-        unless=no_hosts,
-        command=lambda context: pvenix_line("runs", "show", context.run or "last", "--log", *context.hosts[:1]),
-    ),
+    _LOG.action("log.search", "/", "search", "find text in the log; n and N go on, in the file too", footer=True),
+    _LOG.action("log.next", "n", "next", "the next line that matches"),
+    _LOG.action("log.previous", "N", "previous", "the line before that matches, back to the start of the file"),
+    _LOG.action("log.only", "&", "only matches", "only lines that match what is searched for, or all"),
+    _LOG.action("log.error", "e", "error", "the newest line that tells of an error, and from there the next"),
+    _LOG.action("log.wrap", "w", "wrap", "wrap long lines, or cut them"),
+    _LOG.action("log.time", "t", "time", "before each line the time of day, the time since the start, or none"),
+    _LOG.action("log.step_next", "}", "next step", "where the next step starts"),
+    _LOG.action("log.step_previous", "{", "previous step", "where the step before starts"),
 )

@@ -92,12 +92,21 @@ def _standing(followed: Followed, now: float, width: int, left: Left | None) -> 
         word, tone = status_span(state)
         counts.append((f"{word} {count}  ", tone))
     took = clock_word(elapsed(model.started_at, model.ended_at, now))
-    words = f" {model.done_share:4.0%}  {'took' if model.ended_at else 'elapsed'} {took}"
-    if left is not None and followed.state == "running":
-        words += f"  ~{clock_word(left.seconds)} left{', a guess' if left.guess else ''}"
+    remains = _remains(left) if left is not None and followed.state == "running" else ""
+    words = f" {model.done_share:4.0%}  {'took' if model.ended_at else 'elapsed'} {took}{remains}"
     room = width - cells(counts) - len(words) - 1
-    filled = bar(model.done_share, max(BAR_LEAST, min(BAR_MOST, room)))
+    if room < BAR_LEAST:
+        words = f" {model.done_share:4.0%} {took}{remains}"
+        room = width - cells(counts) - len(words) - 1
+    filled = bar(model.done_share, min(BAR_MOST, room)) if room >= BAR_LEAST else ""
     return clip((*counts, (filled, Tone.BUSY), (words, Tone.DIM)), width)
+
+
+def _remains(left: Left) -> str:
+    """What is left by the runs before; a guess where they say little about these hosts."""
+    if left.seconds < 1:
+        return "  longer than before"
+    return f"  ~{clock_word(left.seconds)} left{', a guess' if left.guess else ''}"
 
 
 def log_title(host: HostRun | None, pane: LogPane, width: int, *, older: int = 0) -> Line:
@@ -107,7 +116,11 @@ def log_title(host: HostRun | None, pane: LogPane, width: int, *, older: int = 0
     spans: list[Span] = [(f"{LINE}{LINE} ", Tone.DIM), *text_line(f"log {host.host} ", Tone.TITLE)]
     if host.step:
         spans.append((f"{host.number}/{host.steps} {host.verb}  ", Tone.DIM))
-    spans.append(("following", Tone.OK) if pane.following else (f"paused +{pane.new_lines:,} new", Tone.WARN))
+    spans.append(
+        ("at its end" if host.ended else "following", Tone.OK)
+        if pane.following
+        else (f"paused +{pane.new_lines:,} new", Tone.WARN)
+    )
     spans += _notices(pane, older)
     return clip((*spans, (" ", Tone.PLAIN), (LINE * max(0, width - cells(spans) - 1), Tone.DIM)), width)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -49,6 +50,8 @@ def layout(count: int, focus: int, width: int, height: int) -> TileLayout:
     needed = -(-count // across) if count else 1
     down = max(1, min(needed, height // TILE_HEIGHT))
     page = across * down
+    if page < count:
+        height -= 1  # a line says what does not show
     return TileLayout(
         across=across,
         down=down,
@@ -62,7 +65,8 @@ def grid_height(hosts: int, width: int, most: int) -> int:
     """Lines that the tiles of so many hosts need, at most `most` and always whole tiles."""
     across = max(1, min(hosts, width // TILE_WIDTH))
     rows = -(-hosts // across) if hosts else 0
-    return TILE_HEIGHT * min(rows, max(1, most // TILE_HEIGHT))
+    shown = min(rows, max(1, most // TILE_HEIGHT))
+    return TILE_HEIGHT * shown + (shown < rows)
 
 
 def tile_grid(
@@ -89,7 +93,20 @@ def tile_grid(
             for each in tiles:
                 spans += [*each[row], (" ", Tone.PLAIN)]
             lines.append(tuple(spans[:-1]))
+    if len(hosts) > plan.shown:
+        lines[height - 1 :] = [_others(hosts, plan)]
     return lines[:height]
+
+
+def _others(hosts: Sequence[HostRun], plan: TileLayout) -> Line:
+    """Which of the hosts show, and how the others stand."""
+    last = min(len(hosts), plan.first + plan.shown)
+    rest = Counter(host.state for host in (*hosts[: plan.first], *hosts[last:]))
+    spans: list[Span] = [(f"  {plan.first + 1}-{last} of {len(hosts)}; l and h turn the page; the others: ", Tone.DIM)]
+    for state, count in rest.items():
+        word, tone = status_span(state)
+        spans.append((f" {word} {count} ", tone))
+    return _fitted(tuple(spans), plan.across * (plan.width + 1) - 1)
 
 
 def _tile(host: HostRun, ring: LineRing, plan: TileLayout, *, focused: bool, now: float) -> list[Line]:
@@ -104,11 +121,13 @@ def _tile(host: HostRun, ring: LineRing, plan: TileLayout, *, focused: bool, now
 def _title(host: HostRun, width: int, *, focused: bool, now: float) -> Line:
     """Name and state on the left, steps and time on the right; the one with the keys has a mark before its name."""
     state, tone = status_span(host.state)
-    right = f" {bar(host.share, BAR_CELLS)} {host.number}/{host.steps} {host_time(host, now)} "
     left = f"{'>' if focused else LINE} {host.host} {state} "
+    took, steps = host_time(host, now), f"{host.number}/{host.steps}"
+    rights = (f" {bar(host.share, BAR_CELLS)} {steps} {took} ", f" {steps} {took} ", f" {took} ")
+    right = next((text for text in rights if len(left) + len(text) <= width), rights[-1])
     room = width - len(right)
     if len(left) > room:
-        left = fit(f"{'>' if focused else LINE} {host.host}", room - len(state) - 2) + f" {state} "
+        left = f"{fit(f'{left[:2]}{host.host}', room - len(state) - 2)} {state} "
     rule = LINE * max(0, room - len(left))
     return _fitted(((left, Tone.TITLE if focused else tone), (rule, Tone.DIM), (right, tone)), width)
 
@@ -133,7 +152,7 @@ def keys_line(host: HostRun) -> Line:
     elif host.reviews:
         ids = ("run.review", "run.retry")
     else:
-        ids = ("run.retry", "log.error", "run.zoom")
+        ids = ("run.retry", "run.rollback", "log.error", "run.zoom")
     actions = [BY_ID[action_id] for action_id in ids]
     pairs = [(action.key_label.split(" ")[0], action.label) for action in actions if action.key]
     return tuple(span for key, word in pairs for span in ((f"{key} ", Tone.ACCENT), (f"{word}  ", Tone.PLAIN)))

@@ -139,6 +139,8 @@ class RunScreen(RunAsks, RunLog):
         rows.styles.max_height = min(hosts + 1, max(9, size.height // 4))
         tiles.styles.height = grid_height(hosts, size.width, size.height * 2 // 5)
         on_log = self.focused is log
+        if not self._tiled and not rows.display and self.table.hosts:
+            rows.move_to(self._focus_index)
         rows.display = not self._zoomed and not self._tiled
         tiles.display = not self._zoomed and self._tiled
         (log if self._zoomed or on_log else self.hosts_widget).focus()
@@ -290,6 +292,12 @@ class RunScreen(RunAsks, RunLog):
     def do_run_previous(self) -> None:
         """The host before."""
         self._move_to(self._focus_index - 1)
+
+    def do_run_undo(self) -> None:
+        """Plan what takes the run back."""
+        from pvenix_tui.screens.undoing import undo_run  # which opens runs itself
+
+        undo_run(self, self.run.run)
 
     def do_run_failed(self) -> None:
         """Only hosts that need a person, or all."""

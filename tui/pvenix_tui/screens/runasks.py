@@ -10,14 +10,14 @@ from pvenix.model.errors import PvenixError
 from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line, Tone
 from pvenix_tui.screens.approving import Approver
-from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.commands import CommandsScreen
 from pvenix_tui.screens.dialogs import Confirm
+from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.screens.review import ReviewScreen
 from pvenix_tui.session import describe
 
 
-class RunAsks(PvenixScreen[None]):
+class RunAsks(PlanningScreen):
     """The part of a run's screen that speaks to the run."""
 
     run: RunDir
@@ -93,6 +93,13 @@ class RunAsks(PvenixScreen[None]):
 
         dialog = Confirm(f"Cancel {what}?", lines, clock=self.session.clock, yes=f"cancel {what}")
         self.app.push_screen(dialog, answered)
+
+    def do_run_rollback(self) -> None:
+        """Choose where the host at the cursor goes back to."""
+        from pvenix_tui.screens.rollback import RollbackScreen  # it opens runs itself
+
+        screen = RollbackScreen(self.session, (self.focus_host,), before=self.run, area=self.area)
+        self.app.push_screen(screen, self.started)
 
     def do_run_review(self) -> None:
         """The review of the host at the cursor."""

@@ -1,12 +1,13 @@
-"""The log of one host on a run's screen: follow, search, times, steps, errors, and a copy in a file."""
+"""The log of one host on a run's screen: follow, search, times, steps, errors, and the whole of it for a file."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-from pathlib import Path
+
+from typing_extensions import override
 
 from pvenix.engine.runfiles import RunDir
+from pvenix_tui.exports import Exported
 from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.screens.base import PvenixScreen
@@ -115,34 +116,8 @@ class RunLog(PvenixScreen[None]):
         found = self.pane.step_boundary(self.follower.step_lines(self.focus_host), backwards=backwards)
         self._redraw_log(missing="" if found else f"no step begins {'before' if backwards else 'after'} this line")
 
-    # --- into a file ---
-
-    def do_log_save(self) -> None:
-        """Ask where to, then write the whole log there."""
-        name = f"{self.run.run}-{self.focus_host}.log"
-        prompt = Prompt("Save this log as", value=str(Path.cwd() / name), wrong=_taken)
-        self.app.push_screen(prompt, self._save)
-
-    def _save(self, text: str | None) -> None:
-        if not text:
-            return
-        source, target = self.follower.tail(self.focus_host).path, Path(text).expanduser()
-
-        async def save() -> None:
-            try:
-                await asyncio.to_thread(shutil.copyfile, source, target)
-            except OSError as error:
-                self.session.say(f"the log cannot be saved as {target}: {error.strerror or error}", bad=True)
-            else:
-                self.session.say(f"saved {target.stat().st_size:,} bytes as {target}")
-            self.refresh_bars()
-
-        self.run_worker(save(), group="save", exclusive=True, exit_on_error=False)
-
-
-def _taken(text: str) -> str:
-    """Why a log is not saved under this name; empty when it can be."""
-    path = Path(text).expanduser()
-    if not text or path.is_dir():
-        return "the name of a file, please"
-    return "there is a file of that name already" if path.exists() else ""
+    @override
+    def exported(self) -> Exported | None:
+        """The whole log of the host at the cursor, from its file."""
+        lines = self.follower.tail(self.focus_host).whole() if self.focus_host else ()
+        return Exported(name=f"run-{self.run.run}-{self.focus_host}", lines=tuple(lines)) if lines else None
