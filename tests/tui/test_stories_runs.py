@@ -76,7 +76,7 @@ async def test_a_step_by_step_run_waits_and_goes_on_when_asked(open_ui: OpenUi, 
         ui.expect("continue: no host waits for a person")
         backend.step(run, "tappaas-cicd", "rebuild", "gate")
         await ui.tick()
-        assert "! waiting" in ui.line("continue before rebuild")
+        assert "! waiting" in ui.line("continue before")
         ui.expect("c starts rebuild: build, activate")
         await ui.press("c")
         assert ui.requests() == [("continue", "")]
