@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +32,5 @@ def show_remembered(root: Path, model: FleetModel, memory: Memory) -> bool:
 
 def begin(model: FleetModel, memory: Memory, readings: Mapping[str, HostStatus]) -> None:
     """Take in the last readings, and put back filter, order and marks as a person left them."""
-    _take_in(model, readings.values())
+    model.recall(readings.values())
     FleetMemory(memory).restore(model)
-
-
-def _take_in(model: FleetModel, readings: Iterable[HostStatus]) -> None:
-    for status in readings:
-        model.read(status)
