@@ -8,22 +8,29 @@ from pvenix.model.verbs import VERBS
 from pvenix_tui.actions import ACTIONS, BY_ID, Context, in_scope
 from pvenix_tui.actions.document import reference, updated
 from pvenix_tui.screens.commands import CommandsScreen
+from pvenix_tui.screens.commit import CommitScreen
+from pvenix_tui.screens.conflicts import ConflictsScreen
 from pvenix_tui.screens.entry import EntryScreen
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.screens.history import HistoryScreen
 from pvenix_tui.screens.host import HostScreen
 from pvenix_tui.screens.journal import JournalScreen
 from pvenix_tui.screens.plan import PlanScreen
+from pvenix_tui.screens.playbook import PlaybookDetail
+from pvenix_tui.screens.playbooks import PlaybooksScreen
 from pvenix_tui.screens.review import ReviewScreen
 from pvenix_tui.screens.reviews import ReviewsScreen
 from pvenix_tui.screens.rollback import RollbackScreen
 from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
+from pvenix_tui.screens.since import SinceScreen
 from pvenix_tui.screens.unit import UnitScreen
 
 SCREENS = (
     JournalScreen, EntryScreen,
-    FleetScreen, HostScreen, UnitScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen, PlanScreen, RollbackScreen,
+    FleetScreen, HostScreen, UnitScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen,
+    SinceScreen, ConflictsScreen, CommitScreen, PlanScreen, RollbackScreen,
+    PlaybooksScreen, PlaybookDetail,
 )  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tui.md"
 

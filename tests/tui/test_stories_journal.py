@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pvenix.engine.audit import Mark, sealed
@@ -62,6 +65,7 @@ async def test_at_80x24_the_entry_in_full_is_a_screen_of_its_own_and_enter_goes_
         await ui.do("journal.open")
         ui.expect_screen("entry")
         ui.expect("x failed", "nix-cache01", f"pvenix rollback dns01 --before {REBUILD}")
+        ui.later()
         await ui.do("journal.open")
         ui.expect_screen("run")
         await ui.press("escape", "escape")
@@ -175,6 +179,39 @@ async def test_the_command_line_of_an_entry_is_copied(open_ui: OpenUi, past: Fak
         ui.expect("pvenix rebuild dns01 nix-cache01", REBUILD)
         await ui.press("enter")
         assert ui.app.clipboard == "pvenix rebuild dns01 nix-cache01"
+
+
+async def test_what_the_filter_lets_through_is_saved_as_json_lines_and_nothing_is_overwritten(
+    open_ui: OpenUi, past: FakeBackend, tmp_path: Path
+) -> None:
+    async with open_ui() as ui:
+        await journal(ui)
+        await ui.do("journal.filter")
+        await ui.type("who:bo")
+        await ui.press("enter")
+        for _ in range(2):
+            await ui.do("journal.save")
+            await ui.press("j", "enter", *["backspace"] * 200)
+            await ui.type(f"{tmp_path}/log.jsonl")
+            await ui.press("enter")
+        ui.expect_error("is there already")
+        [line] = (tmp_path / "log.jsonl").read_text().splitlines()
+        assert json.loads(line)["verb"] == "snapshot"
+
+
+async def test_a_run_is_taken_back_from_the_list_of_runs_and_from_its_own_screen(
+    open_ui: OpenUi, past: FakeBackend
+) -> None:
+    past.before = {"dns01": 42}
+    async with open_ui() as ui:
+        await ui.do("app.runs")
+        ui.expect_cursor(REBUILD)
+        await ui.do("run.undo")
+        ui.expect("back before", "dns01: from generation 43 to 42")
+        await ui.press("escape", "enter")
+        ui.expect_screen("run")
+        await ui.do("run.undo")
+        ui.expect("back before")
 
 
 async def test_the_last_change_of_a_host_is_taken_back_from_the_fleet(open_ui: OpenUi, past: FakeBackend) -> None:

@@ -59,11 +59,20 @@ JOURNAL: Final = (
         "journal.copy", "Y", "copy", "copy as command line, the id, or the entry's text", unless=_entry, footer=True
     ),
     _LIST.action(
-        "journal.export",
+        "journal.save",
         "s",
-        "export",
-        "write what the filter lets through to a file",
+        "save",
+        "write what the filter lets through to a file, as text or JSON lines",
         command=lambda _: "pvenix audit -o jsonl",
+    ),
+    Place("run", "runs").action(
+        "run.undo",
+        "z",
+        "undo",
+        "the plan of what takes the run back",
+        danger=Danger.REVERSIBLE,
+        unless=_ended,
+        command=lambda context: pvenix_line("audit", "--undo", "--run", context.run or "last"),
     ),
     Place("fleet", "host").action(
         "host.undo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.journal import Entry, Told, counts
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.states import status_span
+from pvenix_tui.text import clean
 
 LABEL: Final = 10
 SHOWN: Final = 200
@@ -164,3 +166,11 @@ def as_text(entry: Entry) -> str:
     result = f"{outcome} {count} of {total}" if total > 1 else outcome
     words = (entry.at, entry.who, entry.action, entry.target, result, entry.undo, entry.run_id)
     return "\t".join(words)
+
+
+def save_lines(entries: Sequence[Entry], form: str) -> tuple[str, ...]:
+    """What is written of entries: as text a line each with tabs between, else a JSON object for each line of the log."""
+    if form == "text":
+        return tuple(clean(as_text(entry)) for entry in entries)
+    records = (line.record() for entry in entries for line in reversed(entry.lines))
+    return tuple(json.dumps(record, separators=(",", ":")) for record in records)

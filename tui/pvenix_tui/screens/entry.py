@@ -20,8 +20,8 @@ from pvenix_tui.models.journaldetail import Details, as_text, detail_lines
 from pvenix_tui.models.lines import Column, Line, Tone, text_line
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker
-from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.undoing import undo_with
+from pvenix_tui.screens.wizard import run_screen
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.rows import Document, Rows
 
@@ -90,7 +90,7 @@ class EntryActions(PvenixScreen[None]):
             return
         try:
             run = self.session.backend.runs.open(entry.run_id)
-            self.app.push_screen(RunScreen(self.session, run, area=self.area))
+            self.app.push_screen(run_screen(self.session, run, area=self.area))
         except PvenixError as error:
             self.session.say(f"open: {describe(error)}", bad=True)
 

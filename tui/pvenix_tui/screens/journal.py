@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -12,14 +14,19 @@ from textual.widgets import Input
 from typing_extensions import override
 
 from pvenix.engine.auditpages import Page
+from pvenix.model.errors import PvenixError
+from pvenix_tui.exports import save, suggested_path
+from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.journal import Entry, JournalModel, Told, told
+from pvenix_tui.models.journaldetail import save_lines
 from pvenix_tui.models.journalfilter import parse
 from pvenix_tui.models.journalrows import COLUMNS, entry_cells, head_line, preview_lines
-from pvenix_tui.models.lines import Span
+from pvenix_tui.models.lines import Column, Span, Tone
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
+from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.entry import EntryActions, EntryScreen
-from pvenix_tui.session import Session
+from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
@@ -29,6 +36,7 @@ MOST: Final = 200_000
 DRAWN_EVERY: Final = 8
 """Older pages that are taken in before the list is drawn again."""
 _FILTER: Final = "journal.filter"
+FORMS: Final = (Column(title="FORM", width=12), Column(title="WHAT", width=30, grow=1))
 
 
 class JournalScreen(EntryActions):
@@ -90,7 +98,7 @@ class JournalScreen(EntryActions):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read, group="journal", exclusive=True, exit_on_error=False)
+        self.run_worker(partial(self._read), group="journal", exclusive=True, exit_on_error=False)
 
     async def _read(self) -> None:
         if await self.session.guarded("journal", self._read_log):
@@ -186,9 +194,35 @@ class JournalScreen(EntryActions):
         field.value = self.filter
         field.focus()
 
-    def do_journal_export(self) -> None:
-        """Write what shows to a file."""
-        self.session.say("export: nothing writes files yet", bad=True)
+    def do_journal_save(self) -> None:
+        """Choose a form and a file, and write what shows."""
+        choices = [
+            Choice(key=form, cells=((form, Tone.STRONG), (what, Tone.PLAIN)))
+            for form, what in (("text", "an entry a line, for a person"), ("JSON lines", "a line of the log each"))
+        ]
+        self.app.push_screen(Picker("Save in which form?", FORMS, choices, browse=True), self._ask_path)
+
+    def _ask_path(self, form: str | None) -> None:
+        if not form:
+            return
+        path = suggested_path(self.session.backend.state_dir, "journal", self.session.clock())
+        lines = save_lines(self.shown(), form)
+        if form != "text":
+            path = path.with_suffix(".jsonl")
+
+        def typed(answer: str | None) -> None:
+            if answer:
+                self._write(Path(answer), lines)
+
+        self.app.push_screen(Prompt("Save into which file?", value=str(path)), typed)
+
+    def _write(self, path: Path, lines: Sequence[str]) -> None:
+        try:
+            written = save(path, [f"{line}\n" for line in lines])
+        except PvenixError as error:
+            self.session.say(describe(error), bad=True)
+        else:
+            self.session.say(f"{len(lines)} lines in {written}")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as the person types."""

@@ -15,7 +15,8 @@ from pvenix_tui.models.lines import Column, Span, Tone
 from pvenix_tui.models.states import age, status_span
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.lists import ListScreen
-from pvenix_tui.screens.run import RunScreen
+from pvenix_tui.screens.undoing import undo_run
+from pvenix_tui.screens.wizard import run_screen
 from pvenix_tui.session import describe
 
 
@@ -64,10 +65,14 @@ class RunsScreen(ListScreen[RunSummary]):
     def context(self) -> Context:
         return Context(scope=self.scope, run=self.at_cursor)
 
+    def do_run_undo(self) -> None:
+        """Plan what takes the run at the cursor back."""
+        undo_run(self, self.at_cursor)
+
     def do_runs_open(self) -> None:
         """Watch or replay the run."""
         try:
             run = self.session.backend.runs.open(self.at_cursor)
-            self.app.push_screen(RunScreen(self.session, run, area=self.area))
+            self.app.push_screen(run_screen(self.session, run, area=self.area))
         except PvenixError as error:
             self.session.say(describe(error), bad=True)
