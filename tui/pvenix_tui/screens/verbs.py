@@ -1,35 +1,29 @@
-"""Starting verbs from a screen of hosts: menu, generation picker, plan, and then the run."""
+"""Starting verbs from a screen of hosts: menu, generation picker, plan, and then the run.
+
+What a verb needs is loaded when it is started: this stands behind the first screen, and that has to be there at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from pvenix.engine.ports import NodeState
 from pvenix.model.errors import PvenixError
-from pvenix.model.generation import Generation
-from pvenix.model.plan import ArgValue
-from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions import BY_ID, in_scope
 from pvenix_tui.glyphs import ELLIPSIS
-from pvenix_tui.intents import inventory_vmid, onboarding_intent, verb_intent
-from pvenix_tui.models.asked import (
-    NODE_COLUMNS,
-    SNAPSHOT_COLUMNS,
-    generation_choices,
-    node_choices,
-    snapshot_choices,
-)
 from pvenix_tui.models.choices import Choice, action_choices
-from pvenix_tui.models.host import GENERATION_COLUMNS
 from pvenix_tui.models.lines import Column
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.hostreach import HostReach
-from pvenix_tui.screens.rollback import RollbackScreen
-from pvenix_tui.screens.undoing import undo_host
 from pvenix_tui.session import describe
+
+if TYPE_CHECKING:
+    from pvenix.engine.ports import NodeState
+    from pvenix.model.generation import Generation
+    from pvenix.model.plan import ArgValue
+    from pvenix.model.snapshots import HostSnapshot
 
 Item = TypeVar("Item")
 VERB_COLUMNS: Final = (
@@ -48,6 +42,8 @@ class HostVerbs(HostReach):
 
     def plan_verb(self, verb: str, args: Mapping[str, ArgValue] | None = None) -> None:
         """Show the plan of one verb."""
+        from pvenix_tui.intents import verb_intent
+
         self.open_plan(verb_intent(self.session.backend, verb, self.targets(), args or {}))
 
     def do_host_rebuild(self) -> None:
@@ -56,6 +52,7 @@ class HostVerbs(HostReach):
 
     def do_host_onboard(self) -> None:
         """Plan all verbs of an onboarding, step by step; one that is half done is gone on with where it is."""
+        from pvenix_tui.intents import onboarding_intent
         from pvenix_tui.screens.wizard import open_onboarding, run_screen
 
         targets = self.targets()
@@ -71,10 +68,14 @@ class HostVerbs(HostReach):
 
     def do_host_undo(self) -> None:
         """Plan what takes the host's last change back."""
+        from pvenix_tui.screens.undoing import undo_host
+
         undo_host(self, self.targets()[0])
 
     def do_host_rollback(self) -> None:
         """Choose where each host goes back to, then plan."""
+        from pvenix_tui.screens.rollback import RollbackScreen
+
         generation = self.context().generation
         self.app.push_screen(RollbackScreen(self.session, self.targets(), to=generation, area=self.area))
 
@@ -151,6 +152,9 @@ class HostVerbs(HostReach):
         self.app.push_screen(Picker(title, columns, choices, cursor=first), chosen)
 
     def _pick_pin(self, verb: str, found: list[Generation]) -> None:
+        from pvenix_tui.models.asked import generation_choices
+        from pvenix_tui.models.host import GENERATION_COLUMNS
+
         title = f"{'Keep' if verb == 'pin-generation' else 'Let go of'} which generation of {self.targets()[0]}?"
         choices = generation_choices(found)
         self._offer(title, GENERATION_COLUMNS, choices, lambda number: self.plan_verb(verb, {"number": int(number)}))
@@ -159,6 +163,8 @@ class HostVerbs(HostReach):
         return [each async for each in (await self.session.backend.day_two()).snapshots((host,))]
 
     def _pick_snapshot(self, verb: str, found: list[HostSnapshot]) -> None:
+        from pvenix_tui.models.asked import SNAPSHOT_COLUMNS, snapshot_choices
+
         host = self.targets()[0]
         if not found:
             self.session.say(f"{verb}: {host} has no snapshot; pvenix snapshot {host} takes one", bad=True)
@@ -178,6 +184,8 @@ class HostVerbs(HostReach):
         return await (await self.session.backend.day_two()).nodes()
 
     def _pick_node(self, found: list[NodeState]) -> None:
+        from pvenix_tui.models.asked import NODE_COLUMNS, node_choices
+
         hosts = self.targets()
         statuses = self.session.fleet.statuses
         here = {host: statuses[host].node for host in hosts if host in statuses}
@@ -188,6 +196,8 @@ class HostVerbs(HostReach):
         self.plan_verb("migrate", {"to": node})
 
     def _adopt(self, host: str) -> None:
+        from pvenix_tui.intents import inventory_vmid
+
         try:
             known = inventory_vmid(self.session.backend, host)
         except PvenixError as error:
