@@ -80,6 +80,12 @@ class Ui:
                 await asyncio.sleep(PAUSE_S)
         await self.tick()
 
+    async def hold(self, key: str, times: int) -> None:
+        """Hold a key down: it comes again and again, whether or not what it did is done."""
+        for _ in range(times):
+            self.send(key)
+        await self.settle()
+
     async def do(self, *action_ids: str) -> None:
         """Press the key of each action, whatever key that is."""
         for action_id in action_ids:

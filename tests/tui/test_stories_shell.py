@@ -35,3 +35,136 @@ async def test_where_only_ascii_can_be_drawn_no_screen_and_no_dialog_draws_anyth
         ):  # fmt: skip
             await ui.press(*keys)
             assert ui.text().isascii(), ui.text()
+
+
+async def test_a_row_its_id_and_its_command_line_can_be_copied_on_every_list(open_ui: OpenUi) -> None:
+    async with open_ui((120, 36)) as ui:
+        await ui.go_to("tappaas-vllm")
+        await ui.do("frame.copy")
+        ui.expect_dialog("Copy")
+        ui.expect("the row", "its id", "everything", "command 1", "pvenix ")
+        await ui.press("enter")
+        ui.expect("copied the row: one line")
+        assert ui.app.clipboard.startswith("~ drifted")
+        assert "tappaas-vllm" in ui.app.clipboard
+        assert glyphs.ELLIPSIS not in ui.app.clipboard
+        await ui.do("frame.copy")
+        await ui.press("j", "enter")
+        assert ui.app.clipboard == "tappaas-vllm"
+
+
+async def test_what_is_too_much_for_a_clipboard_goes_into_a_file_that_only_its_owner_reads(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    for number in range(600):
+        backend.fleet_now.hosts[f"web{number:03}"] = fake_host(f"web{number:03}", "apps", "docker")
+    async with open_ui((120, 36)) as ui:
+        await ui.do("frame.copy")
+        await ui.press("j", "j", "enter")
+        ui.expect("too much for the clipboard", "saved")
+        assert not ui.app.clipboard
+        [file] = (backend.state_dir / "saved").iterdir()
+        assert "web599" in file.read_text()
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+async def test_what_a_screen_shows_is_saved_and_a_file_that_is_there_is_never_overwritten(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    there = backend.state_dir / "mine.txt"
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_text("mine")
+    async with open_ui() as ui:
+        await ui.do("frame.save")
+        ui.expect_dialog("Save into which file?")
+        ui.expect("saved/fleet-")
+        await ui.press("ctrl+u")
+        await ui.type(str(there))
+        await ui.press("enter")
+        ui.expect_error("is there already: nothing is overwritten")
+        assert there.read_text() == "mine"
+        await ui.do("frame.save")
+        await ui.press("enter")
+        ui.expect("lines, ", "saved/fleet-")
+        [file] = (backend.state_dir / "saved").iterdir()
+        assert "nix-cache01" in file.read_text()
+
+
+async def test_what_went_wrong_stays_until_it_is_dealt_with_and_what_went_well_leaves(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        ui.app.session.say("the disk is full", bad=True)
+        ui.later(3600)
+        await ui.press("j", "j")
+        ui.expect("! the disk is full")
+        await ui.press("escape")
+        ui.expect_not("the disk is full")
+        ui.app.session.say("merged")
+        await ui.tick()
+        ui.expect("+ merged")
+        ui.later(7)
+        await ui.tick()
+        ui.expect_not("merged")
+        ui.app.session.say("the disk is full again", bad=True)
+        await ui.press("2")
+        ui.expect_not("the disk is full again")
+        ui.expect_error("the disk is full again")
+
+
+async def test_a_key_that_does_nothing_now_says_why_and_the_reason_leaves_by_itself(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("2", "enter")
+        ui.expect_error("open: ")
+        ui.later(7)
+        await ui.tick()
+        ui.expect_not("open: ")
+
+
+async def test_a_terminal_that_is_too_small_says_so_in_one_line_with_a_dialog_in_front_too(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.pilot.resize_terminal(59, 24)
+        await ui.settle()
+        assert ui.text().strip() == "terminal too small: 59x24, needs 60x15"
+        await ui.pilot.resize_terminal(80, 24)
+        await ui.settle()
+        ui.expect("tappaas-vllm", "? help")
+        await ui.do("app.help")
+        await ui.pilot.resize_terminal(80, 14)
+        await ui.settle()
+        assert ui.text().strip() == "terminal too small: 80x14, needs 60x15"
+        await ui.pilot.resize_terminal(80, 24)
+        await ui.settle()
+        ui.expect_dialog("Keys and actions")
+
+
+async def test_a_letter_jumps_to_a_pane_and_a_screen_with_one_pane_says_so(open_ui: OpenUi) -> None:
+    async with open_ui((120, 36)) as ui:
+        await ui.do("frame.jump")
+        ui.expect_dialog("Jump to which pane?")
+        ui.expect("a  show", "b  attention", "c  hosts")
+        await ui.press("b")
+        assert ui.rows().id == "attention"
+        await ui.do("frame.jump")
+        await ui.press("escape")
+        assert ui.rows().id == "attention"
+        await ui.press("2")
+        await ui.do("frame.jump")
+        ui.expect_error("jump: this screen has one pane")
+
+
+async def test_the_area_and_the_open_run_are_there_again_when_a_person_comes_back(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await ui.press("r")
+        ui.later()
+        await ui.press("y")
+        ui.expect_screen("run")
+        run = ui.run().run
+        await ui.press("q")
+        ui.later()
+        await ui.press("y")
+    backend.live = type(backend.live)()
+    async with open_ui() as ui:
+        ui.expect_screen("run")
+        ui.expect("rebuild tappaas-cicd")
+        assert ui.run().run == run

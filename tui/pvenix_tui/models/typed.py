@@ -65,7 +65,7 @@ def _verb_choice(action: Action, target: str, select: Select, *, read_only: bool
             ("typed", Tone.DIM),
             (f"{action.label} {target}", Tone.STRONG),
             (action.danger.value if not reason else "not now", Tone.PLAIN),
-            (", ".join((count, *hosts[:SHOWN])), Tone.PLAIN),
+            (f"{count}: {', '.join(hosts[:SHOWN])}" if hosts else "", Tone.PLAIN),
         ),
         note=action.help,
         command=command,

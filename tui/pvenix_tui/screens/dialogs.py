@@ -192,6 +192,11 @@ class Prompt(Dialog[str]):
             bar.show(_PROMPT_KEYS)
             yield bar
 
+    @override
+    def on_mount(self) -> None:
+        """Show the end of a long value: that is what a person changes."""
+        self.call_after_refresh(self.query_one("#line", Field).show_end)
+
     def on_input_changed(self, _: Input.Changed) -> None:
         """What was wrong with the text need not be so any more."""
         self.query_one("#note", Bar).show(_PROMPT_KEYS)

@@ -54,6 +54,11 @@ class Field(Input):
         if self.call_later(done.set):
             await done.wait()
 
+    def show_end(self) -> None:
+        """Bring the end of a value that is longer than the field into sight, with the cursor behind it."""
+        self.action_home()
+        self.action_end()
+
     @override
     def render_line(self, y: int) -> Strip:
         strip = super().render_line(y)
