@@ -84,7 +84,7 @@ class FakeInspection:
     cloud_now: CloudInitLook = field(
         default_factory=lambda: CloudInitLook(
             keys=(
-                CloudInitKey(key="ciuser", value="tappaas", wanted="tappaas"),
+                CloudInitKey(key="ciuser", value="tappaas"),
                 CloudInitKey(key="cipassword", value="**********"),
                 CloudInitKey(key="nameserver", value="10.0.0.1", wanted="10.0.0.53", where="inventory/site.yaml:9:5"),
             ),

@@ -35,14 +35,14 @@ async def to_tab(ui: Ui, name: str) -> None:
     await ui.do("host.tabs")
     await ui.type(name)
     await ui.press("enter")
+    ui.later()
 
 
 async def test_a_host_tells_who_it_is_who_deployed_it_and_what_needs_a_person(open_ui: OpenUi) -> None:
     async with at_host(open_ui) as ui:
         ui.expect("~ drifted", "DRIFT 1", "FAILED 1", "[Facts]")
-        ui.expect("pinned: SHA256:abc (for everybody)", "nixos, by clone", "running 12d, cpu 61% of 8")
+        ui.expect("pinned for everybody: SHA256:abc", "nixos, by clone", "running 12d, cpu 61% of 8")
         ui.expect("rebuild by ana 1d ago, changed")
-        await ui.press("G")
         ui.expect("changed: configuration.nix", "vllm.service")
 
 
@@ -137,9 +137,9 @@ async def test_a_host_that_does_not_answer_keeps_what_was_read_with_its_age(
         backend.mute = "no answer from 10.69.13.8 on port 22"
         ui.later(240)
         await ui.press("ctrl+r")
-        ui.expect("does not answer, this is 4m old", "! no answer from 10.69.13.8 on port 22", "nginx.service")
+        ui.expect("could not be read, this is 4m old", "! no answer from 10.69.13.8 on port 22", "nginx.service")
         await to_tab(ui, "hardware")
-        ui.expect("! no answer from 10.69.13.8 on port 22; is it on?", "does not answer")
+        ui.expect("! no answer from 10.69.13.8 on port 22; is it on?", "could not be read")
         backend.mute = ""
         await ui.press("ctrl+r")
         ui.expect("the generator writes exactly this now", "read 0s ago")
@@ -164,6 +164,7 @@ async def test_failed_units_come_first_and_enter_shows_one_with_its_journal(
         ui.expect_in_row("vllm.service", "x failed")
         await ui.do("host.open")
         ui.expect("x vllm.service - failed (exit-code)", "CUDA is too old")
+        ui.later()
         await ui.do("unit.journal")
         ui.expect("[Journal]", "unit vllm.service")
         assert ("journal of", "vllm.service", "") in backend.calls
@@ -174,11 +175,11 @@ async def test_units_are_filtered_and_a_hundred_thousand_do_not_hurt(open_ui: Op
     backend.units_now = UnitList(units=many, more=96_000)
     async with at_host(open_ui) as ui:
         await to_tab(ui, "units")
-        ui.expect("4000/100000 units", "96000 are not listed")
+        ui.expect("4000/100000 units")
         await ui.do("host.search")
         await ui.type("unit-399 running")
         await ui.press("enter")
-        ui.expect("11/100000 units", "filter: unit-399 running")
+        ui.expect("11/100000 units", "filter: unit-399")
 
 
 async def test_the_journal_is_searched_narrowed_and_followed(open_ui: OpenUi, backend: FakeBackend) -> None:
@@ -234,11 +235,11 @@ async def test_the_vm_is_shown_with_what_waits_and_what_was_kept_of_it(open_ui: 
 
 async def test_facts_and_generations_stand_beside_a_tab_where_there_is_room(open_ui: OpenUi) -> None:
     async with at_host(open_ui, size=(120, 36)) as ui:
-        ui.expect("pinned:", "GEN", "nix/hosts/tappaas-vllm.nix  changed")
+        ui.expect("pinned for", "GEN", "nix/hosts/tappaas-vllm.nix  changed")
         await to_tab(ui, "units")
-        ui.expect("pinned:", "nginx.service")
+        ui.expect("pinned for", "nginx.service")
         await ui.press("[")
-        ui.expect("[Cloud]", "pinned:", "network-data")
+        ui.expect("[Cloud]", "pinned for", "network-data")
 
 
 async def test_ssh_and_the_editor_get_the_terminal_and_say_what_became_of_it(

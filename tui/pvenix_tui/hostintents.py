@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from pvenix.engine.runfiles import RunDir
+from pvenix.model.drift import HostDrift
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import Arg
@@ -17,9 +18,29 @@ from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier, field_line
 
 
-def adopt_intent(backend: Backend, host: str, *, hardware: bool) -> RunIntent:
-    """Take the edits into a branch; with `hardware` also what the generator writes now."""
-    return verb_intent(backend, "adopt-edits", (host,), {"hardware": True} if hardware else {})
+def adopt_intent(backend: Backend, found: HostDrift) -> RunIntent:
+    """Take the edits into a branch, and what the hardware generator writes now where that differs."""
+    hardware = found.hardware is not None and bool(found.hardware.diff)
+    intent = verb_intent(backend, "adopt-edits", (found.host,), {"hardware": True} if hardware else {})
+
+    async def files() -> Sequence[Line]:
+        return _taken(found, hardware=hardware)
+
+    intent.readings = (*intent.readings, Reading(name="Files", read=files))
+    return intent
+
+
+def _taken(found: HostDrift, *, hardware: bool) -> list[Line]:
+    """The files that are taken, with what stays where it is."""
+    texts = [
+        (f"{file.path}{', shared with other hosts' if file.shared else ''}", file.shared) for file in found.adoptable
+    ]
+    texts += [("the hardware file as its generator writes it now", False)] if hardware else []
+    texts += [(f"not {file.path}: {file.stays}", True) for file in found.counted if file.stays]
+    return [
+        field_line("" if index else "Files", text, Tone.WARN if warns else Tone.PLAIN)
+        for index, (text, warns) in enumerate(texts)
+    ]
 
 
 def overwrite_intent(backend: Backend, host: str) -> RunIntent:

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from pvenix.engine.ports import Volume
 from pvenix.lifecycle import argv, hardware
-from pvenix.lifecycle.fields.values import CLOUD_INIT
-from pvenix.lifecycle.fields.wanted import wanted_of
+from pvenix.lifecycle.fields.values import CLOUD_INIT, meaning, read
+from pvenix.lifecycle.fields.wanted import Wanted, wanted_of
 from pvenix.lifecycle.lineage import Repository
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.state import looking_at
@@ -154,27 +154,33 @@ async def cloud_init(world: World, host: str) -> CloudInitLook:
     found = await _vm(world, host)
     pending = await world.pve.pending(found.node, found.vmid)
     waiting = pending.waiting if pending else {}
-    wanted = {one.key: one for one in wanted_of(world.fleet, host) if CLOUD_INIT.fullmatch(one.key) and not one.part}
+    wanted = [one for one in wanted_of(world.fleet, host) if CLOUD_INIT.fullmatch(one.key)]
     values = {key: value for key, value in found.config.values.items() if CLOUD_INIT.fullmatch(key)}
-    keys = []
-    for key in sorted({*values, *wanted}):
-        one = wanted.get(key)
-        keys.append(
-            CloudInitKey(
-                key=key,
-                value=_masked(key, values.get(key, "")),
-                wanted=_masked(key, one.value) if one else "",
-                where=one.where if one else "",
-                waiting=key in waiting,
-            )
-        )
+    keys = tuple(
+        _key(key, values.get(key, ""), [one for one in wanted if one.key == key], waiting=key in waiting)
+        for key in sorted({*values, *(one.key for one in wanted)})
+    )
     try:
         async with Together() as group:
             texts = {kind: group.create_task(world.pve.cloudinit_file(found.node, found.vmid, kind)) for kind in FILES}
     except PvenixError as error:
-        return CloudInitLook(keys=tuple(keys), files={}, problem=str(error))
+        return CloudInitLook(keys=keys, files={}, problem=str(error))
     files = {kind: _SECRET.sub(rf"\1{_STARS}", text.result()) for kind, text in texts.items()}
-    return CloudInitLook(keys=tuple(keys), files=files)
+    return CloudInitLook(keys=keys, files=files)
+
+
+def _key(key: str, value: str, wanted: Sequence[Wanted], *, waiting: bool) -> CloudInitKey:
+    """One option against what is declared of it, whole or part by part."""
+    others = [one for one in wanted if read(key, one.part, value) != meaning(one.part or key, one.value)]
+    declared = ", ".join(f"{one.part}={one.value}" if one.part else meaning(key, one.value) for one in others)
+    shown = meaning(key, value) if key == "sshkeys" and value else value
+    return CloudInitKey(
+        key=key,
+        value=_masked(key, shown),
+        wanted=_masked(key, declared),
+        where=next((one.where for one in (*others, *wanted) if one.where), ""),
+        waiting=waiting,
+    )
 
 
 def _masked(key: str, value: str) -> str:

@@ -56,16 +56,11 @@ class CloudInitKey:
     value: str
     """As Proxmox has it; empty when it has none. Passwords are asterisks."""
     wanted: str = ""
-    """As the inventory declares it, empty when it declares nothing."""
+    """What the inventory declares instead, empty where it declares this or nothing."""
     where: str = ""
-    """`file:line:column` of that."""
+    """`file:line:column` of what it declares, empty for nothing and for a default."""
     waiting: bool = False
     """True when the running guest has not been told this value yet."""
-
-    @property
-    def differs(self) -> bool:
-        """True when the inventory declares another value."""
-        return bool(self.wanted) and self.wanted != self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pvenix.model.generation import EDITED, Generation
+from pvenix.model.generation import EDITED, Generation, HostFacts
 from pvenix.model.inspection import HostCard, VmLook
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import HostLike
@@ -35,8 +35,6 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
     """What is known of a host, and since when."""
     status, card = known.status, known.card
     lines = [_fact("roles", " ".join(host.roles) or "none"), _fact("groups", ", ".join(own_groups(host)))]
-    if card is not None:
-        lines.append(_fact("listed", f"{card.file}:{card.line}"))
     if status is None:
         return [*lines, *_of_card(card, now), EMPTY, text_line("Not read yet: ctrl+r reads it.", Tone.DIM)]
     stale = is_stale(status, now)
@@ -46,6 +44,7 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
     ]
     if status.problem:
         lines.append(((f"{'problem':<{_NAME}}", Tone.TITLE), *text_line(status.problem, Tone.BAD)))
+    lines += _warnings(status)
     lines += [
         _fact("VM", f"{status.vmid} on {status.node}, {status.power or 'power unknown'}" if status.vmid else "none"),
         *([_fact("Proxmox", vm_words(known.vm))] if known.vm is not None and known.vm.vmid else []),
@@ -54,22 +53,23 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
     ]
     if status.facts is None:
         return [*lines, *_last(status, now), EMPTY, text_line(_SILENT, Tone.WARN)]
-    return [*lines, *_running(status, known.current), *_warnings(status)]
+    return [*lines, *_running(status, known.current)]
 
 
 def _of_card(card: HostCard | None, now: float) -> list[Line]:
     """What this machine knows by itself."""
     if card is None:
         return []
-    pinned = f"{card.key} ({'for everybody' if card.shared_key else 'on this machine only'})" if card.key else "none"
+    pinned = f"pinned {'for everybody' if card.shared_key else 'on this machine only'}: {card.key}"
     done = card.deployed
     by = "nothing was deployed from this machine"
     if done is not None:
         by = f"{done.verb} by {done.by or 'somebody'} {age(done.at, now)} ago, {done.outcome} (run {done.run})"
     return [
-        _fact("key", f"pinned: {pinned}" if card.key else "not pinned"),
-        _fact("template", f"{card.template}, by {card.install}"),
         _fact("deployed", by),
+        _fact("key", pinned if card.key else "not pinned"),
+        _fact("template", f"{card.template}, by {card.install}"),
+        _fact("listed", f"{card.file}:{card.line}"),
     ]
 
 
@@ -77,18 +77,28 @@ def _running(status: HostStatus, current: Generation | None) -> list[Line]:
     facts = status.facts
     if facts is None:
         return []
-    lines = [EMPTY]
+    runs = facts.revision[:12] or "a system that names no commit"
+    due = f"should be {status.expected[:12] or 'unknown'}"
+    same = bool(status.expected) and facts.revision == status.expected
+    lines = [EMPTY, _fact("commit", f"{runs}, {'as it should' if same else due}")]
     if current is not None:
         lines.append(_fact("system", f"NixOS {current.nixos or 'of unknown version'}, generation {current.number}"))
         lines.append(_fact("kernel", current.kernel or "unknown"))
     return [
         *lines,
-        _fact("expected", status.expected[:12] or "unknown"),
-        _fact("runs", facts.revision[:12] or "a system that names no commit"),
         _fact("checkout", f"/etc/nixos at {facts.checkout[:12] or 'no commit'}"),
+        *_systems(facts, status.generation),
+    ]
+
+
+def _systems(facts: HostFacts, generation: int) -> list[Line]:
+    """The paths of what was booted, what runs and what the profile names; once where they are the same."""
+    if facts.booted == facts.current == facts.profile:
+        return [_fact("path", facts.current)]
+    return [
         _fact("booted", facts.booted),
         _fact("current", facts.current),
-        _fact("profile", f"{facts.profile} (generation {status.generation or '?'})"),
+        _fact("profile", f"{facts.profile} (generation {generation or '?'})"),
     ]
 
 

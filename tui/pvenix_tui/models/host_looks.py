@@ -50,11 +50,14 @@ def cloud_init_lines(found: CloudInitLook, width: int) -> list[Line]:
 
 
 def _option(one: CloudInitKey, width: int) -> list[Line]:
-    spans: list[Span] = [(f"{one.key:<{_OPTION}}", Tone.TITLE), *text_line(one.value or "not set")]
+    first, *rest = one.value.splitlines() or ["not set"]
+    spans: list[Span] = [(f"{one.key:<{_OPTION}}", Tone.TITLE), *text_line(first)]
     if one.waiting:
         spans.append(("  waits for a start", Tone.WARN))
     lines = wrap(tuple(spans), width, indent=_OPTION)
-    if one.differs:
+    for text in rest:
+        lines += wrap((("".ljust(_OPTION), Tone.PLAIN), *text_line(text)), width, indent=_OPTION)
+    if one.wanted:
         declared = (("".ljust(_OPTION), Tone.PLAIN), *text_line(f"the inventory says {one.wanted}", Tone.WARN))
         lines += wrap(declared, width, indent=_OPTION)
     if one.where:

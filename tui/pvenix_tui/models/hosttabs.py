@@ -96,7 +96,7 @@ class Reading(Generic[Value]):
             return (f"reading again, this is {self.age(now)} old" if self.at is not None else "reading", Tone.BUSY)
         if self.problem:
             old = f", this is {self.age(now)} old" if self.at is not None else ""
-            return (f"does not answer{old}", Tone.WARN)
+            return (f"could not be read{old}", Tone.WARN)
         if self.at is None:
             return ("not read yet", Tone.DIM)
         stale = now - self.at > OLD_S

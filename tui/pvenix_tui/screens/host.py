@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
-from pvenix_tui.actions import Context
+from pvenix_tui.actions import BY_ID, Context
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.host import GENERATION_COLUMNS, generation_cells
 from pvenix_tui.models.host_drift import DriftLines, adopt_reason, overwrite_reason
@@ -78,6 +78,7 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
         else:
             pane = Rows(self._source(tab), cursor=tab in _TABLES, id=tab.value)
         pane.border_title = foreign(tab.value)
+        pane.border_subtitle = foreign(_hint(tab))
         pane.add_class("tab")
         return pane
 
@@ -173,6 +174,8 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
                 shown = len(matching(reading.value, self.unit_filter))
                 note = units_note(reading.value, shown, self.unit_filter)
                 return (reading.note(now), ("  ", Tone.PLAIN), *text_line(note))
+            case Tab.RUNS if reading.value == ():
+                return (("no run of it on this machine yet", Tone.DIM),)
             case _:
                 found = text_line(f"find: {self.query_text}  ", Tone.ACCENT) if self.query_text else ()
                 return (*found, reading.note(now))
@@ -264,6 +267,21 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
 _TABLES: Final = frozenset({Tab.GENERATIONS, Tab.UNITS, Tab.RUNS})
 _TWO: Final = 120
 """Columns from which two tabs stand side by side."""
+
+
+_HINTS: Final = {
+    Tab.GENERATIONS: ("host.open",),
+    Tab.DRIFT: ("host.adopt", "host.overwrite", "host.ignore", "host.next_file", "host.match"),
+    Tab.UNITS: ("host.open", "host.search"),
+    Tab.JOURNAL: ("host.follow", "host.priority", "host.unit", "host.search", "host.wrap"),
+    Tab.RUNS: ("host.open",),
+}
+"""The keys that only one tab has a use for."""
+
+
+def _hint(tab: Tab) -> str:
+    actions = (BY_ID[action] for action in _HINTS.get(tab, ()))
+    return "  ".join(f"{action.key_label} {action.label}" for action in actions if action.key)
 
 
 def _number(generation: Generation) -> str:

@@ -23,8 +23,7 @@ class HostDriftKeys(HostReadings, PlanningScreen):
 
     def do_host_adopt(self) -> None:
         """Plan to take the edits into a branch, with the hardware file where that differs."""
-        look = self.readings[Tab.DRIFT].value.hardware
-        self.open_plan(adopt_intent(self.session.backend, self.host, hardware=bool(look and look.diff)))
+        self.open_plan(adopt_intent(self.session.backend, self.readings[Tab.DRIFT].value))
 
     def do_host_overwrite(self) -> None:
         """Plan to put the edits aside and rebuild."""
