@@ -19,7 +19,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ from pvenix.engine.readonly import refuse
 from pvenix.engine.requests import Request, put_request, take_requests
 from pvenix.model.ages import since_words
 from pvenix.model.errors import LocalResource, LockHeld, UsageError
-from pvenix.model.events import Event, RunEnded
+from pvenix.model.events import Event, HostEnded, RunEnded, StepStarted
 from pvenix.model.names import RunId
 from pvenix.model.plan import RunPlan
 from pvenix.model.secret import KNOWN
@@ -58,8 +59,13 @@ class RunSummary:
     exit_code: int | None
     hosts: int
     counts: dict[str, int]
+    """Hosts by how they ended; while the run goes on, of those that have."""
     origin: str = ""
     """The run whose failed hosts this one was made for."""
+    operator: str = ""
+    """Who made it."""
+    ended_at: str = ""
+    """When its last event was; empty while it goes on."""
 
 
 class RunDir:
@@ -168,9 +174,9 @@ class RunDir:
         try:
             plan = self.plan()
             state = self._state(ended=ended is not None)
-            title, origin, hosts = plan.title, plan.origin, len(plan.hosts)
+            title, origin, hosts, operator = plan.title, plan.origin, len(plan.hosts), plan.operator
         except LocalResource as error:
-            state, title, origin, hosts = "unreadable", str(error), "", 0
+            state, title, origin, hosts, operator = "unreadable", str(error), "", 0, ""
         return RunSummary(
             run=self.run,
             title=title,
@@ -178,9 +184,22 @@ class RunDir:
             started_at=events[0].at if events else "",
             exit_code=ended.exit_code if ended else None,
             hosts=hosts,
-            counts=dict(ended.counts) if ended else {},
+            counts=dict(ended.counts) if ended else _ends(events),
             origin=origin,
+            operator=operator,
+            ended_at=events[-1].at if events and state != "running" else "",
         )
+
+
+def _ends(events: Sequence[Event]) -> dict[str, int]:
+    """Hosts by how they ended, of those that were not begun anew since."""
+    ends: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, HostEnded):
+            ends[event.host] = event.status
+        elif isinstance(event, StepStarted):
+            ends.pop(event.host, None)
+    return dict(Counter(ends.values()))
 
 
 def _refuse_newer(run: str, document: dict[str, Any]) -> None:

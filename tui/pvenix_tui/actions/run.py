@@ -52,6 +52,18 @@ RUNS: Final = (
         command=lambda context: pvenix_line("runs", "show", context.run or "last"),
         footer=True,
     ),
+    _RUNS.action(
+        "runs.resume",
+        "r",
+        "resume",
+        "go on with a run that was interrupted, that failed, or whose approval was given",
+        unless=lambda context: context.host_retry,
+        danger=Danger.REVERSIBLE,
+        command=lambda context: pvenix_line("resume", context.run or "last"),
+        footer=True,
+    ),
+    _RUNS.action("runs.filter", "/", "filter", "state:failed who:ana, words of the title or the id, !not", footer=True),
+    _RUNS.action("runs.waiting", "F", "open only", "only runs that wait for a person, or all", footer=True),
 )
 
 RUN: Final = (
