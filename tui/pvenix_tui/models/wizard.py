@@ -127,10 +127,11 @@ class WizardModel:
 
     @property
     def current(self) -> StepSeen | None:
-        """The step that runs or waits, else the first without a good end, else the last one."""
+        """The step that runs or waits, else the one that did not end well, else the next one, else the last."""
         busy = next((step for step in self.steps if step.gate or step.state == RUNNING), None)
+        stuck = next((step for step in reversed(self.steps) if step.ended and not step.good), None)
         open_step = next((step for step in self.steps if not step.good), None)
-        return busy or open_step or (self.steps[-1] if self.steps else None)
+        return busy or stuck or open_step or (self.steps[-1] if self.steps else None)
 
     @property
     def done(self) -> bool:
@@ -169,9 +170,8 @@ def step_cells(step: StepSeen, number: int, now: float) -> Sequence[Span]:
     """A step in the list."""
     word, tone = status_span(step.state)
     time = clock_word(step.elapsed(now)) if step.started_at else ""
-    shown = "" if step.state == QUEUED else word if step.state != RUNNING else "running"
     name_tone = Tone.STRONG if step.gate or step.state == RUNNING else Tone.PLAIN if step.good else Tone.DIM
-    return ((f"{number:>2}", Tone.DIM), (step.task.verb, name_tone), (shown or word, tone), (time, Tone.DIM))
+    return ((f"{number:>2}", Tone.DIM), (step.task.verb, name_tone), (word, tone), (time, Tone.DIM))
 
 
 def breadcrumb(model: WizardModel, now: float) -> Line:
@@ -241,7 +241,7 @@ def _since(step: StepSeen, at: str) -> str:
     return "     " if start is None or moment is None else f"+{clock_word(max(0.0, moment - start))}"
 
 
-def next_lines(model: WizardModel, state: str) -> list[Line]:
+def next_lines(model: WizardModel, state: str, *, can_skip: bool) -> list[Line]:
     """What a person may do now, when something waits for one."""
     step = model.current
     if model.note:
@@ -254,10 +254,11 @@ def next_lines(model: WizardModel, state: str) -> list[Line]:
         return [((" v ", Tone.ACCENT), ("reviews and merges it here; then ", Tone.PLAIN), *_key("enter", "goes on"))]
     if step.state == Status.WAITING and step.ended:
         return [((" a ", Tone.ACCENT), ("approves what it asks about, or leaves it waiting", Tone.PLAIN))]
+    skip = _key("K", "goes on without it   ") if can_skip else ()
     if step.gate:
-        return [(*_key(" enter", f"starts {step.task.verb}   "), *_key("K", "goes on without it"))]
+        return [(*_key(" enter", f"starts {step.task.verb}   "), *skip)]
     if _went_wrong(step):
-        return [(*_key(" r", "tries it again   "), *_key("K", "goes on without it   "), *_key("u", "takes all back"))]
+        return [(*_key(" r", "tries it again   "), *skip, *_key("u", "takes all back"))]
     if state == "interrupted":
         return [((" ! its process died; ", Tone.WARN), *_key("enter", "looks and goes on"))]
     if state == "ended":

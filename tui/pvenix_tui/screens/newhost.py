@@ -94,7 +94,7 @@ class NewHostScreen(PvenixScreen[None]):
         self.placing: Placing | None = None
         self._placed_for: NewHost | None = None
         self._asking = False
-        self._stale = True
+        self._stale = False
         """True when something was typed since the last trial began."""
 
     @override
@@ -171,8 +171,9 @@ class NewHostScreen(PvenixScreen[None]):
             self._ask_place()
 
     def _try(self) -> None:
+        if not self._stale:
+            self.run_worker(self._trying(), group="new-host", exit_on_error=False)
         self._stale = True
-        self.run_worker(self._trying(), group="new-host", exclusive=True, exit_on_error=False)
 
     async def _trying(self) -> None:
         """Try until nothing was typed meanwhile; a fleet with many hosts takes its time."""
@@ -268,7 +269,7 @@ class NewHostScreen(PvenixScreen[None]):
 
     def do_newhost_plan(self) -> None:
         """Try once more, then show what would be written and done, or the first field that is wrong."""
-        self.run_worker(self._plan(), group="new-host", exclusive=True, exit_on_error=False)
+        self.run_worker(self._plan(), group="new-host-plan", exit_on_error=False)
 
     async def _plan(self) -> None:
         self._stale = True

@@ -72,6 +72,8 @@ class WizardScreen(RunLog):
         self.model = WizardModel(run.plan(), host)
         self.found: SoFar | None = None
         """What would have to be undone, None until it was read."""
+        self._behind = False
+        """True when the journal has gone on since it was read."""
         self._offset = 0
         self._second = -1
         self._shown = ""
@@ -137,11 +139,16 @@ class WizardScreen(RunLog):
         self.query_one("#log", LogView).flush()
 
     def _read_so_far(self) -> None:
-        self.run_worker(self._so_far(), group="so-far", exclusive=True, exit_on_error=False)
+        """Read the journal, once more when it has gone on meanwhile."""
+        if not self._behind:
+            self.run_worker(self._so_far(), group="so-far", exit_on_error=False)
+        self._behind = True
 
     async def _so_far(self) -> None:
         async def work() -> None:
-            self.found = await asyncio.to_thread(self.session.backend.so_far, self.run, self.host)
+            while self._behind:
+                self._behind = False
+                self.found = await asyncio.to_thread(self.session.backend.so_far, self.run, self.host)
 
         await self.session.guarded("undo", work)
         if self.is_mounted:
@@ -159,7 +166,9 @@ class WizardScreen(RunLog):
         return step_cells(step, self.model.steps.index(step) + 1, self.session.clock())
 
     def _detail(self) -> list[Line]:
-        return [*next_lines(self.model, self.follower.state), *detail_lines(self._seen_step)]
+        state = self.follower.state
+        can_skip = not self.model.no_skip(live=state == "running")
+        return [*next_lines(self.model, state, can_skip=can_skip), *detail_lines(self._seen_step)]
 
     @staticmethod
     def _wrapped(lines: Iterable[Line], width: int) -> list[Line]:
