@@ -45,8 +45,20 @@ class Context:
     review_state: str = ""
     approval: str = "no review is open"
     """Why the review cannot be approved, empty when it can."""
+    review_file: str = ""
+    """The file of the open review, or of the commit, that shows."""
+    review_line: int = 0
+    """The line of it at the cursor, as the branch has it; 0 when there is none."""
+    commit: str = ""
+    """The commit that shows, or that is at the cursor of the history."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why actions of the screen cannot be done now, by their ids, as far as the screen alone knows it."""
     blocked: str = ""
     """What a plan still waits for before it can be started."""
+    playbook: str = ""
+    """The playbook that is open or at the cursor, as the command line takes it."""
+    command_line: str = ""
+    """The command line of what is open: of a plan, or of a playbook with its parameters."""
     typing: bool = False
     """Whether keys go to the field in which a name is typed."""
     read_only: bool = False

@@ -19,7 +19,13 @@ def _toggle(name: str, what: str = "") -> Reason:
 _PLAN: Final = Place("plan")
 PLAN: Final = (
     _PLAN.action(
-        "plan.start", "y", "start", "start what the plan shows", unless=lambda context: context.blocked, footer=True
+        "plan.start",
+        "y",
+        "start",
+        "start what the plan shows",
+        unless=lambda context: context.blocked,
+        command=lambda context: context.command_line,
+        footer=True,
     ),
     _PLAN.action(
         "plan.check",

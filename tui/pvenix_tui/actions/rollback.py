@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from pvenix.model.verbs import Danger
 from pvenix_tui.actions.base import Context, Place, no_hosts, pvenix_line
 
 
@@ -24,7 +23,6 @@ ROLLBACK: Final = (
         "enter",
         "plan",
         "the plan of going there, with what changes on every host",
-        danger=Danger.REVERSIBLE,
         unless=lambda context: "" if context.aims else "no host has a generation to go to",
         command=_rollback_command,
         footer=True,

@@ -136,7 +136,7 @@ def plan_view(plan: RunPlan, command: str = "", critical: Collection[str] = froz
         EMPTY,
     ]
     for play in plan.plays:
-        lines += _play_lines(play)
+        lines += _play_lines(play) if play.tasks else []
     lines += _host_lines(plan)
     if any(task.verb == "rollback" for play in plan.plays for task in play.tasks):
         lines += [EMPTY, (("Not undone", Tone.TITLE),), *(text_line(f"  {line}") for line in NOT_UNDONE)]
@@ -195,7 +195,7 @@ def _host_lines(plan: RunPlan) -> list[Line]:
 def _play_lines(play: PlayPlan) -> list[Line]:
     waves = f"{play.name}, in {len(play.waves)} waves" if len(play.waves) > 1 else play.name
     title = (("Steps    ", Tone.TITLE), (f"{len(play.tasks)}", Tone.STRONG), *text_line(f"  {waves}", Tone.DIM))
-    width = max(10, *(len(task.verb) + 1 for task in play.tasks)) if play.tasks else 10
+    width = max(10, *(len(task.verb) + 1 for task in play.tasks))
     return [title, *(_task_line(number, task, width) for number, task in enumerate(play.tasks, 1))]
 
 

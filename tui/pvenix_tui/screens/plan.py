@@ -137,6 +137,12 @@ class PlanScreen(PvenixScreen[object]):
             return "it is being started"
         if self.view.tier is Tier.FREE:
             return ""
+        if self.session.read_only:
+            return (
+                "read-only: nothing is changed from here; c makes it a dry run"
+                if "check" in self.intent.toggles
+                else ("read-only: nothing is changed from here")
+            )
         if missing := self._readings.missing:
             return missing
         if not self._read and (self.view.tier is not Tier.KEY or self._readings.decide):
@@ -150,6 +156,7 @@ class PlanScreen(PvenixScreen[object]):
         return Context(
             scope=self.scope,
             blocked=self.waits_for(),
+            command_line=self.view.command if self.view else "",
             typing=isinstance(self.focused, Field),
             toggles=self.intent.toggles if self.view else frozenset(),
         )
