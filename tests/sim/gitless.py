@@ -112,6 +112,25 @@ class Gitless:
         head = f"# branch.oid {clone.head}\n# branch.head (detached)\n"
         return head + "".join(f"{_second(edit)}\n" for edit in edits)
 
+    def _diff(self, clone: Clone, words: list[str]) -> str:
+        """The raw form against a commit; files that HEAD does not have are not looked at."""
+        *options, base, end = words
+        if options != ["--raw", "-z", "--no-renames", "--no-abbrev"] or end != "--" or base not in clone.known:
+            raise GitError(f"fatal: bad revision '{base}'")
+        present = {name: data for name, data in clone.tree.files(clone.path) if name in self._files(clone.head)}
+        wanted, found = self._files(base), ""
+        for name in sorted({*wanted, *present}):
+            if present.get(name) != wanted.get(name):
+                old, new = ("100644" if name in files else "000000" for files in (wanted, present))
+                letter = "M" if name in wanted and name in present else "A" if name in present else "D"
+                found += f":{old} {new} {'0' * 40} {'0' * 40} {letter}\0{name}\0"
+        return found
+
+    def _ls_files(self, clone: Clone, words: list[str]) -> str:
+        if words != ["--others", "--exclude-standard", "-z"]:
+            raise GitError(f"fatal: {words}")
+        return "".join(f"{edit[3:]}\0" for edit in self._edits(clone) if edit.startswith("??"))
+
     def _fetch(self, clone: Clone, words: list[str]) -> str:
         quiet, path, refspec = words
         bundle = clone.tree.read(path.removeprefix(str(clone.tree.root)))

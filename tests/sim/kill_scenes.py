@@ -117,6 +117,14 @@ def pinned(*verbs: str) -> Prepare:
     return ready
 
 
+async def edited(site: Scene, host: str) -> Args:
+    tree = site.guest(host).tree
+    path = f"/etc/nixos/nix/hosts/{host}.nix"
+    tree.put(path, tree.read(path) + b"# by hand\n")
+    tree.put("/etc/nixos/nix/notes.nix", "{ }\n")
+    return {}
+
+
 async def litter(site: Scene, host: str) -> Args:
     site.guest(host).tree.put(f"/nix/store/{'0' * 32}-litter/file", "of nobody")
     return {}
@@ -215,6 +223,7 @@ SCENES: Final[dict[str, KillScene]] = {
     "build": KillScene(hosts=RESIDENTS, ready=changed),
     "rebuild": KillScene(hosts=RESIDENTS, ready=changed),
     "rollback": KillScene(hosts=RESIDENTS, ready=two_generations),
+    "adopt-edits": KillScene(hosts=RESIDENTS, ready=edited),
     "pin-generation": KillScene(hosts=RESIDENTS, ready=pinned()),
     "unpin-generation": KillScene(hosts=RESIDENTS, ready=pinned("pin-generation")),
     "prune-generations": KillScene(hosts=RESIDENTS, ready=four_generations),
