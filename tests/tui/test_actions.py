@@ -15,6 +15,7 @@ from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.screens.history import HistoryScreen
 from pvenix_tui.screens.host import HostScreen
 from pvenix_tui.screens.journal import JournalScreen
+from pvenix_tui.screens.newhost import NewHostScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.playbook import PlaybookDetail
 from pvenix_tui.screens.playbooks import PlaybooksScreen
@@ -25,12 +26,13 @@ from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runs import RunsScreen
 from pvenix_tui.screens.since import SinceScreen
 from pvenix_tui.screens.unit import UnitScreen
+from pvenix_tui.screens.wizard import WizardScreen
 
 SCREENS = (
     JournalScreen, EntryScreen,
     FleetScreen, HostScreen, UnitScreen, HistoryScreen, RunsScreen, RunScreen, CommandsScreen, ReviewsScreen, ReviewScreen,
     SinceScreen, ConflictsScreen, CommitScreen, PlanScreen, RollbackScreen,
-    PlaybooksScreen, PlaybookDetail,
+    PlaybooksScreen, PlaybookDetail, NewHostScreen, WizardScreen,
 )  # fmt: skip
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tui.md"
 
