@@ -216,6 +216,6 @@ async def test_a_finished_run_is_replayed_from_the_list(open_ui: OpenUi, backend
         backend.end_host(run, "tappaas-cicd", "rolled back", "went back to generation 40")
         backend.end_run(run, 6, **{"rolled back": 1})
         await ui.press("2")
-        assert "1 rolled back" in ui.line("x failed ")
+        assert "1 rolled back" in ui.line("rebuild tappaas-cicd")
         await ui.press("enter")
         ui.expect("< rolled back", "went back to generation 40", "port 22 did not answer", "exit 6")

@@ -59,6 +59,11 @@ class RunsScreen(ListScreen[RunSummary]):
         yield from super().body()
 
     @override
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#list", Rows).focus()
+
+    @override
     def items(self) -> Sequence[RunSummary]:
         return [
             run
