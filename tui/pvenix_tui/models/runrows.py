@@ -67,8 +67,10 @@ class HostRunTable(Table[HostRun]):
         )
 
 
-def run_summary(followed: Followed, now: float, width: int, left: Left | None = None) -> tuple[Line, Line]:
-    """What the run is and how it stands; hosts by state, how far, how long, and how much longer."""
+def run_summary(
+    followed: Followed, now: float, width: int, left: Left | None = None, *, run: str = ""
+) -> tuple[Line, Line]:
+    """What the run is, with its id `run`, and how it stands; hosts by state, how far, how long, and how much longer."""
     model = followed.model
     first: list[Span] = [(" ", Tone.PLAIN), status_span(followed.state)]
     if model.paused and followed.state == "running":
@@ -78,11 +80,15 @@ def run_summary(followed: Followed, now: float, width: int, left: Left | None = 
     if model.plan.check:
         first.append((" check", Tone.ACCENT))
     hosts = len(model.hosts)
-    about = f"{hosts} host{'s' if hosts != 1 else ''}, {model.plan.forks} at a time" if hosts > 1 else ""
-    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG)]
-    if about:
-        first.append((f"  {about}", Tone.DIM))
-    return clip(tuple(first), width), _standing(followed, now, width, left)
+    about = f"  {hosts} hosts, {model.plan.forks} at a time" if hosts > 1 else ""
+    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG), (about, Tone.DIM)]
+    return _with_id(tuple(first), run, width), _standing(followed, now, width, left)
+
+
+def _with_id(line: Line, run: str, width: int) -> Line:
+    """`line`, and at its right end a run's id."""
+    line = clip(line, width - len(run) - 2)
+    return (*line, (" " * (width - len(run) - 1 - cells(line)), Tone.PLAIN), *text_line(run, Tone.DIM))
 
 
 def _standing(followed: Followed, now: float, width: int, left: Left | None) -> Line:

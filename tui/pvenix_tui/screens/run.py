@@ -253,7 +253,9 @@ class RunScreen(RunAsks, RunLog):
     @override
     def show_bars(self) -> None:
         width = max(1, self.size.width)
-        self.query_one("#status", Bar).show(*run_summary(self.follower, self.session.clock(), width, self._left()))
+        name = "" if self.where() else self.run.run.rpartition("-")[2]
+        summary = run_summary(self.follower, self.session.clock(), width, self._left(), run=name)
+        self.query_one("#status", Bar).show(*summary)
         self._show_log_title()
 
     def _show_log_title(self) -> None:
@@ -264,7 +266,7 @@ class RunScreen(RunAsks, RunLog):
 
     @override
     def where(self) -> str:
-        return self.run.run
+        return self.run.run if self.size.width >= TILES_WIDTH else ""
 
     @override
     def context(self) -> Context:
