@@ -29,6 +29,7 @@ from tests.tui.fake_inspection import FakeInspection
 from tests.tui.fake_journal import FakeJournal
 from tests.tui.fake_newhost import FakeNewHosts
 from tests.tui.fake_playbooks import FakePlaybooks
+from tests.tui.fake_review import FakeReviewing
 from tests.tui.fake_rollback import FakeWaysBack
 
 NOW: Final = 1_795_170_000.0
@@ -209,7 +210,7 @@ class FakeDayTwo:
 
 
 @dataclass
-class FakeBackend(FakeInspection, FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal, FakeNewHosts):
+class FakeBackend(FakeInspection, FakeFleetPart, FakeWaysBack, FakePlaybooks, FakeJournal, FakeNewHosts, FakeReviewing):
     """The engine's side, with a record of what was asked of it."""
 
     root: Path
@@ -322,7 +323,8 @@ class FakeBackend(FakeInspection, FakeFleetPart, FakeWaysBack, FakePlaybooks, Fa
             raise UsageError(f"{host} has no registration branch", hint=f"pvenix register {host}")
         return self.reviews_now[host]
 
-    async def approve(self, host: str, commit: str, comment: str = "") -> None:
+    async def approve(self, host: str, commit: str, comment: str = "", *, acknowledged: Sequence[str] = ()) -> None:
+        self.acknowledged_now = tuple(acknowledged)
         self._judge("approve", host, commit, comment, "approved")
 
     async def reject(self, host: str, commit: str, comment: str) -> None:

@@ -20,12 +20,11 @@ from pvenix_tui.models.host_facts import Known, facts_lines
 from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
-from pvenix_tui.models.review import SeenFiles, approval_reason, review_document
 from pvenix_tui.models.ring import LINE_COST, LineRing
 from pvenix_tui.models.run import HostRun, RunModel
 from pvenix_tui.models.tiles import tile_grid
 from pvenix_tui.text import foreign, safe, safe_output
-from tests.tui.fake_backend import fake_host, fake_review, fake_status
+from tests.tui.fake_backend import fake_host, fake_status
 
 HOSTILE = "\x1b]52;c;ZWNobyBwd25lZA==\x07[@click=app.bell]x[/]\x9b2J\u202e\x00\tend"
 
@@ -152,28 +151,6 @@ def test_the_equivalent_command_says_what_the_plan_does() -> None:
     assert equivalent(plan("prune-generations", keep=3)) == "pvenix generations prune a --keep 3"
     assert equivalent(plan("clone", full=True, check=True)) == "pvenix clone a --full --check"
     assert equivalent(plan("rebuild", hosts=("a", "$(reboot)"))) == "pvenix rebuild a '$(reboot)'"
-
-
-def test_a_review_is_approvable_only_after_every_line_of_every_file_showed() -> None:
-    review = fake_review()
-    seen = SeenFiles(review)
-    document = review_document(review, 80)
-    for top in range(0, len(document.lines) - 10, 10):
-        seen.show(document, top, 10)
-    assert seen.missing
-    seen.show(document, len(document.lines) - 10, 10)
-    assert not seen.missing
-    assert approval_reason(review, seen) == ""
-
-
-def test_a_review_wraps_what_would_be_off_the_screen() -> None:
-    from dataclasses import replace
-
-    review = fake_review()
-    long = replace(review.files[0], unified="+" + " " * 300 + "evil = true;")
-    document = review_document(replace(review, files=(long,)), 80)
-    assert all(cells(line) <= 80 for line in document.lines)
-    assert "evil = true;" in "".join(plain(line).strip() for line in document.lines)
 
 
 def test_why_a_host_is_not_tried_again_does_not_hide_how_it_ended() -> None:

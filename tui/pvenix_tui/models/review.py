@@ -1,121 +1,284 @@
-"""A registration branch as lines: checks first, then every file, with what a reviewer has seen."""
+"""A branch under review: what a person has seen of it, what they have to look at yet, and whether they may approve it."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 
-from pvenix.model.review import Review, Verdict
-from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
-from pvenix_tui.models.states import status_span, verdict_span
+from pvenix.model.review import FileDiff, Review, Thread, Verdict
+from pvenix_tui.memory import Memory
+from pvenix_tui.models.diff import Remark
+from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.states import age, verdict_span
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilePlace:
-    """Where a file stands in the document, in lines from 0."""
-
-    path: str
-    start: int
-    end: int
-    """The line after its last one."""
+_SEEN = "review.seen"
+_ACKNOWLEDGED = "review.acknowledged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewDocument:
-    """A review laid out for a width."""
+class Caution:
+    """Something that does not forbid an approval, but has to be looked at before one."""
 
-    lines: tuple[Line, ...]
-    files: tuple[FilePlace, ...]
-
-    def next_file(self, top: int, *, backwards: bool = False) -> int | None:
-        """The first line of the next or previous file seen from line `top`."""
-        starts = [place.start for place in self.files]
-        if backwards:
-            return max((start for start in starts if start < top), default=None)
-        return min((start for start in starts if start > top), default=None)
+    id: str
+    text: str
 
 
-class SeenFiles:
-    """The files whose every line was on the screen; approval waits for all of them."""
-
-    def __init__(self, review: Review) -> None:
-        self._paths = {file.path for file in review.files}
-        self._lines: dict[str, set[int]] = {path: set() for path in self._paths}
-        self._done: set[str] = set()
-
-    def show(self, document: ReviewDocument, top: int, height: int) -> None:
-        """Lines `top` to `top + height` are on the screen; lines count from the file's own start."""
-        for place in document.files:
-            first, last = max(top, place.start), min(top + height, place.end)
-            seen = self._lines.setdefault(place.path, set())
-            seen.update(range(first - place.start, last - place.start))
-            if len(seen) >= place.end - place.start:
-                self._done.add(place.path)
-
-    def relayout(self) -> None:
-        """The width changed: lines of half-seen files have other numbers now and start over."""
-        self._lines = {path: set() for path in self._paths}
-
-    @property
-    def count(self) -> int:
-        """Files seen."""
-        return len(self._done)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Paths not seen to their end."""
-        return tuple(sorted(self._paths - self._done))
-
-
-def approval_reason(review: Review | None, seen: SeenFiles | None) -> str:
-    """Why the review cannot be approved now, empty when it can."""
-    if review is None or seen is None:
-        return "no review is open"
-    if review.state != "open":
-        return f"this commit is {review.state} already"
-    failed = [check.name for check in review.checks if check.verdict is Verdict.FAIL]
-    if failed:
-        return f"a check failed: {failed[0]}"
-    if seen.missing:
-        return f"not read yet: {seen.missing[0]} (scroll through it)"
-    return ""
-
-
-def review_document(review: Review, width: int) -> ReviewDocument:
-    """The review's checks, comments and files in lines of at most `width` cells, wrapped so that nothing is hidden."""
-    lines: list[Line] = [
-        (("commit  ", Tone.TITLE), *text_line(review.commit, Tone.STRONG)),
-        (("base    ", Tone.TITLE), *text_line(f"main at {review.base[:12]}")),
-        (("author  ", Tone.TITLE), *text_line(f"{review.author}, {review.at}")),
-        (("subject ", Tone.TITLE), *text_line(review.subject)),
-        (("state   ", Tone.TITLE), status_span(review.state)),
-        *((("comment ", Tone.TITLE), *text_line(comment)) for comment in review.comments),
-        EMPTY,
-        (("Checks", Tone.TITLE),),
+def warnings_of(review: Review) -> tuple[Caution, ...]:
+    """Checks that want a look, comments that nobody resolved, a base that is old."""
+    found = [
+        Caution(id=_digest(f"{check.name} {check.detail}"), text=f"{check.name}: {check.detail}")
+        for check in review.checks
+        if check.verdict is Verdict.WARN
     ]
-    for check in review.checks:
-        row: Line = (("  ", Tone.PLAIN), verdict_span(check.verdict), *text_line(f"  {check.name}"))
-        lines += wrap((*row, *text_line(f"  {check.detail}", Tone.DIM)) if check.detail else row, width, indent=9)
-    if not review.checks:
-        lines.append(text_line("  none ran", Tone.WARN))
-    places: list[FilePlace] = []
-    for file in review.files:
-        lines.append(EMPTY)
-        start = len(lines)
-        lines.append(
-            (
-                (f"{file.kind:<9} ", Tone.ACCENT),
-                *text_line(file.path, Tone.TITLE),
-                (f"  +{file.added} -{file.removed}", Tone.DIM),
-            )
+    found += [
+        Caution(
+            id=_digest(f"{thread.id} {len(thread.messages)}"),
+            text=f"comment of {thread.messages[0].by} on {thread.place} is not resolved",
         )
-        for text in file.unified.split("\n"):
-            if not text.startswith(("--- ", "+++ ")):
-                lines += wrap(text_line(text, _diff_tone(text)), width, indent=2)
-        places.append(FilePlace(path=file.path, start=start, end=len(lines)))
-    return ReviewDocument(lines=tuple(lines), files=tuple(places))
+        for thread in review.unresolved
+    ]
+    if review.behind and review.mergeable:
+        commits = "one commit" if review.behind == 1 else f"{review.behind} commits"
+        found.append(Caution(id=_digest(f"base {review.base}"), text=f"the base is old: main has {commits} more"))
+    return tuple(found)
 
 
-def _diff_tone(text: str) -> Tone:
-    if text.startswith("@@"):
-        return Tone.HUNK
-    return Tone.OK if text.startswith("+") else Tone.BAD if text.startswith("-") else Tone.PLAIN
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+class ReviewModel:
+    """One review on a person's screen. What they have seen outlives the program.
+
+    A file counts as seen in its very difference: a new commit takes the mark from the files that it changes, and from
+    no other. An acknowledgement is for the commit that it was given on.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.review: Review | None = None
+        self.moved_from = ""
+        """The commit that was on the screen when the branch got another one, until what changed was looked at."""
+
+        self.own: set[str] = set()
+        """Commits to which the person moved the branch from here: they have seen what changed."""
+
+    def take(self, review: Review) -> None:
+        """Show what was read."""
+        before = self.review.commit if self.review else review.commit
+        if before != review.commit and review.commit not in self.own:
+            self.moved_from = self.moved_from or before
+        if review.commit == self.moved_from:
+            self.moved_from = ""
+        self.review = review
+
+    # --- seen ---
+
+    def _place(self, path: str) -> str:
+        return f"{self.review.branch if self.review else ''} {path}"
+
+    def seen(self, file: FileDiff) -> bool:
+        """Whether this very difference was read."""
+        return self._memory.table(_SEEN).get(self._place(file.path)) == _digest(file.unified)
+
+    def mark_seen(self, file: FileDiff, *, seen: bool = True) -> None:
+        """Remember that it was read, or that it was not."""
+        table = self._memory.table(_SEEN)
+        table.pop(self._place(file.path), None)
+        self._memory.keep(_SEEN, table | ({self._place(file.path): _digest(file.unified)} if seen else {}))
+
+    @property
+    def seen_count(self) -> int:
+        """Files that were read."""
+        return sum(1 for file in self.review.files if self.seen(file)) if self.review else 0
+
+    # --- warnings ---
+
+    @property
+    def warnings(self) -> tuple[Caution, ...]:
+        """What has to be acknowledged."""
+        return warnings_of(self.review) if self.review else ()
+
+    def acknowledged(self, warning: Caution) -> bool:
+        """Whether the person looked at it."""
+        commit = self.review.commit if self.review else ""
+        return self._memory.table(_ACKNOWLEDGED).get(self._place(warning.id)) == commit
+
+    def acknowledge(self, warning: Caution) -> None:
+        """Remember that the person looked at it, or take that back."""
+        table = self._memory.table(_ACKNOWLEDGED)
+        known = self.acknowledged(warning)
+        table.pop(self._place(warning.id), None)
+        commit = self.review.commit if self.review else ""
+        self._memory.keep(_ACKNOWLEDGED, table | ({} if known else {self._place(warning.id): commit}))
+
+    # --- verdict ---
+
+    def approval_reason(self, main: str = "") -> str:
+        """Why it cannot be approved now, empty when it can; `main` is where the main branch is, if that is known."""
+        review = self.review
+        if review is None:
+            return "no review is open"
+        if review.state != "open":
+            return f"this commit is {review.state} already"
+        failed = [check.name for check in review.checks if check.verdict is Verdict.FAIL]
+        if failed:
+            return f"a check failed: {failed[0]}"
+        if not review.mergeable:
+            return "it does not merge into main; w says why"
+        if self.moved_from:
+            return f"the branch moved to {review.commit[:10]} while you looked; i shows what changed"
+        if main and main != review.base:
+            return f"main moved to {main[:10]} while you looked; ctrl+r compares anew"
+        unread = [file.path for file in review.files if not self.seen(file)]
+        if unread:
+            return f"not read yet: {unread[0]} (scroll through it, or m)"
+        open_ones = [warning for warning in self.warnings if not self.acknowledged(warning)]
+        return f"not acknowledged yet: {open_ones[0].text} (a)" if open_ones else ""
+
+    def update_reason(self) -> str:
+        """Why main cannot be brought into the branch, empty when it can."""
+        review = self.review
+        if review is None:
+            return "no review is open"
+        if not review.mergeable:
+            return "it does not merge; w says why, and resolves it"
+        return "" if review.behind else "the branch has everything that main has"
+
+
+def forget_all_but(memory: Memory, branches: frozenset[str]) -> None:
+    """Let go what was seen of branches that are no more."""
+    for name in (_SEEN, _ACKNOWLEDGED):
+        table = memory.table(name)
+        kept = {place: value for place, value in table.items() if place.partition(" ")[0] in branches}
+        if len(kept) != len(table):
+            memory.keep(name, kept)
+
+
+class EntryKind(StrEnum):
+    """What a row of the list beside the difference is about."""
+
+    HEADING = "heading"
+    CHECK = "check"
+    WARNING = "warning"
+    FILE = "file"
+    THREAD = "thread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of that list; what it is about is `name`."""
+
+    kind: EntryKind
+    name: str
+    line: Line
+
+    @property
+    def key(self) -> str:
+        """What identifies it."""
+        return f"{self.kind}:{self.name}"
+
+
+def entries(model: ReviewModel, now: float) -> list[Entry]:
+    """Checks, what is to be acknowledged, files and comments, each under its heading."""
+    review = model.review
+    if review is None:
+        return []
+    found = [_heading("files", f"Files  seen {model.seen_count}/{len(review.files)}")]
+    found += [_file(file, "x" if model.seen(file) else " ") for file in review.files]
+    if model.warnings:
+        found.append(_heading("warnings", "To acknowledge"))
+        found += [_warning(model, warning) for warning in model.warnings]
+    found.append(_heading("checks", f"Checks  {chips(review)}"))
+    found += [
+        Entry(
+            kind=EntryKind.CHECK,
+            name=check.name,
+            line=(verdict_span(check.verdict), *text_line(f" {check.name}"), *text_line(f"  {check.detail}", Tone.DIM)),
+        )
+        for check in review.checks
+    ]
+    if review.threads:
+        found.append(_heading("threads", f"Comments  {len(review.unresolved)} open of {len(review.threads)}"))
+        found += [_thread(thread, now) for thread in review.threads]
+    return found
+
+
+def chips(review: Review) -> str:
+    """How the checks ended: `8+ 1!`."""
+    counts = {
+        glyph: sum(1 for check in review.checks if check.verdict is verdict) for verdict, glyph in _GLYPHS.items()
+    }
+    return " ".join(f"{count}{glyph}" for glyph, count in counts.items() if count) or "none ran"
+
+
+_GLYPHS = {Verdict.PASS: "+", Verdict.WARN: "!", Verdict.FAIL: "x"}
+
+
+def _heading(name: str, text: str) -> Entry:
+    return Entry(kind=EntryKind.HEADING, name=name, line=text_line(text, Tone.TITLE))
+
+
+def _file(file: FileDiff, mark: str) -> Entry:
+    line: Line = (
+        (f"[{mark}] ", Tone.OK if mark.strip() else Tone.WARN),
+        *text_line(file.path),
+        *text_line(f"  +{file.added} -{file.removed}", Tone.DIM),
+    )
+    return Entry(kind=EntryKind.FILE, name=file.path, line=line)
+
+
+def file_entry(file: FileDiff) -> Entry:
+    """A file's row where nothing is marked."""
+    line = (*text_line(file.path), *text_line(f"  +{file.added} -{file.removed}", Tone.DIM))
+    return Entry(kind=EntryKind.FILE, name=file.path, line=line)
+
+
+def _warning(model: ReviewModel, warning: Caution) -> Entry:
+    known = model.acknowledged(warning)
+    line = (("[a] " if known else "[ ] ", Tone.OK if known else Tone.WARN), *text_line(warning.text))
+    return Entry(kind=EntryKind.WARNING, name=warning.id, line=line)
+
+
+def _thread(thread: Thread, now: float) -> Entry:
+    last = thread.messages[-1]
+    state: Line = (("+ ", Tone.OK),) if thread.resolved_by else (("! ", Tone.WARN),)
+    where = thread.place.rpartition("/")[2] + (" (gone)" if thread.quote and not thread.line else "")
+    line = (*state, *text_line(f"{where}  ", Tone.ACCENT), *text_line(f"{last.by} {age(last.at, now)}: {last.text}"))
+    return Entry(kind=EntryKind.THREAD, name=thread.id, line=line)
+
+
+def thread_lines(thread: Thread, now: float) -> tuple[Line, ...]:
+    """A comment with its replies."""
+    lines = [
+        (
+            *text_line(f"{'re: ' if at else ''}{said.by} {age(said.at, now)}: ", Tone.WARN),
+            *text_line(said.text),
+        )
+        for at, said in enumerate(thread.messages)
+    ]
+    if thread.resolved_by:
+        lines.append(text_line(f"resolved by {thread.resolved_by}", Tone.OK))
+    return tuple(lines)
+
+
+def remarks(review: Review, path: str, now: float) -> dict[int, list[Remark]]:
+    """The comments on a file by the line that they stand below."""
+    found: dict[int, list[Remark]] = {}
+    for thread in review.threads:
+        if thread.file == path and thread.line:
+            found.setdefault(thread.line, []).append(Remark(id=thread.id, lines=thread_lines(thread, now)))
+    return found
+
+
+def note(review: Review, entry: Entry | None, width: int, now: float) -> list[Line]:
+    """What the list's row at the cursor has no room for."""
+    if entry is None:
+        return []
+    if entry.kind is EntryKind.THREAD:
+        thread = next(each for each in review.threads if each.id == entry.name)
+        quote = [text_line(f"> {thread.quote}", Tone.DIM)] if thread.quote else []
+        lines = [text_line(thread.place, Tone.ACCENT), *quote, *thread_lines(thread, now)]
+        return [piece for line in lines for piece in wrap(line, width, indent=2)]
+    return wrap(entry.line, width, indent=2)

@@ -1,28 +1,38 @@
-"""One registration branch: checks, every file's difference, and the three things that can be done with its commit."""
+"""One branch under review: checks, files as they differ from main, what people say, and what can be done with its commit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
-from textual.widget import Widget
 from typing_extensions import override
 
-from pvenix.model.review import Review, Verdict
+from pvenix.model.review import FileDiff, Review, Thread
+from pvenix_tui import reviewing
 from pvenix_tui.actions import Context
-from pvenix_tui.intents import review_intent
-from pvenix_tui.models.lines import Line, Span, Tone, text_line, wrap
-from pvenix_tui.models.review import ReviewDocument, SeenFiles, approval_reason, review_document
+from pvenix_tui.models.choices import Choice
+from pvenix_tui.models.diff import Remark
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
+from pvenix_tui.models.review import Entry, EntryKind, ReviewModel, chips, entries, note, remarks
 from pvenix_tui.models.states import status_span
-from pvenix_tui.screens.base import PvenixScreen, bindings
+from pvenix_tui.screens.base import bindings
+from pvenix_tui.screens.conflicts import ConflictsScreen
+from pvenix_tui.screens.dialogs import Picker, Prompt
+from pvenix_tui.screens.differences import DiffScreen
+from pvenix_tui.screens.editing import in_editor
 from pvenix_tui.screens.plan import PlanScreen
+from pvenix_tui.screens.since import SinceScreen
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import Bar
-from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.widgets.rows import Rows
+
+_TALK: Final = (Column(title="", width=10), Column(title="", width=30, grow=1))
 
 
-class ReviewScreen(PvenixScreen[None]):
+class ReviewScreen(DiffScreen[None]):
     """A review, pinned to the commit that was read."""
 
     scope = "review"
@@ -30,22 +40,22 @@ class ReviewScreen(PvenixScreen[None]):
 
     def __init__(self, session: Session, host: str, *, area: str) -> None:
         super().__init__(session, area=area)
-        self.host = host
-        self.review: Review | None = None
+        self.review_name = host
+        self.model = ReviewModel(session.memory)
         self._note = "reading the branch"
-        self._document = ReviewDocument(lines=(), files=())
-        self._seen: SeenFiles | None = None
-        self._width = 0
+        self._read_rows: set[int] = set()
+        self._read_of: tuple[object, ...] = ()
 
-    @override
-    def body(self) -> Iterable[Widget]:
-        yield Bar(id="status")
-        yield Rows(Document(self._lines), cursor=False, id="review")
+    @property
+    def review(self) -> Review | None:
+        """What was read."""
+        return self.model.review
+
+    # --- reading ---
 
     @override
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#review", Rows).focus()
         self.reread()
 
     @override
@@ -54,57 +64,80 @@ class ReviewScreen(PvenixScreen[None]):
 
     async def _read(self) -> None:
         async def work() -> None:
-            review = await self.session.backend.review(self.host)
-            if self._seen is None or self.review is None or review.commit != self.review.commit:
-                self._seen = SeenFiles(review)
-            self.review = review
+            self.model.take(await self.session.backend.review(self.review_name))
 
+        before = self.review
         if not await self.session.guarded("review", work):
             self._note = self.session.problems.pop("review")
-            self.review = None
-        self.redraw()
-
-    def _lines(self, width: int) -> tuple[Line, ...]:
-        if self.review is None:
-            self._document = ReviewDocument(lines=tuple(wrap(text_line(self._note, Tone.WARN), width)), files=())
-        else:
-            self._document = review_document(self.review, width)
-            if self._seen is not None and width != self._width:
-                self._seen.relayout()
-        self._width = width
-        return self._document.lines
+            self.model.review = None
+        elif before and self.review and self.model.moved_from == before.commit:
+            moved = f"the branch moved from {before.commit[:10]} to {self.review.commit[:10]}"
+            self.session.say(f"{moved}; i shows what changed", bad=True)
+        self.files_changed()
 
     @override
-    def on_rows_moved(self, moved: Rows.Moved) -> None:
-        if self._seen is not None and moved.rows.size.height:
-            self._seen.show(self._document, moved.top, moved.shown)
-        self.refresh_bars()
+    def files(self) -> Sequence[FileDiff]:
+        return self.review.files if self.review else ()
+
+    @override
+    def entries(self) -> Sequence[Entry]:
+        if self.review is None:
+            return [Entry(kind=EntryKind.HEADING, name="note", line=text_line(self._note, Tone.WARN))]
+        return entries(self.model, self.session.clock())
+
+    @override
+    def remarks(self, file: FileDiff) -> Mapping[int, Sequence[Remark]]:
+        return remarks(self.review, file.path, self.session.clock()) if self.review else {}
+
+    @override
+    def read_on(self, moved: Rows.Moved) -> None:
+        """A file whose every row was on the screen, in this layout, was read."""
+        document, file = self.document, self.file
+        if document is None or file is None or not moved.rows.size.height or not self.in_diff:
+            return
+        laid_out = (file.path, file.unified, id(document.rows))
+        if self._read_of != laid_out:
+            self._read_of, self._read_rows = laid_out, set()
+        self._read_rows.update(range(moved.top, min(moved.top + moved.shown, document.count())))
+        if len(self._read_rows) >= document.count() and not self.model.seen(file):
+            self.model.mark_seen(file)
+            self.overview.reload()
+
+    # --- what shows ---
 
     @override
     def show_bars(self) -> None:
         self.query_one("#status", Bar).show(self._status())
+        bar, review, width = self.query_one("#note", Bar), self.review, max(20, self.size.width - 2)
+        shown = note(review, self.at_entry, width, self.session.clock())[:4] if review and not self.in_diff else []
+        bar.display = bool(shown)
+        bar.show(*(shown or [()]))
 
     def _status(self) -> Line:
         review = self.review
-        if review is None or self._seen is None:
-            return text_line(f" registration/{self.host}", Tone.STRONG)
+        if review is None:
+            return text_line(f" {self.review_name}", Tone.STRONG)
         spans: list[Span] = [
             (" ", Tone.PLAIN),
             *text_line(review.branch, Tone.STRONG),
             ("  ", Tone.PLAIN),
             status_span(review.state),
-            (f"  {review.commit[:10]}", Tone.ACCENT),
+            (f"  {review.commit[:8]}", Tone.ACCENT),
+            (
+                f"  {chips(review)}",
+                Tone.BAD if "x" in chips(review) else Tone.WARN if "!" in chips(review) else Tone.OK,
+            ),
+            (f"  seen {self.model.seen_count}/{len(review.files)}", Tone.DIM),
         ]
-        for verdict, glyph, tone in (
-            (Verdict.PASS, "+", Tone.OK),
-            (Verdict.WARN, "!", Tone.WARN),
-            (Verdict.FAIL, "x", Tone.BAD),
-        ):
-            count = sum(1 for check in review.checks if check.verdict is verdict)
-            if count:
-                spans.append((f"  {count}{glyph}", tone))
-        if review.files:
-            spans.append((f"  seen {self._seen.count}/{len(review.files)}", Tone.DIM))
+        if not review.mergeable:
+            spans.append(("  CONFLICT", Tone.BAD))
+        elif review.behind:
+            spans.append((f"  {review.behind} behind", Tone.WARN))
+        if self.model.moved_from:
+            spans.append(("  MOVED", Tone.WARN))
+        if review.unresolved:
+            many = "s" if len(review.unresolved) > 1 else ""
+            spans.append((f"  {len(review.unresolved)} comment{many}", Tone.WARN))
         return tuple(spans)
 
     @override
@@ -114,31 +147,107 @@ class ReviewScreen(PvenixScreen[None]):
     @override
     def context(self) -> Context:
         review = self.review
+        line = self.document.at(self.pane.cursor) if self.document and self.in_diff else None
         return Context(
             scope=self.scope,
-            hosts=(self.host,),
-            review=self.host,
+            hosts=(review.host,) if review and review.host else (),
+            review=self.review_name,
             review_commit=review.commit if review else "",
             review_state=review.state if review else "",
-            approval=approval_reason(review, self._seen),
+            review_file=self.file.path if self.file else "",
+            review_line=line.new if line else 0,
+            approval=self.model.approval_reason(self.session.commits[0].id if self.session.commits else ""),
+            reasons=self.reasons(),
         )
 
-    def do_review_approve(self) -> None:
-        """Approve this commit."""
-        self._plan("approve")
+    @override
+    def reasons(self) -> dict[str, str]:
+        review, entry = self.review, self.at_entry
+        none = "" if review else "no review is open"
+        file = none or ("" if self.file else "no file shows")
+        warning = entry is not None and entry.kind is EntryKind.WARNING and not self.in_diff
+        return super().reasons() | {
+            "review.seen": file,
+            "review.comment": file,
+            "review.comment_all": none,
+            "review.edit": file or ("it is binary" if self.file and self.file.unified == "(binary)" else ""),
+            "review.acknowledge": none or ("" if warning or self._open_warning() else "nothing is to be acknowledged"),
+            "review.since": "" if self.model.moved_from else "the branch has not moved while you looked",
+            "review.update": self.model.update_reason(),
+            "review.conflicts": none or ("it merges into main" if review and review.mergeable else ""),
+        }
 
-    def do_review_reject(self) -> None:
-        """Reject this commit."""
-        self._plan("reject")
+    def _open_warning(self) -> str:
+        """The key of the first warning that is not acknowledged."""
+        return next((each.id for each in self.model.warnings if not self.model.acknowledged(each)), "")
 
-    def do_review_merge(self) -> None:
-        """Merge this commit."""
-        self._plan("merge")
+    # --- looking ---
 
-    def _plan(self, word: str) -> None:
+    def do_review_open(self) -> None:
+        """Open what is at the cursor."""
+        entry = self.at_entry
+        if self.in_diff:
+            thread = self._thread_at_line()
+            if thread is not None:
+                self._talk(thread)
+        elif entry is not None and entry.kind is EntryKind.FILE:
+            self.show_file(entry.name)
+            self.do_diff_pane()
+        elif entry is not None and entry.kind is EntryKind.THREAD and self.review is not None:
+            self._talk(next(each for each in self.review.threads if each.id == entry.name))
+        elif entry is not None:
+            self.session.say("".join(text for text, _ in entry.line))
+
+    def _thread_at_line(self) -> Thread | None:
+        """The first comment on the line at the cursor."""
+        document = self.document
+        if document is None or self.review is None or self.pane.cursor >= document.count():
+            return None
+        row = document.rows[self.pane.cursor]
+        number = document.lines[max(row.left, row.right)].new if max(row.left, row.right) >= 0 else 0
+        here = [each for each in self.review.threads if each.file == document.diff.path and each.line == number]
+        return here[0] if here and number else None
+
+    def do_review_seen(self) -> None:
+        """Mark the file as read, or not."""
+        if self.file is not None:
+            self.model.mark_seen(self.file, seen=not self.model.seen(self.file))
+            self.overview.reload()
+
+    def do_review_acknowledge(self) -> None:
+        """Acknowledge the warning at the cursor; elsewhere go to the first that wants it."""
+        entry = self.at_entry
+        if entry is None or entry.kind is not EntryKind.WARNING or self.in_diff:
+            self._to_pane("overview")
+            self.cursor_to(f"{EntryKind.WARNING}:{self._open_warning()}")
+            return
+        self.model.acknowledge(next(each for each in self.model.warnings if each.id == entry.name))
+        self.overview.reload()
+
+    def do_review_since(self) -> None:
+        """What changed since the commit that was seen."""
         if self.review is not None:
-            intent = review_intent(self.session.backend, word, self.review)
-            self.app.push_screen(PlanScreen(self.session, intent, area=self.area), self._done)
+            moved_from = self.model.moved_from
+
+            def looked(seen: bool | None) -> None:  # noqa: FBT001 the screen's result
+                if seen and self.model.moved_from == moved_from:
+                    self.model.moved_from = ""
+                self.refresh_bars()
+
+            screen = SinceScreen(self.session, self.review_name, moved_from, self.review.commit, area=self.area)
+            self.app.push_screen(screen, looked)
+
+    def do_review_conflicts(self) -> None:
+        """Why it does not merge."""
+        if self.review is not None:
+            self.app.push_screen(
+                ConflictsScreen(self.session, self.review, self.model.own.add, area=self.area), self._done
+            )
+
+    # --- deciding and saying ---
+
+    def _plan(self, intent: reviewing.BranchIntent) -> None:
+        self.app.push_screen(PlanScreen(self.session, intent, area=self.area), self._done)
 
     def _done(self, result: object) -> None:
         if isinstance(result, str):
@@ -146,16 +255,93 @@ class ReviewScreen(PvenixScreen[None]):
             self.reread()
             self.session.outdated()
 
-    def do_review_next_file(self) -> None:
-        """The next file."""
-        self._to_file(backwards=False)
+    def _decide(self, word: str) -> None:
+        if self.review is not None:
+            known = [each.text for each in self.model.warnings] if word == "approve" else []
+            self._plan(reviewing.decision(self.session.backend, word, self.review, known))
 
-    def do_review_previous_file(self) -> None:
-        """The file before."""
-        self._to_file(backwards=True)
+    def do_review_approve(self) -> None:
+        """Approve this commit."""
+        self._decide("approve")
 
-    def _to_file(self, *, backwards: bool) -> None:
-        rows = self.query_one("#review", Rows)
-        target = self._document.next_file(rows.top, backwards=backwards)
-        if target is not None:
-            rows.move_to(target)
+    def do_review_reject(self) -> None:
+        """Reject this commit."""
+        self._decide("reject")
+
+    def do_review_merge(self) -> None:
+        """Merge this commit."""
+        self._decide("merge")
+
+    def do_review_update(self) -> None:
+        """Bring main into the branch."""
+        if self.review is not None:
+            self._plan(reviewing.update(self.session.backend, self.review, moved=self.model.own.add))
+
+    def do_review_comment(self) -> None:
+        """Comment on the line at the cursor, or the file."""
+        context = self.context()
+        self._ask(file=context.review_file, line=context.review_line)
+
+    def do_review_comment_all(self) -> None:
+        """Comment on the whole."""
+        self._ask(file="", line=0)
+
+    def _ask(self, *, file: str, line: int) -> None:
+        review = self.review
+        if review is None:
+            return
+
+        def typed(text: str | None) -> None:
+            if text:
+                self._plan(reviewing.comment(self.session.backend, review, text, file=file, line=line))
+
+        place = (f"{file}:{line}" if line else file) or review.branch
+        self.app.push_screen(Prompt(f"Comment on {place}", wrong=_empty), typed)
+
+    def _talk(self, thread: Thread) -> None:
+        review = self.review
+        if review is None:
+            return
+        settle = ("reopen", "it is not settled") if thread.resolved_by else ("resolve", "it is settled")
+        choices = [
+            Choice(key=key, cells=((key, Tone.ACCENT), (text, Tone.PLAIN)))
+            for key, text in (("reply", "say something to it"), settle)
+        ]
+
+        def chosen(word: str | None) -> None:
+            if word == "reply":
+                answer = Prompt(f"Reply to {thread.messages[0].by}", wrong=_empty)
+                self.app.push_screen(answer, partial(self._go_on, review, thread.id, "reply"))
+            elif word:
+                self._go_on(review, thread.id, word, "")
+
+        self.app.push_screen(Picker(f"Comment on {thread.place}", _TALK, choices, browse=True), chosen)
+
+    def _go_on(self, review: Review, thread: str, word: str, text: str | None) -> None:
+        if text is not None:
+            self._plan(reviewing.talk(self.session.backend, review, thread, word, text))
+
+    # --- editing ---
+
+    def do_review_edit(self) -> None:
+        """Edit the file in the person's editor."""
+        if self.review is not None and self.file is not None:
+            self.run_worker(self._edit(self.review, self.file.path), group="edit", exclusive=True, exit_on_error=False)
+
+    async def _edit(self, review: Review, path: str) -> None:
+        async def work() -> None:
+            before = await self.session.backend.review_text(review.name, review.commit, path)
+            after = await in_editor(self.session, before, path)
+            if after == before:
+                self.session.say("nothing was changed")
+                return
+            diff = await self.session.backend.review_edited(review.name, review.commit, path, after)
+            diff = replace(diff, path=path)
+            self._plan(reviewing.edit(self.session.backend, review, diff, after, moved=self.model.own.add))
+
+        if not await self.session.guarded("edit", work):
+            self.session.say(self.session.problems.pop("edit"), bad=True)
+
+
+def _empty(text: str) -> str:
+    return "" if text else "say something, or esc"

@@ -1,0 +1,385 @@
+"""What a person does with branches that wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pvenix.model.review import Check, Message, Review, Thread, Verdict
+from tests.tui.conftest import OpenUi
+from tests.tui.driver import Ui
+from tests.tui.fake_backend import TIP, FakeBackend, fake_diff, fake_review
+from tests.tui.fake_review import changed
+
+pytestmark = pytest.mark.tui
+HOST = "tappaas-litellm"
+NIX, HW = f"nix/hosts/{HOST}.nix", f"nix/hardware/{HOST}-hw.nix"
+WIDE = (140, 40)
+
+
+def branch(name: str, **fields: object) -> Review:
+    """A branch that is no registration."""
+    found = replace(fake_review(), host="", branch=name, subject=f"About {name}")
+    return replace(found, **fields)  # type: ignore[arg-type] # fields of a review
+
+
+async def open_review(ui: Ui) -> None:
+    await ui.do("app.reviews")
+    await ui.go_to(HOST)
+    await ui.do("reviews.open")
+
+
+async def read_all(ui: Ui) -> None:
+    """Read both files to their end, and acknowledge the warning."""
+    await ui.press("tab", "ctrl+d", "ctrl+d", "}", "ctrl+d", "ctrl+d", "escape")
+    await ui.do("review.acknowledge", "review.acknowledge")
+
+
+async def confirm(ui: Ui) -> None:
+    ui.later()
+    await ui.press("y")
+
+
+def editing(ui: Ui, text: str) -> list[Sequence[str]]:
+    """The person's editor: it leaves `text` in the file."""
+    started: list[Sequence[str]] = []
+
+    async def outside(argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        started.append(argv)
+        Path(argv[-1]).write_text(text)  # noqa: ASYNC240 a few bytes
+        return 0
+
+    ui.app.session.run_outside = outside
+    return started
+
+
+async def test_every_branch_that_waits_is_listed_with_its_kind_base_checks_and_size(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    failing = (Check(name="Nix syntax", verdict=Verdict.FAIL),)
+    backend.reviews_now |= {
+        "retire/dns01": branch("retire/dns01", host="dns01", behind=3),
+        "revert/9be0142aa7": branch("revert/9be0142aa7", checks=failing, mergeable=False),
+        "template/nixos": branch("template/nixos", state="approved"),
+    }
+    async with open_ui((160, 48)) as ui:
+        await ui.do("app.reviews")
+        ui.expect_in_row(HOST, "open", "registration", HOST, "current", "2+ 1!", "2f +32 -0", "12s")
+        ui.expect_in_row("retire/dns01", "retire", "dns01", "3 behind")
+        ui.expect_in_row("revert/9be0142aa7", "revert", "conflict", "1x")
+        ui.expect_in_row("template/nixos", "approved", "template")
+        await ui.go_to("template/nixos")
+        await ui.do("reviews.open")
+        ui.expect("template/nixos", "Files")
+
+
+async def test_the_list_is_filtered_by_words_of_its_rows_and_esc_takes_the_filter_back(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    backend.reviews_now["retire/dns01"] = branch("retire/dns01", behind=3)
+    async with open_ui() as ui:
+        await ui.do("app.reviews", "reviews.filter")
+        await ui.type("behind !current")
+        ui.expect("retire")
+        ui.expect_not("2+ 1!  2f +32 -0  12s  tappaas-litellm")
+        await ui.press("enter")
+        ui.expect_cursor("retire/dns01")
+        ui.expect("1/2", "filter: behind !current")
+        await ui.press("escape")
+        ui.expect_not("filter:")
+
+
+async def test_an_approval_waits_until_every_file_was_read_and_every_warning_acknowledged(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        ui.expect("registration/tappaas-litellm", "2+ 1!", "seen 0/2", "+ pass", "! warn", "[ ] nix/hosts")
+        await ui.do("review.approve")
+        ui.expect_error(f"approve: not read yet: {NIX}")
+        await ui.press("tab", "ctrl+d", "ctrl+d")
+        ui.expect("seen 1/2")
+        await ui.press("}", "ctrl+d")
+        ui.expect("seen 1/2")
+        await ui.press("ctrl+d", "escape")
+        ui.expect("seen 2/2", f"[x] {NIX}")
+        await ui.do("review.approve")
+        ui.expect_error("not acknowledged yet: open ports: the firewall opens 4000")
+        await ui.do("review.acknowledge")
+        ui.expect_cursor(ui.rows().key)
+        await ui.do("review.acknowledge")
+        ui.expect("[a] open ports")
+        await ui.do("review.approve")
+        ui.expect(f"pvenix review approve {HOST}", "Known", "open ports")
+        await ui.press("e")
+        await ui.type("looks right")
+        await ui.press("enter")
+        await confirm(ui)
+        assert ("approve", HOST, TIP, "looks right") in backend.calls
+        assert backend.acknowledged_now == ("open ports: the firewall opens 4000 (role litellm)",)
+        ui.expect("+ approved")
+
+
+async def test_a_merge_is_of_exactly_the_approved_commit(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.do("review.merge")
+        ui.expect_error("merge: only an approved commit is merged; this one is open")
+        backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], state="approved")
+        await ui.do("app.refresh", "review.merge")
+        await confirm(ui)
+        assert ("merge", HOST, TIP, "") in backend.calls
+        ui.expect("- merged")
+
+
+async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.do("review.reject")
+        await confirm(ui)
+        ui.expect_error("a rejection says why")
+        await ui.press("e")
+        await ui.type("no")
+        await ui.press("enter")
+        await confirm(ui)
+        assert ("reject", HOST, TIP, "no") in backend.calls
+
+
+async def test_seen_marks_outlive_the_screen_and_a_new_commit_takes_them_from_what_it_changes_alone(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await read_all(ui)
+        await ui.press("escape")
+        await open_review(ui)
+        ui.expect("seen 2/2", "[a] open ports")
+        before = backend.reviews_now[HOST]
+        files = (before.files[0], fake_diff(HW, "hardware", 25))
+        backend.reviews_now[HOST] = replace(before, commit="a" * 40, files=files)
+        await ui.do("app.refresh")
+        ui.expect_error("the branch moved from b771e02c9d to aaaaaaaaaa")
+        ui.expect("seen 1/2", f"[x] {NIX}", f"[ ] {HW}", "[ ] open ports", "MOVED")
+
+
+async def test_a_branch_that_moves_is_not_approved_before_what_changed_was_looked_at(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await read_all(ui)
+        backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
+        await ui.do("app.refresh")
+        ui.expect_error("the branch moved")
+        await ui.do("review.approve")
+        ui.expect_error("the branch moved to aaaaaaaaaa while you looked; i shows what changed")
+        await ui.do("review.since")
+        ui.expect_screen("since")
+        ui.expect("b771e02c9d .. aaaaaaaaaa")
+        await ui.press("tab")
+        ui.expect("evil = true;")
+        await ui.press("escape", "escape")
+        ui.expect_screen("review")
+        ui.expect_not("MOVED")
+
+
+async def test_an_approval_of_a_branch_that_moved_behind_the_plan_is_refused(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await read_all(ui)
+        await ui.do("review.approve")
+        backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
+        await confirm(ui)
+        ui.expect_error("the branch moved while you looked")
+        assert not [call for call in backend.calls if call[0] == "approve"]
+
+
+async def test_a_comment_on_a_line_shows_below_it_and_is_a_warning_until_it_is_settled(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.press("tab", "j", "j")
+        await ui.do("review.comment")
+        ui.expect_dialog(f"Comment on {NIX}:2")
+        await ui.type("why this value?")
+        await ui.press("enter")
+        ui.expect("pvenix review comment")
+        await confirm(ui)
+        assert ("comment", HOST, TIP, "why this value?", NIX, 2) in backend.calls
+        ui.expect("why this value?", "1 comment")
+        await ui.press("enter")
+        ui.expect_dialog("Comment on")
+        ui.later()
+        await ui.press("enter")
+        await ui.type("because")
+        await ui.press("enter")
+        await confirm(ui)
+        assert ("reply", HOST, "c1", "because") in backend.calls
+        ui.expect("re: story", "because")
+        await ui.press("escape", "G")
+        ui.expect_cursor("thread:c1")
+        await ui.do("review.open")
+        ui.later()
+        await ui.press("j", "enter")
+        await confirm(ui)
+        assert ("resolve", HOST, "c1", True) in backend.calls
+        ui.expect("Comments  0 open of 1", "resolved by story")
+
+
+async def test_a_second_persons_comment_has_to_be_acknowledged(open_ui: OpenUi, backend: FakeBackend) -> None:
+    said = Message(by="ana", at="2026-11-20T10:00:00.000Z", text="is the port meant?")
+    thread = Thread(id="1f", commit=TIP, file="", line=0, quote="", messages=(said,))
+    backend.reviews_now[HOST] = replace(fake_review(), threads=(thread,), checks=())
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.press("m", "}", "m")
+        await ui.do("review.approve")
+        ui.expect_error("not acknowledged yet: comment of ana on the whole branch is not resolved")
+        await ui.do("review.acknowledge", "review.acknowledge", "review.approve")
+        ui.expect("approve registration/tappaas-litellm")
+
+
+async def test_a_comment_on_the_whole_is_sent_only_from_its_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.do("review.comment_all")
+        await ui.type("nice")
+        await ui.press("enter", "escape")
+        assert not [call for call in backend.calls if call[0] == "comment"]
+        ui.expect_screen("review")
+
+
+async def test_an_edit_shows_its_difference_and_becomes_a_commit_in_the_persons_name(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        started = editing(ui, '{\n  networking.hostName = "tappaas-litellm";\n  a = 1;\n}\n')
+        await ui.do("review.edit")
+        assert Path(started[0][-1]).name == f"{HOST}.nix"
+        ui.expect("edit registration/tappaas-litellm", "+   a = 1;", f"pvenix review edit {HOST} {NIX}")
+        await confirm(ui)
+        assert [call[:4] for call in backend.calls if call[0] == "edit"] == [("edit", HOST, TIP, NIX)]
+        ui.expect("eeeeeeee", "seen 0/2")
+        ui.expect_not("MOVED")
+
+
+async def test_an_edit_that_changes_nothing_or_comes_too_late_pushes_nothing(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        editing(ui, backend.text_now)
+        await ui.do("review.edit")
+        ui.expect("nothing was changed")
+        editing(ui, "{ }\n")
+        await ui.do("review.edit")
+        backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
+        await confirm(ui)
+        ui.expect_error("registration/tappaas-litellm is at aaaaaaaaaa, not at b771e02c9d")
+        assert not [call for call in backend.calls if call[0] == "edit"]
+
+
+async def test_a_branch_behind_main_takes_main_in_by_a_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.reviews_now[HOST] = replace(fake_review(), behind=2)
+    async with open_ui() as ui:
+        await open_review(ui)
+        ui.expect("2 behind", "the base is old: main has 2 commits more")
+        await ui.do("review.update")
+        ui.expect("update registration/tappaas-litellm", f"pvenix review update {HOST}")
+        await confirm(ui)
+        assert ("freshen", HOST, TIP) in backend.calls
+        await ui.do("review.update")
+        ui.expect_error("the branch has everything that main has")
+
+
+async def test_a_conflict_is_explained_with_both_sides_and_resolved_in_the_editor(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    backend.reviews_now[HOST] = replace(fake_review(), mergeable=False, behind=1)
+    async with open_ui((100, 36)) as ui:
+        await open_review(ui)
+        ui.expect("CONFLICT")
+        await ui.do("review.approve")
+        ui.expect_error("it does not merge into main; w says why")
+        await ui.do("review.conflicts")
+        ui.expect(
+            "both changed the same lines", "ana 2h ago: Open port 8000", "bo 1d ago: Register", "ports = [ 4000 ];"
+        )
+        editing(ui, backend.conflicts_now[0].marked)
+        await ui.do("conflicts.resolve")
+        ui.expect_error("conflict markers are left in it")
+        editing(ui, "{\n  ports = [ 4000 8000 ];\n}\n")
+        await ui.do("conflicts.resolve")
+        ui.expect("resolve registration/tappaas-litellm", NIX)
+        await confirm(ui)
+        assert ("resolved", HOST, TIP, {NIX: "{\n  ports = [ 4000 8000 ];\n}\n"}) in backend.calls
+        ui.expect_screen("review")
+        ui.expect_not("CONFLICT", "MOVED")
+
+
+async def test_both_sides_stand_beside_each_other_where_there_is_room(open_ui: OpenUi, backend: FakeBackend) -> None:
+    file = changed(NIX, "{\n  ports = [ 80 ];\n}\n", "{\n  ports = [ 80 8000 ];\n}\n")
+    backend.reviews_now[HOST] = replace(fake_review(), files=(file,))
+    async with open_ui(WIDE) as ui:
+        await open_review(ui)
+        await ui.do("diff.sides", "diff.pane")
+        row = ui.line("ports = [ 80 8000 ];")
+        assert "-   ports = [ 80 ];" in row
+        await ui.do("diff.sides")
+        assert "-   ports = [ 80 ];" not in ui.line("ports = [ 80 8000 ];")
+
+
+async def test_a_narrow_terminal_says_why_there_is_one_column(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.do("diff.sides")
+        ui.expect_error("both sides need 120 columns")
+
+
+async def test_a_search_goes_from_match_to_match_and_esc_leaves_it(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.press("tab")
+        await ui.do("diff.search")
+        await ui.type("line 4")
+        await ui.press("enter")
+        ui.expect_cursor(ui.rows().key)
+        assert "line 4" in _at_cursor(ui)
+        await ui.press("n")
+        assert "line 4" in _at_cursor(ui)
+        await ui.press("escape", "n")
+        ui.expect("no hunk after this")
+
+
+def _at_cursor(ui: Ui) -> str:
+    rows = ui.rows()
+    return "".join(text for text, _ in rows.source.line(rows.cursor))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (160, 48)])
+async def test_nothing_of_a_review_is_wider_than_the_terminal(open_ui: OpenUi, size: tuple[int, int]) -> None:
+    async with open_ui(size) as ui:
+        await open_review(ui)
+        ui.expect(HOST, "Files  seen 0/2", "Checks", "A approve")
+        await ui.press("tab")
+        ui.expect("modulesPath")
+        assert all(len(line) <= size[0] for line in ui.text().splitlines())
+
+
+async def test_a_read_only_window_shows_everything_and_changes_nothing(
+    open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PVENIX_READ_ONLY", "1")
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.do("review.comment")
+        ui.expect_error("read-only")
+        await ui.press("tab")
+        ui.expect("modulesPath")
