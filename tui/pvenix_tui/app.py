@@ -76,6 +76,9 @@ class PvenixApp(Frame):
         self.session.said_something = self._show_said
         self.session.outdated = self.read_everything
         self.session.run_outside = partial(run_outside, self)
+        theme = make_theme(self._colours)
+        self.register_theme(theme)
+        self.theme = theme.name  # before it runs: afterwards every style would be made twice
         self._ticking = ticking
         self._changed = False
         self.add_mode("fleet", lambda: FleetScreen(session))
@@ -95,9 +98,6 @@ class PvenixApp(Frame):
         for number in (signal.SIGTERM, signal.SIGHUP):
             if self._ticking:
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
-        theme = make_theme(self._colours)
-        self.register_theme(theme)
-        self.theme = theme.name
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
 
