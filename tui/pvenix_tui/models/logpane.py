@@ -234,8 +234,10 @@ class LogPane:
 
     def rows(self, width: int, height: int) -> list[Line]:
         """At most `height` lines to draw in `width` cells."""
-        self.height = height
         shown = self._numbers()
+        if height > self.height and not self.following and shown:
+            self.top = shown[max(0, min(self._place(), len(shown) - height))]  # room that came is not left empty
+        self.height = height
         if self.following:
             return self._pieces(shown[max(0, len(shown) - height) :], width)[-height:]
         place = self._place()
@@ -269,7 +271,7 @@ class LogPane:
             return NO_TIME
         if self.times is Times.WALL:
             return time.strftime("%H:%M:%S", time.localtime(at))
-        return f"+{clock_word(at - (at if self.began is None else self.began)):>7}"
+        return f"{'+' + clock_word(at - (at if self.began is None else self.began)):>8}"
 
     def _toned(self, number: int, text: str) -> Line:
         tone = Tone.STRONG if number == self.match else line_tone(text)

@@ -179,7 +179,7 @@ def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
             )
         )
     else:
-        notes.append(((" ", Tone.PLAIN), *keys_line(host)))
+        notes.append(((" ", Tone.PLAIN), *keys_line(host, 70)))
     return notes
 
 

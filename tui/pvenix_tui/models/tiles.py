@@ -140,11 +140,11 @@ def _told(host: HostRun, width: int) -> list[Line]:
     lines = wrap(text_line(host.said or host.state, tone), width, indent=1)[:2]
     if host.hint:
         lines += wrap(text_line(host.hint, Tone.WARN), width, indent=1)[:1]
-    return [*lines, keys_line(host)]
+    return [*lines, keys_line(host, width)]
 
 
-def keys_line(host: HostRun) -> Line:
-    """The keys that help a host that needs a person."""
+def keys_line(host: HostRun, width: int) -> Line:
+    """The keys that help a host that needs a person, as many as there is room for, the best first."""
     if host.gate:
         ids: tuple[str, ...] = ("run.continue",)
     elif host.asks:
@@ -152,10 +152,13 @@ def keys_line(host: HostRun) -> Line:
     elif host.reviews:
         ids = ("run.review", "run.retry")
     else:
-        ids = ("run.retry", "run.rollback", "log.error", "run.zoom")
-    actions = [BY_ID[action_id] for action_id in ids]
-    pairs = [(action.key_label.split(" ")[0], action.label) for action in actions if action.key]
-    return tuple(span for key, word in pairs for span in ((f"{key} ", Tone.ACCENT), (f"{word}  ", Tone.PLAIN)))
+        ids = ("run.retry", "run.rollback", "run.zoom", "log.error")
+    spans: list[Span] = []
+    for action in (BY_ID[action_id] for action_id in ids):
+        item: Line = ((f"{action.key_label.split(' ')[0]} ", Tone.ACCENT), (f"{action.label}  ", Tone.PLAIN))
+        if action.key and cells(spans) + cells(item) <= width + 2:
+            spans += item
+    return tuple(spans)
 
 
 def _fitted(line: Line, width: int) -> Line:
