@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -175,7 +176,9 @@ class Gitless:
     def _stash(self, clone: Clone, words: list[str]) -> str:
         if words[:1] == ["list"]:
             return "".join(f"stash@{{{n}}}: On main: {one}\n" for n, one in enumerate(reversed(clone.stashes)))
-        edits = self._edits(clone)
+        left = [word.removeprefix(":(exclude)") for word in words if word.startswith(":(exclude)")]
+        edits = [edit for edit in self._edits(clone) if not any(_below(edit[3:], one) for one in left)]
+        message = words[words.index("-m") + 1]
         if not edits:
             return "No local changes to save\n"
         files = self._files(clone.head)
@@ -184,9 +187,9 @@ class Gitless:
             clone.tree.remove(path)
             if edit[3:] in files:
                 clone.tree.put(path, files[edit[3:]])
-        clone.stashes.append(words[-1])
+        clone.stashes.append(message)
         clone.save()
-        return f"Saved working directory and index state On (no branch): {words[-1]}\n"
+        return f"Saved working directory and index state On (no branch): {message}\n"
 
     def _log(self, clone: Clone, words: list[str]) -> str:
         name = words[2].removesuffix("^{commit}")
@@ -216,6 +219,10 @@ class Gitless:
             elif present[name] != wanted[name]:
                 found.append(f" M {name}")
         return found
+
+
+def _below(path: str, pathspec: str) -> bool:
+    return fnmatchcase(path, pathspec) or path.startswith(f"{pathspec.rstrip('/')}/")
 
 
 def _second(edit: str) -> str:

@@ -10,7 +10,7 @@ from pvenix_tui.models.host_looks import size_word, unit_lines, vm_lines
 from pvenix_tui.models.host_runs import parts_of
 from pvenix_tui.models.host_units import matching, units_note
 from pvenix_tui.models.hosttabs import Reading, Tab, TabLines, tab_at, tabs_line
-from pvenix_tui.models.lines import cells, plain, text_line
+from pvenix_tui.models.lines import Line, cells, plain, text_line
 from tests.tui.fake_backend import FakeBackend
 from tests.tui.fake_inspection import edited, fake_drift, fake_unit
 
@@ -41,12 +41,12 @@ def test_a_reading_that_fails_keeps_what_was_read_and_says_how_old_it_is() -> No
 def test_a_tab_is_laid_out_once_for_each_reading_and_width() -> None:
     made: list[int] = []
 
-    def make(value: str, width: int) -> list[tuple[tuple[str, object], ...]]:
+    def make(value: str, width: int) -> list[Line]:
         made.append(width)
-        return [text_line(value)]  # type: ignore[list-item]
+        return [text_line(value)]
 
     reading: Reading[str] = Reading()
-    lines = TabLines(reading, make)  # type: ignore[arg-type]
+    lines = TabLines(reading, make)
     reading.take("one", 0.0)
     for width in (80, 80, 100, 100):
         lines(width)
