@@ -21,6 +21,7 @@ async def choose(ui: Ui, verb: str) -> None:
     await ui.press("x")
     await ui.type(verb)
     await ui.press("enter")
+    ui.later()  # the same key again right behind it would be one that was held down
 
 
 async def start(ui: Ui) -> Mapping[str, ArgValue]:

@@ -13,6 +13,7 @@ from pvenix.engine.trust import Pin, TrustStore
 from pvenix.lifecycle import selfguard
 from pvenix.lifecycle.table import verbs
 from pvenix.lifecycle.world import World
+from pvenix.model import cutting
 from pvenix.model.errors import Refused, UsageError
 from pvenix.model.host import Host, Machine
 from pvenix.model.verbs import VERBS
@@ -38,10 +39,10 @@ def step_of(verb: str, **args: bool | str) -> Step:
 
 
 def test_every_verb_has_decided_whether_it_cuts_the_branch_that_pvenix_sits_on() -> None:
-    groups = (selfguard.CUTS, frozenset(selfguard.CUTS_WITH), selfguard.SAFE)
+    groups = (cutting.CUTS, frozenset(cutting.CUTS_WITH), cutting.SAFE)
     assert frozenset().union(*groups) == frozenset(VERBS)
     assert sum(map(len, groups)) == len(VERBS), "a verb is in two groups"
-    for verb, args in selfguard.CUTS_WITH.items():
+    for verb, args in cutting.CUTS_WITH.items():
         assert args <= frozenset(VERBS[verb].args), verb
 
 
@@ -50,13 +51,13 @@ async def test_a_verb_that_would_is_refused_before_it_looks_and_says_what_to_do_
     tmp_path: Path, verb: str
 ) -> None:
     here = world_of(tmp_path, controller=True)
-    if verb in selfguard.CUTS:
+    if verb in cutting.CUTS:
         with pytest.raises(Refused, match=f"{verb} would cut the branch") as refused:
             await verbs(here)[verb].probe(step_of(verb))
         assert "from another machine" in refused.value.hint
     else:
         selfguard.refuse(here, step_of(verb))
-    for name in selfguard.CUTS_WITH.get(verb, ()):
+    for name in cutting.CUTS_WITH.get(verb, ()):
         with pytest.raises(Refused, match=f"{verb} --{name}"):
             await verbs(here)[verb].probe(step_of(verb, **{name: True}))
         selfguard.refuse(here, step_of(verb, **{name: False}))

@@ -157,7 +157,7 @@ class PvenixApp(Frame):
             return
         self.tick()
         await return_to_place(self, self.session)
-        for group in ("status", "history", "runs", "reviews"):
+        for group in ("status", "own", "history", "runs", "reviews"):
             self._start_reading(group)
 
     def _read_again(self) -> None:
@@ -178,6 +178,8 @@ class PvenixApp(Frame):
         match group:
             case "status":
                 await self.session.read_status(tuple(self.session.fleet.hosts), self._mark_changed)
+            case "own":
+                await self.session.read_own()
             case "history":
                 await self.session.read_history()
             case "runs":

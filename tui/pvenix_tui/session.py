@@ -79,6 +79,8 @@ class Session:
         self.memory = Memory()
         """What a person left behind in their last session with this fleet."""
         self.fleet = FleetModel()
+        self.own: frozenset[str] = frozenset()
+        """The hosts that this pvenix runs on."""
         self.commits: tuple[Commit, ...] = ()
         self.runs: tuple[RunSummary, ...] = ()
         self.reviews: tuple[Review, ...] = ()
@@ -203,6 +205,14 @@ class Session:
 
         if not await self.guarded("status", work) and not self.fleet.statuses and not self.throwaway:
             self.problems["status"] += "; no site? pvenix-tui --lab simulates one"
+
+    async def read_own(self) -> None:
+        """Read which hosts this pvenix runs on: what would end it is refused for them."""
+
+        async def work() -> None:
+            self.own = await asyncio.to_thread(self.backend.own_hosts)
+
+        await self.guarded("own host", work)
 
     async def read_history(self) -> None:
         """Read the commits of the main branch."""

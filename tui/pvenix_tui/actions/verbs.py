@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pvenix.model.cutting import cuts
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions.base import Action, CommandLine, Context, Reason, no_hosts, pvenix_line
 from pvenix_tui.models.commandline import COMMANDS, REVIEW_TASK, TEMPLATE_PLAYBOOK
@@ -51,6 +52,9 @@ def _reason(verb: str, context: Context) -> str:
     alone = _alone(verb)
     if not context.hosts or (alone and len(context.hosts) > 1):
         return no_hosts(context) or f"one host at a time: {alone}"
+    own = next((host for host in context.hosts if host in context.own), "")
+    if own and cuts(verb, {}):
+        return f"{own} runs pvenix; {verb} would cut the branch it sits on: do it from another machine, or in Proxmox"
     vms = [context.vms.get(host) for host in context.hosts]
     if verb == "adopt" and vms[0]:
         return f"VM {vms[0]} is the host's already"

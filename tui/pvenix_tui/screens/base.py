@@ -56,8 +56,8 @@ class PvenixScreen(Screen[Result], Generic[Result]):
         return Context(scope=self.scope)
 
     def here(self) -> Context:
-        """As `context`, and whether anything may be changed."""
-        return replace(self.context(), read_only=self.session.read_only)
+        """As `context`, with whether anything may be changed, and which hosts pvenix runs on."""
+        return replace(self.context(), read_only=self.session.read_only, own=self.session.own)
 
     def exported(self) -> Exported | None:
         """What is copied and saved of the screen as a whole; None for what its list, document or log shows."""

@@ -81,7 +81,7 @@ class HostVerbs(HostReach):
 
     def do_host_verbs(self) -> None:
         """The menu of verbs."""
-        context = self.context()
+        context = self.here()
         choices = action_choices(in_scope("verbs"), context, keys=False)
         title = f"Verbs for {', '.join(context.hosts[:3])}{f' {ELLIPSIS}' if len(context.hosts) > 3 else ''}"
         self.app.push_screen(Picker(title, VERB_COLUMNS, choices), self._verb_picked)

@@ -1,0 +1,136 @@
+"""The plan, the only place from which something starts: what it foretells, what it waits for, how it is confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pvenix.engine.durations import Durations
+from pvenix.lifecycle.gates import Gate
+from pvenix.model.events import Command, StepEnded
+from pvenix.model.plan import RunPlan
+from tests.tui.conftest import OpenUi
+from tests.tui.driver import Ui
+from tests.tui.fake_backend import FakeBackend
+
+pytestmark = pytest.mark.tui
+A = "tappaas-cicd"
+
+
+def produce(backend: FakeBackend, *hosts: str) -> None:
+    """Put hosts into the group of the production."""
+    for name in hosts:
+        host = backend.fleet_now.hosts[name]
+        backend.fleet_now.hosts[name] = replace(host, groups=(*host.groups, "prod"))
+
+
+async def menu(ui: Ui, verb: str) -> None:
+    """Choose a verb from the menu."""
+    await ui.do("host.verbs")
+    await ui.type(verb)
+    await ui.press("enter")
+
+
+async def test_the_plan_says_how_long_it_takes_by_what_it_took(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.times = Durations(by_verb={"rebuild": (100.0,)}, by_host={("rebuild", A): (120.0, 140.0)})
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        ui.expect("Takes    about 02:10, as its last runs took")
+        await ui.press("escape")
+        await menu(ui, "backup")
+        ui.expect("Takes    not known: backup never worked here yet")
+
+
+async def test_approvals_and_shut_windows_are_foretold(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.gates_now = (
+        Gate(host=A, text="asks for an approval: role cicd has every change approved", sure=True),
+        Gate(host=A, text="its window is shut now: it waits until Sat 2026-11-21 02:00 UTC", sure=True),
+        Gate(host="dns01", text="asks for an approval if it touches unbound.service (role dns)", sure=False),
+    )
+    async with open_ui((120, 36)) as ui:
+        await ui.do("host.rebuild")
+        ui.expect("Waits    asks for an approval: role cicd", "it waits until Sat 2026-11-21 02:00 UTC")
+        ui.expect_not("unbound")
+        await ui.press("escape")
+        await ui.do("fleet.mark", "fleet.mark", "host.rebuild")
+        ui.expect("tappaas-cicd: its window is shut now", "dns01: asks for an approval if it touches unbound.service")
+
+
+async def test_a_dry_run_tells_the_exact_commands_while_the_plan_shows(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui((120, 36)) as ui:
+        await ui.do("host.rebuild", "plan.commands")
+        [plan] = ui.started()
+        assert isinstance(plan, RunPlan)
+        assert plan.check
+        run = ui.run()
+        backend.emit(run, Command, host=A, step="0.0.rebuild", channel="ssh", text="ls /", writes=False)
+        backend.emit(run, Command, host=A, step="0.0.rebuild", channel="ssh", text="sudo -n nix build", writes=True)
+        summary = "runs 9be0142aa7, main is at 3f2c1a9b77"
+        backend.emit(run, StepEnded, host=A, step="0.0.rebuild", verb="rebuild", status="pending", summary=summary)
+        await ui.tick()
+        ui.expect("$ sudo -n nix build", "^ pending", summary, "at work")
+        ui.expect_not("ls /")
+        backend.end_run(run, 3)
+        await ui.tick()
+        ui.expect("at its end")
+        ui.later()
+        await ui.press("G", "y")
+        assert [started.check for started in ui.started() if isinstance(started, RunPlan)] == [True, False]
+
+
+async def test_how_it_is_undone_stands_on_the_plan_or_why_it_cannot_be(open_ui: OpenUi) -> None:
+    async with open_ui((120, 36)) as ui:
+        await ui.do("host.rebuild")
+        ui.expect("Undo     pvenix rollback HOST --before RUN")
+        await ui.press("escape")
+        await menu(ui, "collect-garbage")
+        ui.expect("Undo     cannot be undone: what nothing needed was deleted", "is not kept: read to the end, then y")
+
+
+async def test_one_host_of_the_production_is_read_to_its_end_first(open_ui: OpenUi, backend: FakeBackend) -> None:
+    produce(backend, A)
+    async with open_ui((80, 16)) as ui:
+        await ui.do("host.rebuild")
+        ui.expect("production (tappaas-cicd): read to the end, then y")
+
+
+async def test_three_hosts_of_the_production_have_their_number_typed(open_ui: OpenUi, backend: FakeBackend) -> None:
+    produce(backend, A, "dns01", "nix-cache01")
+    async with open_ui((120, 36)) as ui:
+        await ui.do("fleet.mark", "fleet.mark", "fleet.mark", "host.rebuild")
+        ui.expect("3 production hosts at once", "type 3 first")
+        ui.later()
+        await ui.type("2")
+        await ui.press("enter")
+        ui.expect_error("2 is not 3")
+        await ui.press("backspace")
+        await ui.type("3")
+        ui.later()
+        await ui.press("y")
+        assert len(ui.started()) == 1
+
+
+async def test_in_read_only_a_plan_says_why_it_does_not_start_and_a_dry_run_does(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        ui.app.session.preferences = replace(ui.app.session.preferences, read_only=True)
+        ui.later()
+        await ui.press("y")
+        ui.expect_error("start: read-only")
+        assert not ui.started()
+        await ui.do("plan.check")
+        ui.later()
+        await ui.press("y")
+        assert len(ui.started()) == 1
+
+
+async def test_what_would_end_pvenix_itself_is_refused_in_the_menu(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.own = frozenset({A})
+    async with open_ui() as ui:
+        await ui.do("host.verbs")
+        await ui.type("shutdown")
+        ui.expect("not now: tappaas-cicd runs pvenix; shutdown would cut the branch it sits")
+        await ui.press("escape")
+        await menu(ui, "rebuild")
+        ui.expect_screen("plan")
