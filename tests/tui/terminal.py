@@ -36,24 +36,24 @@ class Terminal:
         start = len(self.data)
         deadline = time.monotonic() + PATIENCE_S
         while wanted not in self.data[start:]:
-            assert self._read(deadline - time.monotonic()), f"{wanted!r} did not come; the end is {self.data[-2000:]!r}"
+            assert self.read(deadline - time.monotonic()), f"{wanted!r} did not come; the end is {self.data[-2000:]!r}"
 
     def press(self, keys: bytes) -> None:
         """Type."""
         os.write(self.master, keys)
 
-    def end(self) -> int:
+    def end(self, patience_s: float = PATIENCE_S) -> int:
         """Read until the program has ended; its exit code."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while self.process.poll() is None and time.monotonic() < deadline:
-            self._read(0.05)
-        while self._read(0.0):
+            self.read(0.05)
+        while self.read(0.0):
             pass
         code = self.process.poll()
         assert code is not None, "the program did not end"
         return code
 
-    def _read(self, seconds: float) -> bool:
+    def read(self, seconds: float) -> bool:
         if not select.select([self.master], [], [], max(0.0, seconds))[0]:
             return False
         self.data += os.read(self.master, 65536)
