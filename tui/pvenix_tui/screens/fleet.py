@@ -52,11 +52,13 @@ class FleetScreen(FleetMenus):
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="fleet"):
             with Vertical(id="sides"):
-                tree = Table(SIDE_COLUMNS, self.side, lambda row: row.cells(self.model.filter), lambda row: row.key)
+                tree = Table(
+                    SIDE_COLUMNS, lambda: self.side, lambda row: row.cells(self.model.filter), lambda row: row.key
+                )
                 groups = Rows(tree, id="groups")
                 groups.border_title = "show"
                 yield groups
-                waits = Table(ATTENTION_COLUMNS, self.waiting, lambda item: item.cells, lambda item: item.key)
+                waits = Table(ATTENTION_COLUMNS, lambda: self.waiting, lambda item: item.cells, lambda item: item.key)
                 yield Rows(waits, id="attention")
             with Vertical(id="main"):
                 yield Bar(id="summary")
@@ -145,7 +147,7 @@ class FleetScreen(FleetMenus):
         note.show(filter_note(self.model, text, max(1, note.size.width or self.size.width), typing=field.display))
 
     def _show_attention(self) -> None:
-        items = self.waiting()
+        items = self.waiting
         beside = self.query_one("#sides").display
         line, pane = self.query_one("#attentionline", Bar), self.query_one("#attention", Rows)
         line.display = bool(items) and not beside
@@ -183,7 +185,7 @@ class FleetScreen(FleetMenus):
             self.memory.fold(key.removeprefix(SECTION))
             self.redraw()
         else:
-            self.set_filter(next((row.filter for row in self.side() if row.key == key), ""))
+            self.set_filter(next((row.filter for row in self.side if row.key == key), ""))
 
     def do_fleet_mark(self) -> None:
         """Mark the host at the cursor and go one down; in a range, mark all of it."""

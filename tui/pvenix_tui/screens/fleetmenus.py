@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from typing_extensions import override
+
 from pvenix.model.errors import UsageError
 from pvenix_tui.fleetmemory import FleetMemory
 from pvenix_tui.models.attention import Item, attention
@@ -39,18 +41,23 @@ class FleetMenus(HostVerbs):
         super().__init__(session)
         self.model = session.fleet
         self.memory = FleetMemory(session.memory)
+        self.side: list[SideRow] = []
+        """The rows of the tree, as they were drawn last."""
+        self.waiting: list[Item] = []
+        """What waits for a person."""
 
     @property
     def hosts(self) -> Rows:
         """The table of hosts."""
         return self.query_one("#hosts", Rows)
 
-    def side(self) -> list[SideRow]:
-        """The rows of the tree."""
-        return side_rows(self.model, self.memory.filters, self.memory.folded)
+    @override
+    def redraw(self) -> None:
+        self.side = side_rows(self.model, self.memory.filters, self.memory.folded)
+        self.waiting = self._find_waiting()
+        super().redraw()
 
-    def waiting(self) -> list[Item]:
-        """What waits for a person."""
+    def _find_waiting(self) -> list[Item]:
         reviews = sum(review.state in ("open", "approved") for review in self.session.reviews)
         interrupted = [run.run for run in self.session.runs if run.state == "interrupted"]
         return attention(self.model, reviews=reviews, interrupted=interrupted)
@@ -177,7 +184,7 @@ class FleetMenus(HostVerbs):
 
     def do_fleet_attention(self) -> None:
         """Go to what waits, or choose from it where there is no room beside the hosts."""
-        items = self.waiting()
+        items = self.waiting
         if not items:
             self.session.say("nothing waits for you")
         elif self.query_one("#sides").display:
@@ -192,7 +199,7 @@ class FleetMenus(HostVerbs):
 
     def go_to_waiting(self, key: str) -> None:
         """Where a kind of thing that waits is worked on: its hosts, its run, or its area."""
-        item = next((item for item in self.waiting() if item.key == key), None)
+        item = next((item for item in self.waiting if item.key == key), None)
         if item is None:
             self.session.say("that has been dealt with meanwhile")
         elif item.filter:
