@@ -102,6 +102,7 @@ class FakeInspection:
             memory=22 << 30,
             memory_max=32 << 30,
             agent=True,
+            agent_answers=True,
             config={"cores": "8", "name": "tappaas-vllm"},
             waiting={"memory": "65536"},
             snapshots=(VmTaken(name="before-42", parent="", taken_at=1795083600, memory=False, description="ours"),),

@@ -204,6 +204,8 @@ async def vm(world: World, host: str) -> VmLook:
         tasks = group.create_task(_part("tasks", pve.tasks_of(*at), (), problems))
         backups = group.create_task(_part("backups", _backups(world, found), (), problems))
     now, config = power.result(), pending.result()
+    asked = now.agent and now.status == "running"
+    answers = await _part("guest agent", pve.agent_ping(*at), None, problems) if asked else None
     return VmLook(
         vmid=found.vmid,
         node=found.node,
@@ -214,6 +216,7 @@ async def vm(world: World, host: str) -> VmLook:
         memory=now.memory,
         memory_max=now.memory_max,
         agent=now.agent,
+        agent_answers=answers,
         lock=now.lock,
         ha=now.ha,
         config={key: _masked(key, value) for key, value in (config.config if config else found.config).values.items()},

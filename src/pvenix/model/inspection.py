@@ -128,6 +128,9 @@ class VmLook:
     """Bytes in use."""
     memory_max: int = 0
     agent: bool = False
+    """Whether the VM's options say that it has a guest agent."""
+    agent_answers: bool | None = None
+    """Whether that answers; None when nobody could ask it."""
     lock: str = ""
     ha: str = ""
     config: Mapping[str, str] = field(default_factory=dict)

@@ -59,7 +59,12 @@ HOST_TABS: Final = (
         "host.ssh", "S", "ssh", "a shell on the host; this window waits", unless=_one, command=_host_command("console")
     ),
     _HOSTS.action(
-        "host.edit", "E", "edit", "the host's file of the inventory in $EDITOR, in this checkout", unless=_one
+        "host.edit",
+        "E",
+        "edit",
+        "the host's file of the inventory in $EDITOR, in this checkout",
+        danger=Danger.REVERSIBLE,
+        unless=_one,
     ),
     _HOST.action("host.next", "right_square_bracket", "next tab", "the tab to the right", footer=True),
     _HOST.action("host.previous", "left_square_bracket", "previous tab", "the tab to the left"),

@@ -11,7 +11,7 @@ from pvenix.model.inspection import HostCard, VmLook
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import HostLike
 from pvenix_tui.models.fleet import is_stale, own_groups
-from pvenix_tui.models.host_looks import vm_words
+from pvenix_tui.models.host_looks import agent_words, vm_words
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.states import age, sync_span
 
@@ -47,13 +47,20 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
     lines += _warnings(status)
     lines += [
         _fact("VM", f"{status.vmid} on {status.node}, {status.power or 'power unknown'}" if status.vmid else "none"),
-        *([_fact("Proxmox", vm_words(known.vm))] if known.vm is not None and known.vm.vmid else []),
+        *_of_vm(known.vm),
         _fact("address", (status.address or "none known") + (f" ({status.address_why})" if status.address_why else "")),
         *_of_card(card, now),
     ]
     if status.facts is None:
         return [*lines, *_last(status, now), EMPTY, text_line(_SILENT, Tone.WARN)]
     return [*lines, *_running(status, known.current)]
+
+
+def _of_vm(found: VmLook | None) -> list[Line]:
+    """What Proxmox says of the VM."""
+    if found is None or not found.vmid:
+        return []
+    return [_fact("Proxmox", vm_words(found)), _fact("agent", agent_words(found))]
 
 
 def _of_card(card: HostCard | None, now: float) -> list[Line]:

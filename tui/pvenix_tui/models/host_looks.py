@@ -72,7 +72,7 @@ def vm_lines(found: VmLook, width: int) -> list[Line]:
     lines: list[Line] = [
         _fact("VM", f"{found.vmid} on {found.node}"),
         _fact("state", vm_words(found)),
-        _fact("agent", "switched on" if found.agent else "switched off"),
+        _fact("agent", agent_words(found)),
     ]
     if found.lock:
         lines.append((("lock".ljust(_OPTION), Tone.TITLE), *text_line(found.lock, Tone.WARN)))
@@ -124,6 +124,13 @@ def vm_words(found: VmLook) -> str:
         return found.status or "unknown"
     memory = f"{size_word(found.memory)} of {size_word(found.memory_max)}"
     return f"running {duration_word(found.uptime_s)}, cpu {found.cpu:.0%} of {found.cpus}, memory {memory}"
+
+
+def agent_words(found: VmLook) -> str:
+    """Whether the VM has a guest agent, and whether that answers."""
+    if not found.agent:
+        return "switched off in the VM's options"
+    return {True: "answers", False: "does not answer", None: "not asked"}[found.agent_answers]
 
 
 def unit_lines(found: UnitLook, width: int) -> list[Line]:

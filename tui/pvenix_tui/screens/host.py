@@ -12,21 +12,21 @@ from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
-from pvenix_tui.actions import BY_ID, Context
-from pvenix_tui.models.choices import Choice
+from pvenix_tui.actions import Context
 from pvenix_tui.models.host import GENERATION_COLUMNS, generation_cells
 from pvenix_tui.models.host_drift import DriftLines, adopt_reason, overwrite_reason
 from pvenix_tui.models.host_facts import Known, facts_lines
 from pvenix_tui.models.host_looks import cloud_init_lines, hardware_lines, vm_lines
 from pvenix_tui.models.host_runs import RUN_COLUMNS, run_cells
 from pvenix_tui.models.host_units import UNIT_COLUMNS, matching, unit_cells, units_note
-from pvenix_tui.models.hosttabs import HELP, LEFT, Tab, TabLines, chips, tab_at, tabs_line
-from pvenix_tui.models.lines import Column, Line, Tone, text_line, wrap
+from pvenix_tui.models.hosttabs import LEFT, Tab, TabLines, chips, tab_at, tabs_line
+from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.hostdrift import HostDriftKeys
 from pvenix_tui.screens.hostjournal import HostJournalKeys
+from pvenix_tui.screens.hostparts import TAB_COLUMNS, hint, tab_choices
 from pvenix_tui.screens.hostreadings import HostReadings
 from pvenix_tui.screens.hostsearch import HostSearch
 from pvenix_tui.screens.unit import UnitScreen
@@ -35,12 +35,6 @@ from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows, Source
-
-_TAB_COLUMNS: Final = (
-    Column(title="TAB", width=12),
-    Column(title="READ", width=12),
-    Column(title="WHAT", width=30, grow=1, prose=True),
-)
 
 
 class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostVerbs):
@@ -59,6 +53,8 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
         """The tab on the right where two stand side by side."""
         self.drift_lines = DriftLines()
         self.unit_filter = ""
+        self._changing = False
+        """Whether something was started from here since the tabs were read."""
 
     # --- what stands where ---
 
@@ -78,7 +74,7 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
         else:
             pane = Rows(self._source(tab), cursor=tab in _TABLES, id=tab.value)
         pane.border_title = foreign(tab.value)
-        pane.border_subtitle = foreign(_hint(tab))
+        pane.border_subtitle = foreign(hint(tab))
         pane.add_class("tab")
         return pane
 
@@ -127,6 +123,19 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
         self.activate(self.active)
         for tab in (*LEFT, Tab.PROXMOX, self.shown if self.app.size.width >= _TWO else self.active):
             self.want(tab)
+
+    @override
+    def started(self, result: object) -> None:
+        super().started(result)
+        self._changing = self._changing or result is not None
+
+    @override
+    def on_screen_resume(self) -> None:
+        """What a run may have changed is read anew once a person comes back from it."""
+        super().on_screen_resume()
+        if self._changing:
+            self._changing = False
+            self.reread()
 
     # --- bars and context ---
 
@@ -215,21 +224,13 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
 
     def do_host_tabs(self) -> None:
         """Choose a tab."""
-        now = self.session.clock()
-        choices = [
-            Choice(
-                key=tab.value,
-                cells=((tab.value, Tone.STRONG), self.readings[tab].note(now), (HELP[tab], Tone.DIM)),
-                note=HELP[tab],
-            )
-            for tab in Tab
-        ]
+        choices = tab_choices(self.readings, self.session.clock())
 
         def chosen(key: str | None) -> None:
             if key:
                 self.activate(Tab(key))
 
-        self.app.push_screen(Picker("Which tab?", _TAB_COLUMNS, choices, cursor=self.active.value), chosen)
+        self.app.push_screen(Picker("Which tab?", TAB_COLUMNS, choices, cursor=self.active.value), chosen)
 
     @override
     async def on_bar_clicked(self, event: Bar.Clicked) -> None:
@@ -267,21 +268,6 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
 _TABLES: Final = frozenset({Tab.GENERATIONS, Tab.UNITS, Tab.RUNS})
 _TWO: Final = 120
 """Columns from which two tabs stand side by side."""
-
-
-_HINTS: Final = {
-    Tab.GENERATIONS: ("host.open",),
-    Tab.DRIFT: ("host.adopt", "host.overwrite", "host.ignore", "host.next_file", "host.match"),
-    Tab.UNITS: ("host.open", "host.search"),
-    Tab.JOURNAL: ("host.follow", "host.priority", "host.unit", "host.search", "host.wrap"),
-    Tab.RUNS: ("host.open",),
-}
-"""The keys that only one tab has a use for."""
-
-
-def _hint(tab: Tab) -> str:
-    actions = (BY_ID[action] for action in _HINTS.get(tab, ()))
-    return "  ".join(f"{action.key_label} {action.label}" for action in actions if action.key)
 
 
 def _number(generation: Generation) -> str:

@@ -39,7 +39,6 @@ class HostDriftKeys(HostReadings, PlanningScreen):
         super().started(result)
         if isinstance(result, str):
             self.session.say(result)
-            self.read(Tab.DRIFT)
             self.session.outdated()
 
     def do_host_next_file(self) -> None:
