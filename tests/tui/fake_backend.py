@@ -367,7 +367,9 @@ class FakeBackend(FakeInspection, FakeFleetPart, FakeWaysBack, FakePlaybooks, Fa
         if status == "gate":
             self.emit(run, StepWaiting, host=host, step=name, verb=verb, reason=f"continue before {verb}")
             return
-        self.emit(run, StepStarted, host=host, step=name, verb=verb, name=verb)
+        log = run.log_path(host)
+        at = log.stat().st_size if log.exists() else 0
+        self.emit(run, StepStarted, host=host, step=name, verb=verb, name=verb, log_at=at)
         self.output(run, host, f"--- {verb} ---\n")
         if status:
             self.emit(run, StepEnded, host=host, step=name, verb=verb, status=status, summary=summary, hint=hint)

@@ -156,7 +156,7 @@ def keys_line(host: HostRun, width: int) -> Line:
     spans: list[Span] = []
     for action in (BY_ID[action_id] for action_id in ids):
         item: Line = ((f"{action.key_label.split(' ')[0]} ", Tone.ACCENT), (f"{action.label}  ", Tone.PLAIN))
-        if action.key and cells(spans) + cells(item) <= width + 2:
+        if action.key and cells(spans) + cells(item) <= width:
             spans += item
     return tuple(spans)
 

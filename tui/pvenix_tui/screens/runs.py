@@ -14,7 +14,7 @@ from typing_extensions import override
 from pvenix.engine.runfiles import RunDir, RunSummary
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Context
-from pvenix_tui.models.lines import Span, Tone, clip, text_line
+from pvenix_tui.models.lines import Span, Tone, text_line, wrap
 from pvenix_tui.models.runlist import (
     COLUMNS,
     OPEN,
@@ -35,6 +35,7 @@ from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
 
 FILTER: Final = "runs.filter"
+PREVIEW_LINES: Final = 3
 
 
 class RunsScreen(ListScreen[RunSummary]):
@@ -91,7 +92,7 @@ class RunsScreen(ListScreen[RunSummary]):
         self.query_one("#status", Bar).show(head)
         run = self._run
         line = text_line(self.why_empty(), Tone.DIM) if run is None else preview(run, _keys())
-        self.query_one("#preview", Bar).show(clip(line, max(1, self.size.width)))
+        self.query_one("#preview", Bar).show(*wrap(line, max(1, self.size.width), indent=1)[:PREVIEW_LINES])
 
     @property
     def _run(self) -> RunSummary | None:
