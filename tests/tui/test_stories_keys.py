@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from pvenix.engine.calls import CallLog, Channel
 from pvenix_tui.actions.keymap import remap
 from pvenix_tui.app import PvenixApp
-from pvenix_tui.prefs import Preferences
+from pvenix_tui.prefs import Notify, Preferences
 from pvenix_tui.session import Session
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import FixedClock, Ui
@@ -95,12 +96,12 @@ async def test_up_brings_back_what_was_typed_before_also_in_the_next_session(ope
 
 async def test_keys_of_ones_own_count_in_bindings_footer_and_help(backend: FakeBackend) -> None:
     clock = FixedClock()
-    keys = {"app.journal": ("f9", "ctrl+j"), "fleet.open": ("f8",), "list.down": ("down", "f2"), "app.help": ()}
+    keys = {"app.journal": ("f9", "ctrl+j"), "fleet.open": ("f8",), "list.down": ("down", "f12"), "app.help": ()}
     app = app_with(backend, clock, Preferences(keys=keys))
     async with app.run_test(size=(120, 36)) as pilot:
         ui = Ui(app, pilot, backend, clock)
         await ui.settle()
-        await ui.press("f2", "f2")
+        await ui.press("f12", "f12")
         ui.expect_cursor("nix-cache01")
         await ui.press("j", "question_mark", "5")
         ui.expect_cursor("nix-cache01")
@@ -161,3 +162,63 @@ async def test_read_only_dims_what_changes_and_says_why_and_leaves_what_looks(
         ui.expect("not now", "read-only")
         await ui.press("enter")
         ui.expect_dialog("Run an action")
+
+
+async def test_read_only_a_run_is_watched_and_asked_for_nothing(
+    open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_ui() as ui:
+        await ui.press("r")
+        ui.later()
+        await ui.press("y")
+        ui.expect_screen("run")
+        monkeypatch.setenv("PVENIX_READ_ONLY", "1")
+        ui.run()
+        ui.app.screen.run._read_only = True  # type: ignore[attr-defined] # as a workspace that was opened so
+        await ui.press("p")
+        ui.expect_error("read-only here and does not ask a run for anything")
+        await ui.press("X")
+        ui.expect_error("read-only: nothing is changed from here")
+        assert ui.requests() == []
+
+
+async def test_the_calls_of_this_window_show_with_their_time_host_and_end(open_ui: OpenUi) -> None:
+    async with open_ui((120, 36)) as ui:
+        calls = ui.app.session.calls = CallLog()
+        calls.keep()
+        await ui.do("frame.calls")
+        ui.expect("nothing was asked yet")
+        with calls.call(Channel.SSH, "dns01", "readlink /run/current-system"):
+            await ui.tick()
+            ui.expect("1 calls, 1 under way", "under way dns01")
+        with pytest.raises(TimeoutError), calls.call(Channel.API, "tanka", "GET /cluster/resources"):
+            raise TimeoutError("no answer")
+        await ui.tick()
+        ui.expect("ssh", "ok    dns01  readlink", "api", "TimeoutError: no answer tanka  GET /cluster/resources")
+        await ui.do("calls.bad")
+        ui.expect("(failed only)", "GET /cluster/resources")
+        ui.expect_not("readlink")
+        await ui.press("escape")
+        ui.expect_screen("fleet")
+
+
+@pytest.mark.parametrize(("notify", "sent"), [(Notify.NONE, ""), (Notify.BELL, "\a"), (Notify.OSC9, "\x1b]9;pvenix: ")])
+async def test_a_run_that_ends_elsewhere_is_told_and_beyond_the_screen_only_when_wanted(
+    backend: FakeBackend, notify: Notify, sent: str
+) -> None:
+    clock = FixedClock()
+    run = backend.start_detached(backend.plan_verb("rebuild", ["dns01"]))
+    app = app_with(backend, clock, Preferences(notify=notify))
+    async with app.run_test(size=(80, 24)) as pilot:
+        ui = Ui(app, pilot, backend, clock)
+        await ui.settle()
+        written: list[str] = []
+        assert app._driver is not None
+        app._driver.write = written.append  # type: ignore[method-assign] # what the terminal gets
+        app.bell = lambda: written.append("\a")  # type: ignore[method-assign] # silent without a terminal
+        backend.end_run(run, 1)
+        await ui.do("app.refresh")
+        ui.expect_error("rebuild dns01: ended with exit 1")
+        told = [text for text in written if text.startswith(("\a", "\x1b]9;"))]
+        assert [text[: len(sent)] for text in told] == ([sent] if sent else [])
+    backend.live.close()

@@ -155,7 +155,7 @@ def _run(workspace: Workspace, preferences: Preferences, *, throwaway: bool, lag
         from pvenix_tui.lag import LagSampler
 
         app.call_later(LagSampler(lag).start)
-    code = app.run()
+    code = app.run(mouse=preferences.mouse)
     if session.refused is not None:
         raise session.refused
     return code if isinstance(code, int) else (app.return_code or 0)

@@ -37,6 +37,8 @@ class Preferences:
     theme: ThemeName = ThemeName.DARK
     ascii: bool = False
     read_only: bool = False
+    mouse: bool = True
+    """Whether clicks and the wheel come here; without, the terminal's own selection needs no shift."""
     notify: Notify = Notify.NONE
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keys by action id."""
@@ -68,6 +70,7 @@ def load(path: Path) -> Preferences:
         theme=ThemeName(said.get("theme", ThemeName.DARK)),
         ascii=said.get("ascii", False),
         read_only=said.get("read_only", False),
+        mouse=said.get("mouse", True),
         notify=Notify(said.get("notify", Notify.NONE)),
         keys={action: _keys(own) for action, own in (said.get("keys") or {}).items()},
     )
@@ -80,7 +83,7 @@ def _keys(said: object) -> tuple[str, ...]:
 
 
 _CHOICES: Final = {"theme": tuple(ThemeName), "notify": tuple(Notify)}
-_SWITCHES: Final = ("ascii", "read_only")
+_SWITCHES: Final = ("ascii", "read_only", "mouse")
 
 
 def _problems(tree: Node) -> Iterator[Finding]:

@@ -12,12 +12,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from typing_extensions import override
 
+from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
 from pvenix_tui.bindings import bindings
 from pvenix_tui.exports import Exported
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wrap
-from pvenix_tui.session import Session
+from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows
 from pvenix_tui.widgets.toosmall import TooSmall
@@ -103,7 +104,10 @@ class PvenixScreen(Screen[Result], Generic[Result]):
             self.session.refuse(f"{action.label}: {reason}")
             return
         self.session.acted()
-        self.perform(action)
+        try:
+            self.perform(action)
+        except PvenixError as error:
+            self.session.say(f"{action.label}: {describe(error)}", bad=True)
         self.refresh_bars()
 
     def perform(self, action: Action) -> None:
