@@ -119,6 +119,17 @@ async def test_a_cluster_that_does_not_answer_keeps_nobody_from_planning(open_ui
         ui.expect_screen("plan")
 
 
+async def test_what_is_typed_in_one_burst_goes_to_the_field_that_the_keys_say(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("fleet.new")
+        for key in ("w", "e", "b", "tab", "d", "n", "s", "enter", "a", "p", "p", "s", "up", "0", "1"):
+            ui.app.simulate_key(key)
+        await ui.settle()
+        assert ui.line(" name     ").split()[:2] == ["name", "web"]
+        assert ui.line(" roles    ").split()[:2] == ["roles", "dns01"]
+        assert ui.line(" groups   ").split()[:2] == ["groups", "apps"]
+
+
 async def test_esc_loses_nothing_and_the_draft_is_offered_again(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.do("fleet.new")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -188,7 +188,7 @@ def options(fleet: Fleet, new: NewHost) -> dict[Asked, tuple[Option, ...]]:
     return {
         Asked.ROLES: tuple(Option(value=role.name, help=_role_help(fleet, role.name)) for role in site.roles.values()),
         Asked.GROUPS: tuple(
-            Option(value=name, help=f"{len(members)} hosts: {', '.join(members[:4])}") for name, members in groups
+            Option(value=name, help=_members(members)) for name, members in groups
         ),
         Asked.CLASS: tuple(
             Option(value=one.name, help=f"{one.cores} cores, {_size(one.memory_mib)}, disk {_size(one.disk_mib)}")
@@ -200,6 +200,11 @@ def options(fleet: Fleet, new: NewHost) -> dict[Asked, tuple[Option, ...]]:
             Option(value=one.name, help=f"VM {one.vmid} of cluster {one.cluster}") for one in site.templates.values()
         ),
     }
+
+
+def _members(hosts: Sequence[str]) -> str:
+    more = ", ..." if len(hosts) > 4 else ""
+    return f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}: {', '.join(hosts[:4])}{more}"
 
 
 def _zone_of(new: NewHost) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input
 from typing_extensions import override
@@ -84,7 +83,15 @@ class NewHostScreen(PvenixScreen[None]):
     """What a person types of a new host; nothing is written here, and esc loses nothing."""
 
     scope = "newhost"
-    BINDINGS: ClassVar[list[BindingType]] = bindings("newhost")
+    # priority: done before the next key is handed out, so that what is typed behind a tab goes to the next field
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("newhost"),
+        Binding("tab,down", "to_field(1)", show=False, priority=True),
+        Binding("shift+tab,up", "to_field(-1)", show=False, priority=True),
+        Binding("enter", "next_field", show=False, priority=True),
+        Binding("pagedown", "page('list.page_down')", show=False, priority=True),
+        Binding("pageup", "page('list.page_up')", show=False, priority=True),
+    ]
 
     def __init__(self, session: Session, *, area: str = "fleet") -> None:
         super().__init__(session, area=area)
@@ -148,21 +155,32 @@ class NewHostScreen(PvenixScreen[None]):
         self.session.memory.keep(DRAFT, {asked.value: text for asked, text in self._values.items() if text})
         self._try()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """The next field; behind the last one the plan."""
-        event.stop()
-        at = self._at
-        if at is FORM[-1]:
-            self.action_do("newhost.plan")
-        else:
-            self.focus_next(Field)
+    @override
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "to_field":
+            return self._at is not None
+        if action == "next_field":
+            return self._at not in (None, FORM[-1])
+        return super().check_action(action, parameters)
 
-    def on_key(self, event: Key) -> None:
-        """Arrows go from field to field."""
-        if event.key in ("down", "up") and isinstance(self.focused, Field):
-            event.stop()
-            event.prevent_default()
-            (self.focus_next if event.key == "down" else self.focus_previous)(Field)
+    def action_to_field(self, step: int) -> None:
+        """Give the keys to the next field, or with -1 to the one before; they go round."""
+        at = self._at
+        number = FORM.index(at) + step if at is not None else 0
+        self.set_focus(self.query_one(f"#ask-{FORM[number % len(FORM)].asked}", Field))
+
+    def action_next_field(self) -> None:
+        """Enter on every field but the last."""
+        self.action_to_field(1)
+
+    def action_page(self, action_id: str) -> None:
+        """Move what would be written."""
+        self.query_one("#formpreview", Rows).action_do(action_id)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter on the last field: what was typed in it has come by now."""
+        event.stop()
+        self.action_do("newhost.plan")
 
     def on_descendant_focus(self) -> None:
         """Say what the field is for; what was left may have changed where the host would go."""
