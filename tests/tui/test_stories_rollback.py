@@ -134,6 +134,7 @@ async def test_at_the_next_boot_nothing_that_runs_is_touched(open_ui: OpenUi) ->
         ui.expect_dialog("How do they go back?")
         await ui.press("j", "enter")
         ui.expect("none before the next boot")
+        ui.later()
         await ui.do("rollback.plan")
         ui.expect("pvenix rollback tappaas-cicd --to 42 --boot")
         ui.later()
@@ -145,10 +146,36 @@ async def test_a_commit_of_main_is_taken_back_and_the_hosts_rebuilt(open_ui: Ope
     async with open_ui() as ui:
         await ui.do("host.rollback", "rollback.method")
         await ui.press("j", "j", "enter")
+        ui.later()
         await ui.do("rollback.plan")
         ui.expect_dialog("Take which commit of main back?")
+        ui.later()
         await ui.press("enter")
         ui.expect("pvenix revert 9be0142aa7 tappaas-cicd --merge", "vllm 0.6.3", "read to the end, then y")
         ui.later()
         await ui.press("G", "y")
         assert [task.verb for play in only_plan(ui).plays for task in play.tasks] == ["rebuild"]
+
+
+async def test_a_host_that_failed_in_a_run_goes_to_what_it_ran_before_it(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.before = {A: 41}
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        ui.later()
+        await ui.press("y")
+        backend.step(ui.run(), A, "rebuild", "failed", summary="vllm.service failed")
+        backend.end_host(ui.run(), A, "failed", "vllm.service failed")
+        backend.end_run(ui.run(), 1, failed=1)
+        await ui.tick()
+        await ui.do("run.rollback")
+        ui.expect_in_row(A, "43", "41", "ran before that run")
+
+
+async def test_the_host_screen_offers_the_generation_at_its_cursor(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("fleet.open")
+        while "[Gens]" not in ui.text():
+            await ui.do("host.next")
+        await ui.go_to("41")
+        await ui.do("host.rollback")
+        ui.expect_in_row(A, "43", "41", "chosen")

@@ -20,8 +20,6 @@ from pvenix.model.errors import PvenixError
 _COMMITS: Final = 200
 """How many commits of each side are compared."""
 _UNITS: Final = re.compile(r"would ((?:NOT )?[a-z]+) the following (?:[a-z]+ )?units: (.*)")
-CONFIRMED_BY: Final = "contact over a new connection and failed units decide whether it stays; what its roles check describes the main branch"
-"""What an earlier system has to pass, see `rollback.apply`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,3 +143,6 @@ NOT_UNDONE: Final = (
     "secrets that were changed meanwhile stay changed",
 )
 """What no earlier generation brings back, a line each."""
+
+CONFIRMED_BY: Final = "contact over a new connection and failed units; what roles check is not asked: it describes the main branch's system"
+"""What an earlier generation has to pass to stay once it was activated, see `lifecycle.rollback.apply`."""

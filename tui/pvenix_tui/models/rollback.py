@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from pvenix.model.generation import Generation
+from pvenix_tui.models.effects import Method, checks_line, effect_lines
 from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, text_line
 from pvenix_tui.models.states import age
 
@@ -22,21 +22,6 @@ COLUMNS: Final = (
     Column(title="COMMIT", width=8, keep=1),
     Column(title="WHY THIS ONE", width=16, grow=2, prose=True),
 )
-
-
-class Method(StrEnum):
-    """How hosts go back."""
-
-    SWITCH = "switch"
-    BOOT = "boot"
-    REVERT = "revert"
-
-
-METHODS: Final = {
-    Method.SWITCH: "switch now: activate it, confirm it over a new connection, make it the boot default",
-    Method.BOOT: "at the next boot: make it the boot default, and leave what runs alone",
-    Method.REVERT: "take a commit of main back, and rebuild the hosts from what main is then",
-}
 
 
 @dataclass(slots=True)
@@ -233,50 +218,6 @@ def generation_lines(one: Choosing, now: float) -> list[Line]:
     return lines
 
 
-def effect_lines(found: Effects, *, method: Method = Method.SWITCH) -> list[Line]:
-    """What going there changes on the host."""
-    lines = [_row("commits", _history(found), Tone.STRONG)]
-    lines += [_row("", f"{commit[:7]} {subject}") for commit, subject in found.commits[:_SHOWN]]
-    if len(found.commits) > _SHOWN:
-        lines.append(_row("", f"and {len(found.commits) - _SHOWN} more", Tone.DIM))
-    boots = f"needs a reboot: {found.boots}" if found.boots else "no reboot needed"
-    lines.append(_row("kernel", boots, Tone.WARN if found.boots else Tone.PLAIN))
-    lines.append(_row("packages", f"{len(found.packages)} change" + ("" if len(found.packages) == 1 else "s")))
-    lines += [_row("", package) for package in found.packages]
-    lines += _unit_lines(found, method)
-    lines += [_row("" if index else "stays", limit, Tone.WARN) for index, limit in enumerate(found.limits)]
-    return lines
-
-
-def _unit_lines(found: Effects, method: Method) -> list[Line]:
-    if method is Method.BOOT:
-        return [_row("units", "none before the next boot")]
-    if found.units is None:
-        return [_row("units", "unknown: the system's own dry activation did not say", Tone.WARN)]
-    if not found.units:
-        return [_row("units", "none is stopped, restarted or started")]
-    return [
-        _row("" if index else "units", f"{what} {', '.join(names)}", Tone.WARN if "stop" in what else Tone.PLAIN)
-        for index, (what, names) in enumerate(found.units)
-    ]
-
-
-_SHOWN: Final = 12
-
-
-def _history(found: Effects) -> str:
-    if found.history:
-        return f"unknown: {found.history}"
-    if not found.commits:
-        return "the same commit"
-    count = f"{len(found.commits)} commit{'s' if len(found.commits) != 1 else ''}"
-    return f"{count} {'brought' if found.forward else 'taken back'}"
-
-
-def _row(name: str, value: str, tone: Tone = Tone.PLAIN) -> Line:
-    return ((f"{name:<9}", Tone.TITLE), *text_line(value, tone))
-
-
 def summary_lines(model: RollbackModel, method: Method = Method.SWITCH) -> list[Line]:
     """Every host's effects for the plan: what goes where, what changes, and what is not known."""
     lines: list[Line] = [(("Changes", Tone.TITLE),)]
@@ -292,6 +233,7 @@ def summary_lines(model: RollbackModel, method: Method = Method.SWITCH) -> list[
             lines.append(text_line(f"    what changes is not known: {problem}", Tone.BAD))
             continue
         lines += [(("    ", Tone.PLAIN), *line) for line in effect_lines(found, method=method)]
+    lines.append((("  ", Tone.PLAIN), *checks_line(method)))
     left = model.left_as_they_are()
     if left:
         lines += [EMPTY, (("Left as they are", Tone.TITLE),)]

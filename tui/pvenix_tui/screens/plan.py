@@ -21,7 +21,7 @@ from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate, PlanView, Tier
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker, Prompt
-from pvenix_tui.screens.planparts import DryRun, PlanReadings
+from pvenix_tui.screens.planparts import DryRun, PlanReadings, missing
 from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.field import Field
@@ -131,25 +131,12 @@ class PlanScreen(PvenixScreen[object]):
 
     def waits_for(self) -> str:
         """What is missing before y starts it, empty when nothing is."""
-        if self.view is None:
-            return "there is no plan"
         if self._starting:
             return "it is being started"
-        if self.view.tier is Tier.FREE:
-            return ""
-        if self.session.read_only:
-            return (
-                "read-only: nothing is changed from here; c makes it a dry run"
-                if "check" in self.intent.toggles
-                else ("read-only: nothing is changed from here")
-            )
-        if missing := self._readings.missing:
-            return missing
-        if not self._read and (self.view.tier is not Tier.KEY or self._readings.decide):
-            return f"read the plan to its end first ({'pgdn' if self._asks_name else 'G'})"
-        if self._asks_name and not self._typed:
-            return f"type {self.view.typed_name} first"
-        return ""
+        can_look = "check" in self.intent.toggles
+        if self.session.read_only and self.view is not None and self.view.tier is not Tier.FREE:
+            return f"read-only: nothing is changed from here{'; c makes it a dry run' if can_look else ''}"
+        return missing(self.view, self._readings, read=self._read, typed=self._typed)
 
     @override
     def context(self) -> Context:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pvenix.engine.runfiles import RunDir
 from pvenix_tui.intents import Intent, Reading
 from pvenix_tui.models.lines import EMPTY, Line, Tone
-from pvenix_tui.models.plan import field_line
+from pvenix_tui.models.plan import PlanView, Tier, field_line
 from pvenix_tui.models.rehearsal import Rehearsal
 from pvenix_tui.session import Session
 
@@ -73,6 +73,20 @@ class PlanReadings:
         if reading.name in self._found:
             return self._found[reading.name]
         return [field_line(reading.name, reading.waits, Tone.DIM)] if reading.needed else []
+
+
+def missing(view: PlanView | None, readings: PlanReadings, *, read: bool, typed: bool) -> str:
+    """What a plan still waits for before y starts it, empty when for nothing."""
+    if view is None:
+        return "there is no plan"
+    if view.tier is Tier.FREE:
+        return ""
+    if readings.missing:
+        return readings.missing
+    asks = view.tier is Tier.TYPED
+    if not read and (view.tier is not Tier.KEY or readings.decide):
+        return f"read the plan to its end first ({'pgdn' if asks else 'G'})"
+    return f"type {view.typed_name} first" if asks and not typed else ""
 
 
 class DryRun:

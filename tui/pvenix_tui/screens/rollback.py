@@ -16,15 +16,13 @@ from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
 from pvenix_tui.goingback import RevertIntent, read_effect, rollback_intent
 from pvenix_tui.models.choices import Choice
+from pvenix_tui.models.effects import METHODS, Method, checks_line, effect_lines
 from pvenix_tui.models.lines import Column, Line, Tone, text_line, wrap
 from pvenix_tui.models.rollback import (
     COLUMNS,
-    METHODS,
     Choosing,
-    Method,
     RollbackModel,
     aim_numbers,
-    effect_lines,
     generation_lines,
 )
 from pvenix_tui.models.table import Table
@@ -99,7 +97,7 @@ class RollbackScreen(PlanningScreen):
             for host in self.model.hosts:
                 group.create_task(one(host))
         if self._before is not None:
-            await self.session.guarded("rollback", lambda: self._aim_before(self._before))
+            await self._aim_before(self._before)
             self._changed()
 
     async def _read_host(self, host: str) -> None:
@@ -111,13 +109,17 @@ class RollbackScreen(PlanningScreen):
             self.model.load(host, found, to=self._to)
         self._changed()
 
-    async def _aim_before(self, run: RunDir | None) -> None:
-        if run is None:
-            return
+    async def _aim_before(self, run: RunDir) -> None:
+        """Hosts go to what they ran before the run, as far as that is known and they still have it."""
         hosts = [host for host, one in self.model.hosts.items() if one.generations]
-        for found in await self.session.backend.prospects(hosts, run=run):
-            if found.number:
-                self.model.before_run(found.host, found.number, "ran before that run")
+        try:
+            found = await self.session.backend.prospects(hosts, run=run)
+        except PvenixError as error:
+            self.session.say(f"what they ran before the run is not known: {describe(error)}", bad=True)
+            return
+        for each in found:
+            if each.number:
+                self.model.before_run(each.host, each.number, "ran before that run")
 
     def _changed(self) -> None:
         """The table and what it is about have changed."""
@@ -148,7 +150,7 @@ class RollbackScreen(PlanningScreen):
 
     async def _read_effect(self, host: str, number: int) -> None:
         await asyncio.sleep(_PAUSE_S)
-        await self.session.guarded("rollback", lambda: read_effect(self.session.backend, self.model, host, number))
+        await read_effect(self.session.backend, self.model, host, number)
         if self._reading == (host, number):
             self._reading = None
         if self.is_mounted:
@@ -171,7 +173,7 @@ class RollbackScreen(PlanningScreen):
             told = one.problem or ("reading its generations" if not one.read else one.why or "it stays as it is")
             return [text_line("it is left out; space takes it in again" if one.left_out else told, Tone.WARN)]
         if found := self.model.effects.get((one.host, aim.number)):
-            return effect_lines(found, method=self.model.method)
+            return [*effect_lines(found, method=self.model.method), checks_line(self.model.method)]
         problem = self.model.failed.get((one.host, aim.number))
         return (
             [text_line(f"what changes is not known: {problem}", Tone.BAD)]
