@@ -67,10 +67,10 @@ async def test_every_branch_that_waits_is_listed_with_its_kind_base_checks_and_s
     }
     async with open_ui((160, 48)) as ui:
         await ui.do("app.reviews")
-        ui.expect_in_row(HOST, "open", "registration", HOST, "current", "2+ 1!", "2f +32 -0", "12s")
-        ui.expect_in_row("retire/dns01", "retire", "dns01", "3 behind")
-        ui.expect_in_row("revert/9be0142aa7", "revert", "conflict", "1x")
-        ui.expect_in_row("template/nixos", "approved", "template")
+        ui.expect_in_row(HOST, "open", f"registration/{HOST}", "current", "2+ 1!", "2f +32 -0", "12s")
+        ui.expect_in_row("retire/dns01", "3 behind")
+        ui.expect_in_row("revert/9be0142aa7", "conflict", "1x")
+        ui.expect_in_row("template/nixos", "approved")
         await ui.go_to("template/nixos")
         await ui.do("reviews.open")
         ui.expect("template/nixos", "Files")

@@ -115,6 +115,8 @@ class DiffDocument:
         self.diff = diff
         self.lines = parse(diff.unified)
         self.split = False
+        self.two_sided = any(line.sign is Sign.REMOVED for line in self.lines)
+        """Whether there is anything to show on the old side."""
         self.remarks: Mapping[int, Sequence[Remark]] = remarks or {}
         self.rows: list[Row] = []
         self.search = ""

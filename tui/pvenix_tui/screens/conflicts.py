@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widget import Widget
@@ -12,6 +12,7 @@ from typing_extensions import override
 from pvenix.model.review import Conflict, Review, Side
 from pvenix_tui import reviewing
 from pvenix_tui.actions import Context
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.states import age
@@ -23,8 +24,10 @@ from pvenix_tui.text import foreign, safe
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
-_SHOWN = 400
-"""Lines of a file that show around its conflicts at most."""
+_SHOWN: Final = 400
+"""Lines of a file that one side deleted."""
+_CONTEXT: Final = 4
+"""Lines that show around a conflict."""
 
 
 class ConflictsScreen(PvenixScreen[object]):
@@ -174,15 +177,32 @@ class ConflictsScreen(PvenixScreen[object]):
 
 
 def marked_lines(conflict: Conflict) -> list[Line]:
-    """The file with both sides, each in a tone of its own between the markers."""
+    """What is around the conflicts of a file, each side in a tone of its own between the markers."""
     language, side = language_of(conflict.path), ""
+    texts = conflict.marked.split("\n")
     found: list[Line] = []
-    for text in conflict.marked.split("\n")[:_SHOWN]:
-        if text.startswith(("<<<<<<< ", ">>>>>>> ", "=======")):
+    shown = _around(texts)
+    for number, text in enumerate(texts):
+        marker = text.startswith(("<<<<<<< ", ">>>>>>> ")) or text == "======="
+        if marker:
             side = {"<": "the branch", "=": "main", ">": ""}[text[0]]
+        if number not in shown:
+            if number - 1 in shown:
+                found.append(text_line(f"{'':11}{ELLIPSIS}", Tone.DIM))
+        elif marker:
             found.append(text_line(text, Tone.HUNK))
         elif side:
             found.append(((f"{side:<10} ", Tone.DIM), *text_line(text, Tone.OK if side == "main" else Tone.WARN)))
         else:
             found.append(((" " * 11, Tone.PLAIN), *highlighted(language, safe(text), "")))
     return found
+
+
+def _around(texts: Sequence[str]) -> set[int]:
+    """The lines of conflicts, and some before and after; all of a file that has no markers."""
+    begins = [number for number, text in enumerate(texts) if text.startswith("<<<<<<< ")]
+    ends = [number for number, text in enumerate(texts) if text.startswith(">>>>>>> ")]
+    if not begins:
+        return set(range(min(len(texts), _SHOWN)))
+    near = [range(first - _CONTEXT, last + _CONTEXT + 1) for first, last in zip(begins, ends, strict=False)]
+    return {number for each in near for number in each if 0 <= number < len(texts)}

@@ -128,7 +128,7 @@ class DiffScreen(PvenixScreen[Result]):
             self.pane.clear()
         elif self.document is None or self.document.diff != file:
             document = DiffDocument(file, self.remarks(file))
-            document.split = self._splits
+            document.split = self._splits and document.two_sided
             self.pane.open(document)
         else:
             self.document.remarks = self.remarks(file)
@@ -192,6 +192,8 @@ class DiffScreen(PvenixScreen[Result]):
         """One column or two."""
         self.session.memory.keep(_SPLIT, 0 if self._splits else 1)
         self._relayout()
+        if self._splits and self.document is not None and not self.document.two_sided:
+            self.session.say("nothing was taken out of this file: it has one side")
 
     def on_resize(self) -> None:
         """A narrow terminal has room for one column."""
@@ -200,7 +202,7 @@ class DiffScreen(PvenixScreen[Result]):
     def _relayout(self) -> None:
         self.query_one("#sides-diff").set_class(self._splits, "-one")
         if self.document is not None:
-            self.document.split = self._splits
+            self.document.split = self._splits and self.document.two_sided
             self.pane.reload()
 
     def reasons(self) -> dict[str, str]:

@@ -124,20 +124,20 @@ class ReviewScreen(DiffScreen[None]):
             status_span(review.state),
             (f"  {review.commit[:8]}", Tone.ACCENT),
             (
-                f"  {chips(review)}",
+                f" {chips(review)}",
                 Tone.BAD if "x" in chips(review) else Tone.WARN if "!" in chips(review) else Tone.OK,
             ),
-            (f"  seen {self.model.seen_count}/{len(review.files)}", Tone.DIM),
+            (f" seen {self.model.seen_count}/{len(review.files)}", Tone.DIM),
         ]
         if not review.mergeable:
-            spans.append(("  CONFLICT", Tone.BAD))
+            spans.append((" CONFLICT", Tone.BAD))
         elif review.behind:
-            spans.append((f"  {review.behind} behind", Tone.WARN))
+            spans.append((f" {review.behind} behind", Tone.WARN))
         if self.model.moved_from:
-            spans.append(("  MOVED", Tone.WARN))
+            spans.append((" MOVED", Tone.WARN))
         if review.unresolved:
             many = "s" if len(review.unresolved) > 1 else ""
-            spans.append((f"  {len(review.unresolved)} comment{many}", Tone.WARN))
+            spans.append((f" {len(review.unresolved)} comment{many}", Tone.WARN))
         return tuple(spans)
 
     @override

@@ -28,14 +28,13 @@ class ReviewsScreen(FilteredScreen[Review]):
     memory_name = "reviews.filter"
     columns = (
         Column(title="STATE", width=10),
-        Column(title="KIND", width=12, keep=2),
-        Column(title="BRANCH", width=24, grow=2),
+        Column(title="BRANCH", width=28, grow=2),
         Column(title="BASE", width=9),
         Column(title="CHECKS", width=7),
-        Column(title="FILES", width=10, keep=1),
+        Column(title="FILES", width=11, keep=1),
         Column(title="AGE", width=4),
-        Column(title="AUTHOR", width=12, keep=3),
-        Column(title="SUBJECT", width=20, grow=2, keep=4),
+        Column(title="AUTHOR", width=12, keep=2),
+        Column(title="SUBJECT", width=20, grow=2, keep=3),
     )
 
     def __init__(self, session: Session, *, area: str = "") -> None:
@@ -83,8 +82,7 @@ class ReviewsScreen(FilteredScreen[Review]):
         tone = Tone.DIM if not found else Tone.BAD if "x" in checks else Tone.WARN if "!" in checks else Tone.OK
         return (
             status_span(item.state),
-            (item.kind.value, Tone.DIM),
-            (item.branch.partition("/")[2] or item.branch, Tone.STRONG),
+            (item.branch, Tone.STRONG),
             _base(item),
             (checks, tone),
             (_files(found) if found else "", Tone.PLAIN),
