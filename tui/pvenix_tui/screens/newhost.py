@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker
 from typing_extensions import override
 
 from pvenix.engine.runfiles import RunDir
@@ -103,6 +104,7 @@ class NewHostScreen(PvenixScreen[None]):
         self._asking = False
         self._stale = False
         """True when something was typed since the last trial began."""
+        self._trying_now: Worker[None] | None = None
 
     @override
     def body(self) -> Iterable[Widget]:
@@ -189,9 +191,9 @@ class NewHostScreen(PvenixScreen[None]):
             self._ask_place()
 
     def _try(self) -> None:
-        if not self._stale:
-            self.run_worker(self._trying(), group="new-host", exit_on_error=False)
         self._stale = True
+        if self._trying_now is None or self._trying_now.is_finished:
+            self._trying_now = self.run_worker(self._trying(), group="new-host", exit_on_error=False)
 
     async def _trying(self) -> None:
         """Try until nothing was typed meanwhile; a fleet with many hosts takes its time."""
@@ -290,8 +292,9 @@ class NewHostScreen(PvenixScreen[None]):
         self.run_worker(self._plan(), group="new-host-plan", exit_on_error=False)
 
     async def _plan(self) -> None:
-        self._stale = True
-        await self._trying()
+        self._try()
+        if self._trying_now is not None:
+            await self._trying_now.wait()
         if self.trial is None or self.session.problems.get("new host"):
             return
         asked, words = first_problem(self.trial)
