@@ -48,11 +48,11 @@ async def test_a_commit_is_taken_back_by_a_plan_that_shows_what_that_changes(
     async with open_ui() as ui:
         await ui.do("fleet.history")
         await ui.press(key)
-        ui.expect(f"revert {MAIN[:10]}", "Concerns", f"pvenix revert {MAIN[:10]}")
+        ui.expect(f"take back {MAIN[:12]}", "Concerns", f"pvenix revert {MAIN[:10]}")
         ui.later()
         await ui.press("y")
         assert ("propose_revert", MAIN) in backend.calls
-        ui.expect("waits under Reviews")
+        ui.expect("for a review")
 
 
 async def test_a_commit_that_cannot_be_taken_back_says_why(

@@ -166,6 +166,8 @@ class PvenixApp(Frame):
             self._start_reading("history")
         elif isinstance(self.screen, PvenixScreen) and self.screen.scope == "reviews":
             self._start_reading("reviews")
+        elif isinstance(self.screen, PvenixScreen) and self.screen.scope == "review":
+            self.screen.reread()
 
     def _read_runs(self) -> None:
         if not isinstance(self.screen, PvenixScreen) or self.screen.scope != "run":

@@ -12,13 +12,12 @@ from typing import Final, Protocol
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, RunPlan
-from pvenix.model.review import Review
 from pvenix.model.verbs import ONBOARDING, VERBS, Arg
 from pvenix_tui.backend import Backend
 from pvenix_tui.glyphs import ELLIPSIS
-from pvenix_tui.models.commandline import equivalent, review_command
-from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
-from pvenix_tui.models.plan import CRITICAL, PlanView, Tier, field_line, gate_lines, plan_view, takes_line
+from pvenix_tui.models.commandline import equivalent
+from pvenix_tui.models.lines import Line, Tone
+from pvenix_tui.models.plan import CRITICAL, PlanView, field_line, gate_lines, plan_view, takes_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,72 +199,3 @@ def onboarding_intent(backend: Backend, hosts: Sequence[str]) -> RunIntent:
         return replace(plan, title=plan.title.replace(f"{ONBOARDING[0]} {ELLIPSIS} {ONBOARDING[-1]}", "onboard", 1))
 
     return RunIntent(backend, plan, Options(step=True))
-
-
-class ReviewIntent:
-    """Approve, reject or merge the very commit that was shown."""
-
-    initial = Options()
-    extras = _NO_ARGS
-    readings: Sequence[Reading] = ()
-
-    def __init__(self, word: str, review: Review, act: Callable[[str], Awaitable[str]]) -> None:
-        self.toggles = frozenset() if word == "merge" else frozenset({"comment"})
-        self._word = word
-        self._review = review
-        self._act = act
-        self._comment = ""
-
-    def view(self, options: Options) -> PlanView:
-        """What is approved, rejected or merged, by its commit."""
-        review = self._review
-        self._comment = options.comment
-        lines: list[Line] = [
-            (("Branch   ", Tone.TITLE), *text_line(review.branch, Tone.STRONG)),
-            (("Commit   ", Tone.TITLE), *text_line(review.commit, Tone.STRONG)),
-            (("Subject  ", Tone.TITLE), *text_line(review.subject)),
-            (("Files    ", Tone.TITLE), (f"{len(review.files)}", Tone.STRONG)),
-            *(text_line(f"  {file.path}  +{file.added} -{file.removed}") for file in review.files),
-            EMPTY,
-        ]
-        if "comment" in self.toggles:
-            lines.append((("Comment  ", Tone.TITLE), *text_line(options.comment or "none (e writes one)")))
-        lines += [EMPTY, text_line(_REVIEW_EFFECT[self._word], Tone.DIM)]
-        command = review_command(self._word, review.host, review.commit, options.comment)
-        lines += [EMPTY, (("Command  ", Tone.TITLE), *text_line(command, Tone.ACCENT))]
-        return PlanView(title=f"{self._word} {review.branch}", tier=Tier.KEY, lines=tuple(lines), command=command)
-
-    async def start(self) -> str:
-        """What was done, in words. Raises: UsageError when a rejection says no reason."""
-        if self._word == "reject" and not self._comment:
-            raise UsageError("a rejection says why", hint="press e and write the comment")
-        return await self._act(self._comment)
-
-    async def rehearse(self) -> RunDir:
-        """There is nothing to rehearse: no host is touched."""
-        raise UsageError("no host is touched, so there is no dry run")
-
-
-_REVIEW_EFFECT = {
-    "approve": "The approval names this commit: a newer one on the branch is not covered by it.",
-    "reject": "The rejection and its comment are kept with this commit; the branch stays.",
-    "merge": "main moves to contain exactly this commit. Nothing is rebuilt by it.",
-}
-
-
-def review_intent(backend: Backend, word: str, review: Review) -> ReviewIntent:
-    """Approve, reject or merge a review."""
-
-    async def act(comment: str) -> str:
-        match word:
-            case "approve":
-                await backend.approve(review.host, review.commit, comment)
-                return f"approved {review.commit[:12]} of {review.branch}"
-            case "reject":
-                await backend.reject(review.host, review.commit, comment)
-                return f"rejected {review.commit[:12]} of {review.branch}"
-            case _:
-                tip = await backend.merge(review.host, review.commit)
-                return f"merged {review.commit[:12]}: main is at {tip[:12]}"
-
-    return ReviewIntent(word, review, act)

@@ -1,10 +1,9 @@
-"""What is done to a branch under review, or to the history: intents for the plan screen, which alone starts them."""
+"""What is done to a branch under review, by a person: intents for the plan screen, which alone starts them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import RemoteFailure, UsageError
@@ -19,9 +18,6 @@ from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier
 from pvenix_tui.text import safe
 
-if TYPE_CHECKING:
-    from pvenix.lifecycle.revert import Reverting
-
 Moved = Callable[[str], None]
 """Told the commit to which the person moved a branch."""
 _DIFF_LINES = 400
@@ -32,6 +28,7 @@ class BranchIntent:
     """Something that is done to the repository and to no host: a plan of its effect, and one act."""
 
     initial = Options()
+    extras: Mapping[str, Arg] = MappingProxyType({})
     readings: Sequence[Reading] = ()
 
     def __init__(
@@ -42,10 +39,8 @@ class BranchIntent:
         *,
         command: Callable[[Options], str],
         comment: bool = False,
-        extras: Mapping[str, Arg] = MappingProxyType({}),
     ) -> None:
-        self.toggles = frozenset({*(("comment",) if comment else ()), *(("options",) if extras else ())})
-        self.extras = extras
+        self.toggles = frozenset({"comment"} if comment else ())
         self._title, self._lines, self._act, self._command = title, lines, act, command
         self._options = Options()
 
@@ -106,7 +101,7 @@ def decision(backend: Backend, word: str, review: Review, acknowledged: Sequence
         found += [_field("Known" if not at else "", each, Tone.WARN) for at, each in enumerate(acknowledged)]
         if word != "merge":
             found += [EMPTY, _field("Comment", options.comment or "none (e writes one)")]
-        return [*found, *_effect(_EFFECT[word])]
+        return [*found, _field("Undo", _UNDO[word]), *_effect(_EFFECT[word])]
 
     async def act(options: Options) -> str:
         match word:
@@ -134,6 +129,13 @@ _EFFECT = {
     "approve": "The approval names this commit: a newer one on the branch is not covered by it.",
     "reject": "The rejection and its comment are kept with this commit; the branch stays.",
     "merge": "main moves to contain exactly this commit. Nothing is rebuilt by it.",
+}
+
+
+_UNDO = {
+    "approve": "reject the same commit, until it is merged",
+    "reject": "approve the same commit",
+    "merge": "revert the commit that main is at then (H, z)",
 }
 
 
@@ -262,44 +264,4 @@ def resolution(backend: Backend, review: Review, files: Mapping[str, str], *, mo
         ],
         act,
         command=lambda _: pvenix_line("review", "conflicts", review.name),
-    )
-
-
-_MERGE = MappingProxyType({"merge": Arg(type=bool, help="move main to it at once, without a review")})
-
-
-def revert(backend: Backend, found: Reverting) -> BranchIntent:
-    """Take a commit of main back: by a branch for a review, or at once."""
-    short = found.commit.id[:10]
-
-    def at_once(options: Options) -> bool:
-        return bool(options.args.get("merge"))
-
-    def lines(options: Options) -> list[Line]:
-        hosts = ", ".join(found.hosts)
-        effect = (
-            ("main moves forward to the commit that takes it back.", f"Then: pvenix rebuild {':'.join(found.hosts)}")
-            if at_once(options)
-            else (f"The branch {found.branch} is pushed and waits under Reviews; o merges it at once.",)
-        )
-        return [
-            _field("Commit", found.commit.id, Tone.STRONG),
-            _field("Subject", found.commit.subject),
-            _field("Author", f"{found.commit.author}, {found.commit.at}"),
-            _field("Concerns", hosts or "no host"),
-            *_effect(*effect),
-            *diff_lines(found.files),
-        ]
-
-    async def act(options: Options) -> str:
-        if at_once(options):
-            return f"main is at {(await backend.merge_revert(found))[:12]}, without {short}"
-        return f"pushed {found.branch} at {(await backend.propose_revert(found))[:12]}; it waits under Reviews (3)"
-
-    return BranchIntent(
-        f"revert {short}",
-        lines,
-        act,
-        command=lambda options: pvenix_line("revert", short, *(("--merge",) if at_once(options) else ())),
-        extras=_MERGE,
     )

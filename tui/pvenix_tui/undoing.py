@@ -13,9 +13,10 @@ from pvenix.model.inverse import Undo, Way
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbspec import Arg
 from pvenix_tui.backend import Backend
-from pvenix_tui.intents import Intent, Options, Reading, RunIntent, review_intent, verb_intent
+from pvenix_tui.intents import Intent, Options, Reading, RunIntent, verb_intent
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier, field_line
+from pvenix_tui.reviewing import decision
 
 if TYPE_CHECKING:
     from pvenix.lifecycle.goingback import Prospect
@@ -36,12 +37,14 @@ async def undo_intent(backend: Backend, undo: Undo) -> Intent:
             return TakeBack(backend, await backend.reverting(undo.commit))
         case Way.REVIEW:
             review = await backend.review(undo.hosts[0])
+            if review.state == "merged":
+                raise UsageError(f"{review.branch} is merged", hint="undo the merge instead")
             if review.commit != undo.commit:
                 raise UsageError(
                     f"{review.branch} is at {review.commit[:12]} now, not at {undo.commit[:12]}",
                     hint="look at it anew: 3",
                 )
-            return review_intent(backend, undo.verb, review)
+            return decision(backend, undo.verb, review)
         case Way.NONE:
             raise UsageError(undo.told)
 

@@ -53,8 +53,3 @@ def _options(task: Task) -> tuple[str, ...]:
         elif value is not False:
             words += [option, str(value)]
     return tuple(words)
-
-
-def review_command(word: str, host: str, commit: str, comment: str) -> str:
-    """Approve, reject or merge from a shell."""
-    return shlex.join(("pvenix", "review", word, host, commit, *(("-m", comment) if comment else ())))

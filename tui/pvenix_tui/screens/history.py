@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from typing_extensions import override
 
 from pvenix.engine.ports import Commit
-from pvenix_tui import reviewing
 from pvenix_tui.actions import Context
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.states import age
@@ -19,6 +18,7 @@ from pvenix_tui.screens.commit import CommitScreen
 from pvenix_tui.screens.filtered import FilteredScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.session import Session
+from pvenix_tui.undoing import TakeBack
 
 
 class HistoryScreen(FilteredScreen[Commit]):
@@ -148,8 +148,7 @@ def plan_revert(screen: PvenixScreen[None], commit: str) -> None:
     async def read() -> None:
         async def work() -> None:
             found = await session.backend.reverting(commit)
-            intent = reviewing.revert(session.backend, found)
-            screen.app.push_screen(PlanScreen(session, intent, area=screen.area), done)
+            screen.app.push_screen(PlanScreen(session, TakeBack(session.backend, found), area=screen.area), done)
 
         if not await session.guarded("revert", work):
             session.say(session.problems.pop("revert"), bad=True)
