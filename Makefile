@@ -67,6 +67,7 @@ bench: runtime ## what starting, a large inventory, placing 100 hosts, planning 
 	@$(BIN)/python -m bench.plan 200
 	@$(BIN)/python -m bench.status 200
 	@$(BIN)/python -m bench.tui_start
+	@$(BIN)/python -m bench.tui_fleet 1000
 	@$(BIN)/python -m bench.lab_scale 100
 
 lock: dev ## new versions into requirements/*.lock: names, versions, markers, hashes, no addresses
