@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.engine.runfiles import RunDir
-from pvenix_tui.follower import START_TICKS, WORDS_TICKS, RunFollower
+from pvenix_tui.follower import READ_TICK, ROUND, START_TICKS, WORDS_TICKS, RunFollower
 from pvenix_tui.logfile import READ_MOST, LogTail
 from pvenix_tui.models.lines import plain
 from pvenix_tui.models.ring import LINE_LIMIT, LineRing
@@ -82,3 +82,41 @@ def test_a_damaged_line_of_events_does_not_hide_the_ones_after_it(backend: FakeB
     backend.step(run, "dns01", "rebuild", "changed")
     follower.poll("")
     assert follower.model.hosts["dns01"].state == "changed"
+
+
+def test_a_log_that_grew_by_more_than_is_kept_is_shown_from_its_end_unless_somebody_looks_at_it(
+    backend: FakeBackend,
+) -> None:
+    run = backend.runs.create(backend.plan_verb("rebuild", ["dns01", "docker01"]))
+    follower = RunFollower(run)
+    for host in ("dns01", "docker01"):
+        backend.output(run, host, "first\n")
+    for _ in range(ROUND):
+        follower.poll("dns01")
+    paused = follower.tail("dns01").end
+    lines = "".join(f"line {number:07}\n" for number in range(500_000))
+    for host in ("dns01", "docker01"):
+        backend.output(run, host, lines)
+    ticks = 0
+    while "line 0499999" not in follower.ring("docker01").last:
+        follower.poll("")
+        ticks += 1
+        assert ticks < 40
+    while "line 0499999" not in follower.ring("dns01").last:
+        follower.poll("")
+    assert follower.tail("dns01").line(paused) == "line 0000000"
+    assert follower.tail("dns01").line(0) == "first"
+
+
+def test_a_tick_reads_no_more_of_many_long_logs_than_there_is_time_for(backend: FakeBackend) -> None:
+    hosts = list(backend.fleet_now.hosts)
+    run = backend.runs.create(backend.plan_verb("rebuild", hosts))
+    for host in hosts:
+        backend.output(run, host, "x" * 99 + "\n" + "".join(f"{'y' * 99}\n" for _ in range(40_000)))
+    follower = RunFollower(run)
+    for _ in range(200):
+        for host in hosts:
+            follower.tail(host).taken = 0
+        follower.poll("")
+        assert sum(follower.tail(host).taken for host in hosts) <= READ_TICK + READ_MOST
+    assert all(follower.ring(host).last == "y" * 99 for host in hosts)

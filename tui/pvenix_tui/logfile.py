@@ -51,6 +51,8 @@ class LogTail:
     def __init__(self, path: Path, ring: LineRing) -> None:
         self.path = path
         self.ring = ring
+        self.taken = 0
+        """Bytes that the last look read."""
         self._offset = -1
         self._rest = b""
         self._marks: list[tuple[int, int]] = []
@@ -60,21 +62,34 @@ class LogTail:
 
     # --- growing ---
 
-    def poll(self) -> bool:
-        """Read what came since the last call, up to READ_MOST; True when there were lines."""
+    def poll(self, *, whole: bool = True) -> bool:
+        """Read what came since the last call, up to READ_MOST; True when there were lines.
+
+        Unless `whole` is asked for, a log that has grown by more than is kept is begun anew near its end.
+        """
+        self.taken = 0
         try:
             size = os.stat(self.path).st_size  # noqa: PTH116 called 400 times a second; a Path costs as much again
         except FileNotFoundError:
             return False
         if size <= self._offset:
             return False
+        if not whole and size - self._offset > max(READ_MOST, 2 * self.ring.budget):
+            self._begin_anew()
         if self._offset < 0:
             self._offset = max(0, size - self.ring.budget)
         data = self._read(self._offset, READ_MOST)
+        self.taken = len(data)
         self._offset += len(data)
         if not self._marks:
             data = self._first_whole(data)
         return self._take(data)
+
+    def _begin_anew(self) -> None:
+        self.ring = LineRing(self.ring.budget)
+        self._offset, self._rest = -1, b""
+        self._marks.clear()
+        self._blocks.clear()
 
     def _first_whole(self, data: bytes) -> bytes:
         """What is left of `data` from the first line on that begins in it."""
