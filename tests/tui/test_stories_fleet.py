@@ -175,7 +175,7 @@ async def test_a_hosts_screen_shows_facts_generations_and_where_settings_come_fr
         ui.expect("42   2026-11-14", "9be0142aa77d")
         await ui.press("j", "b")
         ui.expect("tappaas-vllm  43 to 42")
-        await ui.press("escape", "right_square_bracket")
+        await ui.press("escape", "right_square_bracket", "right_square_bracket")
         ui.expect('network.zone = "srvHome"', "inventory/hosts.yaml:41", 'beats "srvWork"')
 
 

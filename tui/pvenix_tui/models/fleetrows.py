@@ -27,15 +27,6 @@ COLUMNS: Final = (
     Column(title="AGE", width=4),
     Column(title="LAST RUN", width=12, grow=1, keep=2),
 )
-SORTED_BY: Final = {
-    Sorting.NAME: "HOST",
-    Sorting.STATE: "STATE",
-    Sorting.ROLE: "ROLES",
-    Sorting.NODE: "NODE",
-    Sorting.GENERATION: "GEN",
-    Sorting.AGE: "AGE",
-    Sorting.LAST_RUN: "LAST RUN",
-}
 _NOTHING: Final[Span] = ("-", Tone.DIM)
 
 
