@@ -67,6 +67,18 @@ async def test_edits_are_adopted_into_a_branch_through_a_plan(open_ui: OpenUi, b
         assert [(task.verb, dict(task.args)) for task in plan.plays[0].tasks] == [("adopt-edits", {})]
 
 
+async def test_after_a_run_from_the_host_its_tabs_are_read_anew(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with at_host(open_ui, "d") as ui:
+        ui.expect("nix/common.nix")
+        await ui.do("host.adopt")
+        ui.later()
+        await ui.press("y")
+        backend.drift_now = fake_drift()
+        backend.end_run(ui.run(), 0, changed=1)
+        await ui.press("escape")
+        ui.expect("[Drift]", "no edits: /etc/nixos is as")
+
+
 async def test_what_the_hardware_generator_writes_now_is_adopted_with_the_edits(
     open_ui: OpenUi, backend: FakeBackend
 ) -> None:

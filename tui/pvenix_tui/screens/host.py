@@ -127,13 +127,16 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
     @override
     def started(self, result: object) -> None:
         super().started(result)
-        self._changing = self._changing or result is not None
+        if isinstance(result, str):
+            self.reread()
+        else:
+            self._changing = self._changing or result is not None
 
     @override
     def on_screen_resume(self) -> None:
         """What a run may have changed is read anew once a person comes back from it."""
         super().on_screen_resume()
-        if self._changing:
+        if self._changing and self.app.screen is self:
             self._changing = False
             self.reread()
 
