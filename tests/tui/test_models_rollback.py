@@ -15,10 +15,19 @@ from pvenix_tui.models.plan import Tier, gate_lines, reach_of, takes_line
 from pvenix_tui.models.rollback import RollbackModel, generation_words, summary_lines
 
 
-def generation(number: int, revision: str = "", *, current: bool = False, **more: bool) -> Generation:
+def generation(
+    number: int,
+    revision: str = "",
+    *,
+    current: bool = False,
+    running: bool = False,
+    pinned: bool = False,
+    boot_default: bool = False,
+) -> Generation:
     return Generation(
-        number=number, date="2026-11-01 00:00:00", current=current, revision=revision, path=f"/{number}", **more
-    )
+        number=number, date="2026-11-01 00:00:00", current=current, revision=revision, path=f"/{number}",
+        running=running, pinned=pinned, boot_default=boot_default,
+    )  # fmt: skip
 
 
 def model_of(**hosts: tuple[Generation, ...]) -> RollbackModel:

@@ -179,3 +179,13 @@ async def test_the_host_screen_offers_the_generation_at_its_cursor(open_ui: Open
         await ui.go_to("41")
         await ui.do("host.rollback")
         ui.expect_in_row(A, "43", "41", "chosen")
+
+
+async def test_once_it_was_started_esc_leads_from_the_run_to_where_the_picker_was_opened(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("host.rollback", "rollback.plan")
+        ui.later()
+        await ui.press("G", "y")
+        ui.expect_screen("run")
+        await ui.press("escape")
+        ui.expect_screen("fleet")

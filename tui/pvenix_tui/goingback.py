@@ -107,10 +107,13 @@ class RevertIntent(RunIntent):
         view = plan_view(planned, command, critical_hosts(self._backend))
         head, tier = view.lines.index(EMPTY), max(view.tier, Tier.READ)
         reach = Reach(tier=tier, why=f"moves main, and rebuilds {', '.join(self._hosts)}")
+        others = len([host for host in found.hosts if host not in self._hosts])
+        behind = f"{others} other hosts that it concerns run what they run, and are behind main then"
         lines = (
             reach.line,
             *view.lines[1:head],
             field_line("Reverts", f"{found.commit.id[:10]} of {found.commit.author}: {found.commit.subject}"),
+            *([field_line("Others", behind, Tone.WARN)] if others else []),
             EMPTY,
             *(line for file in found.files for line in _diff_lines(file.unified)),
             *view.lines[head:],

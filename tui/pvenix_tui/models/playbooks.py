@@ -19,9 +19,9 @@ COLUMNS: Final = (
     Column(title="PLAYBOOK", width=16),
     Column(title="PLAYS", width=5, keep=1),
     Column(title="TASKS", width=5, keep=1),
-    Column(title="HOSTS", width=12, keep=2),
+    Column(title="HOSTS", width=12, grow=1, keep=2),
     Column(title="LAST RUN", width=13),
-    Column(title="WHAT IT DOES", width=20, grow=1, prose=True),
+    Column(title="WHAT IT DOES", width=20, grow=4, prose=True),
 )
 FIELD_COLUMNS: Final = (
     Column(title="PARAMETER", width=12),

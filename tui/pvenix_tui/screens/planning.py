@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pvenix_tui.intents import Intent
 
 
-class PlanningScreen(PvenixScreen[None]):
+class PlanningScreen(PvenixScreen[object]):
     """What leads to a plan."""
 
     def open_plan(self, intent: Intent) -> None:

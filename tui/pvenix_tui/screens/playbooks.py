@@ -122,7 +122,7 @@ class PlaybooksScreen(PlaybookScreen):
     def show_bars(self) -> None:
         preview = self.query_one("#preview", Bar)
         width = max(20, self.size.width - 2)
-        lines = [piece for line in self._preview() for piece in wrap(line, width)][:_PREVIEW]
+        lines = [piece for line in self._preview() for piece in wrap(line, width, indent=1)][:_PREVIEW]
         preview.show(*lines, *[()] * (_PREVIEW - len(lines)))
 
     def _preview(self) -> list[Line]:

@@ -14,10 +14,9 @@ from typing_extensions import override
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
-from pvenix_tui.goingback import RevertIntent, read_effect, rollback_intent
-from pvenix_tui.models.choices import Choice
-from pvenix_tui.models.effects import METHODS, Method, checks_line, effect_lines
-from pvenix_tui.models.lines import Column, Line, Tone, text_line, wrap
+from pvenix_tui.goingback import read_effect
+from pvenix_tui.models.effects import METHODS, checks_line, effect_lines
+from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.rollback import (
     COLUMNS,
     Choosing,
@@ -27,8 +26,7 @@ from pvenix_tui.models.rollback import (
 )
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
-from pvenix_tui.screens.dialogs import Picker
-from pvenix_tui.screens.planning import PlanningScreen
+from pvenix_tui.screens.rollbackplan import RollbackPlans
 from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.painted import Bar
@@ -38,11 +36,9 @@ _AT_ONCE: Final = 32
 """Hosts whose generations are read side by side."""
 _PAUSE_S: Final = 0.1
 """How long the cursor rests on a host before what changes is read: it is moved over many."""
-_METHOD_COLUMNS: Final = (Column(title="METHOD", width=8), Column(title="WHAT IT DOES", width=30, grow=1, prose=True))
-_COMMIT_COLUMNS: Final = (Column(title="COMMIT", width=10), Column(title="SUBJECT", width=30, grow=1, prose=True))
 
 
-class RollbackScreen(PlanningScreen):
+class RollbackScreen(RollbackPlans):
     """The hosts with their targets, and what changes on the one at the cursor."""
 
     scope = "rollback"
@@ -98,7 +94,7 @@ class RollbackScreen(PlanningScreen):
                 group.create_task(one(host))
         if self._before is not None:
             await self._aim_before(self._before)
-            self._changed()
+            self.changed()
 
     async def _read_host(self, host: str) -> None:
         try:
@@ -107,7 +103,7 @@ class RollbackScreen(PlanningScreen):
             self.model.fail(host, describe(error))
         else:
             self.model.load(host, found, to=self._to)
-        self._changed()
+        self.changed()
 
     async def _aim_before(self, run: RunDir) -> None:
         """Hosts go to what they ran before the run, as far as that is known and they still have it."""
@@ -121,7 +117,8 @@ class RollbackScreen(PlanningScreen):
             if each.number:
                 self.model.before_run(each.host, each.number, "ran before that run")
 
-    def _changed(self) -> None:
+    @override
+    def changed(self) -> None:
         """The table and what it is about have changed."""
         if self.is_mounted:
             self.query_one("#rollback-hosts", Rows).reload()
@@ -209,7 +206,7 @@ class RollbackScreen(PlanningScreen):
     def _do(self, why_not: str) -> None:
         if why_not:
             self.session.say(why_not, bad=True)
-        self._changed()
+        self.changed()
 
     def do_rollback_older(self) -> None:
         """An older generation for the host at the cursor."""
@@ -226,74 +223,9 @@ class RollbackScreen(PlanningScreen):
     def do_rollback_previous(self) -> None:
         """All hosts to their previous generation."""
         self.model.previous()
-        self._changed()
+        self.changed()
 
     def do_rollback_leave(self) -> None:
         """Leave the host at the cursor out, or take it in."""
         self.model.leave(self.context().hosts[0])
-        self._changed()
-
-    def do_rollback_method(self) -> None:
-        """Choose how to go back."""
-        choices = [
-            Choice(
-                key=method.value,
-                cells=((method.value, Tone.STRONG), (words, Tone.PLAIN)),
-                note=words,
-                disabled="" if method is not Method.REVERT or self._commits() else self._no_commits(),
-            )
-            for method, words in METHODS.items()
-        ]
-        self.app.push_screen(
-            Picker("How do they go back?", _METHOD_COLUMNS, choices, cursor=self.model.method.value, browse=True),
-            self._method_picked,
-        )
-
-    def _method_picked(self, key: str | None) -> None:
-        if not key:
-            return
-        self.model.method = Method(key)
-        self._changed()
-
-    def _commits(self) -> dict[str, str]:
-        """Subjects of the commits that the targets take back, by id, as far as they are known."""
-        aims = aim_numbers(self.model.aims)
-        known = [found for key, found in self.model.effects.items() if aims.get(key[0]) == key[1] and not found.forward]
-        return {commit: subject for found in known for commit, subject in found.commits}
-
-    def _no_commits(self) -> str:
-        return "no commit is taken back by the hosts that were looked at; the cursor on a host reads its commits"
-
-    def do_rollback_plan(self) -> None:
-        """The plan of what was chosen."""
-        if self.model.method is not Method.REVERT:
-            self.open_plan(rollback_intent(self.session.backend, self.model))
-            return
-        commits = self._commits()
-        choices = [
-            Choice(key=commit, cells=((commit[:10], Tone.STRONG), (subject, Tone.PLAIN)), note=subject)
-            for commit, subject in commits.items()
-        ]
-        if not choices:
-            self.session.say(self._no_commits(), bad=True)
-        else:
-            title = "Take which commit of main back?"
-            self.app.push_screen(Picker(title, _COMMIT_COLUMNS, choices, browse=True), self._commit_picked)
-
-    def _commit_picked(self, commit: str | None) -> None:
-        if commit:
-            self.run_worker(self._plan_revert(commit), group="reverting", exclusive=True, exit_on_error=False)
-
-    async def _plan_revert(self, commit: str) -> None:
-        self.session.say("reading what taking it back changes")
-        try:
-            found = await self.session.backend.reverting(commit)
-        except PvenixError as error:
-            self.session.say(describe(error), bad=True)
-            return
-        self.session.said = None
-        hosts = [host for host in found.hosts if host in self.model.aims]
-        if not hosts:
-            self.session.say(f"{commit[:10]} concerns none of these hosts", bad=True)
-        elif self.is_current:
-            self.open_plan(RevertIntent(self.session.backend, found, hosts))
+        self.changed()

@@ -77,7 +77,8 @@ class HostVerbs(HostReach):
         from pvenix_tui.screens.rollback import RollbackScreen
 
         generation = self.context().generation
-        self.app.push_screen(RollbackScreen(self.session, self.targets(), to=generation, area=self.area))
+        screen = RollbackScreen(self.session, self.targets(), to=generation, area=self.area)
+        self.app.push_screen(screen, self.started)
 
     def do_host_verbs(self) -> None:
         """The menu of verbs."""
