@@ -190,7 +190,7 @@ async def test_the_calls_of_this_window_show_with_their_time_host_and_end(open_u
         ui.expect("nothing was asked yet")
         with calls.call(Channel.SSH, "dns01", "readlink /run/current-system"):
             await ui.tick()
-            ui.expect("1 calls, 1 under way", "under way dns01")
+            ui.expect("1 calls, 1 open", "under way dns01")
         with pytest.raises(TimeoutError), calls.call(Channel.API, "tanka", "GET /cluster/resources"):
             raise TimeoutError("no answer")
         await ui.tick()

@@ -42,7 +42,9 @@ async def test_a_row_its_id_and_its_command_line_can_be_copied_on_every_list(ope
         await ui.go_to("tappaas-vllm")
         await ui.do("frame.copy")
         ui.expect_dialog("Copy")
-        ui.expect("the row", "its id", "everything", "command 1", "pvenix ")
+        ui.expect(
+            "the row", "its id", "everything", "the same from a shell", "$ rebuild", "pvenix rebuild tappaas-vllm"
+        )
         await ui.press("enter")
         ui.expect("copied the row: one line")
         assert ui.app.clipboard.startswith("~ drifted")
@@ -51,6 +53,11 @@ async def test_a_row_its_id_and_its_command_line_can_be_copied_on_every_list(ope
         await ui.do("frame.copy")
         await ui.press("j", "enter")
         assert ui.app.clipboard == "tappaas-vllm"
+        await ui.do("frame.copy")
+        await ui.press("slash")
+        await ui.type("$ rebuild")
+        await ui.press("enter")
+        assert ui.app.clipboard == "pvenix rebuild tappaas-vllm"
 
 
 async def test_what_is_too_much_for_a_clipboard_goes_into_a_file_that_only_its_owner_reads(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyte
 import pytest
 
 from tests.tui.fake_backend import FakeBackend
@@ -48,7 +49,7 @@ def test_a_program_gets_the_terminal_as_it_was_and_the_readings_go_on_behind_it(
     mode = "$(stty -a | tr ' ;' '\\n\\n' | grep -x -e icanon -e -icanon)"
     program = script(tmp_path, f"echo program in {mode} mode; read line; echo got $line; exit 3")
     with app_on_terminal(tmp_path, str(program)) as terminal:
-        before = len(terminal.data)
+        seen, before = whole_screen(terminal), len(terminal.data)
         terminal.press(b"!")
         terminal.until(b"program in icanon mode")
         assert ALT_OFF in terminal.data[before:]
@@ -56,6 +57,7 @@ def test_a_program_gets_the_terminal_as_it_was_and_the_readings_go_on_behind_it(
         terminal.press(b"hello\n")
         terminal.until(b"got hello")
         terminal.until(b"ended with 3")
+        assert whole_screen(terminal)[:12] == seen[:12]
         assert terminal.data.rindex(ALT_ON) > terminal.data.rindex(ALT_OFF)
         ticks = int(re.findall(rb"ticks (\d+)", terminal.data)[-1])
         assert ticks >= 10, "the loop went on while the program had the terminal"
@@ -96,12 +98,22 @@ def test_a_program_that_is_not_there_is_told_and_nothing_flickers(tmp_path: Path
         assert terminal.end() == 0
 
 
+def whole_screen(terminal: Terminal) -> list[str]:
+    """What a person sees now, line by line, once nothing comes any more."""
+    while terminal.read(0.5):
+        pass
+    screen = pyte.Screen(80, 24)
+    pyte.ByteStream(screen).feed(terminal.data)
+    return [re.sub(r"\d+[smh] ago|\d\d:\d\d| [0-9]+[smh] +", "", line).rstrip() for line in screen.display]
+
+
 def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_screen_back(tmp_path: Path) -> None:
     with app_on_terminal(tmp_path) as terminal:
+        before = whole_screen(terminal)
         terminal.press(b"\x1a")
         deadline = time.monotonic() + 10
         while not stopped(terminal.process.pid):
@@ -112,7 +124,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_screen_back(tmp_path: 
         assert termios.tcgetattr(terminal.slave)[3] & termios.ICANON
         terminal.process.send_signal(signal.SIGCONT)
         terminal.until(ALT_ON)
-        terminal.until(b"tappaas-cicd")
+        assert whole_screen(terminal) == before
         terminal.press(b"q")
         assert terminal.end() == 0
 

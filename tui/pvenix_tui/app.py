@@ -98,6 +98,7 @@ class PvenixApp(Frame):
         for number in (signal.SIGTERM, signal.SIGHUP):
             if self._ticking:
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # others have drawn meanwhile
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
 

@@ -44,7 +44,7 @@ FRAME: Final = (
     _FRAME.action("frame.copy", "Y", "copy", "copy the row, its id, everything, or the same as a command line"),
     _FRAME.action("frame.save", "s", "save", "save the list, document or log into a file; nothing is overwritten"),
     _FRAME.action("frame.jump", "'", "jump", "to a pane of this screen, by a letter"),
-    _FRAME.action("frame.calls", "@", "calls", "what this window asks of machines itself: commands, API calls, git"),
+    _FRAME.action("frame.calls", "@,#", "calls", "what this window asks of machines itself: commands, API calls, git"),
 )
 """As those of the app, where the screen has no action of its own with the same key."""
 

@@ -62,7 +62,7 @@ class CallsScreen(PvenixScreen[None]):
     @override
     def where(self) -> str:
         calls = self.session.calls
-        return f"{calls.total} calls, {len(calls.under_way)} under way{' (failed only)' if self._bad_only else ''}"
+        return f"{calls.total} calls, {len(calls.under_way)} open{' (failed only)' if self._bad_only else ''}"
 
     def do_calls_bad(self) -> None:
         """Only what failed, or everything again."""

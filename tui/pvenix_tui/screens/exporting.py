@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from textual.widget import Widget
@@ -21,6 +23,8 @@ from pvenix_tui.widgets.rows import Rows
 
 WIDE: Final = 240
 """Columns for which a list is laid out to be copied, so that nothing is cut."""
+PLACEHOLDER: Final = re.compile(r"\b[A-Z][A-Z]+\b|\bN\b")
+"""A word that a person has to put something in the place of."""
 LOG_LINES: Final = 200_000
 """Of a longer log the newest lines; the run's directory has all of it."""
 COPY_COLUMNS: Final = (Column(title="WHAT", width=14), Column(title="TEXT", width=30, grow=1))
@@ -78,21 +82,30 @@ def copies_of(screen: PvenixScreen[object]) -> dict[str, str]:
     whole = text_of(screen)
     if whole is not None and whole.lines:
         found["everything"] = whole.text
-    here = screen.here()
-    lines = dict.fromkeys(action.command(here) for action in in_scope(screen.scope))
-    for number, line in enumerate(filter(None, lines), 1):
-        found[f"command {number}"] = line
     return found
+
+
+def commands_of(screen: PvenixScreen[object]) -> dict[str, str]:
+    """What can be done here, as command lines that are complete, by the name of the action."""
+    here = screen.here()
+    found = {action.label: action.command(here) for action in in_scope(screen.scope)}
+    return {label: line for label, line in found.items() if line and not PLACEHOLDER.search(line)}
 
 
 def open_copy_menu(screen: PvenixScreen[object]) -> None:
     """Offer what can be copied."""
-    found = copies_of(screen)
+    texts, commands = copies_of(screen), commands_of(screen)
+    found = texts | {f"$ {label}": line for label, line in commands.items()}
     if not found:
         screen.session.refuse("copy: there is nothing to copy here")
         return
     choices = [
-        Choice(key=name, cells=((name, Tone.STRONG), (" ".join(text[:WIDE].split()), Tone.PLAIN)), note=_size(text))
+        Choice(
+            key=name,
+            cells=((name, Tone.STRONG), (" ".join(text[:WIDE].split()), Tone.PLAIN)),
+            note=_size(text),
+            group="this" if name in texts else "the same from a shell",
+        )
         for name, text in found.items()
     ]
 
@@ -141,11 +154,17 @@ def _no_path(text: str) -> str:
 
 
 def _save(session: Session, path: str, text: str, why: str) -> None:
-    from pathlib import Path
-
     try:
         written = save(Path(path), [text])
     except PvenixError as error:
         session.say(describe(error), bad=True)
     else:
-        session.say(f"{why}{_size(text)} in {written}")
+        session.say(f"{why}{_size(text)} in {_short(written)}")
+
+
+def _short(path: Path) -> str:
+    """With `~` for the person's home."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except ValueError:
+        return str(path)

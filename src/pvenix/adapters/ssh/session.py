@@ -15,7 +15,7 @@ from pvenix.adapters.ssh.errors import place
 from pvenix.adapters.ssh.login import SshSettings
 from pvenix.adapters.text import sanitise
 from pvenix.engine.calls import CALLS, Channel
-from pvenix.engine.ports import CommandResult, OutputSink, Target
+from pvenix.engine.ports import CommandResult, End, OutputSink, Target
 from pvenix.model.errors import OutcomeUnknown, Refused, Unreachable
 
 _OPEN_TRIES: Final = 9
@@ -68,7 +68,7 @@ class SshSession:
         command = remote_command(argv, sudo=sudo)
         with CALLS.call(Channel.SSH, self._target.host, command) as call:
             done = await self._run(argv, command, stdin, timeout_s=timeout_s, on_output=on_output, limit=limit)
-            call.ended("ok" if done.ok else f"{done.end.value} {done.exit_status}", bad=not done.ok)
+            call.ended(_ending(done), bad=not done.ok)
             return done
 
     async def _run(
@@ -194,3 +194,9 @@ class SshSession:
             why="it may still be running there" if collector.channel else "it was not started: no channel was free",
             evidence=tuple(sanitise(line) for line in lines),
         )
+
+
+def _ending(done: CommandResult) -> str:
+    if done.end is End.EXITED:
+        return f"exit {done.exit_status}" if done.exit_status else "ok"
+    return done.end.value
