@@ -9,6 +9,7 @@ from pvenix_tui.models.eta import left
 from pvenix_tui.models.lines import cells, plain
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun, RunModel
+from pvenix_tui.models.runtimes import elapsed, host_time
 from pvenix_tui.models.states import epoch
 from pvenix_tui.models.tiles import layout, tile_grid
 from pvenix_tui.ticker import RATE_HZ, SLOWEST, WATCHED, Ticker
@@ -133,6 +134,24 @@ def test_a_tile_keeps_its_state_and_time_however_long_the_name_is() -> None:
     assert "rolled back" in plain(title)
     assert "00:30" in plain(title)
     assert cells(title) <= 120
+
+
+def test_a_run_that_is_gone_on_with_counts_its_time_anew_and_leaves_hosts_that_were_done_as_they_were() -> None:
+    later = "2026-11-20T11:00:00.000Z"
+    told = Told("build", hosts=("a", "b"))
+    for host in ("a", "b"):
+        told.begin(host, "0.0.build")
+    told.tell(HostEnded, at=T1, host="a", status="ok")
+    told.tell(HostEnded, at=T1, host="b", status="failed")
+    told.tell(RunStarted, at=later, title="t", hosts=("a", "b"), steps=(), pid=2, resumed=True)
+    told.tell(HostEnded, at=later, host="a", status="ok")
+    now = seconds_after(later, 5)
+    assert host_time(told.model.hosts["a"], now) == "00:30"
+    assert host_time(told.model.hosts["b"], now) == ""
+    told.begin("b", "0.0.build", at=later)
+    assert host_time(told.model.hosts["b"], now) == "00:05"
+    assert told.model.hosts["b"].first_at == T0
+    assert elapsed(told.model.started_at, "", now) == 5
 
 
 class Watch:

@@ -30,7 +30,10 @@ class HostRun:
     """The step it is at, from 1."""
     verb: str = ""
     step: str = ""
+    first_at: str = ""
+    """When its very first step began, however often the run was gone on with."""
     started_at: str = ""
+    """When its first step began since the run was begun, or gone on with, last."""
     ended_at: str = ""
     said: str = ""
     """The last thing an event said: a phase, a reason to wait, or how it ended."""
@@ -118,6 +121,7 @@ class RunModel:
         self.commands: deque[SentCommand] = deque(maxlen=COMMANDS_KEPT)
         self.commands_total = 0
         self.started_at = ""
+        """When the process at work, or the last one, began."""
         self.ended_at = ""
         self.exit_code: int | None = None
         self.paused = False
@@ -151,11 +155,11 @@ class RunModel:
                 pass
 
     def _started(self, event: ev.RunStarted) -> None:
-        self.started_at = self.started_at or event.at
+        self.started_at = event.at
         self.ended_at, self.exit_code = "", None
         for host in self.hosts.values():
             if event.resumed and (host.needs_person or not host.ended):
-                host.state, host.ended_at, host.said = QUEUED, "", ""
+                host.state, host.started_at, host.ended_at, host.said = QUEUED, "", "", ""
 
     def _apply_to_host(self, event: ev.Event) -> None:
         host = self.hosts.setdefault(event.host, HostRun(host=event.host, steps=0))
@@ -165,6 +169,7 @@ class RunModel:
                 host.state, host.verb, host.step, host.step_at = RUNNING, event.verb, event.step, event.at
                 host.log_at.append(event.log_at)
                 host.started_at = host.started_at or event.at
+                host.first_at = host.first_at or event.at
                 host.ended_at, host.said, host.hint, host.evidence = "", "", "", ()
             case ev.StepWaiting():
                 host.at_step(event.step)
@@ -179,7 +184,7 @@ class RunModel:
                 host.state, host.verb, host.said = event.status, event.verb, event.summary
                 host.hint, host.evidence = event.hint, event.evidence
             case ev.HostEnded():
-                host.state, host.ended_at = event.status, event.at
+                host.state, host.ended_at = event.status, host.ended_at or event.at  # told again when a run goes on
                 host.said = event.summary or host.said
             case _:
                 pass

@@ -238,7 +238,7 @@ class RunScreen(RunAsks, RunLog):
             tail.poll()
             self.pane.show(tail)
         run = self._host
-        self.pane.began = epoch(run.started_at) if run and run.started_at else None
+        self.pane.began = epoch(run.first_at) if run and run.first_at else None
         self.query_one("#log", LogView).flush()
         self.query_one("#panes", TileGrid).flush()
         self.refresh_bars()
