@@ -90,7 +90,7 @@ def test_a_host_that_was_retired_is_not_made_again_while_its_tombstone_waits_to_
         [host] = plan.hosts
         [note] = host.findings
         assert (host.action, plan.changes, note.warning) == (Action.NONE, False, True)
-        assert f"git merge origin/retire/{GONE}" in note.hint
+        assert f"pvenix review approve retire/{GONE} --merge" in note.hint
         scene.sim.remote.refs[f"refs/heads/retire/{GONE}"] = CommitId(scene.sim.main())
         assert (await host_plan(scene, GONE)).action is Action.ADD
 

@@ -40,7 +40,7 @@ async def apply(world: World, step: Step) -> Outcome:
         if await entombed(world, step.host, await world.repo.fetch())
         else await (await entombing(world, step)).send(step)
     )
-    step.tell(f"next, in your checkout of the fleet: {merging(step.host)}")
+    step.tell(f"next: {merging(step.host)}, and in your checkout of the fleet git pull")
     return Outcome(
         status=Status.CHANGED,
         summary=f"{summary}; tombstone on {branch_of(step.host)}",

@@ -16,8 +16,8 @@ def branch_of(host: str) -> str:
 
 
 def merging(host: str) -> str:
-    """What a person types in a checkout of the fleet, so that the tombstone counts."""
-    return f"git fetch && git merge origin/{branch_of(host)} && git push"
+    """What a person types, so that the tombstone counts."""
+    return f"pvenix review approve {branch_of(host)} --merge"
 
 
 async def entombed(world: World, host: str, main: CommitId) -> bool:

@@ -69,7 +69,7 @@ def command(
     show_plan(settings, plan, accepted)
     for one in accepted:
         if one.commit:
-            talk(f"next: git fetch && git diff main...origin/{one.branch}, and merge it when it is right")
+            talk(f"next: pvenix review show {one.branch}; when it is right: pvenix review approve {one.branch} --merge")
     if accept_drift and not accepted:
         talk("nothing to accept: no field was changed at Proxmox since it was recorded")
     if out is not None:

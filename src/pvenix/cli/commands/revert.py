@@ -59,7 +59,7 @@ def command(settings: Settings, /, *, commit: str, hosts: tuple[str, ...], merge
             return await _merge(settings, workspace, found, names, how)
         tip = await workspace.propose_revert(found)
         talk(f"pushed {found.branch} at {tip[:10]}")
-        talk(f"next: git fetch && git merge origin/{found.branch} && git push && pvenix rebuild {':'.join(names)}")
+        talk(f"next: pvenix review approve {found.branch} --merge && pvenix rebuild {':'.join(names)}")
         return ExitCode.OK
 
     return settings.run_async(action)

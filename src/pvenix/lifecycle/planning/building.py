@@ -88,7 +88,7 @@ async def _retired(world: World, newcomers: Iterable[HostPlan]) -> list[HostPlan
         if retired:
             error = PvenixError(
                 f"{plan.host} was retired, and this checkout does not say so yet",
-                hint=f"in your checkout of the fleet: {merging(plan.host)}; to have it made again, delete that branch",
+                hint=f"{merging(plan.host)} && git pull; to have it made again, delete that branch",
                 code="PVX0575",
             )
             note = finding(world.fleet, world.fleet.hosts[plan.host], error, warning=True)

@@ -43,7 +43,7 @@ async def apply(world: World, step: Step) -> Outcome:
     await step.intend(branch=branch)
     commit = await call.send(step)
     old = template_of(world, world.host(step)).vmid
-    step.tell(f"next, in your checkout of the fleet: git fetch && git merge origin/{branch} && git push")
+    step.tell(f"next: pvenix review approve {branch} --merge, and in your checkout of the fleet git pull")
     step.tell(
         f"template {old} stays as long as a linked clone of it is there: until then Proxmox refuses `qm destroy {old}` "
         "(base volume … is still in use by linked cloned)"
