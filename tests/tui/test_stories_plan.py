@@ -82,7 +82,7 @@ async def test_a_dry_run_tells_the_exact_commands_while_the_plan_shows(open_ui: 
 async def test_how_it_is_undone_stands_on_the_plan_or_why_it_cannot_be(open_ui: OpenUi) -> None:
     async with open_ui((120, 36)) as ui:
         await ui.do("host.rebuild")
-        ui.expect("Undo     pvenix rollback HOST --before RUN")
+        ui.expect("Undo     pvenix rollback tappaas-cicd --before RUN")
         await ui.press("escape")
         await menu(ui, "collect-garbage")
         ui.expect("Undo     cannot be undone: what nothing needed was deleted", "is not kept: read to the end, then y")

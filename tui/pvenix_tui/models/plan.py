@@ -155,12 +155,13 @@ def _undo_lines(plan: RunPlan, tier: Tier) -> list[Line]:
     if tier is Tier.FREE:
         return []
     verbs = dict.fromkeys(task.verb for play in plan.plays for task in play.tasks)
+    host = plan.hosts[0] if len(plan.hosts) == 1 else "HOST"
     if made := next((verb for verb in ("clone", "create") if verb in verbs), ""):
-        words = [f"{made} and what follows: pvenix destroy HOST takes the new VM away"]
+        words = [f"{made} and what follows: pvenix destroy {host} takes the new VM away"]
     else:
         known = ((verb, INVERSE[verb]) for verb in verbs if verb in INVERSE and VERBS[verb].danger is not Danger.READ)
         several = len(verbs) > 1
-        words = list(dict.fromkeys((f"{verb}: " if several else "") + _undo_word(found) for verb, found in known))
+        words = [(f"{verb}: " if several else "") + _undo_word(found).replace("HOST", host) for verb, found in known]
     return [
         field_line("" if index else "Undo", word, Tone.WARN if "cannot be undone" in word else Tone.PLAIN)
         for index, word in enumerate(words)

@@ -23,7 +23,7 @@ from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.planparts import DryRun, PlanReadings, missing
 from pvenix_tui.session import Session, describe
-from pvenix_tui.text import foreign
+from pvenix_tui.text import foreign, safe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
@@ -55,7 +55,7 @@ class PlanScreen(PvenixScreen[object]):
     def body(self) -> Iterable[Widget]:
         plan = Rows(Document(self._lines), cursor=False, id="plan")
         yield plan
-        yield Field(hint="what has to be typed; arrows and pages move the plan", id="typed")
+        yield Field(id="typed")
         yield Bar(id="confirm")
 
     @override
@@ -120,6 +120,7 @@ class PlanScreen(PvenixScreen[object]):
         field = self.query_one("#typed", Field)
         field.display = self._asks_name
         field.value = ""
+        field.placeholder = safe(f"type {self.view.typed_name if self.view else ''}; arrows and pages move the plan")
         if not self._asks_name:
             rows.focus()
         self.refresh_bars()
