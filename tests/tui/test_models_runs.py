@@ -154,6 +154,17 @@ def test_a_run_that_is_gone_on_with_counts_its_time_anew_and_leaves_hosts_that_w
     assert elapsed(told.model.started_at, "", now) == 5
 
 
+def test_a_host_that_is_through_with_one_play_waits_for_a_person_at_the_gate_of_the_next() -> None:
+    told = Told("preflight", "rebuild", hosts=("a",))
+    told.begin("a", "0.0.preflight")
+    told.end("a", "0.0.preflight", "ok")
+    told.tell(StepWaiting, host="a", step="1.0.rebuild", verb="rebuild", reason="waiting to go on")
+    host = told.model.hosts["a"]
+    assert host.gate
+    assert host.needs_person
+    assert not host.ended
+
+
 class Watch:
     """Seconds that move when told."""
 

@@ -174,6 +174,7 @@ class RunModel:
             case ev.StepWaiting():
                 host.at_step(event.step)
                 host.state, host.verb, host.step, host.said = "waiting", event.verb, event.step, event.reason
+                host.ended_at = ""  # of an earlier play
             case ev.Progress() if host.ended:
                 host.hint = event.text  # how it ended stays
             case ev.Progress():
