@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,15 @@ class Pin:
     """`ssh-ed25519 AAAA…`, no comment."""
     uuid: str = ""
     """The smbios uuid of the VM, empty when the file does not say."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's SHA-256 fingerprint, as ssh-keygen(1) shows it; empty for a key that no program could have written."""
+        try:
+            raw = base64.b64decode(self.key.split()[1] + "==")
+        except binascii.Error:
+            return ""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
 
     def line(self, host: str) -> str:
         """The pin as its file holds it."""

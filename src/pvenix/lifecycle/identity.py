@@ -48,6 +48,7 @@ async def pin(world: World, step: Step, found: Found, *, renewed: bool = False) 
     if read == world.trust.get(step.host):
         return False
     world.trust.pin(step.host, read, renewed=renewed)
+    step.evidence(host_key=read.fingerprint)
     step.tell(f"pinned {read.key[:40]}…")
     return True
 

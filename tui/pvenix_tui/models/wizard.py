@@ -24,7 +24,7 @@ STEP_COLUMNS: Final = (
 )
 _LABELS: Final = {
     "vmid": "VM", "node": "node", "storage": "storage", "route": "way", "template": "template", "upid": "task",
-    "address": "address", "uuid": "smbios uuid", "boot_id": "boot", "key": "host key", "branch": "branch",
+    "address": "address", "uuid": "smbios uuid", "boot_id": "boot", "host_key": "host key", "branch": "branch",
     "commit": "commit", "registered": "registered", "base": "base", "unit": "unit", "attempt": "attempt",
     "path": "system", "generation": "generation", "old": "was", "new": "system", "asked": "asks for",
 }  # fmt: skip
@@ -216,20 +216,33 @@ def step_title(step: StepSeen | None, now: float) -> Line:
 
 
 def detail_lines(step: StepSeen | None) -> list[Line]:
-    """What a step came to, what it recorded, and its phases, the newest last."""
+    """What a step recorded, what it showed, and its phases, the newest last."""
     if step is None:
         return []
     lines: list[Line] = []
-    if step.said and not (step.phases and step.phases[-1][1] == step.said):
-        lines.append(text_line(f" {step.said}", Tone.BAD if _went_wrong(step) else Tone.PLAIN))
-    if step.hint:
-        lines.append(((" next  ", Tone.WARN), *text_line(step.hint, Tone.WARN)))
     known = [(_LABELS[key], value) for key, value in step.data.items() if key in _LABELS and value]
     width = max((len(label) for label, _ in known), default=0)
     lines += [((f" {label:<{width}}  ", Tone.TITLE), *text_line(value)) for label, value in known]
     lines += [text_line(f"   {line}", Tone.DIM) for line in step.evidence]
     lines += [((f" {_since(step, at)} ", Tone.DIM), *text_line(text)) for at, text in step.phases]
     return lines
+
+
+def said_lines(model: WizardModel, step: StepSeen | None) -> list[Line]:
+    """What the step came to and what helps; of one that waits for its turn, what the one before it came to."""
+    if step is None:
+        return []
+    if step.gate or step.state == QUEUED:
+        number = model.steps.index(step)
+        before = next((one for one in reversed(model.steps[:number]) if one.ended and one.said), None)
+        if before is None:
+            return []
+        word, tone = status_span(before.state)
+        return [(*text_line(f" {before.task.verb} ", Tone.DIM), (f"{word} ", tone), *text_line(before.said, Tone.DIM))]
+    lines: list[Line] = []
+    if step.ended and step.said:
+        lines.append(text_line(f" {step.said}", Tone.BAD if _went_wrong(step) else Tone.PLAIN))
+    return [*lines, *([((" hint  ", Tone.WARN), *text_line(step.hint, Tone.WARN))] if step.hint else [])]
 
 
 def _went_wrong(step: StepSeen) -> bool:
@@ -278,7 +291,7 @@ def about_lines(model: WizardModel, found: SoFar | None) -> list[Line]:
         at = f" on {facts['node']}" if facts.get("node") else ""
         lines.append(text_line(f" VM {facts['vmid']}{at}", Tone.STRONG))
     lines += [
-        text_line(f" {word} {facts[key]}") for key, word in (("address", "address"), ("key", "key")) if key in facts
+        text_line(f" {word} {facts[key]}") for key, word in (("address", "address"), ("host_key", "host key")) if key in facts
     ]
     if found is None:
         return lines

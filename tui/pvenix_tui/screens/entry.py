@@ -20,8 +20,8 @@ from pvenix_tui.models.journaldetail import Details, as_text, detail_lines
 from pvenix_tui.models.lines import Column, Line, Tone, text_line
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker
+from pvenix_tui.screens.onboardings import run_screen
 from pvenix_tui.screens.undoing import undo_with
-from pvenix_tui.screens.wizard import run_screen
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.rows import Document, Rows
 

@@ -22,7 +22,7 @@ class PlanningScreen(PvenixScreen[object]):
     def started(self, result: object) -> None:
         """A plan was started, or left with None."""
         from pvenix.engine.runfiles import RunDir
-        from pvenix_tui.screens.wizard import run_screen
+        from pvenix_tui.screens.onboardings import run_screen
 
         if isinstance(result, RunDir):
             self.app.push_screen(run_screen(self.session, result, area=self.area, started=True))

@@ -93,7 +93,7 @@ def _plan(screen: PvenixScreen[Any], undo: Undo) -> None:
 
 def _done(screen: PvenixScreen[Any], result: object) -> None:
     """A way back was taken, or left with None."""
-    from pvenix_tui.screens.wizard import run_screen  # which opens this module's plans itself
+    from pvenix_tui.screens.onboardings import run_screen  # which opens this module's plans itself
 
     if isinstance(result, RunDir):
         screen.app.push_screen(run_screen(screen.session, result, area=screen.area, started=True))

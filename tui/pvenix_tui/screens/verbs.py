@@ -53,7 +53,7 @@ class HostVerbs(HostReach):
     def do_host_onboard(self) -> None:
         """Plan all verbs of an onboarding, step by step; one that is half done is gone on with where it is."""
         from pvenix_tui.intents import onboarding_intent
-        from pvenix_tui.screens.wizard import open_onboarding, run_screen
+        from pvenix_tui.screens.onboardings import open_onboarding, run_screen
 
         targets = self.targets()
         half_done = open_onboarding(self.session, targets[0]) if len(targets) == 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -12,7 +12,6 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix.engine.runfiles import RunDir
-from pvenix.model.errors import PvenixError
 from pvenix.model.sofar import SoFar
 from pvenix_tui.actions import Context
 from pvenix_tui.bindings import bindings
@@ -27,26 +26,24 @@ from pvenix_tui.models.wizard import (
     about_lines,
     breadcrumb,
     detail_lines,
-    is_onboarding,
     next_lines,
+    said_lines,
     step_cells,
     step_title,
 )
-from pvenix_tui.newhostplans import undo_intent
 from pvenix_tui.screens.approving import Approver
-from pvenix_tui.screens.base import PvenixScreen
-from pvenix_tui.screens.dialogs import Confirm
-from pvenix_tui.screens.plan import PlanScreen
-from pvenix_tui.screens.review import ReviewScreen
-from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.screens.runlog import RunLog
-from pvenix_tui.session import Session, describe
+from pvenix_tui.screens.wizardasks import WizardAsks
+from pvenix_tui.session import Session
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
+SAID_LINES: Final = 4
+"""Lines that what a person may do, and what a step came to, take at most."""
 
-class WizardScreen(RunLog):
+
+class WizardScreen(RunLog, WizardAsks):
     """Follows the run of one host's onboarding, and asks of it what a person wants."""
 
     scope = "wizard"
@@ -80,7 +77,7 @@ class WizardScreen(RunLog):
         """The step that a person looks at, empty for the one that is at work."""
         self.focus_host = host
         self.pane = LogPane(self.follower.tail(host), wrapping=bool(session.memory.number("log.wrap")))
-        self._approver = Approver(session, run, self._retry)
+        self.approver = Approver(session, run, self.retry)
         self._table = Table(STEP_COLUMNS, lambda: self.model.steps, self._cells, lambda step: step.id)
 
     @override
@@ -96,7 +93,12 @@ class WizardScreen(RunLog):
                 )
             with Vertical():
                 yield Bar(id="steptitle")
-                yield Rows(Document(lambda width: self._wrapped(self._detail(), width)), cursor=False, id="detail")
+                yield Bar(id="stepsaid")
+                yield Rows(
+                    Document(lambda width: self._wrapped(detail_lines(self._seen_step), width)),
+                    cursor=False,
+                    id="detail",
+                )
                 yield Bar(id="outtitle")
                 yield LogView(self.pane, id="log")
 
@@ -131,7 +133,7 @@ class WizardScreen(RunLog):
             self._read_so_far()
         if was_alive and not self.follower.alive:
             self.session.outdated()
-            self._approver.ask(self.app)
+            self.approver.ask(self.app)
         second = int(self.session.clock())
         if events or changed or (self.follower.state in ("running", "starting") and second != self._second):
             self._second = second
@@ -165,10 +167,10 @@ class WizardScreen(RunLog):
     def _cells(self, step: StepSeen) -> Sequence[tuple[str, Tone]]:
         return step_cells(step, self.model.steps.index(step) + 1, self.session.clock())
 
-    def _detail(self) -> list[Line]:
+    def _said(self) -> list[Line]:
         state = self.follower.state
         can_skip = not self.model.no_skip(live=state == "running")
-        return [*next_lines(self.model, state, can_skip=can_skip), *detail_lines(self._seen_step)]
+        return [*next_lines(self.model, state, can_skip=can_skip), *said_lines(self.model, self._seen_step)]
 
     @staticmethod
     def _wrapped(lines: Iterable[Line], width: int) -> list[Line]:
@@ -179,6 +181,10 @@ class WizardScreen(RunLog):
         now = self.session.clock()
         self.query_one("#stepbar", Bar).show(breadcrumb(self.model, now))
         self.query_one("#steptitle", Bar).show(step_title(self._seen_step, now))
+        said = self.query_one("#stepsaid", Bar)
+        lines = self._wrapped(self._said(), max(1, said.size.width))[:SAID_LINES]
+        said.display = bool(lines)
+        said.show(*(lines or [()]))
         follows = "following" if self.pane.following else f"paused +{self.pane.new_lines} new"
         tone = Tone.OK if self.pane.following else Tone.WARN
         self.query_one("#outtitle", Bar).show(((" output  ", Tone.TITLE), (follows, tone)))
@@ -235,138 +241,3 @@ class WizardScreen(RunLog):
         if self.found is None:
             return "what was made is being read"
         return "" if self.found.verbs else "nothing was made so far"
-
-    # --- requests ---
-
-    def _request(self, kind: str, said: str, *, host: str = "", step: str = "") -> None:
-        try:
-            self.run.request(kind, host, step=step, by=_by())
-        except (PvenixError, OSError) as error:
-            self.session.say(describe(error) if isinstance(error, PvenixError) else str(error), bad=True)
-            return
-        self.session.say(said)
-
-    def do_wizard_continue(self) -> None:
-        """Let the step begin that waits; a run that has stopped goes on."""
-        if self.follower.state == "running":
-            self.follower.model.paused = False
-            self._request("continue", "asked the run to go on")
-        else:
-            self._retry((self.host,))
-
-    def do_wizard_pause(self) -> None:
-        """Hold before the next step."""
-        self.follower.model.paused = True
-        self._request("pause", "asked the run to pause before its next step; enter goes on")
-
-    def do_wizard_retry(self) -> None:
-        """Another attempt."""
-        self._retry((self.host,))
-
-    def _retry(self, hosts: Sequence[str]) -> None:
-        if self.follower.state == "running":
-            for host in hosts:
-                self._request("retry", "asked for another attempt", host=host)
-        else:
-            self.run_worker(self._resume(), group="resume", exclusive=True, exit_on_error=False)
-
-    async def _resume(self, *, skip: str = "") -> None:
-        """Go on with a run that nobody executes, without a step where one is to be left out."""
-
-        async def work() -> None:
-            if skip:
-                await self.session.backend.skip(self.run, self.host, skip)
-            await asyncio.to_thread(self.session.backend.resume_detached, self.run, (self.host,))
-            self.follower.expect()
-
-        if await self.session.guarded("resume", work):
-            self.session.say(
-                f"goes on without {skip.rpartition('.')[2]}" if skip else "the run goes on where it stopped"
-            )
-        else:
-            self.session.say(self.session.problems.pop("resume"), bad=True)
-
-    def do_wizard_skip(self) -> None:
-        """Ask, then go on without the current step."""
-        step = self.model.current
-        if step is None:
-            return
-        verb, live = step.task.verb, self.follower.state == "running"
-        lines: list[Line] = [
-            ((f"{self.host} goes on without {verb}.", Tone.PLAIN),),
-            (("It is kept as skipped by you, which is not ok; a later run does it.", Tone.DIM),),
-        ]
-
-        def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
-            if yes and live:
-                self._request("skip", f"asked to go on without {verb}", host=self.host, step=step.id)
-            elif yes:
-                self.run_worker(self._resume(skip=step.id), group="resume", exclusive=True, exit_on_error=False)
-
-        self.app.push_screen(Confirm(f"Skip {verb}?", lines, clock=self.session.clock, yes=f"skip {verb}"), answered)
-
-    def do_wizard_undo(self) -> None:
-        """Plan what takes back what was made."""
-        if self.found is not None:
-            intent = undo_intent(self.session.backend, self.host, self.found)
-            self.app.push_screen(PlanScreen(self.session, intent, area=self.area), self._undone)
-
-    def _undone(self, result: object) -> None:
-        if isinstance(result, RunDir):
-            self.app.push_screen(RunScreen(self.session, result, area=self.area, started=True))
-
-    def do_wizard_review(self) -> None:
-        """The registration branch; coming back is esc."""
-        self.app.push_screen(ReviewScreen(self.session, self.host, area=self.area))
-
-    def do_wizard_approve(self) -> None:
-        """Ask about what waits."""
-        self._approver.ask(self.app)
-
-    def do_wizard_cancel(self) -> None:
-        """Ask, then end the run."""
-        lines: list[Line] = [
-            (("No further step starts; a step at work is let finish.", Tone.PLAIN),),
-            (("What is done stays done; enter goes on later, u takes it back.", Tone.DIM),),
-        ]
-
-        def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
-            if yes:
-                self._request("cancel", "asked the run to end")
-
-        self.app.push_screen(Confirm("Cancel the onboarding?", lines, clock=self.session.clock, yes="cancel"), answered)
-
-    def do_wizard_run(self) -> None:
-        """The run's own screen."""
-        self.app.push_screen(RunScreen(self.session, self.run, area=self.area))
-
-
-def _by() -> str:
-    from pvenix.operator import operator
-
-    return operator()
-
-
-def run_screen(session: Session, run: RunDir, *, area: str, started: bool = False) -> PvenixScreen[None]:
-    """The screen of a run: the wizard for the onboarding of one host, else the run's. Raises: LocalResource."""
-    plan = run.plan()
-    if is_onboarding(plan):
-        return WizardScreen(session, run, plan.hosts[0], area=area, started=started)
-    return RunScreen(session, run, area=area, started=started)
-
-
-def open_onboarding(session: Session, host: str) -> RunDir | None:
-    """The newest run that onboards just `host` and is not through, when no newer run came to the host."""
-    for run in session.backend.runs.newest(limit=100):
-        try:
-            plan = run.plan()
-            if host not in plan.hosts or plan.check:
-                continue
-            if not is_onboarding(plan) or run.is_abandoned():
-                return None
-            model = WizardModel(plan, host)
-            model.apply(run.events()[0])
-        except PvenixError:
-            continue
-        return None if model.done else run
-    return None
