@@ -24,8 +24,12 @@ LOOKS: Final = frozenset({
     "status", "place", "console", "consequences", "refuse_unmakeable", "day_two", "template_healths", "examine",
     "pveum_lines",
     "generations", "all_generations", "prunable", "compared", "run_to_undo", "prospects", "decided", "reverting",
-    "history", "reviews", "review", "lint",
-    "durations", "gates", "own_hosts", "plan_rollback", "playbooks", "cloud_init", "effects", "hardware_text", "host_card", "host_drift", "journal", "unit", "units", "vm",
+    "history", "commit", "commit_hosts", "reviews", "review", "lint",
+    "review_conflicts", "review_details", "review_edited", "review_since", "review_text",
+    "durations", "effects", "gates", "own_hosts", "plan_rollback", "playbooks",
+    "cloud_init", "hardware_text", "host_card", "host_drift", "overwritten", "unit", "units", "vm",
+    "journal", "journal_page", "journal_since", "undos", "undos_of_run",
+    "last_readings", "place_host", "remember", "so_far", "try_host",
 })  # fmt: skip
 """What only reads; everything else that is public refuses. A new method belongs here, or calls `refuse_change`."""
 DOORS: Final = sorted(name for name in dir(Workspace) if not name.startswith("_") and name not in LOOKS)
