@@ -6,7 +6,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from pvenix.model.errors import UsageError
+from pvenix.model.errors import PvenixError
 from pvenix_tui.fleetmemory import FleetMemory
 from pvenix_tui.models.attention import Item, attention
 from pvenix_tui.models.choices import Choice
@@ -77,11 +77,11 @@ class FleetMenus(HostVerbs):
 
     def open_run(self, run: str) -> None:
         """Show one run."""
-        from pvenix_tui.screens.run import RunScreen
+        from pvenix_tui.screens.onboardings import run_screen
 
         try:
-            self.app.push_screen(RunScreen(self.session, self.session.backend.runs.open(run), area=self.area))
-        except UsageError as error:
+            self.app.push_screen(run_screen(self.session, self.session.backend.runs.open(run), area=self.area))
+        except PvenixError as error:
             self.session.say(str(error), bad=True)
 
     def do_fleet_last_run(self) -> None:
