@@ -116,19 +116,21 @@ async def test_keys_of_ones_own_count_in_bindings_footer_and_help(backend: FakeB
 
 CHANGES = {"start", "resume", "approve", "reject", "merge", "decide", "comment", "edit", "abandon", "skip", "add",
            "propose_revert", "merge_revert", "adopt"}  # fmt: skip
-OPENERS = ("enter", "r", "x", "D", "b", "question_mark", ":", "slash", "Y", "s", "'", "S", "n", "d", "q", "O", "A")
+OPENERS = ("enter", "r", "x", "D", "b", "question_mark", ":", "Y", "s", "'", "S", "n", "d", "O", "A", "F", "H", "l")
 
 
 @pytest.mark.parametrize("opener", OPENERS)
 async def test_fifty_enters_held_down_do_nothing_beyond_the_first_level(open_ui: OpenUi, opener: str) -> None:
     async with open_ui() as ui:
         await ui.press(opener)
-        await ui.press("enter")
+        if opener != "enter":
+            await ui.press("enter")
+        front = ui.app.screen
         await ui.hold("enter", 49)
         ui.unread.clear()
+        assert ui.app.screen is front, ui.text()
         assert ui.started() == []
         assert not {call[0] for call in ui.backend.calls} & CHANGES
-        assert len(ui.app.screen_stack) <= 3
 
 
 async def test_a_key_that_is_held_down_is_not_for_the_dialog_that_it_has_opened(open_ui: OpenUi) -> None:
