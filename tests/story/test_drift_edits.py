@@ -89,6 +89,7 @@ def test_edits_after_a_merge_start_from_main_and_those_before_a_review_go_on_top
 
         scene.sim.remote.refs["refs/heads/main"] = scene.sim.remote.refs[ref]
         scene.sim.change_main("README.md", "anything\n")
+        assert all(file.merged for file in (await seen(scene)).files)
         assert (await scene.run("rebuild", hosts=(HOST,))).code is ExitCode.OK
         assert (await seen(scene)).files == ()
         edit(scene, OWN, "# two\n")

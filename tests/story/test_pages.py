@@ -108,6 +108,12 @@ def sent(lab: StoryLab, method: str, path: str, *fields: str) -> None:
     )
 
 
+def edited_by_hand(lab: StoryLab) -> None:
+    """A line that somebody adds to a host's configuration on the host."""
+    file = "of=/etc/nixos/nix/hosts/docker01.nix"
+    lab.ssh("docker01", "sudo", "-n", "dd", file, "oflag=append", "conv=notrunc", "status=none", text="# by hand\n")
+
+
 def somebody_elses_hand(lab: StoryLab) -> None:
     """An option of a host's VM that somebody changes at Proxmox."""
     vm = lab.site.vm("dns02")
@@ -134,6 +140,7 @@ def test_the_page_of_day_two_works_from_top_to_bottom(reader: Reader) -> None:
         ROOT / "docs/day-two.md",
         before={
             "What somebody changed at Proxmox": somebody_elses_hand,
+            "What somebody edited on a host": edited_by_hand,
             "A VM that is not ours yet": somebody_elses_vm,
         },
     )

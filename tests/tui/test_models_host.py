@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pvenix.engine.runfiles import RunStore
@@ -73,6 +75,8 @@ def test_only_what_can_be_taken_is_offered_to_be_adopted_and_what_is_ignored_is_
     assert adopt_reason(fake_drift(edited("a.nix", "x"))) == ""
     assert adopt_reason(stays) == "none of the edits can be adopted"
     assert adopt_reason(fake_drift(hardware="@@ -1 +1 @@\n-a\n+b\n")) == ""
+    merged = fake_drift(replace(edited("a.nix", "x"), merged=True))
+    assert adopt_reason(merged) == "main has these texts already: r brings the host there"
     assert overwrite_reason(stays) == ""
     assert overwrite_reason(ignored) == "nobody edited anything there"
     assert overwrite_reason(fake_drift(other=("/etc/nixos is at 123",))) == ""

@@ -135,7 +135,8 @@ async def _files(world: World, remote: Remote, base: CommitId, edits: Sequence[_
             live = None
             if one.edit is not Edit.DELETED:
                 live = await remote.read(("cat", f"{argv.CONFIGURATION}/{one.path}"), sudo=True)
-            return _compared(remote.step.host, base, one, await world.repo.read(base, one.path), live)
+            found = _compared(remote.step.host, base, one, await world.repo.read(base, one.path), live)
+            return replace(found, merged=await world.repo.read(await world.repo.main(), one.path) == live)
 
     async with Together() as group:
         tasks = [group.create_task(read(one)) for one in edits]

@@ -62,7 +62,8 @@ async def _with_hardware(world: World, found: HostDrift, now: str | PvenixError)
 def overwritten(found: HostDrift) -> tuple[str, ...]:
     """What a rebuild from the main branch puts aside, a line each with where it goes; empty when there is nothing."""
     lines = [
-        f"{file.path} ({file.edit.value}, +{file.added} -{file.removed}) goes into a git stash of {argv.CONFIGURATION}"
+        f"{file.path} ({file.edit.value}, +{file.added} -{file.removed}"
+        f"{', main has the same' if file.merged else ''}) goes into a git stash of {argv.CONFIGURATION}"
         for file in found.counted
     ]
     lines += [f"and {found.more} more files with them"] if found.more else []

@@ -61,7 +61,7 @@ def journal(unit: str = "", priority: str = "", *, lines: int, follow: bool = Fa
 
 def unit_status(unit: str) -> argv.Argv:
     """What systemd says of a unit, without lines of the journal."""
-    return ("systemctl", "status", "--no-pager", "--full", "-n", "0", unit)
+    return ("systemctl", "status", "--no-pager", "--full", "-n", "0", "--", unit)
 
 
 async def units(world: World, host: str) -> UnitList:

@@ -33,6 +33,8 @@ class DriftFile:
     """Why it cannot be taken into a branch; empty when it can."""
     shared: bool = False
     """True when other hosts are made of it too: what is adopted of it reaches them with the merge."""
+    merged: bool = False
+    """True when the commit that the host should run has the very text: a rebuild loses nothing of it."""
     ignored: str = ""
     """The pattern of the inventory that says that it is no drift; empty when none does."""
     live: str | None = field(default=None, repr=False)

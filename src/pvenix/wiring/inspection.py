@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
@@ -107,18 +108,18 @@ class Inspection(OpenFleet):
 
     def _deployed(self, host: str) -> Deployed | None:
         """The last rebuild or rollback of a host that is in the audit log of this machine."""
-        from pvenix.engine.audit import AuditLog
+        from pvenix.engine.audit import AuditLog, record_in
 
-        last: dict[str, object] | None = None
-        for record in AuditLog(self.state_dir).records():
+        name = json.dumps(host).encode()
+        lines = [line for line in AuditLog(self.state_dir).lines() if name in line]
+        for line in reversed(lines):  # parsed from the newest on: the log has a line for every step ever taken
+            record = record_in(line)
             if record.get("host") == host and record.get("verb") in _DEPLOYING:
-                last = record
-        if last is None:
-            return None
-        words = {key: str(last.get(key, "")) for key in ("verb", "at", "operator", "outcome", "run")}
-        return Deployed(
-            verb=words["verb"], at=words["at"], by=words["operator"], outcome=words["outcome"], run=words["run"]
-        )
+                words = {key: str(record.get(key, "")) for key in ("verb", "at", "operator", "outcome", "run")}
+                return Deployed(
+                    verb=words["verb"], at=words["at"], by=words["operator"], outcome=words["outcome"], run=words["run"]
+                )
+        return None
 
 
 def fingerprint(key: str) -> str:

@@ -67,6 +67,8 @@ def _heading(file: DriftFile) -> Line:
     spans.append((f"  +{file.added} -{file.removed}", Tone.DIM))
     if file.ignored:
         spans += text_line(f"  ignored by {file.ignored}", Tone.DIM)
+    elif file.merged:
+        spans.append(("  main has this text: r brings the host there", Tone.OK))
     elif file.stays:
         spans += text_line(f"  cannot be adopted: {file.stays}", Tone.WARN)
     elif file.shared:
@@ -130,7 +132,10 @@ def adopt_reason(found: HostDrift | None, *, reading: Callable[[], bool] = lambd
     hardware = found.hardware is not None and bool(found.hardware.diff)
     if not found.files and not hardware:
         return "nobody edited anything there"
-    return "" if found.adoptable or hardware else "none of the edits can be adopted"
+    if not found.adoptable and not hardware:
+        return "none of the edits can be adopted"
+    merged = all(file.merged for file in found.adoptable) and not hardware
+    return "main has these texts already: r brings the host there" if merged else ""
 
 
 def overwrite_reason(found: HostDrift | None) -> str:

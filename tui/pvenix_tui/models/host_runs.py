@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import dataclass
 from typing import Final
 
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.model.errors import LocalResource
-from pvenix.model.events import HostEnded, RunStarted
 from pvenix_tui.models.lines import Column, Span, Tone
 from pvenix_tui.models.states import age, clock_word, epoch, status_span
 
@@ -56,18 +57,31 @@ def _part(run: RunDir, host: str) -> HostPart | None:
         return None
     if host not in plan.hosts:
         return None
-    events, _ = run.events()
-    began = next((event.at for event in events if isinstance(event, RunStarted)), "")
-    ended = next((event for event in reversed(events) if isinstance(event, HostEnded) and event.host == host), None)
-    start, end = epoch(began), epoch(ended.at) if ended else None
+    began, ended = _ends(run, host)
+    start, end = epoch(began), epoch(str(ended.get("at", "")))
     return HostPart(
         run=run.run,
         title=plan.title,
-        status=ended.status if ended else run.summary().state,
+        status=str(ended.get("status", "")) or run.summary().state,
         began=began,
         seconds=None if start is None or end is None else max(0.0, end - start),
-        summary=ended.summary if ended else "",
+        summary=str(ended.get("summary", "")),
     )
+
+
+def _ends(run: RunDir, host: str) -> tuple[str, dict[str, object]]:
+    """When the run began, and the last event of the host's end; of a run over hundreds only these lines are parsed."""
+    wanted = (b'"host.ended"', json.dumps(host).encode())
+    began, ended = "", dict[str, object]()
+    with contextlib.suppress(OSError), (run.path / "events.jsonl").open("rb") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):  # a line that a full disk cut short
+                if not began:
+                    began = str(json.loads(line).get("at", ""))
+                elif all(word in line for word in wanted):
+                    found = json.loads(line)
+                    ended = found if (found.get("host"), found.get("kind")) == (host, "host.ended") else ended
+    return began, ended
 
 
 def run_cells(part: HostPart, now: float) -> tuple[Span, ...]:

@@ -47,6 +47,10 @@ class HostReadings(PvenixScreen[None]):
         reading, source = self.readings[tab], f"{tab.value} of {self.host}"
 
         async def work() -> None:
+            if tab is Tab.DRIFT:  # the edits come at once, what the hardware generator says takes seconds
+                reading.take(await self.session.backend.host_drift(self.host), self.session.clock())
+                reading.begin()
+                self.redraw()
             reading.take(await self._ask_for(tab), self.session.clock())
 
         if not await self.session.guarded(source, work):

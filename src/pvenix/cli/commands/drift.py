@@ -83,7 +83,7 @@ def _lines(found: HostDrift) -> list[str]:
         note = (
             f"ignored by {file.ignored}" if file.ignored else f"cannot be adopted: {file.stays}" if file.stays else ""
         )
-        note = note or ("shared by other hosts" if file.shared else "")
+        note = note or ("main has this text" if file.merged else "shared by other hosts" if file.shared else "")
         lines += [
             style(f"{clean(file.path)}  {file.edit.value}  +{file.added} -{file.removed}", "strong")
             + (f"  ({clean(note)})" if note else ""),
