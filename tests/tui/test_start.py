@@ -51,6 +51,23 @@ async def test_the_frame_stands_and_keys_work_while_the_inventory_is_read(tmp_pa
         assert "+ in sync" in ui.line("dns01")
 
 
+async def test_colours_that_are_chosen_later_still_reach_what_shows_and_what_is_shown_after(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+
+        def background() -> object:
+            return ui.app.screen.query_one("#bar").background_colors
+
+        await ui.press("2")
+        runs = background()
+        await ui.press("1")
+        fleet = background()
+        ui.app.theme = "textual-light"
+        await ui.settle()
+        assert background() != fleet
+        await ui.press("2")
+        assert background() != runs
+
+
 async def test_an_inventory_that_is_wrong_at_the_start_ends_the_program_with_its_findings(backend: FakeBackend) -> None:
     backend.wrong = WRONG
     session = Session(backend, clock=FixedClock())

@@ -79,6 +79,9 @@ class PvenixApp(Frame):
         theme = make_theme(self._colours)
         self.register_theme(theme)
         self.theme = theme.name  # before it runs: afterwards every style would be made twice
+        self._first_colours = self.get_css_variables()
+        self._recoloured = False
+        self.stylesheet.set_variables(self._first_colours)
         self._ticking = ticking
         self._changed = False
         self.add_mode("fleet", lambda: FleetScreen(session))
@@ -92,6 +95,17 @@ class PvenixApp(Frame):
     @override
     def get_css_variables(self) -> dict[str, str]:
         return super().get_css_variables() | {"box": glyphs.box()}
+
+    @override
+    def refresh_css(self, animate: bool = True) -> None:
+        """As Textual's own, but only once a colour has changed.
+
+        Textual 8.2 calls it three times before the first paint and whenever an area is first shown, and each time reads
+        every rule anew, which takes as long as drawing the screen.
+        """
+        self._recoloured = self._recoloured or self.get_css_variables() != self._first_colours
+        if self._recoloured:
+            super().refresh_css(animate)
 
     def on_mount(self) -> None:
         """Show the frame at once; the inventory and everything remote come after the first paint."""
