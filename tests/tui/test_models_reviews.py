@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,14 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pvenix.lifecycle.difference import unified
-from pvenix.model.review import FileDiff
+from pvenix.model.review import Check, FileDiff, Message, Review, Thread, Verdict
+from pvenix_tui.memory import Memory
 from pvenix_tui.models.diff import DiffDocument, Remark, Sign, parse
 from pvenix_tui.models.highlight import NIX, YAML, highlighted, language_of
 from pvenix_tui.models.lines import Tone, plain, text_line
+from pvenix_tui.models.review import ReviewModel, forget_all_but
 from pvenix_tui.text import safe
+from tests.tui.fake_backend import fake_review
 
 PIECES = (
     "''",
@@ -192,3 +196,73 @@ def test_a_comment_stands_below_its_line(split: bool) -> None:
     at = next(index for index, row in enumerate(rows) if "why?" in row)
     assert "+ b" in rows[at - 1]
     assert document.row_of_new(2) == at - 1
+
+
+# --- what a person has seen ---
+
+
+def model_of(review: Review) -> ReviewModel:
+    model = ReviewModel(Memory())
+    model.take(review)
+    return model
+
+
+def test_a_review_is_approvable_when_everything_was_read_and_acknowledged() -> None:
+    model = model_of(fake_review())
+    assert "not read yet" in model.approval_reason()
+    for file in fake_review().files:
+        model.mark_seen(file)
+    assert "not acknowledged yet: open ports" in model.approval_reason()
+    model.acknowledge(model.warnings[0])
+    assert model.approval_reason() == ""
+    assert "main moved to" in model.approval_reason("f" * 40)
+    model.acknowledge(model.warnings[0])
+    assert "not acknowledged yet" in model.approval_reason()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"state": "rejected"}, "this commit is rejected already"),
+        ({"mergeable": False}, "it does not merge into main"),
+        ({"checks": (Check(name="Nix syntax", verdict=Verdict.FAIL),)}, "a check failed: Nix syntax"),
+    ],
+)
+def test_what_forbids_an_approval_is_said_before_what_is_left_to_do(changes: dict[str, object], why: str) -> None:
+    assert why in model_of(replace(fake_review(), **changes)).approval_reason()  # type: ignore[arg-type] # its fields
+
+
+def test_a_branch_that_the_person_moved_is_no_surprise_and_one_that_went_back_is_none_any_more() -> None:
+    model = model_of(fake_review())
+    model.own.add("a" * 40)
+    model.take(replace(fake_review(), commit="a" * 40))
+    assert model.moved_from == ""
+    model.take(replace(fake_review(), commit="b" * 40))
+    assert model.moved_from == "a" * 40
+    model.take(replace(fake_review(), commit="a" * 40))
+    assert model.moved_from == ""
+
+
+def test_an_acknowledgement_is_for_one_commit_and_a_reply_asks_for_it_again() -> None:
+    said = Message(by="ana", at="2026-11-20T10:00:00Z", text="x")
+    thread = Thread(id="1", commit="c", file="", line=0, quote="", messages=(said,))
+    model = model_of(replace(fake_review(), threads=(thread,), checks=()))
+    model.acknowledge(model.warnings[0])
+    assert model.acknowledged(model.warnings[0])
+    model.take(replace(fake_review(), threads=(replace(thread, messages=(said, said)),), checks=()))
+    assert not model.acknowledged(model.warnings[0])
+    model.acknowledge(model.warnings[0])
+    model.own.add("a" * 40)
+    model.take(replace(fake_review(), threads=(replace(thread, messages=(said, said)),), checks=(), commit="a" * 40))
+    assert not model.acknowledged(model.warnings[0])
+
+
+def test_what_was_seen_of_branches_that_are_gone_is_forgotten() -> None:
+    memory = Memory()
+    for host in ("web1", "web2"):
+        model = ReviewModel(memory)
+        model.take(fake_review(host))
+        model.mark_seen(model.review.files[0] if model.review else diff_of("", ""))
+    forget_all_but(memory, frozenset({"registration/web2"}))
+    assert all(place.startswith("registration/web2 ") for place in memory.table("review.seen"))
+    assert len(memory.table("review.seen")) == 1

@@ -14,7 +14,7 @@ APP: Final = (
         "app.reviews",
         "3",
         "reviews",
-        "registration branches that wait for a person",
+        "branches that wait for a person: registrations, reverts, drift and more",
         command=lambda _: "pvenix review list",
     ),
     _APP.action(

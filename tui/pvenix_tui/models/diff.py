@@ -270,7 +270,7 @@ class DiffDocument:
         line = self.lines[number]
         if line.sign is Sign.HUNK:
             rule = f"{LINE * 2} {line.text} "
-            return ((safe(rule), Tone.HUNK), (LINE * max(0, self._side - cell_len(safe(rule))), Tone.DIM))
+            return ((safe(rule), Tone.HUNK), (LINE * max(0, self._laid_out[0] - cell_len(safe(rule))), Tone.DIM))
         if line.sign is Sign.NOTE:
             return clip(text_line(f"{'':{2 * self._digits + 2}}{line.text}", Tone.WARN), self._side)
         numbers = "".join(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pvenix.model.review import FileDiff, Review, Thread, Verdict
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.memory import Memory
 from pvenix_tui.models.diff import Remark
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
@@ -173,6 +174,8 @@ class Entry:
     kind: EntryKind
     name: str
     line: Line
+    short: Line = ()
+    """The same for a list that has no room for it, when there is a shorter way to say it."""
 
     @property
     def key(self) -> str:
@@ -221,18 +224,18 @@ def _heading(name: str, text: str) -> Entry:
 
 
 def _file(file: FileDiff, mark: str) -> Entry:
-    line: Line = (
-        (f"[{mark}] ", Tone.OK if mark.strip() else Tone.WARN),
-        *text_line(file.path),
-        *text_line(f"  +{file.added} -{file.removed}", Tone.DIM),
-    )
-    return Entry(kind=EntryKind.FILE, name=file.path, line=line)
+    box: Line = ((f"[{mark}] ", Tone.OK if mark.strip() else Tone.WARN),)
+    whole = file_entry(file)
+    return replace(whole, line=(*box, *whole.line), short=(*box, *whole.short))
 
 
 def file_entry(file: FileDiff) -> Entry:
     """A file's row where nothing is marked."""
-    line = (*text_line(file.path), *text_line(f"  +{file.added} -{file.removed}", Tone.DIM))
-    return Entry(kind=EntryKind.FILE, name=file.path, line=line)
+    size = text_line(f"  +{file.added} -{file.removed}", Tone.DIM)
+    short = f"{ELLIPSIS}/{file.path.rpartition('/')[2]}"
+    return Entry(
+        kind=EntryKind.FILE, name=file.path, line=(*text_line(file.path), *size), short=(*text_line(short), *size)
+    )
 
 
 def _warning(model: ReviewModel, warning: Caution) -> Entry:

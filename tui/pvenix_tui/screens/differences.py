@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from pvenix.model.review import FileDiff
 from pvenix_tui.models.diff import DiffDocument, Remark
-from pvenix_tui.models.lines import Line, clip
+from pvenix_tui.models.lines import Line, cells, clip
 from pvenix_tui.models.review import Entry, EntryKind, file_entry
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.text import foreign
@@ -47,7 +47,9 @@ class Entries:
 
     def line(self, index: int) -> Line:
         """A row."""
-        return clip(self.rows[index].line, self._width)
+        entry = self.rows[index]
+        fits = cells(entry.line) <= self._width or not entry.short
+        return clip(entry.line if fits else entry.short, self._width)
 
     def key(self, index: int) -> str:
         """What it is about."""
@@ -147,7 +149,7 @@ class DiffScreen(PvenixScreen[Result]):
     def _to_pane(self, name: str) -> None:
         for each in self.shows:
             self.query_one(f"#{each}").set_class(each == name, "-active")
-        self.query_one("#sides-diff").set_class(self._splits, "-one")
+        self.query_one("#sides-diff").set_class(self._splits and self.in_diff, "-one")
         self.query_one(f"#{name}").focus()
         self.refresh_bars()
 
@@ -200,7 +202,7 @@ class DiffScreen(PvenixScreen[Result]):
         self._relayout()
 
     def _relayout(self) -> None:
-        self.query_one("#sides-diff").set_class(self._splits, "-one")
+        self.query_one("#sides-diff").set_class(self._splits and self.in_diff, "-one")
         if self.document is not None:
             self.document.split = self._splits and self.document.two_sided
             self.pane.reload()

@@ -102,7 +102,8 @@ class ReviewsScreen(FilteredScreen[Review]):
     @override
     def preview(self, item: Review) -> Line:
         found = self._details(item)
-        talk = f"  {len(found.unresolved)} open comments" if found and found.unresolved else ""
+        open_ones = len(found.unresolved) if found else 0
+        talk = f"  {open_ones} open comment{'s' if open_ones > 1 else ''}" if open_ones else ""
         return (
             *text_line(f" {item.branch}", Tone.STRONG),
             *text_line(f"  {item.commit[:10]}", Tone.ACCENT),
