@@ -77,6 +77,7 @@ def test_a_new_host_is_tried_placed_added_and_onboarded_up_to_its_review_and_tak
     assert verbs_of(undo) == [("unregister", "changed"), ("destroy", "changed")]
     assert lab.git("ls-remote", "origin", f"registration/{NEW}") == ""
     assert not Inside(lab).vms(NEW)
+    assert workspace.so_far(run, NEW).stays == (f"taken back by run {undo.run}",)
     again = executed(workspace, workspace.plan_verb("unregister", (NEW,)))
     assert verbs_of(again) == [("unregister", "ok")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvenix.engine.ports import Entry
-from pvenix.lifecycle.sofar import so_far
+from pvenix.lifecycle.sofar import so_far, taken_back
 from pvenix.model.sofar import SoFar
 from pvenix.model.verbs import ONBOARDING
 
@@ -61,6 +61,14 @@ def test_what_is_merged_is_retired() -> None:
     rows = cloned().add("register", "result", status="changed").add("review", "result", status="changed")
     assert rows.found.verbs == ("retire",)
     assert "retire/a1" in rows.found.stays[-1]
+
+
+def test_a_later_run_that_destroyed_the_vm_has_taken_it_back() -> None:
+    gone = Entry(seq=1, host="a1", step="0.1.destroy", what="result", data={"status": "changed"})
+    lost = Entry(seq=2, host="a1", step="0.1.destroy", what="result", data={"status": "unknown"})
+    assert taken_back([gone], "a1")
+    assert not taken_back([gone], "b2")
+    assert not taken_back([gone, lost], "a1")
 
 
 def test_a_vm_that_was_there_before_is_told_as_such() -> None:

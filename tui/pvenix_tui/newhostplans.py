@@ -118,7 +118,7 @@ def undo_intent(backend: Backend, host: str, found: SoFar) -> RunIntent:
         return replace(plan, title=f"undo what was made of {host}")
 
     async def lines() -> Sequence[Line]:
-        undone = [field_line("" if number else "Takes back", text) for number, text in enumerate(found.lines)]
+        undone = [field_line("" if number else "Undoes", text) for number, text in enumerate(found.lines)]
         return [*undone, *(field_line("" if n else "Stays", text, Tone.DIM) for n, text in enumerate(found.stays))]
 
     destroys = any(verb in ("destroy", "retire") for verb in found.verbs)

@@ -44,6 +44,17 @@ def so_far(entries: Iterable[Entry], host: str) -> SoFar:
     return SoFar(lines=tuple(lines), verbs=verbs, stays=tuple(stays))
 
 
+_TAKING_BACK = frozenset({"destroy", "retire"})
+
+
+def taken_back(entries: Iterable[Entry], host: str) -> bool:
+    """True when the journal of a later run says that the VM of `host` is gone."""
+    ends = {
+        row.step.rpartition(".")[2]: row.data["status"] for row in entries if row.host == host and row.what == "result"
+    }
+    return any(Status(status).goes_on for verb, status in ends.items() if verb in _TAKING_BACK)
+
+
 def _vm(
     known: dict[str, dict[str, str]], ends: dict[str, Status], begun: set[str], facts: dict[str, str]
 ) -> tuple[str, ...]:

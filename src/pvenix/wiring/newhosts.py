@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from pvenix.model.errors import PvenixError, UsageError
+from pvenix.model.errors import LocalResource, PvenixError, UsageError
 from pvenix.model.inverse import Act
 from pvenix.model.newhost import Added, NewHost, Option, Placing, Trial
 from pvenix.model.sofar import SoFar
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunDir
     from pvenix.fleet.newhost import Tried
     from pvenix.lifecycle.placement import Decision
+
+
+_LATER: Final = 50
+"""How many of the newest runs may have taken an onboarding back."""
 
 
 class NewHosts(Repository):
@@ -69,13 +74,19 @@ class NewHosts(Repository):
         return Added(file=file, diff=diff, staged=staged)
 
     def so_far(self, run: RunDir, host: str) -> SoFar:
-        """What a run has made of `host` so far, and the verbs that take it back.
+        """What a run has made of `host` so far, and the verbs that take it back; nothing where a later run has done so.
 
         Raises: LocalResource when its journal cannot be read.
         """
         from pvenix.engine.journalfile import read_entries
-        from pvenix.lifecycle.sofar import so_far
+        from pvenix.lifecycle.sofar import so_far, taken_back
 
+        for later in self.runs.newest(limit=_LATER):
+            if later.run <= run.run:
+                break
+            with suppress(LocalResource):  # a run that cannot be read has taken nothing back, as far as anybody knows
+                if taken_back(read_entries(later.journal_path), host):
+                    return SoFar(lines=(), stays=(f"taken back by run {later.run}",))
         return so_far(read_entries(run.journal_path), host)
 
     def _tried(self, new: NewHost) -> Tried:

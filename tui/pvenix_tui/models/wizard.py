@@ -296,5 +296,5 @@ def about_lines(model: WizardModel, found: SoFar | None) -> list[Line]:
     if found is None:
         return lines
     lines += [(), ((" Undo so far", Tone.TITLE),)]
-    lines += [text_line(f"   {text}") for text in found.lines] or [text_line("   nothing was made", Tone.DIM)]
+    lines += [text_line(f"   {text}") for text in found.lines] or [text_line("   nothing to take back", Tone.DIM)]
     return [*lines, *(text_line(f"   {text}", Tone.DIM) for text in found.stays)]

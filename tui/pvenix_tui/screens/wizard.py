@@ -110,6 +110,11 @@ class WizardScreen(RunLog, WizardAsks):
         self.session.ticker.add(self)
         self._read_so_far()
 
+    @override
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._read_so_far()
+
     def on_unmount(self) -> None:
         """Stop following; the run itself goes on."""
         self.session.ticker.remove(self)
