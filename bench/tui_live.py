@@ -152,7 +152,7 @@ class Run:
 def main() -> None:
     """Prints the figures."""
     options = arguments()
-    policy = real_time()
+    policy = real_time(wanted=not options.ordinary)
     size = tuple(int(part) for part in options.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -178,14 +178,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--rate", type=int, default=20_000, help="lines a second of all hosts together")
     parser.add_argument("--size", default="160x48")
+    parser.add_argument("--ordinary", action="store_true", help="do not ask for SCHED_RR")
     return parser.parse_args()
 
 
-def real_time() -> str:
+def real_time(*, wanted: bool) -> str:
     """The way this process and its children are scheduled from now on."""
-    with contextlib.suppress(PermissionError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        return "SCHED_RR"
+    if wanted:
+        with contextlib.suppress(PermissionError, AttributeError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            return "SCHED_RR"
     return "ordinary priority"
 
 
@@ -202,7 +204,7 @@ def measured(program: Program, hosts: Sequence[str], lag: Path, seconds: float) 
     """Open the run, let its panes fill, then type for `seconds`."""
     program.until(b"host00000")
     program.press(b"2")
-    program.until(b"running")
+    program.until(b"Runs 1/1")
     program.press(b"\r")
     program.until(title(hosts[0]))
     program.drain(3.0)

@@ -18,7 +18,7 @@ RING_LEAST: Final = 64 * 1024
 ROUND: Final = 4
 """Ticks in which the logs of all hosts have their turn; the focused host is read at every tick.
 
-Measured with 200 hosts: to see that a log has not grown takes 2 us, to read what came 20 us.
+Measured with 200 hosts: to see that a log has not grown takes 2 us, to read 25 lines that came 28 us.
 """
 
 READ_TICK: Final = 1024 * 1024
