@@ -1,4 +1,4 @@
-"""A program on a real terminal of 80x24, as bytes."""
+"""A program on a real terminal, as bytes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PATIENCE_S = 20.0
 class Terminal:
     """The terminal and the Python program on it."""
 
-    def __init__(self, *words: str, home: Path) -> None:
+    def __init__(self, *words: str, home: Path, size: tuple[int, int] = (24, 80)) -> None:
         self.master, self.slave = pty.openpty()
-        termios.tcsetwinsize(self.slave, (24, 80))
+        termios.tcsetwinsize(self.slave, size)
         self.data = b""
         """Everything that the program has written."""
         self.process = subprocess.Popen(
@@ -61,9 +61,9 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def on_terminal(*words: str, home: Path) -> Iterator[Terminal]:
-    """`python -m WORDS` on a terminal; ended at the latest with the block."""
-    terminal = Terminal(*words, home=home)
+def on_terminal(*words: str, home: Path, size: tuple[int, int] = (24, 80)) -> Iterator[Terminal]:
+    """`python -m WORDS` on a terminal of this many rows and columns; ended at the latest with the block."""
+    terminal = Terminal(*words, home=home, size=size)
     try:
         yield terminal
     finally:
