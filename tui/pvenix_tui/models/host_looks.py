@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pvenix.model.inspection import CloudInitKey, CloudInitLook, HardwareText, UnitLook, VmLook
+from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.host_drift import diff_lines
 from pvenix_tui.models.lines import EMPTY, Line, Span, Tone, text_line, wrap
 from pvenix_tui.models.states import duration_word
+from pvenix_tui.text import safe
 
 _LINES: Final = 2000
 """The most lines of one text that are shown."""
@@ -34,7 +36,7 @@ def hardware_lines(found: HardwareText, width: int) -> list[Line]:
     lines += [EMPTY, (*text_line(found.path, Tone.TITLE), (f"  at {found.commit[:10]}", Tone.DIM))]
     if not found.committed:
         return [*lines, text_line("that commit has no such file: pvenix register writes it", Tone.WARN)]
-    return [*lines, *_text(found.committed, width)]
+    return [*lines, *_text(found.committed, width, found.path)]
 
 
 def cloud_init_lines(found: CloudInitLook, width: int) -> list[Line]:
@@ -45,7 +47,7 @@ def cloud_init_lines(found: CloudInitLook, width: int) -> list[Line]:
     if found.problem:
         lines += [EMPTY, *wrap(text_line(f"! {found.problem}", Tone.WARN), width, indent=2)]
     for kind, text in found.files.items():
-        lines += [EMPTY, text_line(f"{kind}-data as the drive has it now", Tone.TITLE), *_text(text, width)]
+        lines += [EMPTY, text_line(f"{kind}-data as the drive has it now", Tone.TITLE), *_text(text, width, "x.yaml")]
     return lines
 
 
@@ -158,8 +160,14 @@ def _moment(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else " " * 16
 
 
-def _text(text: str, width: int) -> list[Line]:
+def _text(text: str, width: int, name: str = "") -> list[Line]:
+    """A text line by line, in the tones of the language that a file of this `name` has."""
     rows = text.rstrip("\n").split("\n") if text.strip() else []
-    lines = [piece for row in rows[:_LINES] for piece in wrap(text_line(row[: 4 * _LINES]), width, indent=2)]
+    language, state = language_of(name), ""
+    lines: list[Line] = []
+    for row in rows[:_LINES]:
+        shown = safe(row[: 4 * _LINES])
+        lines += wrap(highlighted(language, shown, state), width, indent=2)
+        state = language.after(shown, state) if language is not None else ""
     more = [text_line(f"{len(rows) - _LINES} more lines are not shown", Tone.WARN)] if len(rows) > _LINES else []
     return [*lines, *more]
