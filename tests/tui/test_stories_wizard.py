@@ -106,6 +106,22 @@ async def test_at_120x36_every_step_has_a_line_and_the_undo_stands_beside_it(
         ui.expect("Undo so far", "stop and destroy VM 210", "the inventory of this checkout", "keeps its line")
 
 
+async def test_an_earlier_step_is_looked_at_from_the_list_and_the_work_goes_on(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui((120, 36)) as ui:
+        run = await onboard(ui)
+        begin(backend, run, "place")
+        end(backend, run, "place", "ok", summary="tappaas2, storage tanka1, VM id 210")
+        done(backend, run, "clone")
+        begin(backend, run, "cloudinit")
+        await ui.tick()
+        await ui.press("shift+tab", "shift+tab", "shift+tab")
+        ui.expect_cursor("0.3.cloudinit")
+        await ui.press("k", "k", "k")
+        ui.expect("place = ok", "tappaas2, storage tanka1, VM id 210", "4/10 cloudinit")
+
+
 async def test_enter_goes_on_step_by_step_to_the_end(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui() as ui:
         run = await onboard(ui)

@@ -47,6 +47,7 @@ class WizardScreen(RunLog, WizardAsks):
     """Follows the run of one host's onboarding, and asks of it what a person wants."""
 
     scope = "wizard"
+    AUTO_FOCUS = "#log"
     BINDINGS: ClassVar[list[BindingType]] = bindings("wizard")
     DEFAULT_CSS = """
     WizardScreen #stepbar { background: $boost; }
@@ -55,6 +56,7 @@ class WizardScreen(RunLog, WizardAsks):
     WizardScreen.-wide #stepside, WizardScreen.-xwide #stepside { display: block; }
     WizardScreen #steps { height: auto; max_height: 50%; }
     WizardScreen #about { height: 1fr; }
+    WizardScreen Rows:focus { background: $boost; }
     WizardScreen #detail { height: 40%; }
     WizardScreen #steptitle, WizardScreen #outtitle { background: $boost; }
     """.replace("max_height", "max-height")
@@ -197,6 +199,9 @@ class WizardScreen(RunLog, WizardAsks):
     @override
     def redraw(self) -> None:
         super().redraw()
+        steps, current = self.query_one("#steps", Rows), self.model.current
+        if current is not None and not steps.has_focus and steps.key != current.id:
+            steps.move_to(self.model.steps.index(current))
         detail = self.query_one("#detail", Rows)
         if self._seen_step is self.model.current and not detail.at_end and not detail.has_focus:
             detail.action_do("list.bottom")
