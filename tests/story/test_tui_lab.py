@@ -39,8 +39,9 @@ def approve(terminal: Terminal) -> None:
     """Read every file of the registration, and approve it."""
     terminal.press("v")
     terminal.see(f"registration/{HOST}", "+ pass", ". open")
-    for _ in range(8):
-        terminal.press("ctrl+d")
+    terminal.press("tab")
+    for _ in range(3):
+        terminal.press("ctrl+d", "ctrl+d", "ctrl+d", "}")
     terminal.see("seen 3/3")
     terminal.press("A")
     terminal.confirm()
@@ -48,11 +49,12 @@ def approve(terminal: Terminal) -> None:
 
 
 def roll_back(terminal: Terminal) -> None:
-    """Back to the generation that the list offers first."""
+    """Back to the generation before the one that runs, once what changes was read to its end."""
     terminal.press("b")
-    terminal.see(f"Roll {HOST} back to which generation?", "current")
+    terminal.see("1 of 1 go back", "the previous one", "runs now")
     terminal.press("enter")
-    terminal.see("pvenix rollback")
+    terminal.see("pvenix rollback", "taken back")
+    terminal.press("G")
     terminal.confirm()
     terminal.see("ended exit 0", "+ changed")
 

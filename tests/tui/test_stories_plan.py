@@ -134,3 +134,27 @@ async def test_what_would_end_pvenix_itself_is_refused_in_the_menu(open_ui: Open
         await ui.press("escape")
         await menu(ui, "rebuild")
         ui.expect_screen("plan")
+
+
+async def test_an_option_that_would_end_pvenix_itself_leaves_no_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.own = frozenset({A})
+    async with open_ui() as ui:
+        await menu(ui, "migrate")
+        ui.later()
+        await ui.press("enter")
+        ui.expect("pvenix migrate tappaas-cicd --to tappaas2")
+        await ui.do("plan.options")
+        ui.later()
+        await ui.press("enter")
+        ui.expect("tappaas-cicd runs pvenix; migrate --offline would cut", "there is no plan")
+        await ui.do("plan.options")
+        ui.later()
+        await ui.press("enter")
+        ui.expect("pvenix migrate tappaas-cicd --to tappaas2")
+
+
+async def test_only_a_generation_that_is_kept_can_be_let_go_of(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await menu(ui, "unpin-generation")
+        ui.expect_dialog("Let go of which generation of tappaas-cicd?")
+        ui.expect("not now: it is not pinned")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from pvenix.engine.runfiles import RunDir
+from pvenix.model.cutting import cuts, cutting_options
 from pvenix.model.errors import UsageError
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.verbs import ONBOARDING, VERBS, Arg
@@ -149,7 +150,9 @@ def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping
     """One verb on hosts."""
 
     def plan(options: Options) -> RunPlan:
-        return backend.plan_verb(verb, hosts, args={**needed, **options.args}, check=options.check, step=options.step)
+        told = {**needed, **options.args}
+        _refuse_cutting(backend, verb, hosts, told)
+        return backend.plan_verb(verb, hosts, args=told, check=options.check, step=options.step)
 
     extras = {key: arg for key, arg in VERBS[verb].args.items() if not arg.required and verb != "review"}
     needed = {key: value for key, value in args.items() if key not in extras}
@@ -157,6 +160,22 @@ def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping
     command = _adoption(backend) if verb == "adopt" else equivalent
     stake = _stake(backend, verb, hosts, args)
     return RunIntent(backend, plan, initial, extras=extras, stake=stake, command=command)
+
+
+def _refuse_cutting(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> None:
+    """Return unless the verb would end the pvenix that does it, as the run itself would find.
+
+    Raises: UsageError.
+    """
+    if not cuts(verb, args):
+        return
+    own = next((host for host in hosts if host in backend.own_hosts()), "")
+    if own:
+        what = f"{verb}{cutting_options(verb, args)}"
+        raise UsageError(
+            f"{own} runs pvenix; {what} would cut the branch it sits on",
+            hint="run it from another machine, or do it in Proxmox",
+        )
 
 
 def _stake(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> Stake | None:

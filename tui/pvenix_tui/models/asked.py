@@ -35,13 +35,18 @@ OPTION_COLUMNS: Final = (
 _GIB: Final = 2**30
 
 
-def generation_choices(generations: Sequence[Generation]) -> list[Choice]:
-    """A host's generations, newest first."""
+def generation_choices(generations: Sequence[Generation], *, pinned: bool) -> list[Choice]:
+    """A host's generations to be let go of when `pinned`, else to be kept; newest first."""
     return [
         Choice(
             key=str(generation.number),
             cells=generation_cells(generation),
             note=generation.path or "a generation of the host",
+            disabled=""
+            if generation.pinned is pinned
+            else "it is pinned already"
+            if generation.pinned
+            else "it is not pinned",
         )
         for generation in sorted(generations, key=lambda generation: -generation.number)
     ]

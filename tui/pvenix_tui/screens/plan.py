@@ -146,7 +146,7 @@ class PlanScreen(PvenixScreen[object]):
             blocked=self.waits_for(),
             command_line=self.view.command if self.view else "",
             typing=isinstance(self.focused, Field),
-            toggles=self.intent.toggles if self.view else frozenset(),
+            toggles=self.intent.toggles if self.view else self.intent.toggles & {"options"},
         )
 
     def on_descendant_focus(self) -> None:

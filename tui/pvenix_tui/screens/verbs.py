@@ -157,7 +157,7 @@ class HostVerbs(HostReach):
         from pvenix_tui.models.host import GENERATION_COLUMNS
 
         title = f"{'Keep' if verb == 'pin-generation' else 'Let go of'} which generation of {self.targets()[0]}?"
-        choices = generation_choices(found)
+        choices = generation_choices(found, pinned=verb == "unpin-generation")
         self._offer(title, GENERATION_COLUMNS, choices, lambda number: self.plan_verb(verb, {"number": int(number)}))
 
     async def _snapshots(self, host: str) -> list[HostSnapshot]:
