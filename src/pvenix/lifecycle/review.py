@@ -120,9 +120,11 @@ async def details(world: World, names: Sequence[str], *, elsewhere: Elsewhere[Re
     """These reviews with files, checks and comments, one after the other; a branch that is gone by now is left out."""
     main = await world.repo.fetch()
     branches = {branch.name: branch for branch in await world.repo.branches()}
+    notes, comments = await world.repo.notes(NOTES), await world.repo.notes(threads.NOTES)
     for name in names:
         if (branch := branches.get(branch_of(name))) is not None:
-            yield await _read(world, branch, main, elsewhere)
+            listed = _listed(branch, main, notes.get(branch.tip.id, ""))
+            yield await _read(world, listed, comments, elsewhere)
 
 
 async def read(world: World, name: str, *, elsewhere: Elsewhere[Review] = here) -> Review:
@@ -134,14 +136,14 @@ async def read(world: World, name: str, *, elsewhere: Elsewhere[Review] = here) 
     branch = next((branch for branch in await world.repo.branches(wanted) if branch.name == wanted), None)
     if branch is None:
         raise UsageError(f"there is no branch {wanted}", hint="pvenix review list")
-    return await _read(world, branch, main, elsewhere)
-
-
-async def _read(world: World, branch: Branch, main: CommitId, elsewhere: Elsewhere[Review]) -> Review:
-    changes = await world.repo.diff(main, branch.tip.id)
     listed = _listed(branch, main, (await world.repo.notes(NOTES)).get(branch.tip.id, ""))
-    said = await threads.relevant(world, branch.name, main)
-    merged = await world.repo.contains(main, branch.tip.id)
+    return await _read(world, listed, await world.repo.notes(threads.NOTES), elsewhere)
+
+
+async def _read(world: World, listed: Review, comments: Mapping[CommitId, str], elsewhere: Elsewhere[Review]) -> Review:
+    changes = await world.repo.diff(listed.base, listed.commit)
+    said = await threads.relevant(world, comments, listed.branch, listed.base)
+    merged = await world.repo.contains(listed.base, listed.commit)
     return await elsewhere(lambda: _examined(world, listed, changes, said, merged=merged))
 
 

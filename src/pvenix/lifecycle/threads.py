@@ -63,9 +63,8 @@ def _entries(note: str) -> Iterator[_Entry]:
             continue
 
 
-async def relevant(world: World, branch: str, main: CommitId) -> Mapping[CommitId, str]:
-    """The notes that speak of a branch; what was merged under the same name before is another story."""
-    notes = await world.repo.notes(NOTES)
+async def relevant(world: World, notes: Mapping[CommitId, str], branch: str, main: str) -> Mapping[CommitId, str]:
+    """Those of the notes that speak of a branch; what was merged under the same name before is another story."""
     about = {commit: note for commit, note in notes.items() if any(each.branch == branch for each in _entries(note))}
     return {commit: note for commit, note in about.items() if not await world.repo.contains(main, commit)}
 

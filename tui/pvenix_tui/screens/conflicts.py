@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from typing_extensions import override
 
-from pvenix.model.review import Conflict, Review, Side
+from pvenix.model.review import Conflict, Kind, Review, Side
 from pvenix_tui import reviewing
 from pvenix_tui.actions import Context
 from pvenix_tui.glyphs import ELLIPSIS
@@ -101,11 +101,12 @@ class ConflictsScreen(PvenixScreen[object]):
     def _next(self, conflict: Conflict) -> list[Line]:
         if conflict.path in self._resolved:
             return [text_line("resolved here; E edits it again", Tone.OK)]
-        branch = self._review.branch
+        branch, host = self._review.branch, self._review.host
+        anew = f"pvenix unregister {host}, then pvenix register {host}: it is made anew, on main as it is"
         return [
-            text_line("What to do: E opens the file with both sides in $EDITOR; keep what is right, remove the markers.", Tone.WARN),
-            text_line(f"Or in a checkout: git switch {branch} && git merge origin/main, resolve, commit, push", Tone.DIM),
-            text_line(f"Or give the branch up: X on its review; pvenix register {self._review.host or 'HOST'} makes a registration anew once it is deleted", Tone.DIM),
+            text_line("E opens the file with both sides in $EDITOR: keep what is right, and take the markers out", Tone.WARN),
+            text_line(f"or in a checkout: git switch {branch} && git merge origin/main, resolve, commit, push", Tone.DIM),
+            text_line(f"or {anew if self._review.kind is Kind.REGISTRATION else 'give it up: X on the review'}", Tone.DIM),
         ]  # fmt: skip
 
     @override

@@ -296,7 +296,7 @@ class DiffScreen(PvenixScreen[Result]):
             entry = self.at_entry
             if entry is not None and entry.kind is EntryKind.FILE and not self.in_diff:
                 self.show_file(entry.name)
-        else:
+        elif isinstance(moved, DiffPane.Moved) and moved.source is self.document:
             self.read_on(moved)
         self.refresh_bars()
 

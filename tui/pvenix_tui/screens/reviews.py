@@ -48,6 +48,11 @@ class ReviewsScreen(FilteredScreen[Review]):
         super().redraw()
         self._read_details()
 
+    @override
+    def reread(self) -> None:
+        """Read every branch anew: somebody may have said something about one that did not move."""
+        self._known, self._asked = {}, []
+
     def _read_details(self) -> None:
         """Read the branches whose very commit and base was not read yet, the one at the cursor first."""
         if not self.session.reviews_read or not self.is_current:

@@ -12,6 +12,13 @@ from pvenix_tui.widgets.rows import Document, Rows
 class DiffPane(Rows):
     """One file; the cursor stays on its line when rows come and go."""
 
+    class Moved(Rows.Moved, namespace="rows"):
+        """As of every list; and of which document, for keys in a burst are ahead of this message."""
+
+        def __init__(self, rows: Rows) -> None:
+            super().__init__(rows)
+            self.source = rows.source
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
         super().__init__(Document(_nothing), id=id)
 
@@ -23,6 +30,7 @@ class DiffPane(Rows):
     def open(self, document: DiffDocument) -> None:
         """Show a difference from its start."""
         self._cursor_key = ""
+        self.scroll_to(y=0, animate=False, immediate=True)
         self.show(document)
 
     def clear(self) -> None:
