@@ -44,6 +44,14 @@ async def test_with_room_every_host_has_a_tile_and_the_keys_go_from_tile_to_tile
         ui.expect("log docker01")
 
 
+async def test_a_click_on_a_tile_gives_it_the_keys(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui(WIDE) as ui:
+        await run_of_all(ui, backend)
+        await ui.pilot.click("#panes", offset=(60, 8))
+        await ui.settle()
+        ui.expect("> tappaas-litellm % running", "log tappaas-litellm")
+
+
 async def test_a_failed_host_s_tile_comes_first_and_says_what_helps(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui(WIDE) as ui:
         run = await run_of_all(ui, backend)

@@ -15,16 +15,15 @@ from pvenix.engine.runfiles import RunDir
 from pvenix_tui.actions import Context
 from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.eta import Left, left
-from pvenix_tui.models.lines import Line, wrap
+from pvenix_tui.models.lines import wrap
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
-from pvenix_tui.models.run import HostRun
 from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary
 from pvenix_tui.models.states import epoch
-from pvenix_tui.models.tiles import grid_height, layout, tile_grid
 from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.runasks import RunAsks
+from pvenix_tui.screens.runhosts import TILES_WIDTH, RunHosts
 from pvenix_tui.screens.runlog import RunLog
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.logview import LogView
@@ -40,12 +39,9 @@ OTHERS: Final = 4
 RESTING: Final = 20
 """Ticks to one look at a run that is not at work."""
 NOTE_LINES: Final = 5
-TILES_WIDTH: Final = 120
-TILES_HEIGHT: Final = 30
-"""Cells from which on there is room for tiles."""
 
 
-class RunScreen(RunAsks, RunLog):
+class RunScreen(RunAsks, RunHosts, RunLog):
     """Follows the files of a run, live or finished; what it wants of the run it asks by request."""
 
     scope = "run"
@@ -60,10 +56,8 @@ class RunScreen(RunAsks, RunLog):
         self.table = HostRunTable(self.follower.model, self.follower.ring, session.clock)
         self.pane = LogPane(LineRing(1), wrapping=bool(session.memory.number("log.wrap")), times=self._remembered())
         self.focus_host = self.table.hosts[0].host if self.table.hosts else ""
-        """The host that has the keys and whose log shows."""
-        self._listing = bool(session.memory.number("run.list"))
-        """A list is wanted where there is room for tiles."""
-        self._zoomed = False
+        self.listing = bool(session.memory.number("run.list"))
+        self.zoomed = False
         self._second = -1
         self._turn = 0
         self._stale = False
@@ -81,7 +75,7 @@ class RunScreen(RunAsks, RunLog):
     def body(self) -> Iterable[Widget]:
         yield Bar(id="status")
         yield Rows(self.table, id="tiles")
-        yield TileGrid(self._tiles, id="panes")
+        yield TileGrid(self.draw_tiles, id="panes")
         yield Bar(id="logtitle")
         yield LogView(self.pane, id="log")
 
@@ -92,8 +86,8 @@ class RunScreen(RunAsks, RunLog):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self._turn_to(self.table.hosts[0].host if self.table.hosts else "")
-        self._arrange()
+        self.turn_to(self.table.hosts[0].host if self.table.hosts else "")
+        self.share_space()
         self.tick()
         self.session.ticker.add(self)
         self.run_worker(self._read_history(), group="durations", exclusive=True, exit_on_error=False)
@@ -110,45 +104,12 @@ class RunScreen(RunAsks, RunLog):
 
     def on_resize(self) -> None:
         """Share the space anew."""
-        self._arrange()
+        self.share_space()
 
     def on_unmount(self) -> None:
         """Stop following; the run itself goes on."""
         self.session.ticker.remove(self)
         self.app.call_later(gc.collect, 1)
-
-    # --- layout ---
-
-    @property
-    def _tiled(self) -> bool:
-        size = self.app.size
-        roomy = size.width >= TILES_WIDTH and size.height >= TILES_HEIGHT
-        return roomy and not self._listing and len(self.follower.model.hosts) > 1
-
-    @property
-    def hosts_widget(self) -> Widget:
-        """The list or the tiles, whichever shows the hosts now."""
-        return self.query_one("#panes" if self._tiled else "#tiles")
-
-    def _arrange(self) -> None:
-        """Show list or tiles as there is room, and give the keys to what shows."""
-        if not self.is_mounted:
-            return
-        hosts, size = len(self.follower.model.hosts), self.app.size
-        rows, tiles, log = self.query_one("#tiles", Rows), self.query_one("#panes", TileGrid), self.query_one("#log")
-        rows.styles.max_height = min(hosts + 1, max(9, size.height // 4))
-        tiles.styles.height = grid_height(hosts, size.width, size.height * 2 // 5)
-        on_log = self.focused is log
-        if not self._tiled and not rows.display and self.table.hosts:
-            rows.move_to(self._focus_index)
-        rows.display = not self._zoomed and not self._tiled
-        tiles.display = not self._zoomed and self._tiled
-        (log if self._zoomed or on_log else self.hosts_widget).focus()
-        self.call_after_refresh(self.redraw)
-
-    def _tiles(self, width: int, height: int) -> list[Line]:
-        now = self.session.clock()
-        return tile_grid(self.table.hosts, self.follower.ring, width, height, focus=self.focus_host, now=now)
 
     # --- the ticker's view ---
 
@@ -179,10 +140,6 @@ class RunScreen(RunAsks, RunLog):
         self.approver.ask(self.app)
         self.app.call_later(gc.collect, 1)
 
-    @property
-    def _host(self) -> HostRun | None:
-        return self.follower.model.hosts.get(self.focus_host)
-
     @override
     def redraw(self) -> None:
         self.table.refresh()
@@ -195,39 +152,10 @@ class RunScreen(RunAsks, RunLog):
     @override
     def on_rows_moved(self, event: Rows.Moved) -> None:
         if event.rows.display and event.rows.key:
-            self._turn_to(event.rows.key)
+            self.turn_to(event.rows.key)
 
-    def on_tile_grid_asked(self, event: TileGrid.Asked) -> None:
-        """Another tile by a key that moves in lists, or by the mouse."""
-        hosts = self.table.hosts
-        index = self._focus_index
-        grid = self.query_one("#panes", TileGrid)
-        plan = layout(len(hosts), index, grid.size.width, grid.size.height)
-        steps = {
-            "list.down": plan.across,
-            "list.up": -plan.across,
-            "list.page_down": plan.shown,
-            "list.page_up": -plan.shown,
-            "list.top": -len(hosts),
-            "list.bottom": len(hosts),
-        }
-        target = index + steps[event.action_id] if event.action_id in steps else plan.at(event.column, event.row)
-        self._move_to(target)
-
-    @property
-    def _focus_index(self) -> int:
-        return next((index for index, host in enumerate(self.table.hosts) if host.host == self.focus_host), 0)
-
-    def _move_to(self, index: int) -> None:
-        if not self.table.hosts:
-            return
-        index = max(0, min(index, len(self.table.hosts) - 1))
-        rows = self.query_one("#tiles", Rows)
-        if rows.display:
-            rows.move_to(index)
-        self._turn_to(self.table.hosts[index].host)
-
-    def _turn_to(self, host: str) -> None:
+    @override
+    def turn_to(self, host: str) -> None:
         """Give the keys to a host, and show its log."""
         changed = host != self.focus_host or not self.pane.lines.end
         self.focus_host = host
@@ -237,7 +165,7 @@ class RunScreen(RunAsks, RunLog):
             tail = self.follower.tail(host)
             tail.poll()
             self.pane.show(tail)
-        run = self._host
+        run = self.host_run
         self.pane.began = epoch(run.first_at) if run and run.first_at else None
         self.query_one("#log", LogView).flush()
         self.query_one("#panes", TileGrid).flush()
@@ -260,9 +188,13 @@ class RunScreen(RunAsks, RunLog):
 
     def _show_log_title(self) -> None:
         width = max(1, self.size.width)
-        notes = [piece for note in run_notes(self.follower.model, self._host) for piece in wrap(note, width, indent=1)]
+        notes = [
+            piece for note in run_notes(self.follower.model, self.host_run) for piece in wrap(note, width, indent=1)
+        ]
         older = self.follower.tail(self.focus_host).before if self.focus_host else 0
-        self.query_one("#logtitle", Bar).show(log_title(self._host, self.pane, width, older=older), *notes[:NOTE_LINES])
+        self.query_one("#logtitle", Bar).show(
+            log_title(self.host_run, self.pane, width, older=older), *notes[:NOTE_LINES]
+        )
 
     @override
     def where(self) -> str:
@@ -270,7 +202,7 @@ class RunScreen(RunAsks, RunLog):
 
     @override
     def context(self) -> Context:
-        host = self._host
+        host = self.host_run
         model = self.follower.model
         live = self.follower.state == "running"
         return Context(
@@ -285,45 +217,8 @@ class RunScreen(RunAsks, RunLog):
             retries=sum(1 for one in model.hosts.values() if not one.retry_reason(live=live)),
         )
 
-    # --- the hosts ---
-
-    def do_run_next(self) -> None:
-        """The next host."""
-        self._move_to(self._focus_index + 1)
-
-    def do_run_previous(self) -> None:
-        """The host before."""
-        self._move_to(self._focus_index - 1)
-
     def do_run_undo(self) -> None:
         """Plan what takes the run back."""
         from pvenix_tui.screens.undoing import undo_run  # which opens runs itself
 
         undo_run(self, self.run.run)
-
-    def do_run_failed(self) -> None:
-        """Only hosts that need a person, or all."""
-        self.table.failed_only = not self.table.failed_only
-        self.table.refresh()
-        if self.table.failed_only and self.table.hosts and self._host not in self.table.hosts:
-            self._turn_to(self.table.hosts[0].host)
-        self.redraw()
-
-    def do_run_tiles(self) -> None:
-        """Tiles, or a list, where there is room for both."""
-        self._listing = not self._listing
-        self.session.memory.keep("run.list", self._listing)
-        self._arrange()
-
-    def do_run_zoom(self) -> None:
-        """The log alone, or with the hosts."""
-        self._zoomed = not self._zoomed
-        self.set_focus(None)
-        self._arrange()
-
-    def back(self) -> bool:
-        """Leave the zoomed log first. False when there is nothing to leave."""
-        if self._zoomed:
-            self.do_run_zoom()
-            return True
-        return False
