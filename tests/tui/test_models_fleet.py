@@ -11,7 +11,7 @@ from pvenix_tui.memory import Memory
 from pvenix_tui.models.attention import attention, attention_line
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.fleetorder import Order, Sorting
-from pvenix_tui.models.fleetrows import host_cells, preview, summary
+from pvenix_tui.models.fleetrows import HostTable, host_cells, preview, summary
 from pvenix_tui.models.fleetside import side_rows
 from pvenix_tui.models.lastrun import LastRun
 from pvenix_tui.models.lines import cells, plain
@@ -208,6 +208,20 @@ def test_the_tree_counts_hosts_and_trouble_and_folds_its_sections() -> None:
             model.set_filter(row.filter)
             assert len(model.visible) == row.hosts, row
     assert "role_vllm" not in {row.key for row in side_rows(model, {}, frozenset({"roles"}))}
+
+
+@pytest.mark.parametrize("length", [4, 15, 24, 28])
+def test_a_name_shows_whole_before_lesser_columns_get_any_room(length: int) -> None:
+    fleet = FakeFleet(hosts={name: fake_host(name, "g") for name in ("x" * length, "b")})
+    model = FleetModel()
+    model.load(fleet.hosts.values(), fleet.groups, fleet.select)
+    table = HostTable(model, lambda name: host_cells(model, name, "", NOW))
+    for width in (60, 79, 93, 120):
+        header = table.layout(width)
+        assert header is not None
+        assert "x" * length in plain(table.line(0))
+        assert cells(header) <= width
+        assert "AGE" in plain(header)
 
 
 def test_the_line_of_counts_never_leaves_its_width_but_always_says_how_many() -> None:

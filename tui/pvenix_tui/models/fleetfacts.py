@@ -30,6 +30,8 @@ class FleetFacts:
         self.groups: dict[str, tuple[str, ...]] = {}
         self.statuses: dict[str, HostStatus] = {}
         self.marks: set[str] = set()
+        self.longest = 0
+        """Characters of the longest name."""
         self.states: Counter[Sync] = Counter()
         """How many hosts are in each state."""
         self.trouble: Counter[str] = Counter()
@@ -48,6 +50,7 @@ class FleetFacts:
         self._groups_and_hosts = frozenset((*self.hosts, *self.groups, "all"))
         self._select = select
         self._words.clear()
+        self.longest = max(map(len, self.hosts), default=0)
         self.marks &= set(self.hosts)
         self.statuses = {name: status for name, status in self.statuses.items() if name in self.hosts}
         self.states, self.trouble = Counter(), Counter()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
+
+from typing_extensions import override
 
 from pvenix.model.generation import Sync
 from pvenix.model.status import HostStatus
@@ -12,6 +16,7 @@ from pvenix_tui.models.fleetorder import STATE_RANK, TROUBLE, Sorting
 from pvenix_tui.models.lastrun import NO_RUN
 from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, cells, text_line
 from pvenix_tui.models.states import age, epoch, status_span, sync_span
+from pvenix_tui.models.table import Table
 
 FRESH_S: Final = 30.0
 """Seconds for which a reading says nothing of its age."""
@@ -27,7 +32,24 @@ COLUMNS: Final = (
     Column(title="AGE", width=4),
     Column(title="LAST RUN", width=12, grow=1, keep=2),
 )
+HOST_CELLS: Final = (10, 28)
+"""The least and the most that the column of names takes when others have to go for it."""
 _NOTHING: Final[Span] = ("-", Tone.DIM)
+
+
+class HostTable(Table[str]):
+    """The hosts that show; names get the room that they need before lesser columns get any."""
+
+    def __init__(self, model: FleetModel, cells: Callable[[str], Sequence[Span]]) -> None:
+        super().__init__(COLUMNS, lambda: model.visible, cells, str)
+        self._model = model
+
+    @override
+    def layout(self, width: int) -> Line | None:
+        least, most = HOST_CELLS
+        wanted = max(least, min(most, self._model.longest))
+        self._columns = tuple(replace(each, width=wanted) if each.title == "HOST" else each for each in COLUMNS)
+        return super().layout(width)
 
 
 def host_cells(model: FleetModel, name: str, focus: str, now: float) -> tuple[Span, ...]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from pvenix_tui.actions import Context
 from pvenix_tui.models.attention import ATTENTION_COLUMNS, attention_line
-from pvenix_tui.models.fleetrows import COLUMNS, filter_note, host_cells, preview, summary
+from pvenix_tui.models.fleetrows import HostTable, filter_note, host_cells, preview, summary
 from pvenix_tui.models.fleetside import SECTION, SIDE_COLUMNS
 from pvenix_tui.models.lines import Line, Span, Tone, text_line
 from pvenix_tui.models.table import Table
@@ -66,7 +66,7 @@ class FleetScreen(FleetMenus):
                 field.display = False
                 yield field
                 yield Bar(id="filternote")
-                yield Rows(Table(COLUMNS, lambda: self.model.visible, self._host_cells, str), id="hosts")
+                yield Rows(HostTable(self.model, self._host_cells), id="hosts")
                 yield Bar(id="preview")
                 yield Bar(id="attentionline")
 
