@@ -20,6 +20,9 @@ from tests.tui.fake_backend import HOSTS, FakeBackend
 class PlayedBackend(FakeBackend):
     """Plays every run that is started: each host goes through its steps; the drifted one fails."""
 
+    lines = 60
+    """Lines that each host prints in a step."""
+
     @override
     def start_detached(self, plan: RunPlan) -> RunDir:
         run = super().start_detached(plan)
@@ -39,7 +42,7 @@ class PlayedBackend(FakeBackend):
                     run, Command, host=host, step=task.verb, channel="ssh", text=f"nix {task.verb} {host}", writes=True
                 )
                 self.emit(run, Progress, host=host, step=task.verb, text=f"copying path 212/301 for {task.verb}")
-            for number in range(60):
+            for number in range(self.lines):
                 for host in plan.hosts:
                     self.output(run, host, f"{task.verb}: line {number} of {host} " + "x" * (number % 90) + "\n")
                 time.sleep(0.03)

@@ -1,4 +1,4 @@
-"""The application on the fake backend in this terminal: `python -m tests.tui.on_terminal plain|hostile|crash DIR`."""
+"""The application on the fake backend in this terminal: `python -m tests.tui.on_terminal plain|hostile|crash|playing DIR`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pvenix.model.events import StepStarted
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.session import Session
-from tests.tui.fake_backend import FakeBackend
+from tests.tui.demo_fake import PlayedBackend
+from tests.tui.fake_backend import HOSTS, FakeBackend
 
 
 def crash(_: FleetScreen) -> None:
@@ -28,6 +29,10 @@ def main() -> int:
         backend.emit(run, StepStarted, host="dns01", step="0.rebuild", verb="rebuild", name=ATTACK)
         backend.output(run, "dns01", f"{ATTACK}\n")
         backend.end_run(run, 0)
+    elif word == "playing":
+        backend = PlayedBackend(folder)
+        backend.lines = 100_000
+        backend.start_detached(backend.plan_verb("rebuild", [host.name for host in HOSTS]))
     elif word == "crash":
         FleetScreen.do_fleet_history = crash  # type: ignore[assignment, method-assign] # the defect under test
     app = PvenixApp(Session(backend, clock=time.time))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -42,6 +43,16 @@ class Terminal:
         """Type."""
         os.write(self.master, keys)
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the terminal another size, and tell the program as a terminal does."""
+        termios.tcsetwinsize(self.slave, (rows, columns))
+        self.process.send_signal(signal.SIGWINCH)
+
+    def quiet(self, seconds: float = 0.2) -> None:
+        """Read until nothing came for so long."""
+        while self.read(seconds):
+            pass
+
     def end(self, patience_s: float = PATIENCE_S) -> int:
         """Read until the program has ended; its exit code."""
         deadline = time.monotonic() + patience_s
@@ -54,6 +65,7 @@ class Terminal:
         return code
 
     def read(self, seconds: float) -> bool:
+        """Read what comes next; False when nothing came for so long."""
         if not select.select([self.master], [], [], max(0.0, seconds))[0]:
             return False
         self.data += os.read(self.master, 65536)
