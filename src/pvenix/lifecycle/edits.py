@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pvenix.lifecycle import argv
 from pvenix.lifecycle.checks import reveal
+from pvenix.lifecycle.difference import unified
 from pvenix.lifecycle.ignoring import ignored_by
 from pvenix.lifecycle.lineage import Repository
 from pvenix.lifecycle.remote import Remote
@@ -172,13 +172,13 @@ def _compared(host: str, base: CommitId, named: _Named, before: str | None, live
     path = named.path
     if "\0" in (live or "") or "\ufffd" in (live or ""):
         return DriftFile(path=path, edit=named.edit, stays="not text")
-    old, new = (reveal(text or "").splitlines(keepends=True) for text in (before, live))
-    lines = list(difflib.unified_diff(old, new, f"{path} at {base[:10]}", f"{path} on {host}"))
+    lines = unified(path, *(reveal(text or "") for text in (before, live)))
+    lines[:2] = [f"--- {path} at {base[:10]}\n", f"+++ {path} on {host}\n"] if lines else []
     secret = MASK in (live or "") and MASK not in (before or "")
     return DriftFile(
         path=path,
         edit=Edit.ADDED if before is None and live is not None else named.edit,
-        unified="".join(line if line.endswith("\n") else f"{line}\n" for line in lines),
+        unified="".join(lines),
         added=sum(line.startswith("+") for line in lines[2:]),
         removed=sum(line.startswith("-") for line in lines[2:]),
         stays="a secret that pvenix knows stands in it" if secret else "",

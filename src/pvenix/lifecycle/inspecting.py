@@ -37,6 +37,8 @@ FILES: Final = ("user", "network", "meta")
 """The files that Proxmox can be asked for (GET …/cloudinit/dump)."""
 _UNITS: Final = 4000
 _LINES: Final = 60
+_DESCRIPTION: Final = 300
+"""Characters of a unit's description that are kept."""
 _UNIT: Final = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
 _SECRET: Final = re.compile(r"^(\s*(?:password|passwd|hashed_passwd)\s*:\s*)(?!\*+$)\S.*$", re.MULTILINE)
 _STARS: Final = "**********"
@@ -90,7 +92,7 @@ def units_in(text: str) -> list[Unit]:
                     load=words[1],
                     active=words[2],
                     sub=words[3],
-                    description=words[4].strip() if len(words) > 4 else "",
+                    description=words[4].strip()[:_DESCRIPTION] if len(words) > 4 else "",
                 )
             )
     return found

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pvenix.adapters.text import CUT_MARK, LINE_LIMIT
 from pvenix.model.drift import DriftFile, HostDrift
 from pvenix_tui.models.lines import EMPTY, Line, Span, Tone, text_line, wrap
 
@@ -101,7 +102,8 @@ def diff_lines(unified: str, width: int) -> tuple[list[Line], list[int]]:
             continue
         if text.startswith("@@"):
             hunks.append(len(lines))
-        lines += wrap(text_line(text, _tone(text)), width, indent=2)
+        shown = text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}{CUT_MARK}"
+        lines += wrap(text_line(shown, _tone(text)), width, indent=2)
     if len(texts) > _LINES:
         lines.append(text_line(f"{len(texts) - _LINES} more lines of it are not shown", Tone.WARN))
     return lines, hunks

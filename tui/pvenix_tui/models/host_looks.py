@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from pvenix.adapters.text import CUT_MARK, LINE_LIMIT
 from pvenix.model.inspection import CloudInitKey, CloudInitLook, HardwareText, UnitLook, VmLook
 from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.host_drift import diff_lines
@@ -166,7 +167,7 @@ def _text(text: str, width: int, name: str = "") -> list[Line]:
     language, state = language_of(name), ""
     lines: list[Line] = []
     for row in rows[:_LINES]:
-        shown = safe(row[: 4 * _LINES])
+        shown = safe(row if len(row) <= LINE_LIMIT else f"{row[:LINE_LIMIT]}{CUT_MARK}")
         lines += wrap(highlighted(language, shown, state), width, indent=2)
         state = language.after(shown, state) if language is not None else ""
     more = [text_line(f"{len(rows) - _LINES} more lines are not shown", Tone.WARN)] if len(rows) > _LINES else []

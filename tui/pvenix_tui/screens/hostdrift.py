@@ -23,7 +23,9 @@ class HostDriftKeys(HostReadings, PlanningScreen):
 
     def do_host_adopt(self) -> None:
         """Plan to take the edits into a branch, with the hardware file where that differs."""
-        self.open_plan(adopt_intent(self.session.backend, self.readings[Tab.DRIFT].value))
+        found = self.readings[Tab.DRIFT].value
+        if found is not None:
+            self.open_plan(adopt_intent(self.session.backend, found))
 
     def do_host_overwrite(self) -> None:
         """Plan to put the edits aside and rebuild."""
