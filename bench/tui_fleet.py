@@ -143,7 +143,7 @@ def measure(screen: Screen, counts: list[str], took: dict[str, list[float]]) -> 
     if name:
         screen.press("j", "web2")
     arrow = UP if len(took["sort"]) % 2 else DOWN
-    took["sort"].append(screen.press("\r", f"{arrow} name"))
+    took["sort"].append(screen.press("\r", f"name {arrow}"))
     took["one row down"].append(screen.press("j", "host"))
     took["to the end"].append(screen.press("G", "host"))
     screen.press("g", "host")

@@ -129,7 +129,7 @@ async def test_an_order_is_chosen_turned_round_and_comes_back_with_filter_and_ma
     del backend.fleet_now.hosts["tappaas-litellm"]
     async with open_ui() as ui:
         assert shown(ui) == ("tappaas-vllm", "tappaas-cicd")
-        ui.expect("filter: tappaas-", "1 marked", "name")
+        ui.expect("filter: tappaas-", "1 marked", "order: name")
 
 
 async def test_rows_stay_where_they_are_while_readings_come_and_settle_when_the_person_rests(open_ui: OpenUi) -> None:
@@ -231,6 +231,7 @@ async def test_what_hosts_said_last_time_shows_with_its_age_before_anything_answ
     async with open_ui() as ui:
         ui.expect_in_row("dns01", "+ in sync?", "3h", "41")
         ui.expect_in_row("docker01", "not read yet")
+        assert backend.remembered_times == 1
         ui.expect("does not answer")
         backend.unreachable = ""
         await ui.press("ctrl+r")

@@ -162,7 +162,8 @@ class Session:
             if not self.fleet.loaded:
                 self.refused = error
             raise
-        self.backend.remember()
+        if not self.throwaway:
+            self.backend.remember()
         return fleet
 
     def explain(self, host: str) -> list[Line]:

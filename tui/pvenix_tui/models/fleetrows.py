@@ -12,7 +12,7 @@ from pvenix.model.generation import Sync
 from pvenix.model.status import HostStatus
 from pvenix_tui.glyphs import ARROW, DOWN, UP
 from pvenix_tui.models.fleet import FleetModel, is_stale, needs_reboot, own_groups
-from pvenix_tui.models.fleetorder import STATE_RANK, TROUBLE, Sorting
+from pvenix_tui.models.fleetorder import SETTLED, STATE_RANK, TROUBLE, Sorting
 from pvenix_tui.models.lastrun import NO_RUN
 from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, cells, text_line
 from pvenix_tui.models.states import age, epoch, status_span, sync_span
@@ -97,8 +97,8 @@ def summary(model: FleetModel, width: int, rest: Line = ()) -> Line:
         spans += [("  filter: ", Tone.TITLE), *text_line(model.filter, Tone.WARN if model.wrong else Tone.ACCENT)]
     order = model.order
     if order.by is not Sorting.INVENTORY or order.backwards:
-        arrow = f"{UP if order.backwards else DOWN}"
-        spans.append((f"  {arrow} {order.by}{' (settles)' if model.unsettled else ''}", Tone.DIM))
+        settles = ", settles" if model.unsettled and order.by not in SETTLED else ""
+        spans.append((f"  order: {order.by} {UP if order.backwards else DOWN}{settles}", Tone.DIM))
     return _as_fits(spans, [*_counts(model), rest], width)
 
 
