@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
@@ -14,79 +13,16 @@ from rich.cells import cell_len, chop_cells
 from pvenix.model.review import FileDiff
 from pvenix_tui.glyphs import ARROW, DOT, LINE, UPRIGHT
 from pvenix_tui.models.highlight import highlighted, language_of
+from pvenix_tui.models.hunks import DiffLine, Sign, parse
 from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, plain, text_line, wrap
 from pvenix_tui.text import safe
 
-_HUNK: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _SPELLED: Final = re.compile(r"<U\+[0-9A-F]{4,6}>")
 _SIMPLE: Final = 4000
 """Characters from which a line is cut by their number and not by their width."""
-WIDE: Final = 100
-"""Cells from which both sides have room beside each other."""
-
-
-class Sign(StrEnum):
-    """What a line of a difference is."""
-
-    SAME = " "
-    ADDED = "+"
-    REMOVED = "-"
-    HUNK = "@"
-    NOTE = "\\"
 
 
 _TONES: Final = {Sign.ADDED: Tone.OK, Sign.REMOVED: Tone.BAD, Sign.SAME: Tone.DIM}
-
-
-class DiffLine(NamedTuple):
-    """A line; a number is 0 on the side that does not have it."""
-
-    sign: Sign
-    old: int
-    new: int
-    text: str
-    pair: int
-    """The line on the other side that it took the place of, -1 when there is none."""
-
-
-def parse(unified: str) -> list[DiffLine]:
-    """The lines of a unified difference, removed and added ones paired in their order."""
-    found: list[DiffLine] = []
-    old = new = 0
-    removed: list[int] = []
-    taken = 0
-    for line in unified.split("\n"):
-        sign, text = line[:1], line[1:]
-        if sign == " ":
-            found.append(DiffLine(Sign.SAME, old, new, text, -1))
-            old, new = old + 1, new + 1
-        elif sign == "+":
-            if not new:
-                continue  # the file's name, before the first hunk
-            pair = removed[taken] if taken < len(removed) else -1
-            if pair >= 0:
-                found[pair] = found[pair]._replace(pair=len(found))
-                taken += 1
-            found.append(DiffLine(Sign.ADDED, 0, new, text, pair))
-            new += 1
-            continue
-        elif sign == "-":
-            if not new:
-                continue
-            if taken:
-                removed, taken = [], 0
-            removed.append(len(found))
-            found.append(DiffLine(Sign.REMOVED, old, 0, text, -1))
-            old += 1
-            continue
-        elif header := _HUNK.match(line):
-            old, new = int(header[1]), int(header[2]) or 1
-            found.append(DiffLine(Sign.HUNK, 0, 0, line, -1))
-        elif line:
-            found.append(DiffLine(Sign.NOTE, 0, 0, text.strip() if sign == "\\" else line, -1))
-            continue
-        removed, taken = [], 0
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
