@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix.model.sofar import SoFar
 from pvenix_tui.follower import RunFollower
-from pvenix_tui.models.lines import Line, Tone
+from pvenix_tui.models.lines import Line, Tone, wrap
 from pvenix_tui.models.wizard import WizardModel
 from pvenix_tui.newhostplans import undo_intent
 from pvenix_tui.screens.approving import Approver
@@ -19,6 +20,8 @@ from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.review import ReviewScreen
 from pvenix_tui.screens.run import RunScreen
 from pvenix_tui.session import describe
+
+_WIDTH: Final = 64
 
 
 class WizardAsks(PvenixScreen[None]):
@@ -86,10 +89,11 @@ class WizardAsks(PvenixScreen[None]):
         if step is None:
             return
         verb, live = step.task.verb, self.follower.state == "running"
-        lines: list[Line] = [
+        said: list[Line] = [
             ((f"{self.host} goes on without {verb}.", Tone.PLAIN),),
             ((f"It counts as skipped, not as done; pvenix {verb} {self.host} does it later.", Tone.DIM),),
         ]
+        lines = [piece for line in said for piece in wrap(line, _WIDTH)]
 
         def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
             if yes and live:
