@@ -137,6 +137,25 @@ def test_a_line_has_the_time_at_which_it_was_written(tmp_path: Path) -> None:
     assert shown(pane) == ["one", "two", "three"]
 
 
+def test_a_match_has_its_time_too_however_far_it_is_from_the_next(tmp_path: Path) -> None:
+    tail = tail_of(tmp_path, f"needle one\n{numbered(0, 20_000)}needle two\n", budget=10_000_000)
+    times_path(tail.path).write_text("0 2026-11-20T10:00:00.000Z\n11 2026-11-20T10:00:07.000Z\n")
+    pane = LogPane(tail, times=Times.ELAPSED, began=1_795_168_800.0)
+    pane.search("needle")
+    pane.only = True
+    pane.follow()
+    assert [line.split() for line in shown(pane)] == [["+00:00", "needle", "one"], ["+00:07", "needle", "two"]]
+
+
+def test_pausing_wrapped_lines_leaves_what_shows_where_it_is() -> None:
+    ring = LineRing(100_000)
+    ring.extend(f"{number} {'x' * 90}" for number in range(50))
+    pane = LogPane(ring, wrapping=True)
+    before = shown(pane, 9)
+    pane.pause()
+    assert shown(pane, 9) == before
+
+
 def test_a_log_that_nobody_noted_the_times_of_says_so(tmp_path: Path) -> None:
     pane = LogPane(tail_of(tmp_path, "one\n"), times=Times.WALL)
     assert shown(pane) == ["--:--:-- one"]

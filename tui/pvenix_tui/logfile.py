@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -205,7 +205,7 @@ class LogTail:
         block = self._block(self._marks[index][0])
         return min(self.end, block.number + max(0, bisect_right(block.starts(), offset) - 1))
 
-    def times(self, numbers: range) -> Iterator[float | None]:
+    def times(self, numbers: Sequence[int]) -> Iterator[float | None]:
         """When each of these lines was written, seconds since 1970, within a second; None where nobody wrote that down."""
         self._times.poll()
         starts: list[int] = []
@@ -214,7 +214,7 @@ class LogTail:
             if number < self.first or number >= self.end:
                 yield None
                 continue
-            if block is None or number - block.number >= len(block.raw):
+            if block is None or not 0 <= number - block.number < len(block.raw):
                 block = self._block(number)
                 starts = block.starts()
             yield self._times.at(starts[number - block.number])

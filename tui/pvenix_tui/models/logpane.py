@@ -56,7 +56,7 @@ class Lines(Protocol):
     def more(self) -> bool:
         """Know lines before `first`; False when there are none."""
 
-    def times(self, numbers: range) -> Iterator[float | None]:
+    def times(self, numbers: Sequence[int]) -> Iterator[float | None]:
         """When each of these lines was written, seconds since 1970."""
 
 
@@ -105,6 +105,8 @@ class LogPane:
     """When the host's first step began, seconds since 1970."""
     height: int = 10
     matches: Matches = field(default_factory=Matches)
+    _first: int | None = None
+    """Number of the line that the first row drawn last is of."""
 
     @property
     def new_lines(self) -> int:
@@ -130,6 +132,8 @@ class LogPane:
             self.following = False
             self.seen = self.lines.end
             self.top = shown[max(0, len(shown) - self.height)] if shown else self.lines.end
+            if self.wrapping and self._first is not None:
+                self.top = self._first
 
     def scroll(self, lines: int) -> None:
         """Move by `lines` (negative is up), past the lines in memory into the file; reaching the end follows again."""
@@ -239,32 +243,33 @@ class LogPane:
             self.top = shown[max(0, min(self._place(), len(shown) - height))]  # room that came is not left empty
         self.height = height
         if self.following:
-            return self._pieces(shown[max(0, len(shown) - height) :], width)[-height:]
-        place = self._place()
-        return self._pieces(shown[place : place + height], width)[:height]
+            pieces = self._pieces(shown[max(0, len(shown) - height) :], width)[-height:]
+        else:
+            place = self._place()
+            pieces = self._pieces(shown[place : place + height], width)[:height]
+        self._first = pieces[0][0] if pieces else None
+        return [line for _, line in pieces]
 
-    def _pieces(self, numbers: Sequence[int], width: int) -> list[Line]:
-        rows: list[Line] = []
+    def _pieces(self, numbers: Sequence[int], width: int) -> list[tuple[int, Line]]:
+        """Rows to draw, each with the number of its line."""
+        rows: list[tuple[int, Line]] = []
         for number, stamp in zip(numbers, self._stamps(numbers), strict=True):
             line: Line = (*stamp, *self._toned(number, safe_output(self.lines.line(number))))
             if self.wrapping:
-                rows += wrap(line, width, indent=2 + sum(len(text) for text, _ in stamp))
-            elif len(line) == 1 and (len(line[0][0]) <= width and line[0][0].isascii()):
-                rows.append(line)
+                indent = 2 + sum(len(text) for text, _ in stamp)
+                rows += [(number, piece) for piece in wrap(line, width, indent=indent)]
+            elif len(line) == 1 and len(line[0][0]) <= width and line[0][0].isascii():
+                rows.append((number, line))
             else:
-                rows.append(clip(line, width))
+                rows.append((number, clip(line, width)))
         return rows
 
     def _stamps(self, numbers: Sequence[int]) -> Iterator[Line]:
         if self.times is Times.OFF or not numbers:
             yield from ((),) * len(numbers)
             return
-        spread = range(numbers[0], numbers[-1] + 1)
-        whole = self.lines.times(numbers if isinstance(numbers, range) else spread)
-        wanted = set(numbers)
-        for number, at in zip(spread, whole, strict=True):
-            if number in wanted:
-                yield ((f"{self._time(at)} ", Tone.DIM),)
+        for at in self.lines.times(numbers):
+            yield ((f"{self._time(at)} ", Tone.DIM),)
 
     def _time(self, at: float | None) -> str:
         if at is None:

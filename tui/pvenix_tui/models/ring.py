@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Final
 
@@ -38,7 +38,7 @@ class LineRing:
         """False: what it dropped is gone."""
         return False
 
-    def times(self, numbers: range) -> Iterator[float | None]:
+    def times(self, numbers: Sequence[int]) -> Iterator[float | None]:
         """Nothing is known of when its lines were written."""
         return repeat(None, len(numbers))
 
