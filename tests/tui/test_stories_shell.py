@@ -175,3 +175,45 @@ async def test_the_area_and_the_open_run_are_there_again_when_a_person_comes_bac
         ui.expect_screen("run")
         ui.expect("rebuild tappaas-cicd")
         assert ui.run().run == run
+
+
+async def test_a_runs_log_is_copied_and_saved_whole_and_not_as_far_as_it_shows(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await ui.press("r")
+        ui.later()
+        await ui.press("y")
+        backend.output(ui.run(), "tappaas-cicd", "".join(f"line {number} {'x' * 100}\n" for number in range(300)))
+        await ui.tick()
+        ui.app.screen.query_one("#log").focus()
+        await ui.do("frame.copy")
+        await ui.press("slash")
+        await ui.type("everything")
+        await ui.press("enter")
+        assert f"line 0 {'x' * 100}\n" in ui.app.clipboard
+        assert f"line 299 {'x' * 100}\n" in ui.app.clipboard
+
+
+async def test_tab_goes_through_every_pane_and_round_and_back(open_ui: OpenUi) -> None:
+    async with open_ui((160, 48)) as ui:
+        for keys in ([], ["enter"], ["3", "enter"]):
+            await ui.press(*keys)
+            panes = [widget.id for widget in ui.app.screen.focus_chain]
+            start = ui.app.focused
+            seen = [start.id if start else None]
+            for _ in panes[1:]:
+                await ui.press("tab")
+                seen.append(ui.app.focused.id if ui.app.focused else None)
+            assert sorted(map(str, seen)) == sorted(map(str, panes)), f"{seen} of {panes}"
+            await ui.press("tab")
+            assert ui.app.focused is start
+            if len(panes) > 1:
+                await ui.press("shift+tab")
+                assert (ui.app.focused.id if ui.app.focused else None) == seen[-1]
+
+
+async def test_what_is_remembered_is_for_its_owner_alone(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await ui.press("2", "q")
+    assert ((backend.state_dir / "tui-memory.json").stat().st_mode & 0o777) == 0o600
