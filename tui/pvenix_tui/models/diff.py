@@ -298,7 +298,7 @@ class DiffDocument:
                 self._states.append(("", ""))
                 continue
             before, (old, new) = self.lines[at - 1], self._states[-1]
-            text = before.text[:_SIMPLE]
+            text = before.text if len(before.text) < _SIMPLE else before.text[:_SIMPLE]
             if before.sign in (Sign.REMOVED, Sign.SAME):
                 old = self._language.after(text, old)
             if before.sign in (Sign.ADDED, Sign.SAME):

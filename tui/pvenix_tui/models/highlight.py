@@ -61,8 +61,10 @@ class _Nix:
 
     def after(self, text: str, state: str) -> str:
         """What is open behind a line."""
-        if not state and '"' not in text and "''" not in text and "/*" not in text:
-            return ""
+        if not state and "''" not in text and "/*" not in text and "\\" not in text:
+            code = text.partition("#")[0]
+            if code.count('"') % 2 == 0:
+                return ""  # every string ends on the line, so what follows the # is a comment
         behind = state
         for _, _, now in self._parts(text, state):
             behind = now
@@ -116,6 +118,8 @@ class _Yaml:
 
     def after(self, text: str, state: str) -> str:
         """What is open behind a line: the indentation of the key of a block scalar, in spaces and a bar."""
+        if not state and "|" not in text and ">" not in text:
+            return ""
         indent = len(text) - len(text.lstrip(" "))
         if state and (not text.strip() or indent >= len(state)):
             return state

@@ -188,6 +188,8 @@ def entries(model: ReviewModel, now: float) -> list[Entry]:
     review = model.review
     if review is None:
         return []
+    if review.state == "merged":
+        return [_heading("merged", f"main contains {review.commit[:10]}: nothing is left to decide here")]
     found = [_heading("files", f"Files  seen {model.seen_count}/{len(review.files)}")]
     found += [_file(file, "x" if model.seen(file) else " ") for file in review.files]
     if model.warnings:

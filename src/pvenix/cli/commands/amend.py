@@ -152,6 +152,8 @@ def conflicts(settings: Settings, /, *, branch: str) -> None:
     show_rows(settings, "conflicts", [dataclasses.asdict(each) for each in found], header, rows)
     for each in found:
         talk(f"\n{style(one_line(each.path), 'strong')}\n{clean(each.marked)}")
+    if found:
+        talk("next: resolve them in a checkout (git switch, git merge origin/main, push), or in pvenix-tui: 3, w, E")
 
 
 def _shown(diff: FileDiff) -> str:
