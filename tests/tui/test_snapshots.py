@@ -1,150 +1,82 @@
-"""Whole frames at the smallest supported size: a change of layout has to be looked at. Renew: --snapshot-update."""
+"""Whole frames: a change of layout has to be looked at. Renew: --snapshot-update; are they stable: make snapshots-stable."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Final
 
 import pytest
 from textual.pilot import Pilot
 
+from pvenix_tui import glyphs
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
 from tests.tui.driver import FixedClock, Ui
-from tests.tui.fake_backend import FakeBackend, waits
+from tests.tui.fake_backend import FakeBackend
+from tests.tui.scenes import SCENES
 
 pytestmark = pytest.mark.tui
+SMALL, LARGE = (80, 24), (120, 36)
+MOST: Final = 40
+"""Pictures that somebody can still be expected to look at."""
 
 
-async def host(ui: Ui) -> None:
-    await ui.press("j", "j", "j", "enter")
+class Mode(StrEnum):
+    """What the terminal can draw."""
+
+    DEFAULT = "default"
+    ASCII = "ascii"
+    MONO = "mono"
 
 
-async def generations(ui: Ui) -> None:
-    await host(ui)
-    await ui.press("right_square_bracket", "j")
+FRAMES: Final = (
+    *((name, SMALL, Mode.DEFAULT) for name in SCENES),
+    *((name, LARGE, Mode.DEFAULT) for name in ("fleet", "host", "rollback", "run", "runs", "review", "journal", "playbooks")),
+    *((name, SMALL, Mode.ASCII) for name in ("fleet", "verbs", "run", "review", "journal")),
+    *((name, LARGE, Mode.ASCII) for name in ("fleet", "run")),
+    *((name, SMALL, Mode.MONO) for name in ("fleet", "retire", "run", "review")),
+    ("fleet", LARGE, Mode.MONO),
+)  # fmt: skip
 
 
-async def rollback(ui: Ui) -> None:
-    await ui.press("b")
+@pytest.fixture
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mode]:
+    """The terminal is one of this mode as long as the test runs."""
+    found: Mode = request.param
+    if found is Mode.MONO:
+        monkeypatch.setenv("NO_COLOR", "1")
+    glyphs.use_ascii(found is Mode.ASCII)
+    yield found
+    glyphs.use_ascii(False)
 
 
-async def plan(ui: Ui) -> None:
-    await ui.press("o")
-
-
-async def retire(ui: Ui) -> None:
-    await ui.press("D")
-
-
-async def verbs(ui: Ui) -> None:
-    await ui.press("x", *["down"] * 20)
-
-
-async def restore(ui: Ui) -> None:
-    await ui.press("x")
-    await ui.type("restore")
-    await ui.press("enter")
-
-
-async def migrate(ui: Ui) -> None:
-    await ui.press("x")
-    await ui.type("migrate")
-    await ui.press("enter", "up")
-
-
-async def options(ui: Ui) -> None:
-    await ui.press("x")
-    await ui.type("shutdown")
-    await ui.press("enter", "o", "enter")
-
-
-async def run(ui: Ui) -> None:
-    await ui.press("space", "space", "space", "r", "G")
-    ui.later()
-    await ui.press("y")
-    run = ui.run()
-    for index, name in enumerate(("tappaas-cicd", "dns01")):
-        ui.backend.step(run, name, "rebuild")
-        ui.backend.output(run, name, "".join(f"copying path {line}/30 for {name}\n" for line in range(30)))
-        if index:
-            ui.backend.step(
-                run, name, "rebuild", "rolled back", summary="port 22 did not answer: generation 41 is back"
-            )
-            ui.backend.end_host(run, name, "rolled back", "port 22 did not answer: generation 41 is back")
-    await ui.tick()
-
-
-async def approval(ui: Ui) -> None:
-    await ui.press("space", "space", "space", "r")
-    ui.later()
-    await ui.press("y")
-    ui.backend.asked_now = (waits("dns01"),)
-    for name in ("tappaas-cicd", "dns01"):
-        ui.backend.step(ui.run(), name, "rebuild", "waiting" if name == "dns01" else "changed", summary="as approved")
-        ui.backend.end_host(ui.run(), name, "waiting" if name == "dns01" else "changed", "as approved")
-    ui.backend.end_run(ui.run(), 10, changed=1, waiting=1)
-    for _ in range(10):
-        await ui.tick()
-
-
-async def runs(ui: Ui) -> None:
-    await run(ui)
-    ui.backend.end_run(ui.run(), 6, changed=1, **{"rolled back": 1})
-    await ui.press("2")
-
-
-async def reviews(ui: Ui) -> None:
-    await ui.press("3")
-
-
-async def review(ui: Ui) -> None:
-    await ui.press("3", "enter")
-
-
-async def keys(ui: Ui) -> None:
-    await ui.press("question_mark")
-
-
-async def fleet(ui: Ui) -> None:
-    await ui.press("space")
-
-
-STORIES: dict[str, Callable[[Ui], Awaitable[None]]] = {
-    story.__name__: story
-    for story in (
-        fleet,
-        host,
-        generations,
-        rollback,
-        plan,
-        retire,
-        verbs,
-        restore,
-        migrate,
-        options,
-        run,
-        approval,
-        runs,
-        reviews,
-        review,
-        keys,
-    )
-}
-
-
-@pytest.mark.parametrize("name", STORIES)
-def test_the_screen_looks_as_it_did_when_somebody_looked(name: str, backend: FakeBackend, snap_compare: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "size", "mode"),
+    [pytest.param(*frame, id=f"{frame[0]}-{frame[1][0]}x{frame[1][1]}-{frame[2]}") for frame in FRAMES],
+    indirect=["mode"],
+)
+def test_the_screen_looks_as_it_did_when_somebody_looked(
+    name: str, size: tuple[int, int], mode: Mode, backend: FakeBackend, snap_compare: Any
+) -> None:
     clock = FixedClock()
     app = PvenixApp(Session(backend, clock=clock), ticking=False)
 
     async def story(pilot: Pilot[int]) -> None:
         ui = Ui(app, pilot, backend, clock)
         await ui.settle()
-        await STORIES[name](ui)
+        await SCENES[name](ui)
         app.session.said = None
+        await ui.tick()
+        if mode is Mode.ASCII:
+            assert ui.text().isascii(), ui.text()
 
     try:
-        assert snap_compare(app, terminal_size=(80, 24), run_before=story)
+        assert snap_compare(app, terminal_size=size, run_before=story)
     finally:
         backend.live.close()
+
+
+def test_there_are_no_more_pictures_than_somebody_looks_at() -> None:
+    assert len(FRAMES) <= MOST
+    assert len(set(FRAMES)) == len(FRAMES)
