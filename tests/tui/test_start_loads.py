@@ -110,12 +110,14 @@ def test_what_was_kept_holds_only_for_the_files_that_it_was_made_of(kept: Path) 
     assert read_listing(kept) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "pvenix/listing/v9"}', "\x00", '{"hosts": 3}'])
-def test_a_file_that_is_not_what_was_kept_is_as_none(kept: Path, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"schema": "pvenix/listing/v9"}', b"\xff\x00", b'{"hosts": 3}'])
+def test_a_file_that_is_not_what_was_kept_is_as_none_and_written_anew(kept: Path, tmp_path: Path, data: bytes) -> None:
     [file] = (tmp_path / ".cache" / "pvenix" / "listings").iterdir()
     assert file.stat().st_mode & 0o077 == 0
-    file.write_text(text)
+    file.write_bytes(data)
     assert read_listing(kept) is None
+    keep_listing(load_fleet(kept), tmp_path / "state", seen=stamp(kept))
+    assert read_listing(kept) is not None
 
 
 @pytest.mark.parametrize("key", ["hosts", "groups", "unmanaged", "state", "stamp"])

@@ -79,6 +79,7 @@ class Session:
         self.memory = Memory()
         """What a person left behind in their last session with this fleet."""
         self.fleet = FleetModel()
+        self.fleet.now = clock
         self.own: frozenset[str] = frozenset()
         """The hosts that this pvenix runs on."""
         self.commits: tuple[Commit, ...] = ()

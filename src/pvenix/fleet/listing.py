@@ -88,15 +88,15 @@ def keep_listing(fleet: Fleet, state: Path, *, seen: Sequence[object], inventory
         ],
         "unmanaged": list(fleet.universe.named),
     }
-    text = json.dumps(document, separators=(",", ":"))
+    data = json.dumps(document, separators=(",", ":")).encode()
     file = _file(fleet.root, inventory)
     with contextlib.suppress(OSError):
-        if file.exists() and file.read_text(encoding="utf-8") == text:
+        if file.exists() and file.read_bytes() == data:
             return
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = file.with_name(f".{file.name}-{os.getpid()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as new:
-            new.write(text)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as new:
+            new.write(data)
         temporary.replace(file)
 
 

@@ -73,7 +73,6 @@ class FleetScreen(FleetMenus):
     @override
     def on_mount(self) -> None:
         super().on_mount()
-        self.model.now = self.session.clock
         self.session.ticker.add(self)
         self.hosts.focus()
 
