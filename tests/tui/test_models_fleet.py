@@ -190,6 +190,17 @@ def test_attention_counts_what_waits_and_a_failed_run_only_until_its_host_had_an
     assert "failed" not in plain(attention_line(attention(model, reviews=0)))
 
 
+def test_enter_on_what_waits_shows_as_many_hosts_as_were_counted() -> None:
+    model = a_fleet()
+    model.read(replace(fake_status(DNS, 1, Sync.UNREACHABLE), resting=True))
+    model.read(fake_status(CICD, 0, Sync.REBOOT))
+    found = [item for item in attention(model, reviews=0) if item.filter]
+    assert {item.key for item in found} == {"silent", "drift", "reboot"}
+    for item in found:
+        model.set_filter(item.filter)
+        assert len(model.visible) == item.count, item
+
+
 def test_a_host_that_is_stopped_on_purpose_asks_for_no_attention() -> None:
     model = a_fleet()
     model.read(replace(model.statuses[DOCKER], resting=True, seen_at="2026-11-20T10:19:59.000Z"))

@@ -62,7 +62,7 @@ def attention(model: FleetModel, *, reviews: int, interrupted: Sequence[str] = (
         _runs("failed", "x", failed_runs(runs), "failed", Tone.BAD),
         _runs("interrupted", "?", interrupted, "interrupted", Tone.WARN),
         Item(key="silent", glyph="o", count=silent, word="not answering", tone=Tone.BAD,
-             filter="state:unreachable|unknown"),
+             filter="state:unreachable|unknown is:trouble"),
         Item(key="drift", glyph="~", count=model.states[Sync.DRIFTED], word="drifted", tone=Tone.WARN, filter="drift"),
         Item(key="reboot", glyph="!", count=reboot, word="reboot needed", tone=Tone.WARN, filter="is:reboot"),
         Item(key="reviews", glyph=".", count=reviews, word=f"review{'s' * (reviews != 1)} open", tone=Tone.ACCENT,

@@ -16,7 +16,7 @@ OFFERED: Final = {
     "drifted": "drift",
     "behind main": "state:behind",
     "failed last run": "is:failed",
-    "not answering": "state:unreachable|unknown",
+    "not answering": "state:unreachable|unknown is:trouble",
 }
 """Filters that everybody has until they save one of the same name."""
 SECTION: Final = "section "
