@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pvenix.model.errors import UsageError
+from pvenix.model.names import host_name
 from pvenix.model.newhost import LISTS, PATHS, Asked, NewHost, Option, Placing, Trial, words_of
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.lines import Column, Line, Tone, text_line
@@ -60,6 +62,17 @@ def field_note(asked: Asked, value: str, trial: Trial | None, placing: Placing |
         return text_line(f"would go to {placing.node}", Tone.DIM)
     effective = trial.effective.get(asked)
     return text_line(effective.why if effective else _unsaid(asked), Tone.DIM)
+
+
+def name_note(name: str, taken: Collection[str]) -> Line:
+    """What can be said of a name at once, before the whole fleet was tried with it; empty when nothing is against it."""
+    try:
+        host_name(name)
+    except UsageError as error:
+        return text_line(
+            f"! {error.what}: {error.hint}" if name else "a name is needed", Tone.BAD if name else Tone.WARN
+        )
+    return text_line(f"! {name} is taken", Tone.BAD) if name in taken else ()
 
 
 def placeholder(asked: Asked, trial: Trial | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -31,6 +32,7 @@ from pvenix_tui.models.newhost import (
     first_problem,
     focus_lines,
     from_draft,
+    name_note,
     option_choices,
     options_of,
     placeholder,
@@ -44,12 +46,15 @@ from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.wizard import WizardScreen
 from pvenix_tui.session import Session
+from pvenix_tui.text import safe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
 _HELP_LINES: Final = 3
 _PLACE_LINES: Final = 2
+_REST_S: Final = 0.5
+"""The longest that keys have to rest before the fleet is tried again."""
 
 
 class FormRow(Horizontal):
@@ -104,6 +109,8 @@ class NewHostScreen(PvenixScreen[None]):
         self._asking = False
         self._stale = False
         """True when something was typed since the last trial began."""
+        self._took = 0.0
+        """Seconds that the last trial took."""
         self._trying_now: Worker[None] | None = None
 
     @override
@@ -192,16 +199,19 @@ class NewHostScreen(PvenixScreen[None]):
 
     def _try(self) -> None:
         self._stale = True
+        self.refresh_bars()
         if self._trying_now is None or self._trying_now.is_finished:
             self._trying_now = self.run_worker(self._trying(), group="new-host", exit_on_error=False)
 
     async def _trying(self) -> None:
-        """Try until nothing was typed meanwhile; a fleet with many hosts takes its time."""
+        """Try until nothing was typed meanwhile; where that takes long, not before the keys rest."""
 
         async def work() -> None:
             while self._stale:
-                self._stale = False
+                await asyncio.sleep(min(_REST_S, self._took))
+                self._stale, began = False, time.monotonic()
                 self.trial = await asyncio.to_thread(self.session.backend.try_host, self.new)
+                self._took = time.monotonic() - began
 
         await self.session.guarded("new host", work)
         if self.is_mounted:
@@ -209,7 +219,7 @@ class NewHostScreen(PvenixScreen[None]):
 
     def _show_trial(self) -> None:
         for field in FORM:
-            self.query_one(f"#ask-{field.asked}", Field).placeholder = placeholder(field.asked, self.trial)
+            self.query_one(f"#ask-{field.asked}", Field).placeholder = safe(placeholder(field.asked, self.trial))
         self.query_one("#formpreview", Rows).reload()
         self.refresh_bars()
 
@@ -243,8 +253,10 @@ class NewHostScreen(PvenixScreen[None]):
     def show_bars(self) -> None:
         for field in FORM:
             value = self._values.get(field.asked, "")
-            note = self.query_one(f"#note-{field.asked}", Bar)
-            note.show(field_note(field.asked, value, self.trial, self.placing))
+            beside = field_note(field.asked, value, self.trial, self.placing)
+            if field.asked is Asked.NAME and self._stale:
+                beside = name_note(value.strip(), self.session.fleet.hosts)
+            self.query_one(f"#note-{field.asked}", Bar).show(beside)
         at, width = self._at or FORM[0], max(1, self.size.width)
         said = [piece for line in focus_lines(at, self.trial) for piece in wrap(line, width, indent=3)]
         self.query_one("#formhelp", Bar).show(*said[:_HELP_LINES], *[()] * (_HELP_LINES - len(said)))
