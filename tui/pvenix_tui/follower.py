@@ -7,6 +7,7 @@ from typing import Final
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
+from pvenix.model.events import Event
 from pvenix_tui.logfile import LogTail
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import RunModel
@@ -78,6 +79,11 @@ class RunFollower:
         run = self.model.hosts.get(host)
         tail = self.tail(host)
         return tuple(dict.fromkeys(tail.number_at(offset) for offset in run.log_at)) if run else ()
+
+    def take(self, events: Sequence[Event], offset: int) -> None:
+        """Take in events that were read elsewhere, up to the byte `offset` of their file."""
+        self.model.apply(events)
+        self._offset = offset
 
     def poll(self, focus: str) -> bool:
         """Read what is new; True when anything that shows may have changed."""

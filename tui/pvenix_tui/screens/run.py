@@ -15,7 +15,7 @@ from pvenix.engine.runfiles import RunDir
 from pvenix_tui.actions import Context
 from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.eta import Left, left
-from pvenix_tui.models.lines import wrap
+from pvenix_tui.models.lines import Tone, text_line, wrap
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary
@@ -64,6 +64,8 @@ class RunScreen(RunAsks, RunHosts, RunLog):
         """Something changed that only every OTHERS ticks is drawn."""
         self._quiet = 0
         """Looks at the files since the last one that found something."""
+        self._read = False
+        """The events so far were read."""
         self._durations: Durations | None = None
         self.approver = Approver(session, run, lambda hosts: self.retry(hosts, hosts))
 
@@ -81,11 +83,22 @@ class RunScreen(RunAsks, RunHosts, RunLog):
 
     @override
     def on_mount(self) -> None:
-        self.follower.poll(self.focus_host)
-        self.table.refresh()
+        self.query_one("#status", Bar).show(text_line(" reading the run", Tone.DIM), ())
+        self.run_worker(self._open(), group="open", exclusive=True, exit_on_error=False)
+
+    async def _open(self) -> None:
+        """Read the events so far, in a thread: there may be tens of thousands, at 12 us each."""
+
+        async def work() -> None:
+            self.follower.take(*await asyncio.to_thread(self.run.events))
+
+        await self.session.guarded("run", work)
+        self._read = True
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        self.follower.poll(self.focus_host)
+        self.table.refresh()
         self.turn_to(self.table.hosts[0].host if self.table.hosts else "")
         self.share_space()
         self.tick()
@@ -180,6 +193,8 @@ class RunScreen(RunAsks, RunHosts, RunLog):
 
     @override
     def show_bars(self) -> None:
+        if not self._read:
+            return
         width = max(1, self.size.width)
         name = "" if self.where() else self.run.run.rpartition("-")[2]
         summary = run_summary(self.follower, self.session.clock(), width, self._left(), run=name)
@@ -209,7 +224,7 @@ class RunScreen(RunAsks, RunHosts, RunLog):
             scope=self.scope,
             hosts=(host.host,) if host else (),
             run=self.run.run,
-            run_state=self.follower.state,
+            run_state=self.follower.state if self._read else "",
             run_paused=model.paused,
             gates=sum(1 for one in model.hosts.values() if one.gate),
             approvals=sum(1 for one in model.hosts.values() if one.asks),
