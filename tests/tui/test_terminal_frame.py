@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import random
 import re
 import signal
 import subprocess
@@ -185,3 +186,36 @@ def test_a_terminal_that_is_closed_ends_it_and_what_was_left_is_remembered(tmp_p
         process.kill()
         process.wait()
     assert (FakeBackend(tmp_path).state_dir / "tui-memory.json").exists()
+
+
+def test_a_terminal_that_changes_its_size_at_random_under_keys_shows_everything_in_the_end(tmp_path: Path) -> None:
+    sizes = random.Random(6)
+    with app_on_terminal(tmp_path) as terminal:
+        for key in (
+            b"r",
+            b"\x1b",
+            b"?",
+            b"\x1b",
+            b":",
+            b"dns",
+            b"\x1b",
+            b"\r",
+            b"]",
+            b"\x1b",
+            b"3",
+            b"\r",
+            b"\x1b",
+            b"5",
+            b"1",
+        ) * 2:
+            termios.tcsetwinsize(terminal.slave, (sizes.randint(1, 60), sizes.randint(1, 200)))
+            terminal.process.send_signal(signal.SIGWINCH)
+            terminal.press(key)
+            terminal.read(0.05)
+        termios.tcsetwinsize(terminal.slave, (24, 80))
+        terminal.process.send_signal(signal.SIGWINCH)
+        terminal.until(b"tappaas-cicd")
+        assert any("[1 Fleet]" in line for line in whole_screen(terminal))
+        terminal.press(b"\x11")  # ctrl+q, which a dialog hears too
+        assert terminal.end() == 0
+        assert b"Traceback" not in terminal.data

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pvenix.model.errors import InvalidInput, PvenixError
 
     try:
-        preferences = _preferences(options)
+        preferences = preferred(options)
         with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
             return _run(workspace, preferences, throwaway=options.lab, lag=options.debug_lag)
     except InvalidInput as error:
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(error.exit_code)
 
 
-def _preferences(options: argparse.Namespace) -> Preferences:
+def preferred(options: argparse.Namespace) -> Preferences:
     """What tui.yaml says, overruled by the command line; the drawing and the engine obey from here on.
 
     Raises: InvalidInput with what is wrong in tui.yaml.

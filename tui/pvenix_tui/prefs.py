@@ -57,14 +57,13 @@ def load(path: Path) -> Preferences:
     """
     if not path.exists():
         return Preferences()
-    from pvenix.fleet.yaml import read
-
-    tree = read(path, str(path))
+    try:
+        tree = _read(path)
+    except InvalidInput as error:
+        error.what = f"{path} is wrong"
+        raise
     if tree is None:
         return Preferences()
-    findings = sorted(_problems(tree))
-    if findings:
-        raise InvalidInput(findings)
     said = tree.plain()
     return Preferences(
         theme=ThemeName(said.get("theme", ThemeName.DARK)),
@@ -74,6 +73,16 @@ def load(path: Path) -> Preferences:
         notify=Notify(said.get("notify", Notify.NONE)),
         keys={action: _keys(own) for action, own in (said.get("keys") or {}).items()},
     )
+
+
+def _read(path: Path) -> Node | None:
+    from pvenix.fleet.yaml import read
+
+    tree = read(path, str(path))
+    findings = sorted(_problems(tree)) if tree is not None else []
+    if findings:
+        raise InvalidInput(findings)
+    return tree
 
 
 def _keys(said: object) -> tuple[str, ...]:
