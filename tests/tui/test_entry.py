@@ -49,12 +49,7 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_
     ],
 )
 def test_ascii_is_asked_for_or_all_that_the_terminal_takes(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    words: list[str],
-    text: str,
-    variables: dict[str, str],
-    ascii_only: bool,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[list[str], str, dict[str, str]], ascii_only: bool
 ) -> None:
     words, text, variables = case
     said(tmp_path, text)
