@@ -110,7 +110,8 @@ class RunIntent:
         """The plan for these options, kept for `start`."""
         self._viewed = None
         self._viewed = self._plan(options)
-        return plan_view(self._viewed, self._command(self._viewed), critical_hosts(self._backend))
+        whole = any(reading.needed for reading in self.readings)
+        return plan_view(self._viewed, self._command(self._viewed), critical_hosts(self._backend), whole=whole)
 
     async def start(self) -> RunDir:
         """The run, started as a process of its own."""

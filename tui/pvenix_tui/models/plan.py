@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -54,11 +54,14 @@ class Reach:
 
     tier: Tier
     why: str
+    whole: bool = False
+    """Whether it is read to its end whatever the tier, for what it says of the hosts."""
 
     @property
     def words(self) -> str:
         """The reason, and what starts it."""
-        return f"{self.why}: {_HOW[self.tier]}"
+        how = Tier.READ if self.whole and self.tier is Tier.KEY else self.tier
+        return f"{self.why}: {_HOW[how]}"
 
     @property
     def line(self) -> Line:
@@ -121,9 +124,14 @@ class PlanView:
     """The same from a shell."""
 
 
-def plan_view(plan: RunPlan, command: str = "", critical: Collection[str] = frozenset()) -> PlanView:
-    """The screen's view of a run's plan; `command` does the same from a shell, where the plan's verbs do not say it."""
-    reach = reach_of(plan, critical)
+def plan_view(
+    plan: RunPlan, command: str = "", critical: Collection[str] = frozenset(), *, whole: bool = False
+) -> PlanView:
+    """The screen's view of a run's plan; `command` does the same from a shell, where the plan's verbs do not say it.
+
+    With `whole` it is read to its end whatever its tier.
+    """
+    reach = replace(reach_of(plan, critical), whole=whole)
     command = command or equivalent(plan)
     lines: list[Line] = [
         reach.line,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pvenix.model.generation import Generation
 from pvenix_tui.models.effects import Method, checks_line, effect_lines
-from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, text_line
+from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.states import age
 
 if TYPE_CHECKING:
@@ -220,7 +220,13 @@ def generation_lines(one: Choosing, now: float) -> list[Line]:
 
 def summary_lines(model: RollbackModel, method: Method = Method.SWITCH) -> list[Line]:
     """Every host's effects for the plan: what goes where, what changes, and what is not known."""
-    lines: list[Line] = [(("Changes", Tone.TITLE),)]
+    lines: list[Line] = []
+    if left := model.left_as_they_are():
+        lines += [
+            (("Left as they are", Tone.TITLE),),
+            *(text_line(f"  {host}: {why}", Tone.WARN) for host, why in left),
+        ]
+    lines.append((("Changes", Tone.TITLE),))
     for host, aim in model.aims.items():
         one = model.hosts[host]
         now = str(one.now.number) if one.now else "?"
@@ -234,10 +240,6 @@ def summary_lines(model: RollbackModel, method: Method = Method.SWITCH) -> list[
             continue
         lines += [(("    ", Tone.PLAIN), *line) for line in effect_lines(found, method=method)]
     lines.append((("  ", Tone.PLAIN), *checks_line(method)))
-    left = model.left_as_they_are()
-    if left:
-        lines += [EMPTY, (("Left as they are", Tone.TITLE),)]
-        lines += [text_line(f"  {host}: {why}", Tone.WARN) for host, why in left]
     return lines
 
 
