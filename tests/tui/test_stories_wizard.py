@@ -6,6 +6,7 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.model.events import Progress, StepEnded, StepEvidence, StepStarted, StepWaiting
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import ONBOARDING
+from pvenix_tui.screens.wizard import WizardScreen
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import FakeBackend
@@ -289,15 +290,23 @@ async def test_why_a_skip_was_not_done_is_told_where_the_step_is(open_ui: OpenUi
         ui.expect("! 0.3.cloudinit is not skipped: it stands at 0.4.boot by now")
 
 
-async def test_the_timer_moves_once_a_second_only(open_ui: OpenUi, backend: FakeBackend) -> None:
+async def test_the_timer_moves_once_a_second_only(
+    open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_ui() as ui:
         run = await onboard(ui)
         begin(backend, run, "boot")
         await ui.tick()
         drawn: list[int] = []
         screen = ui.app.screen
-        before = screen.redraw  # type: ignore[attr-defined]
-        screen.redraw = lambda: (drawn.append(1), before())  # type: ignore[attr-defined]
+        assert isinstance(screen, WizardScreen)
+        before = screen.redraw
+
+        def counted() -> None:
+            drawn.append(1)
+            before()
+
+        monkeypatch.setattr(screen, "redraw", counted)
         for _ in range(15):
             ui.later(0.1)
             await ui.tick()
