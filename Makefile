@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$(
   && { $(BIN)/python -m pytest -m "$(1) and real" $(ARGS) || test $$? -eq 5; }
 
 .DEFAULT_GOAL := help
-.PHONY: help demo tui test sim test-long lanes check format lint types contracts card wheel-test bench lock clean python runtime dev
+.PHONY: help demo tui test sim test-long lanes check format lint types contracts card wheel-test bench pictures snapshots lock clean python runtime dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,12 @@ bench: runtime ## what starting, a large inventory, placing 100 hosts, planning 
 	@$(BIN)/python -m bench.tui_start
 	@$(BIN)/python -m bench.tui_fleet 1000
 	@$(BIN)/python -m bench.lab_scale 100
+
+pictures: dev ## docs/pictures/*.svg from the scenes of the stories; ARGS=--check tells which are old
+	@$(BIN)/python -m tools.pictures $(ARGS)
+
+snapshots: dev ## every frame of the TUI's snapshots thirty times: TIMES=30
+	@$(BIN)/python -m tools.stable_snapshots --times $(or $(TIMES),30)
 
 lock: dev ## new versions into requirements/*.lock: names, versions, markers, hashes, no addresses
 	@$(BIN)/python tools/lock.py

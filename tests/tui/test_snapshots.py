@@ -1,4 +1,4 @@
-"""Whole frames: a change of layout has to be looked at. Renew: --snapshot-update; are they stable: make snapshots-stable."""
+"""Whole frames: a change of layout has to be looked at. Renew: --snapshot-update; are they stable: make snapshots."""
 
 from __future__ import annotations
 
