@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 
 from pvenix.lifecycle import argv, hardware
+from pvenix.lifecycle.difference import unified
 from pvenix.lifecycle.edits import read_edits
 from pvenix.lifecycle.facts import read_facts
 from pvenix.lifecycle.lineage import Repository
@@ -53,10 +53,7 @@ async def _with_hardware(world: World, found: HostDrift, now: str | PvenixError)
     committed = await world.repo.read(found.base, path)
     if committed is None:
         return replace(found, hardware=HardwareLook(problem=f"{path} is not in {found.base[:10]}"))
-    lines = difflib.unified_diff(
-        committed.splitlines(), now.splitlines(), f"{path} at {found.base[:10]}", f"{found.host} now", lineterm=""
-    )
-    return replace(found, hardware=HardwareLook(diff="\n".join(lines)))
+    return replace(found, hardware=HardwareLook(diff="".join(unified(path, committed, now))))
 
 
 def overwritten(found: HostDrift) -> tuple[str, ...]:

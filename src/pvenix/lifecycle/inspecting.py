@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Final, TypeVar
 
 from pvenix.engine.ports import Volume
 from pvenix.lifecycle import argv, hardware
+from pvenix.lifecycle.difference import unified
 from pvenix.lifecycle.fields.values import CLOUD_INIT, meaning, read
 from pvenix.lifecycle.fields.wanted import Wanted, wanted_of
-from pvenix.lifecycle.lineage import Repository
 from pvenix.lifecycle.ownership import Found
 from pvenix.lifecycle.state import looking_at
 from pvenix.lifecycle.together import Together
@@ -131,21 +130,16 @@ async def hardware_text(world: World, host: str) -> HardwareText:
 
     Raises: what keeps the repository from being read.
     """
-    repository, path = Repository(world), hardware_file(host)
-    commit = await world.expected()
-    await repository.ready()
+    path, commit = hardware_file(host), await world.expected()
     committed = await world.repo.read(commit, path) or ""
     step = looking_at(host)
     try:
         now = await hardware.read(world, step)
     except PvenixError as error:
         return HardwareText(path=path, commit=commit, committed=committed, problem=str(error))
-    lines = difflib.unified_diff(
-        committed.splitlines(), now.splitlines(), f"{path} at {commit[:10]}", f"{host} now", lineterm=""
-    )
-    return HardwareText(
-        path=path, commit=commit, committed=committed, now=now, diff="\n".join(lines), odd=hardware.inspect(now)
-    )
+    diff = "".join(unified(path, committed, now))
+    odd = hardware.inspect(now)
+    return HardwareText(path=path, commit=commit, committed=committed, now=now, diff=diff, odd=odd)
 
 
 async def cloud_init(world: World, host: str) -> CloudInitLook:

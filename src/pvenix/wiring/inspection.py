@@ -29,7 +29,7 @@ class Inspection(OpenFleet):
         """
         from pvenix.lifecycle.hostdrift import host_drift
 
-        return await host_drift(await self._site(), host, hardware=hardware)
+        return await host_drift(await self._site(fresh=True), host, hardware=hardware)
 
     async def overwritten(self, host: str) -> tuple[str, ...]:
         """What a rebuild puts aside on the host, a line each; empty when nobody edited anything."""
@@ -41,7 +41,7 @@ class Inspection(OpenFleet):
         """The host's hardware file as committed, and as its generator writes it now."""
         from pvenix.lifecycle.inspecting import hardware_text
 
-        return await hardware_text(await self._site(), host)
+        return await hardware_text(await self._site(fresh=True), host)
 
     async def cloud_init(self, host: str) -> CloudInitLook:
         """What the cloud-init drive of the host's VM is told. Raises: UsageError when it has no VM."""
