@@ -188,7 +188,7 @@ def test_the_way_to_errors_begins_at_the_newest_goes_on_below_and_comes_round() 
         stood.append(ring.line(pane.match or 0))
     assert stood == ["Build failed", "error: one", "Build failed"]
     ring = LineRing(1000)
-    ring.extend(["all is well"])
+    ring.extend(["all is well", "$ systemctl list-units --state=failed"])
     assert not LogPane(ring).next_error()
 
 
@@ -200,6 +200,7 @@ def test_the_way_to_errors_begins_at_the_newest_goes_on_below_and_comes_round() 
         ("--- 0.3.boot ---", Tone.TITLE),
         ("copying path", Tone.PLAIN),
         ("copied terrors", Tone.PLAIN),
+        ("$ systemctl list-units --state=failed", Tone.DIM),
     ],
 )
 def test_a_line_s_words_give_it_a_tone(text: str, tone: Tone) -> None:

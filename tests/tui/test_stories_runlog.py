@@ -68,6 +68,8 @@ async def test_only_matching_lines_show_as_long_as_wanted(open_ui: OpenUi, backe
             run, HOST, "".join(f"{'copying' if number % 2 else 'building'} {number}\n" for number in range(50))
         )
         await ui.tick()
+        await ui.do("log.next")
+        ui.expect("nothing is searched for; / asks what to find")
         await ui.do("log.only")
         ui.expect("only matches: nothing is searched for; / asks what to find")
         await ui.do("log.search")

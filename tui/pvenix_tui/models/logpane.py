@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from pvenix_tui.models.lines import Line, Span, Tone, clip, wrap
-from pvenix_tui.models.logwords import ERROR, line_tone
+from pvenix_tui.models.logwords import line_tone, tells_of_error
 from pvenix_tui.models.states import clock_word
 from pvenix_tui.text import safe_output
 
@@ -185,7 +185,7 @@ class LogPane:
         else:
             here = self.top - 1 if self.match is None else self.match
             ways = (range(here + 1, lines.end), range(lines.near, here + 1))
-        found = next((number for way in ways for number in way if ERROR.search(lines.line(number))), None)
+        found = next((number for way in ways for number in way if tells_of_error(lines.line(number))), None)
         return found is not None and self.stand_on(found)
 
     def step_boundary(self, starts: Sequence[int], *, backwards: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from typing_extensions import override
 
@@ -13,6 +14,8 @@ from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Prompt
 from pvenix_tui.widgets.logview import LogView
+
+NO_QUERY: Final = "nothing is searched for; / asks what to find"
 
 
 class RunLog(PvenixScreen[None]):
@@ -67,13 +70,13 @@ class RunLog(PvenixScreen[None]):
 
     def do_log_previous(self) -> None:
         """The match before."""
-        if self.pane.search_next(backwards=True):
-            self._redraw_log()
+        if self.pane.search_next(backwards=True) or not self.pane.query:
+            self._redraw_log(missing="" if self.pane.query else NO_QUERY)
         else:
             self._search_older(self.pane.lines.near if self.pane.match is None else self.pane.match)
 
     def _none_below(self) -> str:
-        return f"no line with {self.pane.query!r} there"
+        return f"no line with {self.pane.query!r} there" if self.pane.query else NO_QUERY
 
     def _search_older(self, below: int) -> None:
         """Find the match before this line in the file, in a thread: a log may be long."""
@@ -92,7 +95,7 @@ class RunLog(PvenixScreen[None]):
     def do_log_only(self) -> None:
         """Only lines that match, or all."""
         if not self.pane.query:
-            self._redraw_log(missing="only matches: nothing is searched for; / asks what to find")
+            self._redraw_log(missing=f"only matches: {NO_QUERY}")
             return
         self.pane.only = not self.pane.only
         if self.pane.only:
