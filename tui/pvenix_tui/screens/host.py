@@ -256,14 +256,14 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
                 screen = UnitScreen(self.session, self.host, key, area=self.area)
                 self.app.push_screen(screen, lambda wanted: self.show_unit_journal(key) if wanted else None)
             case Tab.RUNS:
-                from pvenix_tui.screens.run import RunScreen
+                from pvenix_tui.screens.onboardings import run_screen
 
                 try:
                     run = self.session.backend.runs.open(key)
                 except PvenixError as error:
                     self.session.say(describe(error), bad=True)
                 else:
-                    self.app.push_screen(RunScreen(self.session, run, area=self.area))
+                    self.app.push_screen(run_screen(self.session, run, area=self.area))
             case _:
                 self.do_host_rollback()
 

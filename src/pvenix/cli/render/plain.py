@@ -8,7 +8,7 @@ from pvenix.cli.render.view import HostView, RunView
 from pvenix.cli.settings import talk
 from pvenix.cli.text import clean, one_line, style, table, verbatim
 from pvenix.model.errors import ExitCode
-from pvenix.model.events import Command, Event, Progress, RunStarted, StepEnded, StepWaiting, WaveStarted
+from pvenix.model.events import Command, Event, Progress, RunStarted, StepEnded, StepEvidence, StepWaiting, WaveStarted
 
 _EVIDENCE = 12
 """Last lines of a failed step that the table shows; the log has all of them."""
@@ -39,6 +39,8 @@ class Plain:
                 self._command(event)
             case Progress():
                 self.say(self._line(event, one_line(event.text)))
+            case StepEvidence() if self._verbose:
+                self.say(self._line(event, f"records {one_line(', '.join(f'{k}={v}' for k, v in event.data.items()))}"))
             case StepWaiting():
                 self.say(self._line(event, f"waits: {one_line(event.reason)}"))
             case _:
