@@ -155,6 +155,8 @@ async def test_a_note_that_is_not_ours_says_nothing(desk: Desk) -> None:
         "{",
         '{"does": "comment"}',
         '{"does": "resolve", "thread": "x", "branch": "b", "line": []}',
+        "[]",
+        '{"does": "comment", "thread": "x", "branch": "registration/web1", "by": "a", "at": "b", "text": 5}',
     ):
         await desk.ana.repo.add_note(threads.NOTES, desk.tip, text)
     assert (await desk.read()).threads == ()

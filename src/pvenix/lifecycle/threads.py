@@ -58,9 +58,12 @@ def _entries(note: str) -> Iterator[_Entry]:
     for line in note.splitlines():
         try:
             values = json.loads(line)
-            yield _Entry(**{**values, "does": Does(values["does"]), "line": int(values.get("line", 0))})
-        except (ValueError, TypeError, KeyError):
+            texts = {name: value for name, value in values.items() if name not in ("does", "line")}
+            entry = _Entry(**texts, does=Does(values["does"]), line=int(values.get("line", 0)))
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue
+        if all(isinstance(value, str) for value in texts.values()):
+            yield entry
 
 
 async def relevant(world: World, notes: Mapping[CommitId, str], branch: str, main: str) -> Mapping[CommitId, str]:

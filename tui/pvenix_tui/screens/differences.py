@@ -282,9 +282,12 @@ class DiffScreen(PvenixScreen[Result]):
         if self.document is None:
             return
         self.document.search = text
-        found = self.document.next_match(self.pane.cursor - 1) if text else None
-        if found is not None:
-            self.pane.move_to(found)
+        count = self.document.matches
+        found = f"/{text}  {count} line{'' if count == 1 else 's'}  n N" if text else ""
+        self.pane.border_subtitle = foreign(found)
+        row = self.document.next_match(self.pane.cursor - 1) if text else None
+        if row is not None:
+            self.pane.move_to(row)
         self.pane.refresh_shown()
         self.refresh_bars()
 

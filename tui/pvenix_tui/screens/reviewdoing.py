@@ -85,9 +85,10 @@ class ReviewDoing(DiffScreen[None]):
         review = self.review
         if review is None:
             return
+        last = thread.messages[-1]
         settle = ("reopen", "it is not settled") if thread.resolved_by else ("resolve", "it is settled")
         choices = [
-            Choice(key=key, cells=((key, Tone.ACCENT), (text, Tone.PLAIN)))
+            Choice(key=key, cells=((key, Tone.ACCENT), (text, Tone.PLAIN)), note=f"{last.by}: {last.text}")
             for key, text in (("reply", "say something to it"), settle)
         ]
 

@@ -137,4 +137,8 @@ def _base(review: Review) -> Span:
 
 def _files(review: Review) -> str:
     added, removed = (sum(getattr(file, side) for file in review.files) for side in ("added", "removed"))
-    return f"{len(review.files)}f +{added} -{removed}"
+    return f"{len(review.files)}f +{_short(added)} -{_short(removed)}"
+
+
+def _short(count: int) -> str:
+    return str(count) if count < 10_000 else f"{count // 1000}k"
