@@ -176,6 +176,13 @@ async def test_the_attention_line_counts_what_waits_and_leads_there(open_ui: Ope
         ui.expect_screen("reviews")
 
 
+async def test_a_click_on_the_attention_line_lists_what_waits(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.pilot.click("#attentionline", offset=(20, 0))
+        await ui.settle()
+        ui.expect_dialog("Attention")
+
+
 async def test_the_preview_says_how_the_last_run_went_and_its_key_opens_it(
     open_ui: OpenUi, backend: FakeBackend
 ) -> None:

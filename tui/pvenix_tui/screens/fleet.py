@@ -70,9 +70,10 @@ class FleetScreen(FleetMenus):
                 yield Bar(id="preview")
                 yield Bar(id="attentionline")
 
+    # Textual calls each class's own handler of a message, the base's after this one: none of these calls `super`
+
     @override
     def on_mount(self) -> None:
-        super().on_mount()
         self.session.ticker.add(self)
         self.hosts.focus()
 
@@ -82,7 +83,6 @@ class FleetScreen(FleetMenus):
 
     @override
     def on_screen_resume(self) -> None:
-        super().on_screen_resume()
         asked = self.session.status_at
         if asked is not None and self.session.clock() - asked > FRESH_S:
             self.session.outdated()
@@ -122,7 +122,11 @@ class FleetScreen(FleetMenus):
     def on_rows_moved(self, event: Rows.Moved) -> None:
         if event.rows.has_focus and event.rows.key != self._at:
             self._at, self._touched = event.rows.key, self.session.clock()
-        super().on_rows_moved(event)
+
+    @override
+    async def on_bar_clicked(self, event: Bar.Clicked) -> None:
+        if event.bar.id == "attentionline":
+            self.action_do("fleet.attention")
 
     _at = ""
     """The row on which the cursor was seen last."""
