@@ -31,7 +31,7 @@ class Choice:
 
     def matches(self, needle: str) -> bool:
         """True when the filter leaves it in."""
-        return needle in " ".join((*(text for text, _ in self.cells), self.note, self.group)).casefold()
+        return needle in " ".join((*(text for text, _ in self.cells), self.note, self.group, self.command)).casefold()
 
     def named(self, start: str) -> bool:
         """True when what it is called begins with `start`."""

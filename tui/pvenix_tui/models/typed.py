@@ -15,6 +15,8 @@ Select = Callable[[str], tuple[str, ...]]
 """The hosts that a selector names. Raises: PvenixError for a selector that is wrong or names nobody."""
 HOST: Final = "host:"
 VERB: Final = "verb:"
+GOING: Final = ("status", "host")
+"""Words before a host's name or a selector that only go there."""
 SHOWN: Final = 8
 KEPT: Final = 50
 
@@ -39,12 +41,21 @@ def typed_choices(text: str, hosts: Collection[str], select: Select, *, read_onl
     """The choices that a typed line means by itself, the likeliest first."""
     first, _, rest = text.strip().partition(" ")
     verbs, target = _verbs(), rest.strip()
+    if first in GOING and target:
+        return [_host_choice(host) for host in _named(target, select)[:SHOWN]]
     if first in verbs and target:
         return [_verb_choice(verbs[first], target, select, read_only=read_only)]
     if not text.strip():
         return []
     found = sorted((host for host in hosts if text.strip() in host), key=lambda host: (host != text.strip(), host))
     return [_host_choice(host) for host in found[:SHOWN]]
+
+
+def _named(target: str, select: Select) -> tuple[str, ...]:
+    try:
+        return tuple(select(target))
+    except PvenixError:
+        return ()
 
 
 def _verbs() -> dict[str, Action]:
