@@ -81,7 +81,8 @@ def run_summary(
         first.append((" check", Tone.ACCENT))
     hosts = len(model.hosts)
     about = f"  {hosts} hosts, {model.plan.forks} at a time" if hosts > 1 else ""
-    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG), (about, Tone.DIM)]
+    who = f"  by {model.plan.operator}" if model.plan.operator else ""
+    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG), *text_line(about + who, Tone.DIM)]
     return _with_id(tuple(first), run, width), _standing(followed, now, width, left)
 
 
