@@ -1,7 +1,14 @@
 """A person at the keyboard, in the words of a story: do, press, go to a row, expect.
 
-A story that leaves an error of the screen unread fails: `expect` and `expect_error` read it. With PVENIX_STORY=slow each
-key is followed by a pause; with PVENIX_STORY=visible (and `pytest -s`) the story plays on this terminal.
+A story that leaves an error of the screen unread fails: `expect` and `expect_error` read it. A story that fails prints
+the screen.
+
+To watch one on this terminal, or in slow motion without one:
+
+    PVENIX_STORY=visible .venv/bin/python -m pytest -s -p no:cacheprovider tests/tui/test_stories_journal.py -k onboarding
+    PVENIX_STORY=slow .venv/bin/python -m pytest tests/tui/test_stories_journal.py -k onboarding
+
+Both pause after each key; `-n 0` where pytest runs several processes. A terminal smaller than the story's is the story's.
 """
 
 from __future__ import annotations

@@ -6,11 +6,9 @@ import asyncio
 import re
 import signal
 import termios
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import pyte
 import pytest
 
 from pvenix_tui.app import PvenixApp
@@ -21,7 +19,6 @@ from tests.tui.terminal import on_terminal
 
 pytestmark = pytest.mark.tui
 ATTACK = "\x1b]52;c;UFdORUQ=\x07\x1b]0;PWNED\x07\x1b[2J\x1b[31m\x9d52;c;UFdORUQ=\x9c\x9b2J\u202e[@click=app.exit]PWN[/]"
-FORBIDDEN = (b"\x1b]52", b"\x1b]0;", b"]52;c", b"\x1b[2J", "\u202e".encode(), "\x9b".encode(), "\x9d".encode())
 
 
 def hostile(backend: FakeBackend) -> None:
@@ -54,29 +51,6 @@ async def test_markup_in_names_branches_and_logs_is_shown_and_never_run(open_ui:
         assert ui.app.is_running
 
 
-def test_nothing_foreign_reaches_a_real_terminal_as_a_control_sequence(tmp_path: Path) -> None:
-    with on_terminal("tests.tui.on_terminal", "hostile", str(tmp_path), home=tmp_path) as terminal:
-        terminal.until(b"web<U+202E>")
-        for keys, wanted in (
-            (b"3", b"registration/"),
-            (b"\r", b"author"),
-            (b"\x1b", b"BRANCH"),
-            (b"2", b"rebuild dns01"),
-        ):
-            time.sleep(0.1)
-            terminal.press(keys)
-            terminal.until(wanted)
-        terminal.press(b"\r")
-        terminal.until(b"following")
-        terminal.press(b"q")
-        terminal.end()
-    for sequence in FORBIDDEN:
-        assert sequence not in terminal.data, f"{sequence!r} reached the terminal"
-    screen = pyte.Screen(80, 24)
-    pyte.ByteStream(screen).feed(terminal.data)
-    assert "PWN" not in screen.title
-
-
 @pytest.mark.parametrize("end", ["key", "sigterm", "exception"])
 def test_the_terminal_is_as_before_however_the_program_ends(tmp_path: Path, end: str) -> None:
     word = "crash" if end == "exception" else "plain"
@@ -84,7 +58,7 @@ def test_the_terminal_is_as_before_however_the_program_ends(tmp_path: Path, end:
         before = termios.tcgetattr(terminal.slave)
         terminal.until(b"tappaas-cicd")
         if end == "sigterm":
-            time.sleep(0.3)
+            terminal.quiet()
             terminal.process.send_signal(signal.SIGTERM)
         else:
             terminal.press(b"q" if end == "key" else b"H")
