@@ -30,11 +30,16 @@ async def test_where_only_ascii_can_be_drawn_no_screen_and_no_dialog_draws_anyth
     async with open_ui((120, 36)) as ui:
         ui.expect("caf<U+00E9>", "+-", "|")
         for keys in (
-            ["G", "enter"], ["]"], ["]"], ["escape", "question_mark"], ["escape", "3"], ["enter"], ["escape", "1"],
-            ["g", "r"], ["escape", "slash", "é"], ["escape", "R"], ["escape", "2"], ["4"], ["5"], ["q"],
+            ["G", "enter"], *[["right_square_bracket"]] * 8, ["escape", "d"], ["escape", "question_mark"],
+            ["escape", "Y"], ["escape", "@"], ["escape", "'"], ["escape", "n"], ["escape", "A"], ["escape", "F"],
+            ["escape", "O"], ["escape", "H"], ["enter"], ["escape", "escape", "3"], ["enter"], ["enter"],
+            ["escape", "1"], ["g", "b"], ["escape", "x"], ["escape", "slash", "é"], ["escape", "R"], ["2"], ["4"],
+            ["enter"], ["escape", "5"], ["enter"], ["escape", "1", "g", "r"], ["v"],
         ):  # fmt: skip
             await ui.press(*keys)
             assert ui.text().isascii(), ui.text()
+        ui.expect_error("open: there is no playbook")
+        ui.expect_error("open: nothing was done yet")
 
 
 async def test_a_row_its_id_and_its_command_line_can_be_copied_on_every_list(open_ui: OpenUi) -> None:
