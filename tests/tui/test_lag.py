@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from typing_extensions import override
+
 from pvenix_tui.lag import EVERY_S, WRITE_EVERY, LagSampler
 
 
@@ -14,6 +16,7 @@ class Loop(asyncio.SelectorEventLoop):
         self.now = 0.0
         self.late = 0.0
 
+    @override
     def time(self) -> float:
         return self.now
 

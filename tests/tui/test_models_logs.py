@@ -156,6 +156,14 @@ def test_pausing_wrapped_lines_leaves_what_shows_where_it_is() -> None:
     assert shown(pane, 9) == before
 
 
+def test_the_whole_log_is_that_of_the_file_also_when_more_came_than_was_read_yet(tmp_path: Path) -> None:
+    tail = tail_of(tmp_path, numbered(0, 100))
+    with tail.path.open("a") as file:
+        file.write(numbered(100, 20_000) + "unfinished")
+    assert tail.whole() == numbered(0, 20_000).splitlines()
+    assert LogTail(tmp_path / "none.log", LineRing(100)).whole() == []
+
+
 def test_a_log_that_nobody_noted_the_times_of_says_so(tmp_path: Path) -> None:
     pane = LogPane(tail_of(tmp_path, "one\n"), times=Times.WALL)
     assert shown(pane) == ["--:--:-- one"]

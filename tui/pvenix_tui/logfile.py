@@ -157,7 +157,10 @@ class LogTail:
 
     def whole(self) -> list[str]:
         """Every whole line of the file, none of them cut."""
-        data = self._read(0, max(0, self._offset))
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
         return data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").split("\n")[:-1]
 
     def more(self) -> bool:

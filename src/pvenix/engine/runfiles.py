@@ -4,6 +4,7 @@ runs/<run>/plan.json       the plan, written once
           /events.jsonl    one event a line
           /journal.sqlite  intent, evidence, result
           /log/<host>.log  sanitised output of the host
+          /log/<host>.times  from which byte on it was written when
           /requests/       what front ends ask of the run, a file each
           /lock            held by the process that executes the run
           /abandoned.json  when the run was given up
