@@ -19,7 +19,7 @@ from pvenix_tui.models.fleetrows import COLUMNS
 from pvenix_tui.models.host_facts import Known, facts_lines
 from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
 from pvenix_tui.models.logpane import LogPane
-from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, tier_of
+from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, reach_of
 from pvenix_tui.models.ring import LINE_COST, LineRing
 from pvenix_tui.models.run import HostRun, RunModel
 from pvenix_tui.models.tiles import tile_grid
@@ -130,12 +130,12 @@ def test_a_wrapped_pane_that_follows_ends_with_the_newest_line() -> None:
 
 
 def test_the_tier_follows_from_what_a_plan_reaches() -> None:
-    assert tier_of(plan("build")) is Tier.FREE
-    assert tier_of(plan("rebuild")) is Tier.KEY
-    assert tier_of(plan("rebuild", hosts=("a", "b"))) is Tier.READ
-    assert tier_of(plan("retire")) is Tier.TYPED
-    assert tier_of(plan("retire", check=True)) is Tier.FREE
-    assert tier_of(plan("place", "clone")) is Tier.KEY
+    assert reach_of(plan("build")).tier is Tier.FREE
+    assert reach_of(plan("rebuild")).tier is Tier.KEY
+    assert reach_of(plan("rebuild", hosts=("a", "b"))).tier is Tier.READ
+    assert reach_of(plan("retire")).tier is Tier.TYPED
+    assert reach_of(plan("retire", check=True)).tier is Tier.FREE
+    assert reach_of(plan("place", "clone")).tier is Tier.KEY
 
 
 def test_a_key_counts_only_after_a_pause_without_it() -> None:
