@@ -4,6 +4,7 @@ import pytest
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.events import RunEnded
+from pvenix_tui.models.lastrun import waiting_runs
 from pvenix_tui.recent import RecentRuns
 from tests.tui.fake_backend import FakeBackend
 
@@ -43,3 +44,20 @@ def test_a_hosts_last_run_is_the_newest_that_it_was_part_of(backend: FakeBackend
     summaries, last = RecentRuns().read(backend.runs)
     assert [summary.run for summary in summaries] == [later.run, run.run]
     assert (last["dns01"].status, last["dns01"].run) == ("rolled back", later.run)
+
+
+def test_a_host_at_whose_gate_a_live_run_stands_waits_until_it_goes_on(backend: FakeBackend, run: RunDir) -> None:
+    with run.locked():
+        backend.step(run, "docker01", "boot", "gate")
+        _, last = RecentRuns().read(backend.runs)
+        assert waiting_runs(last.values()) == (run.run,)
+        assert last["docker01"].summary == "continue before boot"
+        backend.step(run, "docker01", "boot")
+        _, last = RecentRuns().read(backend.runs)
+    assert (last["docker01"].status, waiting_runs(last.values())) == ("running", ())
+    assert last["dns01"].status == "changed"
+
+
+def test_a_run_whose_process_is_gone_has_no_host_at_work(backend: FakeBackend, run: RunDir) -> None:
+    backend.step(run, "docker01", "boot")
+    assert set(RecentRuns().read(backend.runs)[1]) == {"dns01"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from pvenix.model.outcome import Status
 from pvenix_tui.models.lastrun import LastRun
 from pvenix_tui.models.states import RUNNING
 
@@ -50,7 +51,7 @@ class _Kept(Generic[Value]):
 
 def _ends(run: RunDir) -> dict[str, LastRun]:
     """Each host that a run is through with, or, while it lives, at work on."""
-    from pvenix.model.events import HostEnded, RunStarted, StepEnded, StepStarted
+    from pvenix.model.events import HostEnded, RunStarted, StepEnded, StepStarted, StepWaiting
 
     events, _ = run.events()
     title = next((event.title for event in events if isinstance(event, RunStarted)), "")
@@ -63,6 +64,10 @@ def _ends(run: RunDir) -> dict[str, LastRun]:
                 said[event.host] = event.summary
             case StepStarted() if alive:
                 found[event.host] = LastRun(run=run.run, title=title, status=RUNNING, at=event.at)
+            case StepWaiting() if alive:
+                found[event.host] = LastRun(
+                    run=run.run, title=title, status=Status.WAITING, at=event.at, summary=event.reason
+                )
             case HostEnded():
                 summary = event.summary or said.get(event.host, "")
                 found[event.host] = LastRun(run=run.run, title=title, status=event.status, at=event.at, summary=summary)
