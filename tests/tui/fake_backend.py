@@ -289,8 +289,10 @@ class FakeBackend(FakeInspection, FakeFleetPart, FakeWaysBack, FakePlaybooks, Fa
 
     async def status(self, hosts: Sequence[str]) -> AsyncIterator[HostStatus]:
         self._reach()
-        for index, name in enumerate(hosts):
-            yield fake_status(name, index, _SYNC[index % len(_SYNC)])
+        known = list(self.fleet_now.hosts)
+        for name in hosts:
+            index = known.index(name)
+            yield replace(fake_status(name, index, _SYNC[index % len(_SYNC)]), seen_at=self.stamp_now or STAMP)
 
     async def generations(self, host: str) -> tuple[Generation, ...]:
         self._reach()

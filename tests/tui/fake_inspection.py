@@ -55,6 +55,8 @@ class FakeInspection:
     """The part of the backend that looks closely; `mute` is what a host that does not answer says."""
 
     mute: str = ""
+    stamp_now: str = ""
+    """When hosts are read from now on; the tests' own moment unless said otherwise."""
     drift_now: HostDrift = field(
         default_factory=lambda: fake_drift(
             edited("nix/hosts/tappaas-vllm.nix", "services.vllm.maxModelLen = 8192;"),

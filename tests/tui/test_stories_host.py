@@ -46,6 +46,18 @@ async def test_a_host_tells_who_it_is_who_deployed_it_and_what_needs_a_person(op
         ui.expect("changed: configuration.nix", "vllm.service")
 
 
+async def test_a_host_that_stays_in_front_is_read_every_half_minute(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with at_host(open_ui) as ui:
+        ui.later(120)
+        ui.app._mark_changed()
+        await ui.tick()
+        assert "drifted?" in ui.line("FAILED 1")
+        backend.stamp_now = "2026-11-20T10:21:58.000Z"
+        ui.app._read_again()
+        await ui.settle()
+        ui.expect("state    ~ drifted", "read     2s ago")
+
+
 async def test_d_on_the_fleet_leads_to_the_drift_of_the_host_file_by_file(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.go_to(HOST)

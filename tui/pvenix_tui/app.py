@@ -183,6 +183,8 @@ class PvenixApp(Frame):
             self._start_reading("reviews")
         elif isinstance(self.screen, PvenixScreen) and self.screen.scope == "review":
             self.screen.reread()
+        elif isinstance(self.screen, PvenixScreen):
+            self.screen.read_again()
 
     def _read_runs(self) -> None:
         if not isinstance(self.screen, PvenixScreen) or self.screen.scope != "run":

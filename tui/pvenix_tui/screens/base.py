@@ -85,6 +85,9 @@ class PvenixScreen(Screen[Result], Generic[Result]):
     def reread(self) -> None:
         """Read what the screen shows again; the readings of the whole app are read by the app."""
 
+    def read_again(self) -> None:
+        """Read what grows old while the screen is in front; the app asks for it every half minute."""
+
     def on_rows_moved(self, _: Rows.Moved) -> None:
         """What is at the cursor decides what can be done."""
         self.refresh_bars()

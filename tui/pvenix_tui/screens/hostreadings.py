@@ -74,6 +74,18 @@ class HostReadings(PvenixScreen[None]):
         return await at_once[tab]()
 
     @override
+    def read_again(self) -> None:
+        self.run_worker(self._read_status(), group="host-status", exclusive=True, exit_on_error=False)
+
+    async def _read_status(self) -> None:
+        async def work() -> None:
+            async for status in self.session.backend.status((self.host,)):
+                self.session.fleet.read(status)
+
+        await self.session.guarded(f"status of {self.host}", work)
+        self.redraw()
+
+    @override
     def reread(self) -> None:
         """Everything that shows or was shown; what nobody has looked at yet is not asked for."""
         for tab in Tab:
