@@ -222,8 +222,8 @@ async def test_a_comment_on_a_line_shows_below_it_and_is_a_warning_until_it_is_s
         await confirm(ui)
         assert ("reply", HOST, "c1", "because") in backend.calls
         ui.expect("re: story", "because")
-        await ui.press("escape", "G")
-        ui.expect_cursor("thread:c1")
+        await ui.press("escape")
+        await ui.go_to("thread:c1")
         await ui.do("review.open")
         ui.later()
         await ui.press("j", "enter")
@@ -334,6 +334,13 @@ async def test_both_sides_stand_beside_each_other_where_there_is_room(open_ui: O
         assert "-   ports = [ 80 ];" in row
         await ui.do("diff.sides")
         assert "-   ports = [ 80 ];" not in ui.line("ports = [ 80 8000 ];")
+
+
+async def test_who_proposes_what_and_what_was_decided_before_is_told(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.reviews_now[HOST] = replace(fake_review(), state="rejected", comments=("rejected by ana at 10:00: no",))
+    async with open_ui() as ui:
+        await open_review(ui)
+        ui.expect("author   tappaas-litellm, 12s ago", "subject  Register", "rejected by ana at 10:00: no")
 
 
 async def test_a_narrow_terminal_says_why_there_is_one_column(open_ui: OpenUi) -> None:

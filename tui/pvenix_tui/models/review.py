@@ -207,7 +207,22 @@ def entries(model: ReviewModel, now: float) -> list[Entry]:
     if review.threads:
         found.append(_heading("threads", f"Comments  {len(review.unresolved)} open of {len(review.threads)}"))
         found += [_thread(thread, now) for thread in review.threads]
-    return found
+    return [*found, _heading("about", "About"), *_about(review, now)]
+
+
+def _about(review: Review, now: float) -> list[Entry]:
+    """Who proposes what, against which main, and what was decided before."""
+    told = [
+        ("author", f"{review.author}, {age(review.at, now)} ago"),
+        ("subject", review.subject),
+        ("commit", f"{review.commit[:12]}, {review.ahead} ahead of main"),
+        ("base", f"main at {review.base[:12]}, {review.behind} behind"),
+        *(("decided", comment) for comment in review.comments),
+    ]
+    return [
+        Entry(kind=EntryKind.CHECK, name=f"about {at}", line=((f"{name:<8} ", Tone.DIM), *text_line(text)))
+        for at, (name, text) in enumerate(told)
+    ]
 
 
 def chips(review: Review) -> str:
