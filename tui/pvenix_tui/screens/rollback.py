@@ -52,6 +52,8 @@ class RollbackScreen(RollbackPlans):
         super().__init__(session, area=area)
         self.model = RollbackModel.of(hosts)
         self._to, self._before = to, before
+        self._fresh = False
+        """Whether hosts have answered that are not drawn yet: hundreds answer within a second."""
         self._reading: tuple[str, int] | None = None
         """The host and generation whose effects are being read."""
 
@@ -74,7 +76,20 @@ class RollbackScreen(RollbackPlans):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#rollback-hosts").focus()
+        self.session.ticker.add(self)
         self.reread()
+
+    def on_unmount(self) -> None:
+        """Nobody looks any more."""
+        self.session.ticker.remove(self)
+
+    def ticking(self) -> bool:
+        """True when there are answers to draw."""
+        return self._fresh and self.is_current
+
+    def tick(self) -> None:
+        """Draw them."""
+        self.changed()
 
     @override
     def reread(self) -> None:
@@ -94,7 +109,7 @@ class RollbackScreen(RollbackPlans):
                 group.create_task(one(host))
         if self._before is not None:
             await self._aim_before(self._before)
-            self.changed()
+        self.changed()
 
     async def _read_host(self, host: str) -> None:
         try:
@@ -103,7 +118,7 @@ class RollbackScreen(RollbackPlans):
             self.model.fail(host, describe(error))
         else:
             self.model.load(host, found, to=self._to)
-        self.changed()
+        self._fresh = True
 
     async def _aim_before(self, run: RunDir) -> None:
         """Hosts go to what they ran before the run, as far as that is known and they still have it."""
@@ -120,6 +135,7 @@ class RollbackScreen(RollbackPlans):
     @override
     def changed(self) -> None:
         """The table and what it is about have changed."""
+        self._fresh = False
         if self.is_mounted:
             self.query_one("#rollback-hosts", Rows).reload()
             self._read_effects()
