@@ -74,6 +74,13 @@ def test_what_is_not_said_comes_from_the_layers_below_with_its_place(fleet: Flee
     assert found[Asked.ADDRESS].why.startswith("site defaults, inventory/site.yaml:")
 
 
+def test_what_is_wrong_takes_no_default_of_the_rest_away(fleet: Fleet) -> None:
+    trial = try_host(fleet, new(name="dns01", **{"class": "medium"}, memory="99T", zone="nowhere"), {}).trial
+    assert set(trial.problems) == {"name", "memory", "zone"}
+    assert trial.effective[Asked.DISK].value == "40G"
+    assert trial.effective[Asked.DISK].why.startswith("class medium, inventory/site.yaml:")
+
+
 def test_trying_writes_nothing_and_gives_the_fleet_with_the_host(fleet: Fleet) -> None:
     before = {path: path.read_bytes() for path in fleet.root.rglob("*") if path.is_file()}
     tried = try_host(fleet, new(name="web01", roles="base", groups="apps ai", zone="core13"), {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from pvenix.model.units import bytes_text
 NAMELESS: Final = "new-host"
 """Stands for a host whose name is not right yet, so that all else can be tried."""
 _MIB: Final = 2**20
+_PREFIX: Final = "pvenix-try-"
+_TRIAL: Final = re.compile(rf"[^\s`]*/{_PREFIX}[^/\s`]*")
+"""The directory of a trial, in the text of a finding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,29 +90,51 @@ def try_host(fleet: Fleet, new: NewHost, overrides: Mapping[str, ArgValue]) -> T
     except OSError as error:
         return Tried(trial=replace(base, problems={**problems, "": f"{path} cannot be read: {error}"}))
     diff = "" if problem else diff_of(base.file, old, text)
+    found, wrong = _loaded(fleet, text, named.name, overrides)
+    base = replace(base, diff=diff, problems={**wrong, **problems})
+    if found is None:  # what is right still has its defaults
+        rest = _without(named, wrong)
+        with_rest, _ = _loaded(fleet, listed_text(old, rest), rest.name, overrides) if rest != named else (None, wrong)
+        return Tried(trial=replace(base, effective=_effective(fleet, with_rest, rest.name)))
+    warnings = (_words(one.what, one.hint) for one in found.findings if one.warning and _is_new(one, text, named.name))
+    trial = replace(base, warnings=tuple(warnings), effective=_effective(fleet, found, named.name))
+    return Tried(trial=trial, fleet=None if problem else found)
+
+
+def _loaded(
+    fleet: Fleet, text: str, host: str, overrides: Mapping[str, ArgValue]
+) -> tuple[Fleet | None, dict[str, str]]:
+    """The fleet with another text of hosts.yaml, or None and what would be wrong with `host`, by what was asked."""
+    path = hosts_file(fleet)
     try:
         with _beside(path, text) as trying:
-            own, folder = str(trying.parent), shown(path.parent, fleet.root)
-            found = load_fleet(fleet.root, inventory=trying, overrides=overrides)
+            return load_fleet(fleet.root, inventory=trying, overrides=overrides), {}
     except InvalidInput as error:
-        wrong = _by_field(error.findings, text, named.name)
-        wrong = {asked: words.replace(own, folder) for asked, words in wrong.items()}
-        return Tried(trial=replace(base, diff=diff, problems={**wrong, **problems}))
-    trial = replace(
-        base,
-        diff=diff,
-        warnings=tuple(
-            _words(one.what, one.hint) for one in found.findings if one.warning and _is_new(one, text, named.name)
-        ),
-        effective=_effective(found, named.name, own, folder),
-    )
-    return Tried(trial=trial, fleet=None if problem else found)
+        wrong = _by_field(error.findings, text, host)
+        return None, {asked: _told(words, fleet) for asked, words in wrong.items()}
+
+
+def _told(text: str, fleet: Fleet) -> str:
+    """`text` with the places of a trial told as places of the fleet."""
+    return _TRIAL.sub(shown(hosts_file(fleet).parent, fleet.root), text)
+
+
+def _without(new: NewHost, wrong: Mapping[str, str]) -> NewHost:
+    """The new host as it would be with nothing said where something is wrong."""
+    machine = {key: dict(value) if isinstance(value, dict) else value for key, value in new.machine.items()}
+    for asked, (*way, last) in PATHS.items():
+        if asked in wrong:
+            place = machine
+            for key in way:
+                place = place.get(key, {})
+            place.pop(last, None)
+    return replace(new, machine={key: value for key, value in machine.items() if value != {}})
 
 
 @contextmanager
 def _beside(path: Path, text: str) -> Iterator[Path]:
     """Another hosts file with this text, beside which stands what stands beside `path`."""
-    with tempfile.TemporaryDirectory(prefix="pvenix-try-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         for other in path.parent.iterdir():
             if other != path:
                 (Path(folder) / other.name).symlink_to(other)
@@ -162,9 +188,9 @@ def _words(what: str, hint: str) -> str:
     return f"{what}; {hint}" if hint else what
 
 
-def _effective(fleet: Fleet, host: str, own: str, folder: str) -> dict[Asked, Effective]:
-    """What counts for each field, and who says so; files in `own` are told as in `folder`."""
-    fields = {one.field: one for one in fleet.explain(host)}
+def _effective(fleet: Fleet, tried: Fleet | None, host: str) -> dict[Asked, Effective]:
+    """What counts for each field of the host in a fleet that was tried, and who says so."""
+    fields = {one.field: one for one in tried.explain(host)} if tried is not None else {}
     found: dict[Asked, Effective] = {}
     for asked, path in PATHS.items():
         one = fields.get(".".join(path))
@@ -173,7 +199,7 @@ def _effective(fleet: Fleet, host: str, own: str, folder: str) -> dict[Asked, Ef
         origin = one.origins[0]
         if asked is Asked.CLASS and origin.layer.startswith("class ") and one.beaten:
             origin = one.beaten[0]  # a class says its own name; who chose it stands below
-        where = f"{origin.file.replace(own, folder)}:{origin.line}"
+        where = _told(f"{origin.file}:{origin.line}", fleet)
         why = origin.layer if origin.layer in ("built-in", "--set") else f"{origin.layer}, {where}"
         value = one.value
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -187,9 +213,7 @@ def options(fleet: Fleet, new: NewHost) -> dict[Asked, tuple[Option, ...]]:
     groups = [(name, members) for name, members in fleet.groups.items() if not name.startswith("role_")]
     return {
         Asked.ROLES: tuple(Option(value=role.name, help=_role_help(fleet, role.name)) for role in site.roles.values()),
-        Asked.GROUPS: tuple(
-            Option(value=name, help=_members(members)) for name, members in groups
-        ),
+        Asked.GROUPS: tuple(Option(value=name, help=_members(members)) for name, members in groups),
         Asked.CLASS: tuple(
             Option(value=one.name, help=f"{one.cores} cores, {_size(one.memory_mib)}, disk {_size(one.disk_mib)}")
             for one in site.classes.values()
