@@ -216,7 +216,10 @@ def test_a_review_is_approvable_when_everything_was_read_and_acknowledged() -> N
     assert "not acknowledged yet: open ports" in model.approval_reason()
     model.acknowledge(model.warnings[0])
     assert model.approval_reason() == ""
-    assert "main moved to" in model.approval_reason("f" * 40)
+    base = fake_review().base
+    assert "main moved to ffffffffff" in model.approval_reason(["f" * 40, base])
+    assert model.approval_reason([base, "f" * 40]) == ""
+    assert model.approval_reason(["e" * 40]) == "", "a history from before the review"
     model.acknowledge(model.warnings[0])
     assert "not acknowledged yet" in model.approval_reason()
 

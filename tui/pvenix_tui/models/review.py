@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -116,8 +117,11 @@ class ReviewModel:
 
     # --- verdict ---
 
-    def approval_reason(self, main: str = "") -> str:
-        """Why it cannot be approved now, empty when it can; `main` is where the main branch is, if that is known."""
+    def approval_reason(self, history: Sequence[str] = ()) -> str:
+        """Why it cannot be approved now, empty when it can; `history` are commits of main, newest first.
+
+        A history that does not have the base was read before the review, and says nothing about it.
+        """
         review = self.review
         if review is None:
             return "no review is open"
@@ -130,8 +134,8 @@ class ReviewModel:
             return "it does not merge into main; w says why"
         if self.moved_from:
             return f"the branch moved to {review.commit[:10]} while you looked; i shows what changed"
-        if main and main != review.base:
-            return f"main moved to {main[:10]} while you looked; ctrl+r compares anew"
+        if review.base in history and history[0] != review.base:
+            return f"main moved to {history[0][:10]} while you looked; ctrl+r compares anew"
         unread = [file.path for file in review.files if not self.seen(file)]
         if unread:
             return f"not read yet: {unread[0]} (scroll through it, or m)"

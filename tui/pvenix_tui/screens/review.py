@@ -142,7 +142,7 @@ class ReviewScreen(ReviewDoing):
             review_state=review.state if review else "",
             review_file=self.file.path if self.file else "",
             review_line=line.new if line else 0,
-            approval=self.model.approval_reason(self.session.commits[0].id if self.session.commits else ""),
+            approval=self.model.approval_reason([commit.id for commit in self.session.commits]),
             reasons=self.reasons(),
         )
 
