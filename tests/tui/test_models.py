@@ -21,8 +21,7 @@ from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_w
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, reach_of
 from pvenix_tui.models.ring import LINE_COST, LineRing
-from pvenix_tui.models.run import HostRun, RunModel
-from pvenix_tui.models.tiles import tile_grid
+from pvenix_tui.models.run import RunModel
 from pvenix_tui.text import foreign, safe, safe_output
 from tests.tui.fake_backend import fake_host, fake_status
 
@@ -163,16 +162,6 @@ def test_why_a_host_is_not_tried_again_does_not_hide_how_it_ended() -> None:
     )
     host = model.hosts["web01"]
     assert (host.state, host.said, host.hint) == ("failed", "broke", "not tried again: its wave is over")
-
-
-def test_tiles_show_hosts_at_work_first_and_fill_the_cells_exactly() -> None:
-    ring = LineRing(10_000)
-    ring.extend(["one", "two"])
-    hosts = [HostRun(host=f"h{number}", steps=2, state="running" if number == 7 else "ok") for number in range(9)]
-    lines = tile_grid(hosts, lambda _host: ring, 120, 12)
-    assert len(lines) == 12
-    assert plain(lines[0]).startswith("- h7 ")
-    assert all(cells(line) <= 120 for line in lines)
 
 
 @pytest.mark.parametrize("module", ["pvenix_tui.models.fleet", "pvenix_tui.models.runrows", "pvenix_tui.models.review"])
