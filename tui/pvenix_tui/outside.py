@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import termios
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 _KEYS_OF_THE_PROGRAM: Final = (signal.SIGINT, signal.SIGQUIT)
 """What the terminal sends to every process on it; meant for the program that is in front."""
+_WANTED: Final = (0, 128 + signal.SIGINT, -signal.SIGINT)
+"""Ends that a person brought about."""
+READ_S: Final = 3.0
+"""What failed sooner has said why, and nobody could read it."""
 _SANE: Final = "\x1b[0m\x1b[?25h\x1b[?1l\x1b>"
 """Colours off, cursor on, keypad normal (xterm, ctlseqs): a program that was killed may have left them otherwise."""
 
@@ -51,22 +56,42 @@ async def run_outside(app: App[int], argv: Sequence[str], *, cwd: Path | None = 
 
 async def _run(command: Sequence[str], argv: Sequence[str], cwd: Path | None) -> int:
     out = sys.__stderr__
-    before = termios.tcgetattr(0)
+    before, began = termios.tcgetattr(0), time.monotonic()
     if out is not None:
         out.write(f"pvenix: {clean(shlex.join(argv))}\n")
         out.flush()
     try:
-        process = await asyncio.create_subprocess_exec(*command, cwd=cwd)
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            process.terminate()
-            raise
+        code = await _wait(command, cwd)
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
         if out is not None:
             out.write(_SANE)
             out.flush()
+    if out is not None and code not in _WANTED and time.monotonic() - began < READ_S:
+        out.write(f"pvenix: {clean(argv[0])} ended with {code}; enter goes back\n")
+        out.flush()
+        await _enter()
+    return code
+
+
+async def _wait(command: Sequence[str], cwd: Path | None) -> int:
+    process = await asyncio.create_subprocess_exec(*command, cwd=cwd)
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.terminate()
+        raise
+
+
+async def _enter() -> None:
+    """Wait for a line on the terminal."""
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(0, came.set)
+    try:
+        await came.wait()
+        os.read(0, 4096)
+    finally:
+        loop.remove_reader(0)
 
 
 @contextlib.contextmanager
