@@ -90,9 +90,8 @@ class Picker(Dialog[str]):
         rows.skips = self._choices.is_heading
         if self._browse:
             rows.focus()
-        keys = [choice.key for choice in self._choices.visible]
-        if self._cursor in keys:
-            self.call_after_refresh(rows.move_to, keys.index(self._cursor))
+        if self._cursor:
+            rows.begin_at(self._cursor)
 
     def on_key(self, event: Key) -> None:
         """Arrows and pages move in the list while the filter has the keys."""

@@ -107,6 +107,12 @@ class Rows(Painted, can_focus=True):
         self.reload()
         self.scroll_to(y=0, animate=False)
 
+    def begin_at(self, key: str) -> None:
+        """Begin with the cursor on the row with this key, if there is one; keys that come before a layout move from there."""
+        for index in range(self.source.count()):
+            if self.source.key(index) == key:
+                self.cursor, self._cursor_key = index, key
+
     def reload(self) -> None:
         """The source has changed: keep the cursor on its row, lay out and draw."""
         self._header = self.source.layout(self._text_width())
