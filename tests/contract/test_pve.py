@@ -119,6 +119,29 @@ async def test_a_vm_lives_from_clone_to_destroy(pve_world: PveWorld) -> None:
     assert await pve_world.pve.config(NODE, NEW) is None
 
 
+async def test_the_cloud_init_files_are_told_without_the_password_and_refused_without_a_drive(
+    pve_world: PveWorld,
+) -> None:
+    values = {"ciuser": "ana", "cipassword": "hunter2-hunter2"}
+    await pve_world.done(await pve_world.clone())
+    await pve_world.pve.set_config(NODE, NEW, values)
+    user = await pve_world.pve.cloudinit_file(NODE, NEW, "user")
+    assert "user: ana" in user
+    assert "hunter2" not in user
+    assert "instance-id" in await pve_world.pve.cloudinit_file(NODE, NEW, "meta")
+    with pytest.raises(RemoteFailure):
+        await pve_world.pve.cloudinit_file(NODE, vmid(999), "user")
+
+
+async def test_a_vm_that_runs_tells_what_it_uses(pve_world: PveWorld) -> None:
+    await pve_world.done(await pve_world.clone())
+    assert (await pve_world.pve.power(NODE, NEW)).memory == 0
+    await pve_world.done(await pve_world.pve.start(NODE, NEW))
+    power = await pve_world.pve.power(NODE, NEW)
+    assert 0 < power.memory <= power.memory_max
+    assert 0 <= power.cpu <= 1 <= power.cpus
+
+
 async def test_a_vm_has_the_volumes_that_go_with_it(pve_world: PveWorld) -> None:
     of_template = await pve_world.pve.volumes(NODE, "tanka1", vmid=TEMPLATE)
     assert of_template
