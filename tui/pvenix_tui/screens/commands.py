@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.run import COMMANDS_KEPT, SentCommand
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.rows import Document, Rows
@@ -65,12 +67,18 @@ class CommandsScreen(PvenixScreen[None]):
         older = model.commands_total - len(model.commands)
         lines: list[Line] = [text_line(f"{older} older ones are in the run's events", Tone.DIM)] if older else []
         for command in model.commands:
-            line: Line = (
-                (command.at[11:19] + " ", Tone.DIM),
-                (f"{command.channel:<5}", Tone.ACCENT),
-                ("w " if command.writes else "  ", Tone.WARN),
-                *text_line(f"{command.host}  ", Tone.STRONG),
-                *text_line(command.text),
-            )
-            lines += wrap(line, width, indent=16)
+            lines += _command_lines(command, width)
         return lines or [text_line("nothing was sent yet", Tone.DIM)]
+
+
+@lru_cache(maxsize=2 * COMMANDS_KEPT)
+def _command_lines(command: SentCommand, width: int) -> tuple[Line, ...]:
+    """A command as it was sent; kept, as all of them are laid out again whenever one comes."""
+    line: Line = (
+        (command.at[11:19] + " ", Tone.DIM),
+        (f"{command.channel:<5}", Tone.ACCENT),
+        ("w " if command.writes else "  ", Tone.WARN),
+        *text_line(f"{command.host}  ", Tone.STRONG),
+        *text_line(command.text),
+    )
+    return tuple(wrap(line, width, indent=16))
