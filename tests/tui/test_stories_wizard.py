@@ -277,7 +277,9 @@ async def test_a_pause_is_asked_for_and_ended_by_enter(open_ui: OpenUi, backend:
         await ui.tick()
         await ui.do("wizard.pause")
         assert ui.requests() == [("pause", "")]
+        ui.expect("pauses next")
         await ui.press("enter")
+        ui.expect_not("pauses next")
         assert ui.requests() == [("continue", "")]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pvenix.engine.audit import AuditLog
+from pvenix.engine.audittrail import AuditTrail
 from pvenix.engine.ports import Entry
 from pvenix.engine.skipping import refusal, standing
 from pvenix.engine.step import Step
@@ -154,3 +156,16 @@ def test_events_tell_a_steps_limit_and_what_shows_its_effect(tmp_path: Path, end
     assert noted[2:] == ([{"address": "10.0.0.9"}] if isinstance(ending, Outcome) else [])
     assert isinstance(one.events[-3], StepEnded)
     assert Status(one.events[-3].status).value == one.events[-3].status
+
+
+def test_the_audit_log_says_who_skipped_what(tmp_path: Path) -> None:
+    log, at = AuditLog(tmp_path), "2026-01-01T00:00:00.000Z"
+    trail = AuditTrail(log, "20260101-000000-abcd")
+    by_person = {"status": "skipped", "summary": "skipped by ana", "by": "ana"}
+    by_itself = {"status": "skipped", "summary": "it is cloned"}
+    trail.committed([
+        Entry(seq=1, host="a1", step="0.2.create", what="result", data=by_itself, at=at),
+        Entry(seq=2, host="a1", step="0.8.build", what="result", data=by_person, at=at),
+    ])  # fmt: skip
+    [line] = log.records()
+    assert (line["host"], line["verb"], line["outcome"], line["about"]) == ("a1", "build", "skipped", "skipped by ana")

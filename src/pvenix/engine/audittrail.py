@@ -11,6 +11,7 @@ from pvenix.engine.audit import AuditLog, Record, key
 from pvenix.engine.journalfile import read_entries
 from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.skipping import BY
 from pvenix.model.errors import LocalResource, LockHeld
 from pvenix.model.outcome import Status
 
@@ -68,7 +69,8 @@ class _Lines:
         self._commit[row.host] = row.data.get("fact.commit", self._commit.get(row.host, ""))
         tried = place in self._tried or "sent" in row.data or row.data["status"] == Status.CHANGED
         self._tried.discard(place)
-        if not tried or not row.at:  # a journal of version 1, from before there was this log
+        left_out = BY in row.data  # a person's decision, though nothing was done
+        if not (tried or left_out) or not row.at:  # a journal of version 1, from before there was this log
             return None
         return {
             "at": row.at,
@@ -81,6 +83,7 @@ class _Lines:
             "commands": row.data.get("sent", ""),
             "commit": self._commit[row.host] or self._who.get("commit", ""),
             "outcome": row.data["status"],
+            **({"about": row.data["summary"]} if left_out else {}),
         }
 
 

@@ -174,7 +174,7 @@ def step_cells(step: StepSeen, number: int, now: float) -> Sequence[Span]:
     return ((f"{number:>2}", Tone.DIM), (step.task.verb, name_tone), (word, tone), (time, Tone.DIM))
 
 
-def breadcrumb(model: WizardModel, now: float) -> Line:
+def breadcrumb(model: WizardModel, now: float, *, paused: bool = False) -> Line:
     """All steps in one line: where it is, since when, and how many are behind it."""
     step = model.current
     if step is None:
@@ -187,6 +187,7 @@ def breadcrumb(model: WizardModel, now: float) -> Line:
         *text_line(step.task.verb, Tone.STRONG),
         (f"  {word} ", tone),
         (_timer(step, now), Tone.DIM),
+        ("  pauses next", Tone.WARN) if paused else ("", Tone.PLAIN),
         (f"   done {good}", Tone.OK),
         (f"  skipped {skipped}", Tone.DIM) if skipped else ("", Tone.PLAIN),
         (f"  to go {len(model.steps) - good}", Tone.DIM),
@@ -291,7 +292,9 @@ def about_lines(model: WizardModel, found: SoFar | None) -> list[Line]:
         at = f" on {facts['node']}" if facts.get("node") else ""
         lines.append(text_line(f" VM {facts['vmid']}{at}", Tone.STRONG))
     lines += [
-        text_line(f" {word} {facts[key]}") for key, word in (("address", "address"), ("host_key", "host key")) if key in facts
+        text_line(f" {word} {facts[key]}")
+        for key, word in (("address", "address"), ("host_key", "host key"))
+        if key in facts
     ]
     if found is None:
         return lines

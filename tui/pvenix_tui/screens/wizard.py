@@ -186,7 +186,9 @@ class WizardScreen(RunLog, WizardAsks):
     @override
     def show_bars(self) -> None:
         now = self.session.clock()
-        self.query_one("#stepbar", Bar).show(breadcrumb(self.model, now))
+        self.query_one("#stepbar", Bar).show(
+            breadcrumb(self.model, now, paused=self.follower.model.paused and self.follower.state == "running")
+        )
         self.query_one("#steptitle", Bar).show(step_title(self._seen_step, now))
         said = self.query_one("#stepsaid", Bar)
         lines = self._wrapped(self._said(), max(1, said.size.width))[:SAID_LINES]
