@@ -112,7 +112,7 @@ class FakeReviewing:
         self.reviews_now[name] = replace(self.reviews_now[name], commit="f" * 40, behind=0)
         return "f" * 40
 
-    async def resolve_review(self: _Backend, name: str, commit: str, files: Mapping[str, str]) -> str:
+    async def resolve_review(self: _Backend, name: str, commit: str, files: Mapping[str, str | None]) -> str:
         self.calls.append(("resolved", name, commit, dict(files)))
         self.reviews_now[name] = replace(self.reviews_now[name], commit="d" * 40, mergeable=True)
         return "d" * 40

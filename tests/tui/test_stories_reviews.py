@@ -286,6 +286,19 @@ async def test_an_edit_that_changes_nothing_or_comes_too_late_pushes_nothing(
         assert not [call for call in backend.calls if call[0] == "edit"]
 
 
+async def test_an_editor_that_fails_is_told_and_nothing_is_taken_over(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async def broken(_argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        return 1
+
+    async with open_ui() as ui:
+        await open_review(ui)
+        ui.app.session.run_outside = broken
+        await ui.do("review.edit")
+        ui.expect_error("the editor ended with 1")
+        ui.expect_screen("review")
+        assert not [call for call in backend.calls if call[0] == "edit"]
+
+
 async def test_a_branch_behind_main_takes_main_in_by_a_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
     backend.reviews_now[HOST] = replace(fake_review(), behind=2)
     async with open_ui() as ui:

@@ -238,6 +238,19 @@ async def test_a_conflict_is_told_with_both_sides_and_ends_when_a_person_resolve
     assert await amending.conflicts(desk.bo, "web1") == ()
 
 
+async def test_a_file_that_main_deleted_and_the_branch_changed_is_kept_or_deleted_as_the_person_says(
+    desk: Desk,
+) -> None:
+    tip = await desk.ana.repo.commit("topic/x", desk.main, {"nix/common.nix": "{ mine = 1; }\n"}, message="Mine")
+    await desk.ana.repo.commit("main", desk.main, {"nix/common.nix": None}, message="Gone")
+    [conflict] = await amending.conflicts(desk.bo, "topic/x")
+    assert (conflict.why, conflict.marked) == ("main deleted it, and the branch changed it", "{ mine = 1; }\n")
+    assert conflict.main.subject == "Gone"
+    new = await amending.resolve(desk.bo, "topic/x", tip, {"nix/common.nix": None}, author=BO)
+    assert await desk.bo.repo.read(new, "nix/common.nix") is None
+    assert (await review.read(desk.bo, "topic/x")).mergeable
+
+
 async def test_a_commit_tells_its_files_and_whom_it_concerns(desk: Desk) -> None:
     one = await desk.ana.repo.commit("main", desk.main, {"nix/hosts/dns01.nix": "{ }\n"}, message="dns")
     every = await desk.ana.repo.commit("main", one, {"nix/common.nix": "{ }\n"}, message="all")

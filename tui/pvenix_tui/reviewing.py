@@ -244,7 +244,7 @@ def update(backend: Backend, review: Review, *, moved: Moved) -> BranchIntent:
     )
 
 
-def resolution(backend: Backend, review: Review, files: Mapping[str, str], *, moved: Moved) -> BranchIntent:
+def resolution(backend: Backend, review: Review, files: Mapping[str, str | None], *, moved: Moved) -> BranchIntent:
     """Bring main into the branch with the files in conflict as a person left them."""
 
     async def act(_: Options) -> str:
@@ -256,7 +256,10 @@ def resolution(backend: Backend, review: Review, files: Mapping[str, str], *, mo
         f"resolve {review.branch}",
         lambda _: [
             *_branch_lines(review),
-            *(_field("Resolved" if not at else "", path, Tone.OK) for at, path in enumerate(files)),
+            *(
+                _field("Resolved" if not at else "", path if text is not None else f"{path} is deleted", Tone.OK)
+                for at, (path, text) in enumerate(files.items())
+            ),
             *_effect(
                 "main is merged into the branch with these files as you left them, as a commit in your name.",
                 "The new tip wants a review and an approval of its own.",

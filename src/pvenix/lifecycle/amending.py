@@ -62,12 +62,12 @@ async def freshen(world: World, name: str, commit: str, *, author: str) -> Commi
     return await _joined(world, await reviews.at(world, name, commit), {}, author)
 
 
-async def resolve(world: World, name: str, commit: str, files: Mapping[str, str], *, author: str) -> CommitId:
-    """Bring main into the branch with the files in conflict as a person left them; returns the branch's tip.
+async def resolve(world: World, name: str, commit: str, files: Mapping[str, str | None], *, author: str) -> CommitId:
+    """Bring main into the branch with the files in conflict as a person left them (None deletes); returns its tip.
 
     Raises: UsageError while a conflict's marker is in one of them, else as `freshen`.
     """
-    left = [path for path, text in files.items() if _MARKER.search(text)]
+    left = [path for path, text in files.items() if _MARKER.search(text or "")]
     if left:
         raise UsageError(
             f"conflict markers are left in {', '.join(left[:6])}", hint="choose one side, and remove the markers"
@@ -75,7 +75,7 @@ async def resolve(world: World, name: str, commit: str, files: Mapping[str, str]
     return await _joined(world, await reviews.at(world, name, commit), files, author)
 
 
-async def _joined(world: World, review: Review, files: Mapping[str, str], author: str) -> CommitId:
+async def _joined(world: World, review: Review, files: Mapping[str, str | None], author: str) -> CommitId:
     message = f"Merge {world.branch} into {review.branch}\n"
     return await world.repo.resolve(
         review.branch, commit_id(review.commit), commit_id(review.base), files, message=message, author=author

@@ -83,8 +83,8 @@ class Reviewing(Noting):
             act.commit = await freshen(await self._site(), name, commit, author=author())
             return act.commit
 
-    async def resolve_review(self, name: str, commit: str, files: Mapping[str, str]) -> str:
-        """Bring main into the branch with the files in conflict as given; returns its tip."""
+    async def resolve_review(self, name: str, commit: str, files: Mapping[str, str | None]) -> str:
+        """Bring main into the branch with the files in conflict as given (None deletes); returns its tip."""
         self.refuse_change("change a branch")
         from pvenix.lifecycle.amending import resolve
         from pvenix.lifecycle.review import branch_of

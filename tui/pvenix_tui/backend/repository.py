@@ -68,8 +68,8 @@ class ReviewingPart(Protocol):
     async def freshen_review(self, name: str, commit: str) -> str:
         """Bring main into the branch; its tip."""
 
-    async def resolve_review(self, name: str, commit: str, files: Mapping[str, str]) -> str:
-        """Bring main into the branch with the files in conflict as given; its tip."""
+    async def resolve_review(self, name: str, commit: str, files: Mapping[str, str | None]) -> str:
+        """Bring main into the branch with the files in conflict as given (None deletes); its tip."""
 
 
 class RepositoryPart(HistoryPart, ReviewingPart, Protocol):

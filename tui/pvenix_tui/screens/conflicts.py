@@ -41,7 +41,7 @@ class ConflictsScreen(PvenixScreen[object]):
         self._review, self._moved = review, moved
         self._found: tuple[Conflict, ...] | None = None
         self._at = 0
-        self._resolved: dict[str, str] = {}
+        self._resolved: dict[str, str | None] = {}
         self._note = "reading both sides"
 
     @override
@@ -104,7 +104,7 @@ class ConflictsScreen(PvenixScreen[object]):
         branch, host = self._review.branch, self._review.host
         anew = f"pvenix unregister {host}, then pvenix register {host}: it is made anew, on main as it is"
         return [
-            text_line("E opens the file with both sides in $EDITOR: keep what is right, and take the markers out", Tone.WARN),
+            text_line("E opens the file with both sides in $EDITOR: keep what is right, take the markers out; an empty file is deleted", Tone.WARN),
             text_line(f"or in a checkout: git switch {branch} && git merge origin/main, resolve, commit, push", Tone.DIM),
             text_line(f"or {anew if self._review.kind is Kind.REGISTRATION else 'give it up: X on the review'}", Tone.DIM),
         ]  # fmt: skip
@@ -154,11 +154,11 @@ class ConflictsScreen(PvenixScreen[object]):
     async def _resolve(self, conflict: Conflict) -> None:
         async def work() -> None:
             before = self._resolved.get(conflict.path, conflict.marked)
-            text = await in_editor(self.session, before, conflict.path)
-            if text == conflict.marked or "\n<<<<<<< " in f"\n{text}" or "\n>>>>>>> " in f"\n{text}":
+            text = await in_editor(self.session, before or "", conflict.path)
+            if "\n<<<<<<< " in f"\n{text}" or "\n>>>>>>> " in f"\n{text}":
                 self.session.say("conflict markers are left in it: it is not resolved", bad=True)
                 return
-            self._resolved[conflict.path] = text
+            self._resolved[conflict.path] = text if text.strip() else None
 
         if not await self.session.guarded("edit", work):
             self.session.say(self.session.problems.pop("edit"), bad=True)
