@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pvenix.engine.durations import Estimate
+from pvenix.engine.ports import Commit
 from pvenix.lifecycle.effects import Effects
 from pvenix.lifecycle.gates import Gate
 from pvenix.model.generation import Generation
+from pvenix.model.names import CommitId
 from pvenix.model.plan import PlayPlan, RunPlan, Task
+from pvenix_tui.models.brings import brings_lines
 from pvenix_tui.models.effects import Method, effect_lines
 from pvenix_tui.models.lines import plain
 from pvenix_tui.models.plan import Tier, gate_lines, reach_of, takes_line
@@ -173,3 +176,20 @@ def test_what_is_sure_to_be_waited_for_stands_first_with_all_its_hosts() -> None
     ]
     lines = [plain(line) for line in gate_lines(found)]
     assert lines == ["Waits    a, b, c and 1 more: surely", "         a: perhaps"]
+
+
+def commit(name: str) -> Commit:
+    return Commit(id=CommitId(name * 8), author="ana", at="", subject=f"Change {name}")
+
+
+def test_a_rebuild_says_which_commits_it_brings_to_whom() -> None:
+    main = [commit(name) for name in ("fffff", "eeeee", "ddddd", "ccccc", "bbbbb", "aaaaa")]
+    runs = {"a": main[2].id, "b": main[2].id, "c": main[0].id, "d": "99999" * 8, "e": ""}
+    lines = [plain(line).strip() for line in brings_lines(main, runs)]
+    assert lines[0] == "Brings   fffffff from ddddddd, 2 commits (a, b)"
+    assert "nothing new: fffffff runs (c)" in lines
+    assert "fffffff from 9999999, which is none of main's newest commits (d)" in lines
+    assert "fffffff; what runs is not known (e)" in lines
+    assert lines[-2:] == ["fffffff Change fffff", "eeeeeee Change eeeee"]
+    assert plain(brings_lines(main, {"a": main[5].id})[-1]).strip() == "and 1 more"
+    assert brings_lines([], runs) == []

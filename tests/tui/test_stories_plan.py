@@ -158,3 +158,10 @@ async def test_only_a_generation_that_is_kept_can_be_let_go_of(open_ui: OpenUi) 
         await menu(ui, "unpin-generation")
         ui.expect_dialog("Let go of which generation of tappaas-cicd?")
         ui.expect("not now: it is not pinned")
+
+
+async def test_a_rebuild_names_the_commits_that_it_brings(open_ui: OpenUi) -> None:
+    async with open_ui((120, 36)) as ui:
+        await ui.go_to("nix-cache01")
+        await ui.do("host.rebuild")
+        ui.expect("Brings   3f2c1a9 from 9be0142, 1 commit (nix-cache01)", "3f2c1a9 Open port 8000 for vllm")

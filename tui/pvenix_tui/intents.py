@@ -147,7 +147,14 @@ def _stake_reading(stake: Stake) -> Reading:
     return Reading(name="At stake", read=read, needed=True)
 
 
-def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> RunIntent:
+def verb_intent(
+    backend: Backend,
+    verb: str,
+    hosts: Sequence[str],
+    args: Mapping[str, ArgValue],
+    *,
+    readings: Sequence[Reading] = (),
+) -> RunIntent:
     """One verb on hosts."""
 
     def plan(options: Options) -> RunPlan:
@@ -160,7 +167,7 @@ def verb_intent(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping
     initial = Options(args={key: value for key, value in args.items() if key in extras})
     command = _adoption(backend) if verb == "adopt" else equivalent
     stake = _stake(backend, verb, hosts, args)
-    return RunIntent(backend, plan, initial, extras=extras, stake=stake, command=command)
+    return RunIntent(backend, plan, initial, extras=extras, stake=stake, command=command, readings=readings)
 
 
 def _refuse_cutting(backend: Backend, verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> None:

@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pvenix.model.errors import PvenixError
-from pvenix.model.verbs import VERBS, Danger
+from pvenix.model.verbs import BUILDING, VERBS, Danger
 from pvenix_tui.actions import BY_ID, in_scope
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.choices import Choice, action_choices
-from pvenix_tui.models.lines import Column
+from pvenix_tui.models.lines import Column, Line
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.hostreach import HostReach
 from pvenix_tui.session import describe
@@ -42,9 +42,20 @@ class HostVerbs(HostReach):
 
     def plan_verb(self, verb: str, args: Mapping[str, ArgValue] | None = None) -> None:
         """Show the plan of one verb."""
-        from pvenix_tui.intents import verb_intent
+        from pvenix_tui.intents import Reading, verb_intent
 
-        self.open_plan(verb_intent(self.session.backend, verb, self.targets(), args or {}))
+        hosts = self.targets()
+        readings = (Reading(name="Brings", read=partial(self._brings, hosts)),) if verb in BUILDING else ()
+        self.open_plan(verb_intent(self.session.backend, verb, hosts, args or {}, readings=readings))
+
+    async def _brings(self, hosts: Sequence[str]) -> Sequence[Line]:
+        """The commits that a build brings, by the readings so far."""
+        from pvenix_tui.models.brings import brings_lines
+
+        statuses = self.session.fleet.statuses
+        facts = {host: status.facts for host in hosts if (status := statuses.get(host)) is not None}
+        runs = {host: found.revision if (found := facts.get(host)) is not None else "" for host in hosts}
+        return brings_lines(self.session.commits, runs)
 
     def do_host_rebuild(self) -> None:
         """Plan a rebuild."""
