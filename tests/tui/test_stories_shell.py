@@ -222,3 +222,29 @@ async def test_what_is_remembered_is_for_its_owner_alone(open_ui: OpenUi, backen
     async with open_ui() as ui:
         await ui.press("2", "q")
     assert ((backend.state_dir / "tui-memory.json").stat().st_mode & 0o777) == 0o600
+
+
+async def test_nothing_hostile_leaves_by_clipboard_file_or_notification(open_ui: OpenUi, backend: FakeBackend) -> None:
+    attack = "\x1b]52;c;UFdORUQ=\x07\x1b]0;PWNED\x07\x9b2J\u202e;rm -rf"
+    backend.fleet_now.hosts[f"web{attack}"] = fake_host(f"web{attack}", "apps", "docker")
+    async with open_ui((120, 36)) as ui:
+        await ui.press("G")
+        for choice in ("the row", "its id", "everything"):
+            await ui.do("frame.copy")
+            await ui.press("slash")
+            await ui.type(choice)
+            await ui.press("enter")
+            assert "web" in ui.app.clipboard
+            assert not [sign for sign in ui.app.clipboard if sign != "\n" and not sign.isprintable()]
+        await ui.do("frame.save")
+        await ui.press("enter")
+        [file] = (backend.state_dir / "saved").iterdir()
+        assert not [sign for sign in file.read_text() if sign != "\n" and not sign.isprintable()]
+        written: list[str] = []
+        assert ui.app._driver is not None
+        ui.app._driver.write = written.append  # type: ignore[method-assign] # what the terminal gets
+        ui.app.tell_terminal(attack)
+        [sent] = written
+        assert sent.startswith("\x1b]9;pvenix: ")
+        assert sent.endswith("\x07")
+        assert sent[4:-1].isprintable()

@@ -8,12 +8,12 @@ from typing import Final
 from pvenix.model.errors import ReadOnly
 
 VARIABLE: Final = "PVENIX_READ_ONLY"
-"""Set to anything but nothing, 0, false or no: this process and those that it starts change nothing."""
+"""Set to anything but nothing, 0, false, no or off: this process and those that it starts change nothing."""
 
 
 def by_environment() -> bool:
     """Whether this process was told to change nothing."""
-    return os.environ.get(VARIABLE, "").strip().lower() not in ("", "0", "false", "no")
+    return os.environ.get(VARIABLE, "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def refuse(what: str) -> None:

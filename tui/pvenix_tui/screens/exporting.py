@@ -18,6 +18,7 @@ from pvenix_tui.models.logpane import Lines
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.session import Session, describe
+from pvenix_tui.text import clean
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
 
@@ -124,6 +125,7 @@ def _size(text: str) -> str:
 def copy(screen: PvenixScreen[object], what: str, text: str) -> None:
     """Hand a text to the terminal's clipboard, or where it is too much for that to a file."""
     session = screen.session
+    text = "\n".join(clean(line) for line in text.split("\n"))  # it may be pasted into a shell
     if fits_clipboard(text):
         screen.app.copy_to_clipboard(text)
         session.say(f"copied {what}: {_size(text)} (OSC 52; a terminal may ask or refuse)")
