@@ -177,7 +177,7 @@ async def test_a_run_whose_process_died_is_called_interrupted_and_can_be_resumed
         backend.live.close()
         for _ in range(10):
             await ui.tick()
-        ui.expect("~ interrupted")
+        ui.expect("~ interrupted", "R goes on where it stopped: the run's process is gone")
         await ui.press("r")
         assert ("resume", ui.run().run) in backend.calls
 

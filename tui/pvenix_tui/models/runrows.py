@@ -151,6 +151,14 @@ def _notices(pane: LogPane, older: int) -> list[Span]:
     return spans
 
 
+def state_note(state: str) -> list[Line]:
+    """What a run that is not at work and has not ended asks for."""
+    if state == "interrupted":
+        told = "goes on where it stopped: the run's process is gone, and what shows as running is no longer watched"
+        return [((f" {_key('run.retry_all')} ", Tone.ACCENT), (told, Tone.WARN))]
+    return [((" it was given up: nobody goes on with it", Tone.DIM),)] if state == "abandoned" else []
+
+
 def run_notes(model: RunModel, host: HostRun | None) -> list[Line]:
     """What a person should know in full: why the run's files end, how the host ended, what to do next."""
     notes: list[Line] = [((" ", Tone.PLAIN), *text_line(model.problem, Tone.BAD))] if model.problem else []

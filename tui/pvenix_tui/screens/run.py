@@ -18,7 +18,7 @@ from pvenix_tui.models.eta import Left, left
 from pvenix_tui.models.lines import Tone, text_line, wrap
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
-from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary
+from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary, state_note
 from pvenix_tui.models.states import epoch
 from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.base import bindings
@@ -203,9 +203,8 @@ class RunScreen(RunAsks, RunHosts, RunLog):
 
     def _show_log_title(self) -> None:
         width = max(1, self.size.width)
-        notes = [
-            piece for note in run_notes(self.follower.model, self.host_run) for piece in wrap(note, width, indent=1)
-        ]
+        told = [*state_note(self.follower.state if self._read else ""), *run_notes(self.follower.model, self.host_run)]
+        notes = [piece for note in told for piece in wrap(note, width, indent=1)]
         older = self.follower.tail(self.focus_host).before if self.focus_host else 0
         self.query_one("#logtitle", Bar).show(
             log_title(self.host_run, self.pane, width, older=older), *notes[:NOTE_LINES]
