@@ -287,7 +287,7 @@ async def test_an_edit_that_changes_nothing_or_comes_too_late_pushes_nothing(
 
 
 async def test_an_editor_that_fails_is_told_and_nothing_is_taken_over(open_ui: OpenUi, backend: FakeBackend) -> None:
-    async def broken(_argv: Sequence[str], *, cwd: Path | None = None) -> int:
+    async def broken(argv: Sequence[str], *, cwd: Path | None = None) -> int:
         return 1
 
     async with open_ui() as ui:
