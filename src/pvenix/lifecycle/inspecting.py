@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Final, TypeVar
 
-from pvenix.engine.ports import Volume
+from pvenix.engine.ports import TaskState, VmSnapshot, Volume
 from pvenix.lifecycle import argv, hardware
 from pvenix.lifecycle.difference import unified
 from pvenix.lifecycle.fields.values import CLOUD_INIT, meaning, read
@@ -217,32 +217,30 @@ async def vm(world: World, host: str) -> VmLook:
         ha=now.ha,
         config={key: _masked(key, value) for key, value in (config.config if config else found.config).values.items()},
         waiting={key: _masked(key, value) for key, value in (config.waiting if config else {}).items()},
-        snapshots=tuple(
-            VmTaken(
-                name=one.name,
-                parent=one.parent,
-                taken_at=one.taken_at,
-                memory=one.memory,
-                description=one.description.partition("\n")[0],
-            )
-            for one in snapshots.result()
-        ),
-        backups=tuple(
-            VmBackup(id=one.id, made_at=one.made_at, size=one.size, notes=one.notes)
-            for one in sorted(backups.result(), key=lambda one: -one.made_at)
-        ),
-        tasks=tuple(
-            VmTask(
-                upid=one.upid,
-                kind=one.kind,
-                user=one.user,
-                began_at=one.began_at,
-                state="running" if one.running else one.exit_text,
-            )
-            for one in tasks.result()
-        ),
+        snapshots=tuple(_taken(one) for one in snapshots.result()),
+        backups=tuple(_backup(one) for one in sorted(backups.result(), key=lambda one: -one.made_at)),
+        tasks=tuple(_task(one) for one in tasks.result()),
         problems=tuple(problems),
     )
+
+
+def _taken(one: VmSnapshot) -> VmTaken:
+    return VmTaken(
+        name=one.name,
+        parent=one.parent,
+        taken_at=one.taken_at,
+        memory=one.memory,
+        description=one.description.partition("\n")[0],
+    )
+
+
+def _backup(one: Volume) -> VmBackup:
+    return VmBackup(id=one.id, made_at=one.made_at, size=one.size, notes=one.notes)
+
+
+def _task(one: TaskState) -> VmTask:
+    state = "running" if one.running else one.exit_text
+    return VmTask(upid=one.upid, kind=one.kind, user=one.user, began_at=one.began_at, state=state)
 
 
 async def _part(name: str, reading: Awaitable[T], nothing: T, problems: list[str]) -> T:

@@ -163,7 +163,11 @@ def _viewing(result: _List, found: Uses) -> None:
     storages = sorted(found.storages | found.backups | found.images | found.downloads)
     result.add(["/"], "Sys.Audit", why="quorum, backup jobs and HA are read", below=False)
     result.add(["/nodes"], "Sys.Audit", why="figures of nodes decide where a VM goes; tasks of others are read")
-    result.add(["/vms"], "VM.Audit", why="a VM is in its pool only once it is whole; without it lists leave VMs out")
+    result.add(
+        ["/vms"],
+        "VM.Audit",
+        why="a VM is in its pool only once it is whole; without it lists leave VMs out; cloud-init files are shown",
+    )
     result.add(templates, "VM.Audit", why="the template is looked for")
     result.add([f"/pool/{pool}" for pool in sorted(found.pools)], "Pool.Audit", why="the pool is looked for")
     result.add([f"/storage/{one}" for one in storages], "Datastore.Audit", why="free space and volumes are read")

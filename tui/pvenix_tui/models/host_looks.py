@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from pvenix.adapters.text import CUT_MARK, LINE_LIMIT
-from pvenix.model.inspection import CloudInitKey, CloudInitLook, HardwareText, UnitLook, VmLook
+from pvenix.model.inspection import CloudInitKey, CloudInitLook, HardwareText, UnitLook, VmLook, VmTask
 from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.host_drift import diff_lines
 from pvenix_tui.models.lines import EMPTY, Line, Span, Tone, text_line, wrap
@@ -72,53 +73,44 @@ def vm_lines(found: VmLook, width: int) -> list[Line]:
     """The VM: what it does, what was kept of it, what was done to it, how it is configured."""
     if not found.vmid:
         return [text_line("it has no VM: o makes one", Tone.WARN)]
-    lines: list[Line] = [
+    lines = [
         _fact("VM", f"{found.vmid} on {found.node}"),
         _fact("state", vm_words(found)),
         _fact("agent", agent_words(found)),
+        *([_fact("lock", found.lock, Tone.WARN)] if found.lock else []),
+        *([_fact("HA", found.ha)] if found.ha else []),
     ]
-    if found.lock:
-        lines.append((("lock".ljust(_OPTION), Tone.TITLE), *text_line(found.lock, Tone.WARN)))
-    if found.ha:
-        lines.append(_fact("HA", found.ha))
     for problem in found.problems:
         lines += wrap(text_line(f"! {problem}", Tone.WARN), width, indent=2)
     for key, value in found.waiting.items():
-        waits = f"{key} = {value or 'deleted'}"
-        lines += wrap((("waits".ljust(_OPTION), Tone.TITLE), *text_line(waits, Tone.WARN)), width, indent=_OPTION)
-    lines += [EMPTY, (("Snapshots", Tone.TITLE),)]
-    lines += [
-        line
-        for one in found.snapshots
-        for line in wrap(
-            text_line(
-                f"{_moment(one.taken_at)}  {one.name}{'  with memory' if one.memory else ''}  {one.description}".rstrip()
-            ),
-            width,
-            indent=2,
-        )
-    ] or [text_line("none", Tone.DIM)]
-    lines += [EMPTY, (("Backups", Tone.TITLE),)]
-    lines += [
-        line
-        for one in found.backups
-        for line in wrap(
-            text_line(f"{_moment(one.made_at)}  {size_word(one.size):>8}  {one.id}  {one.notes}"), width, indent=2
-        )
-    ] or [text_line("none", Tone.DIM)]
-    lines += [EMPTY, (("Tasks", Tone.TITLE),)]
-    for task in found.tasks[:_TASKS]:
-        tone = Tone.OK if task.state == "OK" else Tone.BUSY if task.state == "running" else Tone.BAD
-        row: Line = (
-            *text_line(f"{_moment(task.began_at)}  {task.kind:<12} {task.user}  "),
-            *text_line(task.state, tone),
-        )
-        lines += wrap(row, width, indent=2)
-    lines += [] if found.tasks else [text_line("none", Tone.DIM)]
+        lines += wrap(_fact("waits", f"{key} = {value or 'deleted'}", Tone.WARN), width, indent=_OPTION)
+    memory = {True: "  with memory", False: ""}
+    lines += _listed(
+        "Snapshots",
+        [
+            text_line(f"{_moment(one.taken_at)}  {one.name}{memory[one.memory]}  {one.description}".rstrip())
+            for one in found.snapshots
+        ],
+        width,
+    )
+    backups = (f"{_moment(one.made_at)}  {size_word(one.size):>8}  {one.id}  {one.notes}" for one in found.backups)
+    lines += _listed("Backups", [text_line(text) for text in backups], width)
+    lines += _listed("Tasks", [_task(one) for one in found.tasks[:_TASKS]], width)
     lines += [EMPTY, (("Configuration", Tone.TITLE),)]
-    for key, value in sorted(found.config.items()):
-        lines += wrap(((f"{key:<{_OPTION}}", Tone.TITLE), *text_line(value)), width, indent=_OPTION)
-    return lines
+    return lines + [
+        line for key, value in sorted(found.config.items()) for line in wrap(_fact(key, value), width, indent=_OPTION)
+    ]
+
+
+def _listed(title: str, rows: Sequence[Line], width: int) -> list[Line]:
+    """A heading and what stands below it."""
+    pieces = [piece for row in rows for piece in wrap(row, width, indent=2)]
+    return [EMPTY, ((title, Tone.TITLE),), *(pieces or [text_line("none", Tone.DIM)])]
+
+
+def _task(task: VmTask) -> Line:
+    tone = Tone.OK if task.state == "OK" else Tone.BUSY if task.state == "running" else Tone.BAD
+    return (*text_line(f"{_moment(task.began_at)}  {task.kind:<12} {task.user}  "), *text_line(task.state, tone))
 
 
 def vm_words(found: VmLook) -> str:
@@ -153,8 +145,8 @@ def size_word(count: int) -> str:
     raise AssertionError("unreachable")
 
 
-def _fact(name: str, value: str) -> Line:
-    return ((f"{name:<{_OPTION}}", Tone.TITLE), *text_line(value))
+def _fact(name: str, value: str, tone: Tone = Tone.PLAIN) -> Line:
+    return ((f"{name:<{_OPTION}}", Tone.TITLE), *text_line(value, tone))
 
 
 def _moment(seconds: int) -> str:
