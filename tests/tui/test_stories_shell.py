@@ -8,7 +8,12 @@ from dataclasses import replace
 import pytest
 
 from pvenix_tui import glyphs
+from pvenix_tui.app import PvenixApp
+from pvenix_tui.prefs import Preferences
+from pvenix_tui.session import Session
+from pvenix_tui.themes import ThemeName
 from tests.tui.conftest import OpenUi
+from tests.tui.driver import FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend, fake_host, fake_review
 
 pytestmark = pytest.mark.tui
@@ -248,3 +253,18 @@ async def test_nothing_hostile_leaves_by_clipboard_file_or_notification(open_ui:
         assert sent.startswith("\x1b]9;pvenix: ")
         assert sent.endswith("\x07")
         assert sent[4:-1].isprintable()
+
+
+@pytest.mark.parametrize("theme", list(ThemeName))
+async def test_a_dialog_leaves_what_is_behind_it_in_sight_in_every_theme(
+    backend: FakeBackend, theme: ThemeName
+) -> None:
+    clock = FixedClock()
+    session = Session(backend, clock=clock, preferences=Preferences(theme=theme))
+    app = PvenixApp(session, ticking=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        ui = Ui(app, pilot, backend, clock)
+        await ui.settle()
+        await ui.do("frame.save")
+        ui.expect_dialog("Save into which file?")
+        ui.expect("[1 Fleet]", "tappaas-vllm", "? help")
