@@ -216,7 +216,7 @@ async def test_a_run_that_ends_elsewhere_is_told_and_beyond_the_screen_only_when
         await ui.settle()
         written: list[str] = []
         assert app._driver is not None
-        app._driver.write = written.append  # type: ignore[method-assign] # what the terminal gets
+        app._driver.write = written.append  # type: ignore[method-assign, assignment] # what the terminal gets
         app.bell = lambda: written.append("\a")  # type: ignore[method-assign] # silent without a terminal
         backend.end_run(run, 1)
         await ui.do("app.refresh")

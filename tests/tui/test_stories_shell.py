@@ -247,7 +247,7 @@ async def test_nothing_hostile_leaves_by_clipboard_file_or_notification(open_ui:
         assert not [sign for sign in file.read_text() if sign != "\n" and not sign.isprintable()]
         written: list[str] = []
         assert ui.app._driver is not None
-        ui.app._driver.write = written.append  # type: ignore[method-assign] # what the terminal gets
+        ui.app._driver.write = written.append  # type: ignore[method-assign, assignment] # what the terminal gets
         ui.app.tell_terminal(attack)
         [sent] = written
         assert sent.startswith("\x1b]9;pvenix: ")
