@@ -77,6 +77,7 @@ async def test_a_range_of_hosts_is_marked_by_two_keys_and_one_verb_makes_one_pla
     async with open_ui() as ui:
         await ui.press("j", "v", "j", "j")
         ui.expect_in_row("nix-cache01", "*")
+        ui.expect("range of 3")
         ui.expect_not("marked")
         await ui.press("v")
         ui.expect("3 marked")

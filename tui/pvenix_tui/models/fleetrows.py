@@ -85,14 +85,20 @@ def _age(status: HostStatus, now: float) -> str:
     return age(status.seen_at, now) if seen is None or now - seen >= FRESH_S else ""
 
 
-def summary(model: FleetModel, width: int, rest: Line = ()) -> Line:
-    """How many hosts show and are marked, the filter, the order, each state's number, then `rest`, as far as it fits."""
+def summary(model: FleetModel, width: int, rest: Line = (), *, focus: str = "") -> Line:
+    """How many hosts show and are marked, the filter, the order, each state's number, then `rest`, as far as it fits.
+
+    `focus` is the host at the cursor, where a range ends.
+    """
     spans: list[Span] = [("Hosts ", Tone.TITLE), (f"{len(model.visible)}/{len(model.hosts)}", Tone.STRONG)]
     if not model.loaded and model.hosts:
         spans.append(("  from last time, reading", Tone.DIM))
     if model.marks:
         hidden = model.hidden_marks
         spans.append((f"  {len(model.marks)} marked{f', {hidden} hidden' if hidden else ''}", Tone.ACCENT))
+    if model.ranging:
+        ranged = sum(model.in_range(name, focus) for name in model.visible)
+        spans.append((f"  range of {ranged}, v marks it", Tone.ACCENT))
     if model.filter:
         spans += [("  filter: ", Tone.TITLE), *text_line(model.filter, Tone.WARN if model.wrong else Tone.ACCENT)]
     order = model.order

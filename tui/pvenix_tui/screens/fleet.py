@@ -137,7 +137,7 @@ class FleetScreen(FleetMenus):
     @override
     def show_bars(self) -> None:
         main = self.query_one("#main").size.width or self.size.width
-        self.query_one("#summary", Bar).show(summary(self.model, main, self._revision()))
+        self.query_one("#summary", Bar).show(summary(self.model, main, self._revision(), focus=self.hosts.key))
         lines = TALL_LINES if self.size.height >= TALL else SHORT_LINES
         self.query_one("#preview", Bar).show(*preview(self.model, self.hosts.key, self.session.clock(), lines))
         self._show_filter_note()
