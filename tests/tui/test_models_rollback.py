@@ -96,6 +96,18 @@ def test_reading_again_keeps_what_was_chosen() -> None:
     assert targets(model) == {"a": 5}
 
 
+def test_a_plan_is_of_what_was_chosen_whoever_answers_afterwards() -> None:
+    model = RollbackModel.of(("a", "b"))
+    model.load("a", A)
+    planned = model.as_chosen()
+    model.load("b", A)
+    model.change("a", older=True)
+    assert targets(planned) == {"a": 6}
+    assert targets(model) == {"a": 5, "b": 6}
+    model.failed["a", 6] = "no answer"
+    assert "no answer" in "\n".join(plain(line) for line in summary_lines(planned))
+
+
 def test_what_a_generation_is_stands_in_words() -> None:
     kept = generation(5, "old", pinned=True, boot_default=True)
     model = model_of(a=(kept, generation(7, current=True, running=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pvenix.model.generation import Generation
@@ -75,6 +75,10 @@ class RollbackModel:
     def of(cls, hosts: Iterable[str]) -> RollbackModel:
         """Nothing is known of any host yet."""
         return cls({host: Choosing(host) for host in hosts})
+
+    def as_chosen(self) -> RollbackModel:
+        """What is chosen now, whatever hosts answer afterwards; effects that come in are known to both."""
+        return replace(self, hosts={host: replace(one) for host, one in self.hosts.items()})
 
     def load(self, host: str, found: Iterable[Generation], *, to: int = 0) -> None:
         """A host has answered; it goes to `to`, else where it went before, else to the previous one."""

@@ -69,7 +69,7 @@ class RollbackPlans(PlanningScreen):
     def do_rollback_plan(self) -> None:
         """The plan of what was chosen."""
         if self.model.method is not Method.REVERT:
-            self.open_plan(rollback_intent(self.session.backend, self.model))
+            self.open_plan(rollback_intent(self.session.backend, self.model.as_chosen()))
             return
         commits = self._commits()
         choices = [
