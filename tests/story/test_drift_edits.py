@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from pvenix.lifecycle import build
 from pvenix.lifecycle.adoptedits import branch_of
 from pvenix.lifecycle.edits import read_edits
 from pvenix.lifecycle.hostdrift import host_drift, overwritten
@@ -139,6 +142,9 @@ def test_what_the_inventory_ignores_is_no_drift_and_a_rebuild_leaves_it_where_it
         found = await host_drift(world_of(scene), HOST, hardware=False)
         assert [file.path for file in found.counted] == [OWN]
         scene.sim.change_main("README.md", "anything\n")
+        world = world_of(scene)
+        shown = await build.commands(world, replace(looking_at(HOST), run="r1"))
+        assert "stash push --include-untracked -m pvenix-r1 -- . ':(exclude)nix/local'" in shown[0][1]
         assert (await scene.run("rebuild", hosts=(HOST,))).code is ExitCode.OK
         tree = scene.guest(HOST).tree
         assert tree.read("/etc/nixos/nix/local/notes") == b"mine\n"

@@ -88,7 +88,11 @@ async def apply(world: World, step: Step) -> Outcome:
 async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send, with the dry build that shows what would be built."""
     commit, attempt = await world.expected(), step.run
+    ignored = world.host(step).machine.drift.ignore
+    edits = (await (await world.remote(step)).try_read(argv.EDITS, sudo=True)).stdout.splitlines()
+    aside = [as_text((*argv.stash_edits(attempt), *left_alone(ignored)), sudo=True)]
     texts = [
+        *(aside if counted(edits, ignored) else []),
         as_text(argv.make_dir(argv.attempt_dir(attempt)), sudo=True),
         as_text(argv.write_file(f"{argv.attempt_dir(attempt)}/fleet.bundle"), sudo=True),
         as_text(argv.fetch_bundle(attempt, world.branch), sudo=True),
