@@ -295,7 +295,9 @@ def report(
     print(f"loop lag      {spread(figures.lag_ms)}")
     rss = figures.rss_mb
     third = max(1, len(rss) // 3)
-    print(f"app           {figures.cpu / figures.seconds:.1%} of a core, {figures.tty / figures.seconds / 1000:.0f} kB/s")
+    print(
+        f"app           {figures.cpu / figures.seconds:.1%} of a core, {figures.tty / figures.seconds / 1000:.0f} kB/s"
+    )
     print(
         f"              RSS {rss[0]:.0f} MB at the start, {rss[third]:.0f} after a third, {rss[-1]:.0f} at the end, "
         f"{max(rss):.0f} at most"
