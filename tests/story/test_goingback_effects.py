@@ -79,3 +79,19 @@ def test_a_way_back_that_only_boots_leaves_what_runs_alone(golden: Golden, *, be
         assert (await went(site, again)).last.status == "ok"
 
     scene(golden, act)
+
+
+def test_a_number_that_was_given_to_another_system_since_it_was_shown_is_refused(golden: Golden) -> None:
+    async def act(site: Scene) -> None:
+        was = generations.current_number(site.guest(OLD).tree)
+        await rebuilt(site, "one")
+        now, writes = runs(site.guest(OLD)), site.writes
+        made = site.sim.plan("rollback", (OLD,), Task(verb="rollback", args={"to": was}))
+        plan = replace(made.plan(), decisions={OLD: {"back_to": f"/nix/store/{'0' * 32}-nixos-system-shown"}})
+        (made.path / "plan.json").write_text(json.dumps(plan.to_json()))
+        done = await went(site, made)
+        assert done.last.status == "refused"
+        assert "another system than the one that was shown" in done.why
+        assert (runs(site.guest(OLD)), site.writes) == (now, writes)
+
+    scene(golden, act)

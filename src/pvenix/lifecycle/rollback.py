@@ -15,6 +15,7 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import Refused, Unreachable, UsageError
 from pvenix.model.generation import NOT_UNDONE
+from pvenix.model.names import short_store_path
 from pvenix.model.outcome import Outcome, Probe, done, needed, skip
 
 
@@ -49,7 +50,7 @@ def _aim(step: Step, profile: Profile) -> tuple[int, str]:
     """The generation, 0 when it is none any more, and its system."""
     number = step.args.get("to")
     if isinstance(number, int) and not isinstance(number, bool) and number >= 1:
-        return number, profile.named(number).path
+        return number, _as_shown(step, number, profile.named(number).path)
     if "back_to" in step.facts:
         target = step.facts["back_to"]
         return generation_of(profile, target), target
@@ -60,6 +61,22 @@ def _aim(step: Step, profile: Profile) -> tuple[int, str]:
         "rollback needs the number of a generation, or a run",
         hint=f"pvenix rollback {step.host} --to N (or -e to=N), pvenix rollback {step.host} --before RUN; "
         f"pvenix generations {step.host}",
+    )
+
+
+def _as_shown(step: Step, number: int, path: str) -> str:
+    """The system, which is the one that was shown when the run was confirmed, if one was.
+
+    Raises: Refused when the number was given to another one meanwhile.
+    """
+    shown_path = step.facts.get("back_to", path)
+    if shown_path == path:
+        return path
+    raise Refused(
+        f"generation {number} of {step.host} is another system than the one that was shown",
+        why=f"it is {short_store_path(path)}, and was {short_store_path(shown_path)}",
+        hint=f"pvenix generations {step.host}, then choose anew",
+        code="PVX0671",
     )
 
 
