@@ -77,9 +77,9 @@ def test_a_terminal_of_any_size_that_changes_all_the_time_during_a_run_ends_well
         before = termios.tcgetattr(terminal.slave)
         terminal.until(b"in sync")
         terminal.press(b"2")
-        terminal.until(b"rebuild tappaas-cicd")
+        terminal.until(b"% running")
         terminal.press(b"\r")
-        terminal.until(b"following")
+        terminal.until(b"copying path")
         for rows, columns in sizes:
             terminal.resize(rows, columns)
             terminal.press(dice.choice((b"j", b"k", b"\r", b"T", b"\t", b"G", b"g")))
