@@ -5,6 +5,7 @@ import pytest
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.events import Progress, StepEnded, StepEvidence, StepStarted, StepWaiting
 from pvenix.model.plan import RunPlan
+from pvenix.model.sofar import SoFar
 from pvenix.model.verbs import ONBOARDING
 from pvenix_tui.screens.wizard import WizardScreen
 from tests.tui.conftest import OpenUi
@@ -268,6 +269,22 @@ async def test_the_undo_plans_branch_and_vm_once_the_run_has_let_go(open_ui: Ope
         assert isinstance(plan, RunPlan)
         assert [task.verb for play in plan.plays for task in play.tasks] == ["unregister", "destroy"]
         assert plan.plays[0].tasks[1].args == {"confirm": HOST}
+
+
+async def test_what_was_taken_back_is_not_gone_on_with(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        run = await onboard(ui)
+        done(backend, run, "place", "clone")
+        gate(backend, run, "create")
+        over(backend, run, "cancelled", "stopped before create")
+        await seen(ui)
+        ui.expect("3/10 create  . queued", "the run has ended; enter goes on where it stopped")
+        backend.found = SoFar(lines=(), stays=("taken back by run r2",), taken_back="r2")
+        await ui.do("wizard.review")
+        await ui.press("escape")
+        ui.expect("run r2 took back what was made; o on the host begins anew")
+        await ui.press("enter")
+        ui.expect_error("run r2 took back what was made; o on the host begins anew")
 
 
 async def test_a_pause_is_asked_for_and_ended_by_enter(open_ui: OpenUi, backend: FakeBackend) -> None:

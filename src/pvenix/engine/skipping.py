@@ -90,7 +90,12 @@ def refused(plan: RunPlan, host: str, step: str, entries: Iterable[Entry]) -> st
     wanted = step or (at.step if at else "")
     if why := refusal(plan, host, wanted, rows):
         what = f"{wanted} of {host}" if wanted else host
-        raise UsageError(f"{what} is not skipped", why=why, hint="pvenix resume tries it again", code=UNSKIPPABLE)
+        raise UsageError(
+            f"{what} is not skipped",
+            why=why,
+            hint="it is gone on with by `pvenix runs ask RUN continue`, or by `pvenix resume RUN`",
+            code=UNSKIPPABLE,
+        )
     return wanted
 
 

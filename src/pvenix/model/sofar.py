@@ -15,3 +15,5 @@ class SoFar:
     """What undoes it, in order; empty when nothing was made."""
     stays: tuple[str, ...] = ()
     """What no verb takes back, and what does."""
+    taken_back: str = ""
+    """The later run that has taken it back, empty when none has."""

@@ -86,7 +86,7 @@ class NewHosts(Repository):
                 break
             with suppress(LocalResource):  # a run that cannot be read has taken nothing back, as far as anybody knows
                 if taken_back(read_entries(later.journal_path), host):
-                    return SoFar(lines=(), stays=(f"taken back by run {later.run}",))
+                    return SoFar(lines=(), stays=(f"taken back by run {later.run}",), taken_back=later.run)
         return so_far(read_entries(run.journal_path), host)
 
     def _tried(self, new: NewHost) -> Tried:

@@ -102,6 +102,9 @@ class WizardModel:
         match event:
             case ev.HostEnded():
                 self.ended = event.status
+                for waiting in self.steps:
+                    if waiting.gate:  # nobody waits any more
+                        waiting.gate, waiting.state, waiting.said = False, QUEUED, ""
             case ev.Progress() if step is None:
                 self.note = event.text
             case _ if step is None:

@@ -16,7 +16,7 @@ from pvenix.model.sofar import SoFar
 from pvenix_tui.actions import Context
 from pvenix_tui.bindings import bindings
 from pvenix_tui.follower import RunFollower
-from pvenix_tui.models.lines import Line, Tone, wrap
+from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.table import Table
 from pvenix_tui.models.wizard import (
@@ -177,6 +177,8 @@ class WizardScreen(RunLog, WizardAsks):
     def _said(self) -> list[Line]:
         state = self.follower.state
         can_skip = not self.model.no_skip(live=state == "running")
+        if self._taken_back:
+            return [((" ! ", Tone.WARN), *text_line(self._taken_back, Tone.WARN))]
         return [*next_lines(self.model, state, can_skip=can_skip), *said_lines(self.model, self._seen_step)]
 
     @staticmethod
@@ -235,14 +237,22 @@ class WizardScreen(RunLog, WizardAsks):
             gates=int(live and waits),
             approvals=int(seen.asks) if seen else 0,
             host_retry=self._no_retry(live),
-            skip=self.model.no_skip(live=live),
+            skip=self._taken_back or self.model.no_skip(live=live),
             undo=self._no_undo(live),
         )
+
+    @property
+    def _taken_back(self) -> str:
+        """Why nothing goes on any more, empty when it can: a later run has taken back what was made."""
+        run = self.found.taken_back if self.found is not None else ""
+        return f"run {run} took back what was made; o on the host begins anew" if run else ""
 
     def _no_retry(self, live: bool) -> str:  # noqa: FBT001 one of the context's values
         step = self.model.current
         if step is None or self.model.done:
             return "every step has ended well"
+        if self._taken_back:
+            return self._taken_back
         if live:
             return f"{step.task.verb} is {step.state}"
         return ""
