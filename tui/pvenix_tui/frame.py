@@ -20,6 +20,7 @@ from pvenix_tui.screens.dialogs import Confirm
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.text import clean
+from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
 
@@ -45,7 +46,8 @@ class Frame(App[int]):
         """A key that is held down is not for what it has just opened."""
         if isinstance(event, Key) and not event.is_forwarded:
             front = self.screen if self._screen_stack else None
-            if self._held.ignores(event.key, self.session.clock(), front):
+            typing = event.is_printable and front is not None and isinstance(front.focused, Field)
+            if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
                 return
         await super().on_event(event)
 

@@ -7,7 +7,11 @@ from typing import Final
 
 REPEAT_S: Final = 0.5
 """The longest pause between two keys of a keyboard that repeats: the first repetition comes that late (X, Windows)."""
-FREE: Final = frozenset({"escape", "up", "down", "left", "right", "pageup", "pagedown", "tab", "shift+tab", "backspace"})
+RATE_S: Final = 0.06
+"""The longest pause between two repetitions: 25 to 40 come in a second (X, Windows), and nobody types one key so fast."""
+FREE: Final = frozenset(
+    {"escape", "up", "down", "left", "right", "pageup", "pagedown", "tab", "shift+tab", "backspace"}
+)
 """Backing out and moving hurt nobody."""
 
 
@@ -20,9 +24,12 @@ class HeldKey:
     """Seconds since 1970: when it came last."""
     front: object = None
 
-    def ignores(self, key: str, now: float, front: object) -> bool:
-        """Whether this key is the repetition of one that was meant for something else than `front`."""
-        repeated = key == self.key and now - self.at < REPEAT_S
+    def ignores(self, key: str, now: float, front: object, *, typing: bool = False) -> bool:
+        """Whether this key is the repetition of one that was meant for something else than `front`.
+
+        While a person is `typing` only what comes as fast as a keyboard repeats: `n` and then `nix01` is meant so.
+        """
+        repeated = key == self.key and now - self.at < (RATE_S if typing else REPEAT_S)
         self.at = now
         if not repeated:
             self.key, self.front = key, front
