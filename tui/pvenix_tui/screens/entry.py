@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widget import Widget
+from textual.worker import Worker
 from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
@@ -56,7 +57,9 @@ class EntryActions(PvenixScreen[None]):
         found = self._details.get(_stamp(entry))
         if found is None and self._reading != _stamp(entry):
             self._reading = _stamp(entry)
-            self.run_worker(partial(self._read_details, entry), group="details", exclusive=True, exit_on_error=False)
+            _: Worker[None] = self.run_worker(
+                partial(self._read_details, entry), group="details", exclusive=True, exit_on_error=False
+            )
         return found
 
     async def _read_details(self, entry: Entry) -> None:
@@ -107,7 +110,9 @@ class EntryActions(PvenixScreen[None]):
             return
         details = self._details.get(_stamp(entry))
         if details is None:
-            self.run_worker(partial(self._copy_when_read, entry), group="details", exclusive=True, exit_on_error=False)
+            _: Worker[None] = self.run_worker(
+                partial(self._copy_when_read, entry), group="details", exclusive=True, exit_on_error=False
+            )
         else:
             self._copy(entry, details)
 

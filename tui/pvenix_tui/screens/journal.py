@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker
 from typing_extensions import override
 
 from pvenix.engine.auditpages import Page
@@ -98,7 +99,7 @@ class JournalScreen(EntryActions):
 
     @override
     def reread(self) -> None:
-        self.run_worker(partial(self._read), group="journal", exclusive=True, exit_on_error=False)
+        _: Worker[None] = self.run_worker(partial(self._read), group="journal", exclusive=True, exit_on_error=False)
 
     async def _read(self) -> None:
         if await self.session.guarded("journal", self._read_log):

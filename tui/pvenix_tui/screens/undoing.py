@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from textual.worker import Worker
+
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.inverse import Undo
 from pvenix_tui.intents import Intent
@@ -49,7 +51,7 @@ def undo_with(screen: PvenixScreen[Any], what: str, read: Read) -> None:
             _choose(screen, what, found)
 
     screen.session.say(f"looking how {what} is undone")
-    screen.run_worker(asked, group="undo", exclusive=True, exit_on_error=False)
+    _: Worker[None] = screen.run_worker(asked, group="undo", exclusive=True, exit_on_error=False)
 
 
 def _choose(screen: PvenixScreen[Any], what: str, found: Sequence[Undo]) -> None:
@@ -88,7 +90,7 @@ def _plan(screen: PvenixScreen[Any], undo: Undo) -> None:
                 PlanScreen(screen.session, found[0], area=area), lambda result: _done(screen, result)
             )
 
-    screen.run_worker(planned, group="undo", exclusive=True, exit_on_error=False)
+    _: Worker[None] = screen.run_worker(planned, group="undo", exclusive=True, exit_on_error=False)
 
 
 def _done(screen: PvenixScreen[Any], result: object) -> None:
