@@ -192,7 +192,7 @@ class PlanScreen(PvenixScreen[object]):
         if self.view is not None and self.view.tier is Tier.FREE:
             self.do_plan_start()
         else:
-            self.session.say("Enter is never yes here; y is", bad=True)
+            self.session.refuse("Enter is never yes here; y is")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """The whole name or number, typed, is what lets y through."""
@@ -209,7 +209,7 @@ class PlanScreen(PvenixScreen[object]):
         """Enter behind another name says so."""
         event.stop()
         if self.view is not None and event.value:
-            self.session.say(f"{event.value} is not {self.view.typed_name}", bad=True)
+            self.session.refuse(f"{event.value} is not {self.view.typed_name}")
 
     def do_plan_start(self) -> None:
         """Start what the plan shows, unless the key was held down."""

@@ -51,9 +51,7 @@ class PlaybookScreen(PlanningScreen):
         from pvenix_tui.outside import editor
 
         if playbook.ships:
-            self.session.say(
-                f"{playbook.title} ships with pvenix; copy it to playbooks/ first: {playbook.path}", bad=True
-            )
+            self.session.refuse(f"{playbook.title} ships with pvenix; copy it to playbooks/ first: {playbook.path}")
             return
         try:
             code = await self.session.run_outside((*editor(), str(playbook.path)), cwd=self.session.backend.root)

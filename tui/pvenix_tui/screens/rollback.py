@@ -221,7 +221,7 @@ class RollbackScreen(RollbackPlans):
 
     def _do(self, why_not: str) -> None:
         if why_not:
-            self.session.say(why_not, bad=True)
+            self.session.refuse(why_not)
         self.changed()
 
     def do_rollback_older(self) -> None:

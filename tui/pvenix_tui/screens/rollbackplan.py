@@ -77,7 +77,7 @@ class RollbackPlans(PlanningScreen):
             for commit, subject in commits.items()
         ]
         if not choices:
-            self.session.say(self._no_commits(), bad=True)
+            self.session.refuse(self._no_commits())
         else:
             title = "Take which commit of main back?"
             self.app.push_screen(Picker(title, _COMMIT_COLUMNS, choices, browse=True), self._commit_picked)
@@ -96,6 +96,6 @@ class RollbackPlans(PlanningScreen):
         self.session.said = None
         hosts = [host for host in found.hosts if host in self.model.aims]
         if not hosts:
-            self.session.say(f"{commit[:10]} concerns none of these hosts", bad=True)
+            self.session.refuse(f"{commit[:10]} concerns none of these hosts")
         elif self.is_current:
             self.open_plan(RevertIntent(self.session.backend, found, hosts))
