@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from pvenix.engine.step import Step
 from pvenix.lifecycle import gitkeys, unregister
@@ -68,6 +69,7 @@ def test_a_push_that_came_meanwhile_is_not_thrown_away(
     world: Any, remote: MemoryRemote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Pushing(MemoryJournal):
+        @override
         async def intent(self, host: str, step: str, **data: str) -> None:
             remote.refs[BRANCH] = remote.store({"a": ("100644", b"3")}, [remote.refs[BRANCH]], "guest", "more")
 

@@ -20,7 +20,7 @@ def run_screen(session: Session, run: RunDir, *, area: str, started: bool = Fals
 
 def open_onboarding(session: Session, host: str) -> RunDir | None:
     """The newest run that onboards just `host` and is not through, when no newer run came to the host."""
-    for run in session.backend.runs.newest(limit=100):
+    for run in session.backend.runs.newest(limit=50):
         try:
             plan = run.plan()
             if host not in plan.hosts or plan.check:
