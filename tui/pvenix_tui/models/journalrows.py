@@ -61,10 +61,15 @@ def head_line(shown: int, all_of_them: int, filtered: str, wrong: str, older: st
     return tuple(spans)
 
 
-def preview_lines(entry: Entry | None, *, read: bool) -> tuple[Line, Line]:
+def preview_lines(entry: Entry | None, *, read: bool, filtered: bool) -> tuple[Line, Line]:
     """What the narrow list has no room for; why it is empty when it is."""
     if entry is None:
-        return text_line(" nothing was done from this machine yet" if read else " reading the log", Tone.DIM), ()
+        done = (
+            " the filter lets nothing through; esc takes it back"
+            if filtered
+            else " nothing was done from this machine yet"
+        )
+        return text_line(done if read else " reading the log", Tone.DIM), ()
     verbs = ", ".join(entry.verbs)
     who = f" by {entry.who or 'nobody known'}" + (f"  run {entry.run_id}" if entry.run_id else "")
     return (*text_line(who, Tone.PLAIN), *text_line(f"  {verbs}", Tone.DIM)), (

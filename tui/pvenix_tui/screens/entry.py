@@ -21,6 +21,7 @@ from pvenix_tui.models.journaldetail import Details, as_text, detail_lines
 from pvenix_tui.models.lines import Column, Line, Tone, text_line
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker
+from pvenix_tui.screens.exporting import copy
 from pvenix_tui.screens.onboardings import run_screen
 from pvenix_tui.screens.undoing import undo_with
 from pvenix_tui.session import Session, describe
@@ -125,7 +126,7 @@ class EntryActions(PvenixScreen[None]):
         texts = {
             "command line": details.command,
             "undo": next((undo.told for undo in details.undos if undo.possible), ""),
-            "id": entry.run_id or entry.key,
+            **({"id": entry.run_id} if entry.run_id else {}),
             "text": as_text(entry),
         }
         why = {"command line": "what it was told is not kept any more", "undo": "nothing takes it back"}
@@ -139,8 +140,7 @@ class EntryActions(PvenixScreen[None]):
 
         def picked(name: str | None) -> None:
             if name:
-                self.app.copy_to_clipboard(texts[name])
-                self.session.say(f"copied the {name}: {texts[name]}")
+                copy(self, f"the {name}", texts[name])  # type: ignore[arg-type] # a screen without a result
 
         self.app.push_screen(Picker("Copy what of the entry?", COPIES, choices, browse=True), picked)
 

@@ -176,7 +176,7 @@ class JournalScreen(EntryActions):
         self.query_one("#journal-head", Bar).show(head)
         preview = self.query_one("#preview", Bar)
         preview.display = not self.in_full
-        preview.show(*preview_lines(self.entry(), read=self._at is not None))
+        preview.show(*preview_lines(self.entry(), read=self._at is not None, filtered=bool(self.filter)))
 
     # --- actions ---
 
