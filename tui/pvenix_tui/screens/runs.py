@@ -27,8 +27,8 @@ from pvenix_tui.models.runlist import (
 )
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.lists import ListScreen
-from pvenix_tui.screens.undoing import undo_run
 from pvenix_tui.screens.onboardings import run_screen
+from pvenix_tui.screens.undoing import undo_run
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
