@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pvenix.engine.durations import Estimate
@@ -11,11 +13,13 @@ from pvenix.lifecycle.gates import Gate
 from pvenix.model.generation import Generation
 from pvenix.model.names import CommitId
 from pvenix.model.plan import PlayPlan, RunPlan, Task
+from pvenix_tui.goingback import rollback_intent
 from pvenix_tui.models.brings import brings_lines
 from pvenix_tui.models.effects import Method, effect_lines
 from pvenix_tui.models.lines import plain
 from pvenix_tui.models.plan import Tier, gate_lines, reach_of, takes_line
 from pvenix_tui.models.rollback import RollbackModel, generation_words, summary_lines
+from tests.tui.fake_backend import FakeBackend
 
 
 def generation(
@@ -106,6 +110,14 @@ def test_a_plan_is_of_what_was_chosen_whoever_answers_afterwards() -> None:
     assert targets(model) == {"a": 5, "b": 6}
     model.failed["a", 6] = "no answer"
     assert "no answer" in "\n".join(plain(line) for line in summary_lines(planned))
+
+
+def test_a_plan_that_waits_says_how_far_the_reading_is(tmp_path: Path) -> None:
+    model = model_of(a=A, b=A)
+    [reading] = [each for each in rollback_intent(FakeBackend(tmp_path), model).readings if each.needed]
+    assert reading.waits() == "what changes on each host is being read (0 of 2)"
+    model.failed["a", 6] = "no answer"
+    assert "(1 of 2)" in reading.waits()
 
 
 def test_what_a_generation_is_stands_in_words() -> None:

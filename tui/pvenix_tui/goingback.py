@@ -78,7 +78,11 @@ def rollback_intent(backend: Backend, model: RollbackModel) -> RunIntent:
         await read_effects(backend, model)
         return summary_lines(model, model.method)
 
-    reading = Reading(name="Changes", read=effects, needed=True, waits="what changes on each host is being read")
+    def waits() -> str:
+        told = [key for key in aim_numbers(model.aims).items() if key in model.effects or key in model.failed]
+        return f"what changes on each host is being read ({len(told)} of {len(model.aims)})"
+
+    reading = Reading(name="Changes", read=effects, needed=True, waits=waits)
     return RunIntent(
         backend, plan, Options(), command=lambda planned: rollback_command(planned, model), readings=(reading,)
     )

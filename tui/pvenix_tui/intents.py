@@ -44,7 +44,7 @@ class Reading:
     """The lines that stand in the plan then, none for nothing worth telling. Raises: PvenixError."""
     needed: bool = False
     """Whether the plan cannot be started before it was read, and the plan with it to its end."""
-    waits: str = "what goes with it is being read"
+    waits: Callable[[], str] = lambda: "what goes with it is being read"
     """What the plan waits for until then."""
 
 

@@ -70,13 +70,14 @@ class PlanScreen(PvenixScreen[object]):
         self.session.ticker.remove(self)
 
     def ticking(self) -> bool:
-        """True while a dry run may have told more."""
-        return self.is_current and self._dry_run.at_work
+        """True while a dry run, or a reading that the plan waits for, may have told more."""
+        return self.is_current and (self._dry_run.at_work or bool(self._readings.missing))
 
     def tick(self) -> None:
         """Show what the dry run told; a person need not read it again to start what they have read."""
         if self._dry_run.poll():
             self.query_one("#plan", Rows).reload()
+        self.refresh_bars()
 
     @override
     def reread(self) -> None:

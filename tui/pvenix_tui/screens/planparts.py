@@ -46,7 +46,7 @@ class PlanReadings:
             if reading.needed and reading.name in self._failed:
                 return "what goes with it is not known; ctrl+r reads it again"
             if reading.needed and reading.name not in self._found:
-                return reading.waits
+                return reading.waits()
         return ""
 
     @property
@@ -72,7 +72,7 @@ class PlanReadings:
             return [field_line(reading.name, self._failed[reading.name], tone)]
         if reading.name in self._found:
             return self._found[reading.name]
-        return [field_line(reading.name, reading.waits, Tone.DIM)] if reading.needed else []
+        return [field_line(reading.name, "being read", Tone.DIM)] if reading.needed else []
 
 
 def missing(view: PlanView | None, readings: PlanReadings, *, read: bool, typed: bool) -> str:
