@@ -100,6 +100,7 @@ def test_the_inventory_page_names_every_field_of_a_machine() -> None:
         "snapshot": "SnapshotMap",
         "backup": "BackupMap",
         "generations": "GenerationsMap",
+        "drift": "DriftMap",
     }
     there = {name for name in schema["properties"] if name not in maps}
     there |= {f"{part}.{name}" for part, kind in maps.items() for name in schema["$defs"][kind]["properties"]}
