@@ -8,6 +8,7 @@ from typing import Final
 from pvenix.model.inverse import Act
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import TIP, waits
+from tests.tui.fake_playbooks import BACK, BROKEN, REBUILD
 
 Scene = Callable[[Ui], Awaitable[None]]
 
@@ -94,6 +95,8 @@ async def review(ui: Ui) -> None:
 
 
 async def playbooks(ui: Ui) -> None:
+    for name, text in (("all.yaml", REBUILD), ("back.yaml", BACK), ("broken.yaml", BROKEN)):
+        ui.backend.add_playbook(name, text)
     await ui.do("app.playbooks")
 
 
