@@ -218,6 +218,7 @@ SCENES: Final[dict[str, KillScene]] = {
     "configure": KillScene(hosts=RESIDENTS, ready=larger),
     "hardware": KillScene(hosts=NEWCOMER, ready=onboarded_before("hardware")),
     "register": KillScene(hosts=NEWCOMER, ready=onboarded_before("register")),
+    "unregister": KillScene(hosts=NEWCOMER, ready=onboarded_before("review")),
     "review": KillScene(hosts=NEWCOMER, ready=approving, same_run=ONBOARDING[: ONBOARDING.index("review")]),
     "preflight": KillScene(hosts=RESIDENTS, ready=changed),
     "build": KillScene(hosts=RESIDENTS, ready=changed),
