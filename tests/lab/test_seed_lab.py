@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from pvenix_lab.fleetcopy import FleetCopy
@@ -223,3 +224,18 @@ def test_ids_beyond_the_declared_range_widen_it(tmp_path: Path) -> None:
     many = fleet.free_vmids({200}, needed=100)
     low, high = fleet.site["clusters"]["lab"]["vmid"]["range"]
     assert (len(set(many)), low <= min(many), max(many) <= high) == (100, True, True)
+
+
+def test_a_large_site_has_room_for_one_more_host_on_every_node(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab", "--hosts", "100")
+    pve = lab.facts["pve"]
+    answer = requests.get(
+        f"{pve['endpoint']}/api2/json/nodes",
+        headers={"Authorization": f"PVEAPIToken={pve['token_id']}={pve['token_secret']}"},
+        verify=pve["ca"],
+        timeout=10,
+    )
+    assert lab.stop() == ""
+    free = [node["maxmem"] - node["mem"] for node in answer.json()["data"]]
+    assert len(free) == 3
+    assert min(free) > 64 << 30
