@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -211,9 +210,7 @@ def _adoption(backend: Backend) -> Callable[[RunPlan], str]:
     """The command `pvenix adopt` takes the VM's id, which the verb reads from the inventory."""
 
     def command(plan: RunPlan) -> str:
-        host, task = plan.hosts[0], plan.plays[0].tasks[0]
-        flags = (*(("--rename",) if task.args.get("rename") else ()), *(("--check",) if plan.check else ()))
-        return shlex.join(("pvenix", "adopt", inventory_vmid(backend, host) or "VMID", host, *flags))
+        return equivalent(plan).replace("VMID", inventory_vmid(backend, plan.hosts[0]) or "VMID", 1)
 
     return command
 

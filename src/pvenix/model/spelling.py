@@ -15,25 +15,37 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "unpin-generation": ("generations", "unpin"),
         "prune-generations": ("generations", "prune"),
         "collect-garbage": ("generations", "gc"),
+        "remove-orphan": ("orphans", "remove"),
     }
 )
-"""Verbs whose command has another name; the number of a generation stands behind the host there."""
+"""Verbs whose command has another name."""
+_BARE: Final = frozenset({"number", "vmid"})
+"""What a command takes without the name of an option: a generation's number behind the host, an orphan's id."""
 
 
 def verb_words(verb: str, hosts: Sequence[str], args: Mapping[str, ArgValue]) -> tuple[str, ...]:
-    """The command of a verb on hosts, word by word, without the leading `pvenix`."""
-    return (*COMMANDS.get(verb, (verb,)), *hosts, *option_words(verb, args))
+    """The command of a verb on hosts, word by word, without the leading `pvenix`.
+
+    An orphan is no host's, so that only its id is named; the id of a VM to adopt, which the verb itself reads from the
+    inventory, stands as `VMID`.
+    """
+    match verb:
+        case "adopt":
+            names: Sequence[str] = ("VMID", *hosts)
+        case "remove-orphan":
+            names = ()
+        case _:
+            names = hosts
+    return (*COMMANDS.get(verb, (verb,)), *names, *_option_words(args))
 
 
-def option_words(verb: str, args: Mapping[str, ArgValue]) -> tuple[str, ...]:
-    """What a verb is told, word by word."""
+def _option_words(args: Mapping[str, ArgValue]) -> tuple[str, ...]:
     words: list[str] = []
     for key, value in args.items():
-        if verb in COMMANDS and key == "number":
-            words.append(str(value))
-            continue
         option = f"--{key.replace('_', '-')}"
-        if value is True:
+        if key in _BARE:
+            words.append(str(value))
+        elif value is True:
             words.append(option)
         elif value is not False:
             words += [option, str(value)]

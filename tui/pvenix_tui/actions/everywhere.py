@@ -32,7 +32,9 @@ APP: Final = (
         command=lambda _: "pvenix audit",
     ),
     _APP.action("app.help", "?", "help", "all keys of this screen, filtered as you type; enter runs one", footer=True),
-    _APP.action("app.palette", ":,ctrl+p", "command", "every action by name, a verb with its hosts, or a host; enter runs it"),
+    _APP.action(
+        "app.palette", ":,ctrl+p", "command", "every action by name, a verb with its hosts, or a host; enter runs it"
+    ),
     _APP.action("app.refresh", "ctrl+r", "refresh", "read everything on this screen again"),
     _APP.action("app.back", "escape", "back", "one level back; never quits", footer=True),
     _APP.action("app.suspend", "ctrl+z", "suspend", "to the shell; `fg` comes back"),

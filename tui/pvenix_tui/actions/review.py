@@ -11,7 +11,8 @@ from pvenix_tui.actions.base import CommandLine, Context, Place, Reason, pvenix_
 def _review_command(word: str) -> CommandLine:
     def command(context: Context) -> str:
         commit = () if word == "show" else (context.review_commit or "COMMIT",)
-        return pvenix_line("review", word, context.review or "HOST", *commit)
+        comment = ("--comment", "TEXT") if word == "reject" else ()
+        return pvenix_line("review", word, context.review or "HOST", *commit, *comment)
 
     return command
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.cutting import cuts
+from pvenix.model.spelling import COMMANDS
 from pvenix.model.verbs import VERBS, Danger
 from pvenix_tui.actions.base import Action, CommandLine, Context, Reason, no_hosts, pvenix_line
-from pvenix_tui.models.commandline import COMMANDS, REVIEW_TASK, TEMPLATE_PLAYBOOK
+from pvenix_tui.models.commandline import REVIEW_TASK, TEMPLATE_PLAYBOOK
 
 LIFE: Final = {
     "provision": ("place", "clone", "create", "adopt", "cloudinit", "boot"),
@@ -76,7 +77,7 @@ def verb_command(verb: str) -> CommandLine:
         if verb == "review":
             return pvenix_line(*REVIEW_TASK[1:], "-l", ":".join(hosts))
         if verb == "remove-orphan":
-            return pvenix_line("orphans", "remove", "VMID")
+            return pvenix_line(*COMMANDS[verb], "VMID")
         if verb == "rollback":
             return _rollback_line(hosts, context.generation)
         if verb == "adopt":

@@ -7,19 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from pvenix.model.plan import RunPlan, Task
+from pvenix.model.spelling import verb_words
 from pvenix.model.verbs import ONBOARDING
 
 ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
-
 TEMPLATE_PLAYBOOK: Final = "playbooks/template-refresh.yaml"
-COMMANDS: Final = {
-    "adopt-edits": ("drift", "adopt"),
-    "pin-generation": ("generations", "pin"),
-    "unpin-generation": ("generations", "unpin"),
-    "prune-generations": ("generations", "prune"),
-    "collect-garbage": ("generations", "gc"),
-}
-"""Verbs whose command has another name; the number of a generation stands behind the host there."""
 REVIEW_TASK: Final = ("pvenix", "run", ONBOARD_PLAYBOOK, "-t", "review")
 """The verb `review` from a shell: `pvenix review` itself is the group of commands that read and judge."""
 
@@ -38,18 +30,4 @@ def equivalent(plan: RunPlan) -> str:
 
 
 def _command(task: Task, hosts: Sequence[str]) -> tuple[str, ...]:
-    return ("pvenix", *COMMANDS.get(task.verb, (task.verb,)), *hosts, *_options(task))
-
-
-def _options(task: Task) -> tuple[str, ...]:
-    words: list[str] = []
-    for key, value in task.args.items():
-        if task.verb in COMMANDS and key == "number":
-            words.append(str(value))
-            continue
-        option = f"--{key.replace('_', '-')}"
-        if value is True:
-            words.append(option)
-        elif value is not False:
-            words += [option, str(value)]
-    return tuple(words)
+    return ("pvenix", *verb_words(task.verb, hosts, task.args))

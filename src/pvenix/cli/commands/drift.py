@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
-from typing_extensions import override
 
 from pvenix.cli.documents import show_document
-from pvenix.cli.lazy import Group
+from pvenix.cli.hostsfirst import HostsFirst
 from pvenix.cli.nothing import NothingToDo
 from pvenix.cli.prompts import confirm
-from pvenix.cli.selection import How, complete_hosts, host_argument, run_options, select_now
+from pvenix.cli.selection import How, host_argument, run_options, select_now
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.starting import show_hosts, start
 from pvenix.cli.text import clean, style
@@ -26,26 +24,10 @@ if TYPE_CHECKING:
     from pvenix.wiring import Workspace
 
 
-class _HostsFirst(Group):
-    """A group whose first word may also be a host: `pvenix drift dns01` shows."""
-
-    @override
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            return "show", self.commands["show"], args
-        return super().resolve_command(ctx, args)
-
-    @override
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        hosts = complete_hosts(ctx, self.params[0], incomplete)
-        return [*super().shell_complete(ctx, incomplete), *(CompletionItem(host) for host in hosts)]
-
-
 @click.group(
     "drift",
-    cls=_HostsFirst,
+    cls=HostsFirst,
+    default="show",
     examples=(
         "pvenix drift show dns01                        every edited file, with its difference",
         "pvenix drift adopt dns01                       take the edits into the branch edits/dns01, for a review",
