@@ -106,16 +106,7 @@ def test_the_step_that_is_stuck_is_the_current_one_and_a_resumed_run_forgets_its
     made = model(began("boot"), ended("boot", "failed", summary="no address"), ev.HostEnded(**HEAD, status="failed"))
     assert made.current is not None
     assert made.current.task.verb == "boot"
-    assert plain(next_lines(made, "ended", can_skip=False)[0]).split() == [
-        "r",
-        "tries",
-        "it",
-        "again",
-        "u",
-        "takes",
-        "all",
-        "back",
-    ]
+    assert " ".join(plain(next_lines(made, "ended", can_skip=False)[0]).split()) == "r tries it again z takes all back"
     assert made.ended == "failed"
     made.apply([ev.RunStarted(run="r", seq=2, at="", title="t", hosts=("web01",), steps=(), pid=1, resumed=True)])
     assert made.ended == ""

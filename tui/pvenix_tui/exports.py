@@ -54,7 +54,9 @@ def save(path: Path, texts: Iterable[str]) -> Path:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.writelines(texts)
     except FileExistsError as error:
-        raise LocalResource(f"{path} is there already", why="nothing is overwritten", hint="name another file") from error
+        raise LocalResource(
+            f"{path} is there already", why="nothing is overwritten", hint="name another file"
+        ) from error
     except OSError as error:
         raise LocalResource(f"{path} cannot be written", why=str(error.strerror or error)) from error
     return path

@@ -172,6 +172,35 @@ def pvenix_line(*words: str) -> str:
     return shlex.join(("pvenix", *words))
 
 
+ABANDONED: Final = "the run was abandoned: nobody goes on with it"
+
+
+def not_live(context: Context) -> str:
+    """The reason when the run is not at work."""
+    return "" if context.run_state == "running" else f"the run is not live ({context.run_state or 'not read yet'})"
+
+
+def asks_run(what: str, *, host: bool = False) -> CommandLine:
+    """What asks a live run for something, for one `host` or for all."""
+
+    def command(context: Context) -> str:
+        named = ("--host", (context.hosts or ("HOST",))[0]) if host else ()
+        return pvenix_line("runs", "ask", context.run or "RUN", what, *named)
+
+    return command
+
+
+def asks_or_resumes(what: str, *, host: bool = False) -> CommandLine:
+    """What asks a live run for something; one that nobody executes is gone on with."""
+
+    def command(context: Context) -> str:
+        if context.run_state == "running":
+            return asks_run(what, host=host)(context)
+        return pvenix_line("resume", context.run or "RUN")
+
+    return command
+
+
 def no_hosts(context: Context) -> str:
     """The reason when nothing is at hand to act on."""
     return "" if context.hosts else "no host is marked or at the cursor"

@@ -51,7 +51,7 @@ FRAME: Final = (
 """As those of the app, where the screen has no action of its own with the same key."""
 
 _CALLS: Final = Place("calls")
-CALLS: Final = (_CALLS.action("calls.bad", "z", "failed only", "only calls that failed, or all again", footer=True),)
+CALLS: Final = (_CALLS.action("calls.bad", "F", "failed only", "only calls that failed, or all again", footer=True),)
 
 _LIST: Final = Place("list")
 LISTS: Final = (

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.verbs import Danger
-from pvenix_tui.actions.base import Context, Place, no_hosts, pvenix_line
+from pvenix_tui.actions.base import (
+    ABANDONED,
+    Context,
+    Place,
+    asks_or_resumes,
+    asks_run,
+    no_hosts,
+    not_live,
+    pvenix_line,
+)
 
 _FLEET: Final = Place("fleet")
 _FORM: Final = Place("newhost")
@@ -16,21 +25,17 @@ def _host(context: Context) -> str:
     return (context.hosts or ("HOST",))[0]
 
 
-def _live(context: Context) -> str:
-    return "" if context.run_state == "running" else f"the run is not live ({context.run_state or 'not read yet'})"
-
-
 def _goes_on(context: Context) -> str:
     if context.run_state == "abandoned":
-        return "the run was abandoned: nobody goes on with it"
+        return ABANDONED
     if context.gates or context.run_paused:
         return ""
-    return _live(context) and context.host_retry if context.run_state != "running" else "nothing waits for a person"
+    return not_live(context) and context.host_retry if context.run_state != "running" else "nothing waits for a person"
 
 
 def _retry(context: Context) -> str:
     if context.run_state == "abandoned":
-        return "the run was abandoned: nobody goes on with it"
+        return ABANDONED
     return "" if context.run_state == "interrupted" else context.host_retry
 
 
@@ -62,11 +67,11 @@ WIZARD: Final = (
     _WIZARD.action(
         "wizard.continue",
         "enter,c",
-        "go on",
+        "continue",
         "do the next step, end the pause, or go on where the run stopped",
         unless=_goes_on,
         danger=Danger.REVERSIBLE,
-        command=lambda context: pvenix_line("runs", "ask", context.run or "RUN", "continue"),
+        command=asks_or_resumes("continue"),
         footer=True,
     ),
     _WIZARD.action(
@@ -74,8 +79,8 @@ WIZARD: Final = (
         "p",
         "pause",
         "start no further step; what runs now goes on",
-        unless=_live,
-        command=lambda context: pvenix_line("runs", "ask", context.run or "RUN", "pause"),
+        unless=not_live,
+        command=asks_run("pause"),
         footer=True,
     ),
     _WIZARD.action(
@@ -85,7 +90,7 @@ WIZARD: Final = (
         "do the step that did not succeed again; it looks first",
         unless=_retry,
         danger=Danger.REVERSIBLE,
-        command=lambda context: pvenix_line("resume", context.run or "RUN"),
+        command=asks_or_resumes("retry", host=True),
         footer=True,
     ),
     _WIZARD.action(
@@ -100,7 +105,7 @@ WIZARD: Final = (
     ),
     _WIZARD.action(
         "wizard.undo",
-        "u",
+        "z",
         "undo",
         "plan to take back what was made so far: branch, VM, address",
         unless=lambda context: context.undo,
@@ -131,9 +136,9 @@ WIZARD: Final = (
         "X",
         "cancel",
         "end the run: no further step starts, what runs now is let finish",
-        unless=_live,
+        unless=not_live,
         danger=Danger.REVERSIBLE,
-        command=lambda context: pvenix_line("runs", "ask", context.run or "RUN", "cancel"),
+        command=asks_run("cancel"),
     ),
     _WIZARD.action("wizard.run", "o", "run", "the run itself: its whole log with search, and every command"),
 )

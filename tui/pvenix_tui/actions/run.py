@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from pvenix.model.verbs import Danger
-from pvenix_tui.actions.base import Context, Place, no_hosts, pvenix_line
-
-
-def _live(context: Context) -> str:
-    return "" if context.run_state == "running" else f"the run is not live ({context.run_state or 'not read yet'})"
-
-
-_GIVEN_UP: Final = "the run was abandoned: nobody goes on with it"
+from pvenix_tui.actions.base import (
+    ABANDONED,
+    Context,
+    Place,
+    asks_or_resumes,
+    asks_run,
+    no_hosts,
+    not_live,
+    pvenix_line,
+)
 
 
 def _retry_reason(context: Context) -> str:
     if context.run_state == "abandoned":
-        return _GIVEN_UP
+        return ABANDONED
     if context.run_state == "interrupted":
         return ""
     return context.host_retry
@@ -25,14 +27,14 @@ def _retry_reason(context: Context) -> str:
 
 def _retry_all_reason(context: Context) -> str:
     if context.run_state == "abandoned":
-        return _GIVEN_UP
+        return ABANDONED
     if context.run_state == "interrupted":
         return ""
     return "" if context.retries else "no host ended in a way that another attempt changes"
 
 
 def _gates_reason(context: Context) -> str:
-    return _live(context) or ("" if context.gates or context.run_paused else "no host waits for a person")
+    return not_live(context) or ("" if context.gates or context.run_paused else "no host waits for a person")
 
 
 def _approvals_reason(context: Context) -> str:
@@ -74,6 +76,7 @@ RUN: Final = (
         "let every waiting host do its next step, or end the pause",
         unless=_gates_reason,
         danger=Danger.REVERSIBLE,
+        command=asks_run("continue"),
         footer=True,
     ),
     _RUN.action(
@@ -93,7 +96,7 @@ RUN: Final = (
         "run the host at the cursor again from the step that did not succeed",
         unless=_retry_reason,
         danger=Danger.REVERSIBLE,
-        command=lambda context: pvenix_line("resume", context.run or "RUN"),
+        command=asks_or_resumes("retry", host=True),
         footer=True,
     ),
     _RUN.action(
@@ -103,16 +106,25 @@ RUN: Final = (
         "run every host again that did not succeed",
         unless=_retry_all_reason,
         danger=Danger.REVERSIBLE,
-        command=lambda context: pvenix_line("resume", context.run or "RUN"),
+        command=asks_or_resumes("retry"),
     ),
-    _RUN.action("run.pause", "p", "pause", "start no further step; what runs now goes on", unless=_live, footer=True),
+    _RUN.action(
+        "run.pause",
+        "p",
+        "pause",
+        "start no further step; what runs now goes on",
+        unless=not_live,
+        command=asks_run("pause"),
+        footer=True,
+    ),
     _RUN.action(
         "run.cancel",
         "X",
         "cancel",
         "end the run: no further step starts, what runs now is let finish",
-        unless=_live,
+        unless=not_live,
         danger=Danger.REVERSIBLE,
+        command=asks_run("cancel"),
         footer=True,
     ),
     _RUN.action(
@@ -120,8 +132,9 @@ RUN: Final = (
         "x",
         "cancel host",
         "start no further step of the host at the cursor; the others go on",
-        unless=lambda context: _live(context) or no_hosts(context),
+        unless=lambda context: not_live(context) or no_hosts(context),
         danger=Danger.REVERSIBLE,
+        command=asks_run("cancel", host=True),
     ),
     _RUN.action(
         "run.rollback",

@@ -16,7 +16,18 @@ from pvenix_tui.backend.runs import RunsPart
 __all__ = ["Backend", "DayTwoLike", "ExplainedLike", "FleetLike", "HostLike", "OriginLike"]
 
 
-class Backend(FleetPart, HostsPart, InspectionPart, RunsPart, PlanningPart, WaysBackPart, RepositoryPart, NewHostsPart, JournalPart, Protocol):
+class Backend(
+    FleetPart,
+    HostsPart,
+    InspectionPart,
+    RunsPart,
+    PlanningPart,
+    WaysBackPart,
+    RepositoryPart,
+    NewHostsPart,
+    JournalPart,
+    Protocol,
+):
     """A fleet with its runs, readings and reviews; every method raises `PvenixError` for what a person can act on."""
 
     async def close(self) -> None:

@@ -17,7 +17,7 @@ def brings_lines(commits: Sequence[Commit], runs: Mapping[str, str]) -> list[Lin
     """For `commits` of main, newest first, and the commit that each host runs, empty where that is not known."""
     if not commits:
         return []
-    known = {commit.id: index for index, commit in enumerate(commits)}
+    known: dict[str, int] = {commit.id: index for index, commit in enumerate(commits)}
     groups: dict[str, list[str]] = {}
     for host, revision in runs.items():
         groups.setdefault(revision, []).append(host)

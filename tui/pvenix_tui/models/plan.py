@@ -12,8 +12,9 @@ from pvenix.model.inverse import INVERSE, Inverse, Way
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.spelling import COMMANDS
 from pvenix.model.verbs import VERBS, Danger
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.commandline import equivalent
-from pvenix_tui.models.lines import ELLIPSIS, EMPTY, Line, Tone, text_line
+from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.states import clock_word
 
 if TYPE_CHECKING:

@@ -275,7 +275,7 @@ def next_lines(model: WizardModel, state: str, *, can_skip: bool) -> list[Line]:
     if step.gate:
         return [(*_key(" enter", f"starts {step.task.verb}   "), *skip)]
     if _went_wrong(step):
-        return [(*_key(" r", "tries it again   "), *skip, *_key("u", "takes all back"))]
+        return [(*_key(" r", "tries it again   "), *skip, *_key("z", "takes all back"))]
     if state == "interrupted":
         return [((" ! its process died; ", Tone.WARN), *_key("enter", "looks and goes on"))]
     if state == "ended":

@@ -23,7 +23,7 @@ class TooSmall(Bar):
         self.screen.screen_layout_refresh_signal.subscribe(self, self._look, immediate=True)
         self._look(self.screen)
 
-    def _look(self, screen: Screen[object]) -> None:
+    def _look(self, _: Screen[object]) -> None:
         columns, rows = self.app.size
         small = columns < LEAST[0] or rows < LEAST[1]
         if small != self.display:
