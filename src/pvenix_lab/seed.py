@@ -28,7 +28,7 @@ from pvenix_lab.site.memorydisks import MANY
 from pvenix_lab.site.pve.clone import clone_now
 from pvenix_lab.site.pve.cloudinit import regenerate
 from pvenix_lab.site.pve.cluster import TEMPLATE_VMID
-from pvenix_lab.site.pve.nodes import fit_memory
+from pvenix_lab.site.pve.nodes import fit
 from pvenix_lab.site.pve.rights import ROOT
 
 NOT_YET = frozenset({"tappaas-vllm", "tappaas-litellm"})
@@ -157,7 +157,7 @@ class Seed:
             vmid, node = host.vmid or next(free), host.node or nodes[index % len(nodes)]
             fleet.set_place(host.name, vmid, node)
             result.append((host, self._make_guest(fleet, host, vmid, node)))
-        fit_memory(self._site.cluster)
+        fit(self._site.cluster)
         return result
 
     def _make_guest(self, fleet: FleetCopy, host: FleetHost, vmid: int, node: str) -> Guest:

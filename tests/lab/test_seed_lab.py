@@ -227,7 +227,7 @@ def test_ids_beyond_the_declared_range_widen_it(tmp_path: Path) -> None:
 
 
 def test_a_large_site_has_room_for_one_more_host_on_every_node(tmp_path: Path) -> None:
-    lab = Lab(tmp_path / "lab", "--hosts", "100")
+    lab = Lab(tmp_path / "lab", "--hosts", "150")
     pve = lab.facts["pve"]
     answer = requests.get(
         f"{pve['endpoint']}/api2/json/nodes",
@@ -239,3 +239,4 @@ def test_a_large_site_has_room_for_one_more_host_on_every_node(tmp_path: Path) -
     free = [node["maxmem"] - node["mem"] for node in answer.json()["data"]]
     assert len(free) == 3
     assert min(free) > 64 << 30
+    assert min(node["maxcpu"] for node in answer.json()["data"]) >= 150 * 2 / 3 / 2

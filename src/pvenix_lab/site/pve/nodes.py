@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pvenix_lab.site.pve.call import Call, route
 from pvenix_lab.site.pve.cluster import GIB
 from pvenix_lab.site.pve.flavour import Flavour
-from pvenix_lab.site.pve.qemu import memory_bytes
+from pvenix_lab.site.pve.qemu import memory_bytes, processors
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
@@ -36,12 +36,14 @@ def usage(site: Site, node: Node) -> dict[str, Any]:
     }
 
 
-def fit_memory(cluster: Cluster) -> None:
-    """Give every node what somebody buys who wants room for more guests: at least twice what the running ones have."""
+def fit(cluster: Cluster) -> None:
+    """Give every node what somebody buys who wants room for more guests: twice the memory of the running ones, half their cores."""
     for node in cluster.nodes.values():
         vms = [vm for vm in cluster.vms.values() if vm.node == node.name and vm.running]
         while node.memory < 2 * sum(memory_bytes(vm) for vm in vms):
             node.memory *= 2
+        while node.cpus * 2 < sum(processors(vm) for vm in vms):
+            node.cpus *= 2
 
 
 def entry(site: Site, node: Node, *, visible: bool) -> dict[str, Any]:

@@ -86,12 +86,13 @@ def _widen(result: dict[str, Any], *, running: bool) -> None:
         del result["diskread"], result["diskwrite"]
 
 
-def _processors(vm: Vm) -> int:
+def processors(vm: Vm) -> int:
+    """Virtual processors of the VM."""
     return int(vm.config.get("cores", 1)) * int(vm.config.get("sockets", 1))
 
 
 def _details(site: Site, vm: Vm) -> dict[str, Any]:
-    result = statistics(site, vm) | {"cpus": _processors(vm)}
+    result = statistics(site, vm) | {"cpus": processors(vm)}
     if any(key.startswith("serial") for key in vm.config):
         result["serial"] = 1
     if vm.template:
