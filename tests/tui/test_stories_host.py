@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.tui
 HOST = "tappaas-vllm"
+UNBORN = "tappaas-litellm"
 
 
 @asynccontextmanager
@@ -289,3 +290,15 @@ async def test_ssh_and_the_editor_get_the_terminal_and_say_what_became_of_it(
         await ui.do("host.edit")
         ui.expect("was changed; commit and push it")
         assert given == [("ssh", "-t", HOST), ("ed", str(file))]
+
+
+async def test_a_host_without_a_vm_says_so_in_every_pane_and_what_makes_one(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    name = UNBORN
+    backend.silent = frozenset({name})
+    async with open_ui((120, 36)) as ui:
+        await ui.go_to(name)
+        await ui.press("enter")
+        ui.expect("No VM yet: o onboards it.", f"! {name} does not answer")
+        ui.expect_not("The host itself did not answer")

@@ -133,8 +133,8 @@ def filter_note(model: FleetModel, text: str, width: int, *, typing: bool) -> Li
     """Below the filter's field: under the first word that cannot be used why not, else how many hosts are left."""
     if model.wrong:
         wrong = model.wrong[0]
-        more = f"; {len(model.wrong) - 1} more" if len(model.wrong) > 1 else ""
-        said = f"{wrong.what} (left aside{more})"
+        more = f", as {len(model.wrong) - 1} more" if len(model.wrong) > 1 else ""
+        said = f"left aside{more}: {wrong.what}"
         under = wrong.start + 1  # the field has a margin of one cell
         lead = " " * under + "^ " if typing and under + 2 + len(said) <= width else f" {wrong.word}: "
         return ((lead, Tone.BAD), *text_line(said, Tone.WARN))

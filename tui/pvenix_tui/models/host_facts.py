@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pvenix.model.generation import EDITED, Generation, HostFacts
+from pvenix.model.generation import EDITED, Generation, HostFacts, Sync
 from pvenix.model.inspection import HostCard, VmLook
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import HostLike
@@ -18,6 +18,7 @@ from pvenix_tui.models.states import age, sync_span
 _NAME: Final = 9
 """Cells of a fact's name."""
 _SILENT: Final = "The host itself did not answer; the rest is not known."
+_UNBORN: Final = "No VM yet: o onboards it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
         *_of_card(card, now),
     ]
     if status.facts is None:
-        return [*lines, *_last(status, now), EMPTY, text_line(_SILENT, Tone.WARN)]
+        return [*lines, *_last(status, now), EMPTY, text_line(_UNBORN if status.sync is Sync.ABSENT else _SILENT, Tone.WARN)]
     return [*lines, *_running(status, known.current)]
 
 

@@ -53,6 +53,14 @@ HELP: Final = {
 }
 
 
+NONE: Final = {
+    Tab.GENERATIONS: "no generation is there",
+    Tab.UNITS: "no unit is there",
+    Tab.RUNS: "no run of it on this machine yet",
+}
+"""What a table says when there is nothing of its kind."""
+
+
 @dataclass(slots=True)
 class Reading(Generic[Value]):
     """What was read of one thing, and when; a failure keeps what was read before."""
@@ -85,6 +93,13 @@ class Reading(Generic[Value]):
         """It did not; what was read before stays."""
         self.problem, self.busy = problem, False
         self.version += 1
+
+    def nothing(self, none: str) -> Line:
+        """What stands in a table without rows: why nothing was read, or the word for none at all."""
+        if self.problem:
+            return text_line(f"! {self.problem}", Tone.WARN)
+        unread = "reading" if self.busy else "not read yet: ctrl+r reads it"
+        return text_line(unread if self.value is None else none, Tone.DIM)
 
     def age(self, now: float) -> str:
         """How old what shows is, in a word; empty when nothing shows."""

@@ -19,7 +19,7 @@ from pvenix_tui.models.host_facts import Known, facts_lines
 from pvenix_tui.models.host_looks import cloud_init_lines, hardware_lines, vm_lines
 from pvenix_tui.models.host_runs import RUN_COLUMNS, run_cells
 from pvenix_tui.models.host_units import UNIT_COLUMNS, matching, unit_cells, units_note
-from pvenix_tui.models.hosttabs import LEFT, Tab, TabLines, chips, tab_at, tabs_line
+from pvenix_tui.models.hosttabs import LEFT, NONE, Tab, TabLines, chips, tab_at, tabs_line
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings
@@ -73,10 +73,16 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
             pane: Widget = self.journal_view(tab.value)
         else:
             pane = Rows(self._source(tab), cursor=tab in _TABLES, id=tab.value)
+            if tab in _TABLES:
+                pane.when_empty = lambda: self._nothing(tab)
         pane.border_title = foreign(tab.value)
         pane.border_subtitle = foreign(hint(tab))
         pane.add_class("tab")
         return pane
+
+    def _nothing(self, tab: Tab) -> Line:
+        found = f"none matches {self.unit_filter}; / changes it" if tab is Tab.UNITS and self.unit_filter else ""
+        return self.readings[tab].nothing(found or NONE[tab])
 
     def _source(self, tab: Tab) -> Source:
         reading = self.readings[tab]

@@ -89,6 +89,8 @@ class Rows(Painted, can_focus=True):
         self.source = source
         self.skips: Callable[[int], bool] = lambda _: False
         """Whether the cursor passes over a row."""
+        self.when_empty: Callable[[], Line] = lambda: ()
+        """What is said where the first row would stand, when there is none."""
         self.has_cursor = cursor
         self.cursor = 0
         self._cursor_key = ""
@@ -146,7 +148,7 @@ class Rows(Painted, can_focus=True):
             return self._header, False
         index = self.top + y - self._header_height
         if not self._laid_out or index >= self.source.count():
-            return (), False
+            return self.when_empty() if self._laid_out and not index else (), False
         return self.source.line(index), self.has_cursor and index == self.cursor
 
     @property
