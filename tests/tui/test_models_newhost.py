@@ -19,7 +19,8 @@ from pvenix_tui.models.newhost import (
     option_choices,
     with_choice,
 )
-from pvenix_tui.models.wizard import WizardModel, about_lines, breadcrumb, detail_lines, is_onboarding, next_lines
+from pvenix_tui.models.wizard import WizardModel, is_onboarding
+from pvenix_tui.models.wizardlines import about_lines, breadcrumb, detail_lines, next_lines
 
 HEAD: dict[str, Any] = {"run": "r", "seq": 1, "at": "2026-11-20T10:20:00.000Z", "host": "web01"}
 NOW = 1_795_170_072.0

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pvenix.cli.main import cli
 from pvenix.fleet.edit import EditRefused, set_claim
 from pvenix.fleet.load import Fleet, load_fleet
-from pvenix.fleet.stamp import stamp
 from pvenix.fleet.scalars import render
+from pvenix.fleet.stamp import stamp
 from pvenix.fleet.yaml import parse
 from pvenix.model.errors import InvalidInput
 from tests.unit.fleet_files import write

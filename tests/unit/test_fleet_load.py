@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pvenix.fleet.load import Fleet, load_fleet
-from pvenix.fleet.stamp import stamp
 from pvenix.fleet.root import find_root
+from pvenix.fleet.stamp import stamp
 from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.host import State

@@ -12,7 +12,7 @@ from pvenix.model.review import FileDiff
 from pvenix_tui.actions import Context
 from pvenix_tui.backend.repository import CommitLike
 from pvenix_tui.models.lines import Line, Tone, text_line
-from pvenix_tui.models.review import Entry, EntryKind
+from pvenix_tui.models.reviewrows import Entry, EntryKind
 from pvenix_tui.models.states import age
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.differences import DiffScreen

@@ -13,7 +13,7 @@ from typing_extensions import override
 from pvenix.model.review import FileDiff
 from pvenix_tui.models.diff import DiffDocument, Remark
 from pvenix_tui.models.lines import Line, cells, clip
-from pvenix_tui.models.review import Entry, EntryKind, file_entry
+from pvenix_tui.models.reviewrows import Entry, EntryKind, file_entry
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.diffpane import DiffPane

@@ -12,7 +12,8 @@ from pvenix.model.review import FileDiff, Thread
 from pvenix_tui.actions import Context
 from pvenix_tui.models.diff import Remark
 from pvenix_tui.models.lines import Line, Span, Tone, text_line
-from pvenix_tui.models.review import Entry, EntryKind, ReviewModel, chips, entries, note, remarks
+from pvenix_tui.models.review import ReviewModel
+from pvenix_tui.models.reviewrows import Entry, EntryKind, chips, entries, note, remarks
 from pvenix_tui.models.states import status_span
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.conflicts import ConflictsScreen

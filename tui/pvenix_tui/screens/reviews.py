@@ -11,7 +11,8 @@ from typing_extensions import override
 from pvenix.model.review import Review
 from pvenix_tui.actions import Context
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
-from pvenix_tui.models.review import chips, forget_all_but
+from pvenix_tui.models.review import forget_all_but
+from pvenix_tui.models.reviewrows import chips
 from pvenix_tui.models.states import age, status_span
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.filtered import FilteredScreen

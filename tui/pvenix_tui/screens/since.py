@@ -11,7 +11,7 @@ from typing_extensions import override
 from pvenix.model.review import FileDiff
 from pvenix_tui.actions import Context
 from pvenix_tui.models.lines import Line, Tone, text_line
-from pvenix_tui.models.review import Entry, EntryKind
+from pvenix_tui.models.reviewrows import Entry, EntryKind
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.differences import DiffScreen
 from pvenix_tui.session import Session

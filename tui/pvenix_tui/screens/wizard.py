@@ -19,10 +19,9 @@ from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.table import Table
-from pvenix_tui.models.wizard import (
+from pvenix_tui.models.wizard import StepSeen, WizardModel
+from pvenix_tui.models.wizardlines import (
     STEP_COLUMNS,
-    StepSeen,
-    WizardModel,
     about_lines,
     breadcrumb,
     detail_lines,
