@@ -1,4 +1,4 @@
-"""The onboarding of one host, step by step: what its events told of each, and what the wizard draws of that."""
+"""The onboarding of one host, step by step: what its events told of each."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pvenix.adapters.pve import answers
+from pvenix.adapters.pve import agentanswers, answers
 from pvenix.adapters.pve.caller import Caller, vm_path
 from pvenix.engine.ports import AgentResult, Interface
 from pvenix.model.errors import OutcomeUnknown, RemoteFailure
@@ -32,7 +32,7 @@ class AgentCaller(Caller):
 
         Raises: RemoteFailure when the agent does not answer.
         """
-        return await self._get(vm_path(node, vmid, "agent", "network-get-interfaces"), answers.interfaces)
+        return await self._get(vm_path(node, vmid, "agent", "network-get-interfaces"), agentanswers.interfaces)
 
     async def agent_read_file(self, node: NodeName, vmid: Vmid, path: str) -> str | None:
         """The file's text, None when there is no such file.
@@ -40,7 +40,7 @@ class AgentCaller(Caller):
         Raises: RemoteFailure when the agent does not answer.
         """
         try:
-            return await self._get(vm_path(node, vmid, "agent", "file-read"), answers.file_text, {"file": path})
+            return await self._get(vm_path(node, vmid, "agent", "file-read"), agentanswers.file_text, {"file": path})
         except RemoteFailure as error:
             if _NO_FILE.search(error.why):
                 return None
@@ -56,7 +56,7 @@ class AgentCaller(Caller):
         pid = {"pid": str(await self._ask(path, lambda found: _number(found, "pid"), {"command": list(argv)}))}
         deadline = self._clock.monotonic() + timeout_s
         while True:
-            result = await self._get(vm_path(node, vmid, "agent", "exec-status"), answers.agent_result, pid)
+            result = await self._get(vm_path(node, vmid, "agent", "exec-status"), agentanswers.agent_result, pid)
             if result is not None:
                 return result
             if self._clock.monotonic() >= deadline:
