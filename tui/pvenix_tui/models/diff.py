@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -11,17 +10,15 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len, chop_cells
 
 from pvenix.model.review import FileDiff
-from pvenix_tui.glyphs import ARROW, DOT, LINE, UPRIGHT
+from pvenix_tui.glyphs import ARROW, LINE, UPRIGHT
 from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.hunks import DiffLine, Sign, parse
-from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, plain, text_line, wrap
+from pvenix_tui.models.lines import Line, Tone, cells, clip, text_line, wrap
+from pvenix_tui.models.spans import blanks_drawn, part, with_matches, with_spelled
 from pvenix_tui.text import safe
 
-_SPELLED: Final = re.compile(r"<U\+[0-9A-F]{4,6}>")
 _SIMPLE: Final = 4000
 """Characters from which a line is cut by their number and not by their width."""
-
-
 _TONES: Final = {Sign.ADDED: Tone.OK, Sign.REMOVED: Tone.BAD, Sign.SAME: Tone.DIM}
 
 
@@ -234,24 +231,12 @@ class DiffDocument:
         if piece >= len(pieces):
             return ()
         start = sum(len(each) for each in pieces[:piece])
-        spans = self._blanks(text) if self._only_blanks(number) else self._toned(number, text)
-        return self._found(_part(spans, start, start + len(pieces[piece])))
+        spans = blanks_drawn(text) if self._only_blanks(number) else self._toned(number, text)
+        return with_matches(part(spans, start, start + len(pieces[piece])), self.search)
 
     def _toned(self, number: int, text: str) -> Line:
         spans = highlighted(self._language, text, self._state(number))
-        return _spelled(spans) if "<U+" in text else spans
-
-    def _found(self, spans: Line) -> Line:
-        """With what was searched for standing out."""
-        if not self.search or self.search.lower() not in plain(spans).lower():
-            return spans
-        text, wanted = plain(spans), self.search.lower()
-        found: list[Span] = []
-        at = 0
-        while (hit := text.lower().find(wanted, at)) >= 0:
-            found += [*_part(spans, at, hit), (text[hit : hit + len(wanted)], Tone.MATCH)]
-            at = hit + len(wanted)
-        return (*found, *_part(spans, at, len(text)))
+        return with_spelled(spans) if "<U+" in text else spans
 
     def _only_blanks(self, number: int) -> bool:
         """True when a line took another's place and differs from it by blanks alone."""
@@ -260,14 +245,6 @@ class DiffDocument:
             return False
         other = self.lines[line.pair].text
         return line.text != other and line.text.split() == other.split()
-
-    def _blanks(self, text: str) -> Line:
-        """The line with its blanks drawn."""
-        return tuple(
-            (DOT * len(part) if part.isspace() else part, Tone.WARN if part.isspace() else Tone.PLAIN)
-            for part in re.split(r"( +)", text)
-            if part
-        )
 
     def _text(self, number: int) -> str:
         """The line's text as it is drawn; a tab is drawn where the blanks are what differs."""
@@ -306,25 +283,3 @@ class DiffDocument:
             self._states.append((old, new))
         old, new = self._states[number]
         return old if self.lines[number].sign is Sign.REMOVED else new
-
-
-def _spelled(spans: Line) -> Line:
-    """A line with its spelled-out characters standing out."""
-    found: list[Span] = []
-    at = 0
-    for hit in _SPELLED.finditer(plain(spans)):
-        found += [*_part(spans, at, hit.start()), (hit[0], Tone.BAD)]
-        at = hit.end()
-    return (*found, *_part(spans, at, len(plain(spans))))
-
-
-def _part(line: Line, start: int, end: int) -> Line:
-    """The characters of a line from `start` up to `end`."""
-    spans: list[Span] = []
-    at = 0
-    for text, tone in line:
-        part = text[max(0, start - at) : max(0, end - at)]
-        if part:
-            spans.append((part, tone))
-        at += len(text)
-    return tuple(spans)

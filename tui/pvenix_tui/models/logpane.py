@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from pvenix_tui.models.lines import Line, Span, Tone, clip, wrap
+from pvenix_tui.models.lines import Line, Tone, clip, wrap
 from pvenix_tui.models.logwords import line_tone, tells_of_error
+from pvenix_tui.models.spans import with_matches
 from pvenix_tui.models.states import clock_word
 from pvenix_tui.text import safe_output
 
@@ -280,20 +281,4 @@ class LogPane:
 
     def _toned(self, number: int, text: str) -> Line:
         tone = Tone.STRONG if number == self.match else line_tone(text)
-        if not self.query:
-            return ((text, tone),)
-        return _marked(text, self.query.casefold(), tone)
-
-
-def _marked(text: str, wanted: str, tone: Tone) -> Line:
-    """`text` with every place where it says what is searched for."""
-    folded = text.casefold()
-    if wanted not in folded or len(folded) != len(text):
-        return ((text, Tone.MATCH if wanted in folded else tone),)
-    spans: list[Span] = []
-    done = 0
-    while (at := folded.find(wanted, done)) >= 0:
-        spans += [(text[done:at], tone), (text[at : at + len(wanted)], Tone.MATCH)]
-        done = at + len(wanted)
-    spans.append((text[done:], tone))
-    return tuple(span for span in spans if span[0]) or ((text, tone),)
+        return with_matches(((text, tone),), self.query)
