@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pvenix.model.review import FileDiff, Review, Thread, Verdict
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.diff import Remark
-from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.lines import Line, Tone, cells, clip, text_line, wrap
 from pvenix_tui.models.review import Caution, ReviewModel
 from pvenix_tui.models.states import age, verdict_span
 
@@ -39,19 +40,53 @@ class Entry:
         return f"{self.kind}:{self.name}"
 
 
+class EntryList:
+    """The source of the list beside the difference."""
+
+    def __init__(self, entries: Callable[[], Sequence[Entry]]) -> None:
+        self._entries = entries
+        self.rows: Sequence[Entry] = ()
+        self._width = 0
+
+    def layout(self, width: int) -> Line | None:
+        """Make the rows anew."""
+        self.rows = self._entries()
+        self._width = width
+        return None
+
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def line(self, index: int) -> Line:
+        """A row."""
+        entry = self.rows[index]
+        fits = cells(entry.line) <= self._width or not entry.short
+        return clip(entry.line if fits else entry.short, self._width)
+
+    def key(self, index: int) -> str:
+        """What it is about."""
+        return self.rows[index].key
+
+
+def note_entry(text: str) -> Entry:
+    """The only row while there is nothing else to show."""
+    return Entry(kind=EntryKind.HEADING, name="note", line=text_line(text, Tone.WARN))
+
+
 def entries(model: ReviewModel, now: float) -> list[Entry]:
     """Checks, what is to be acknowledged, files and comments, each under its heading."""
     review = model.review
     if review is None:
         return []
     if review.state == "merged":
-        return [_heading("merged", f"main contains {review.commit[:10]}: nothing is left to decide here")]
-    found = [_heading("files", f"Files  seen {model.seen_count}/{len(review.files)}")]
+        return [heading("merged", f"main contains {review.commit[:10]}: nothing is left to decide here")]
+    found = [heading("files", f"Files  seen {model.seen_count}/{len(review.files)}")]
     found += [_file(file, "x" if model.seen(file) else " ") for file in review.files]
     if model.warnings:
-        found.append(_heading("warnings", "To acknowledge"))
+        found.append(heading("warnings", "To acknowledge"))
         found += [_warning(model, warning) for warning in model.warnings]
-    found.append(_heading("checks", f"Checks  {chips(review)}"))
+    found.append(heading("checks", f"Checks  {chips(review)}"))
     found += [
         Entry(
             kind=EntryKind.CHECK,
@@ -61,9 +96,9 @@ def entries(model: ReviewModel, now: float) -> list[Entry]:
         for check in review.checks
     ]
     if review.threads:
-        found.append(_heading("threads", f"Comments  {len(review.unresolved)} open of {len(review.threads)}"))
+        found.append(heading("threads", f"Comments  {len(review.unresolved)} open of {len(review.threads)}"))
         found += [_thread(thread, now) for thread in review.threads]
-    return [*found, _heading("about", "About"), *_about(review, now)]
+    return [*found, heading("about", "About"), *_about(review, now)]
 
 
 def _about(review: Review, now: float) -> list[Entry]:
@@ -92,7 +127,8 @@ def chips(review: Review) -> str:
 _GLYPHS = {Verdict.PASS: "+", Verdict.WARN: "!", Verdict.FAIL: "x"}
 
 
-def _heading(name: str, text: str) -> Entry:
+def heading(name: str, text: str) -> Entry:
+    """What the rows below it are."""
     return Entry(kind=EntryKind.HEADING, name=name, line=text_line(text, Tone.TITLE))
 
 

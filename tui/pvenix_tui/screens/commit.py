@@ -12,7 +12,7 @@ from pvenix.model.review import FileDiff
 from pvenix_tui.actions import Context
 from pvenix_tui.backend.repository import CommitLike
 from pvenix_tui.models.lines import Line, Tone, text_line
-from pvenix_tui.models.reviewrows import Entry, EntryKind
+from pvenix_tui.models.reviewrows import Entry, EntryKind, heading, note_entry
 from pvenix_tui.models.states import age
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.differences import DiffScreen
@@ -27,27 +27,13 @@ class CommitScreen(DiffScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("commit")
 
     def __init__(self, session: Session, commit: str, *, area: str) -> None:
-        super().__init__(session, area=area)
+        super().__init__(session, area=area, note="reading the commit")
         self._commit = commit
         self._page: CommitLike | None = None
-        self._note = "reading the commit"
 
     @override
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.reread()
-
-    @override
-    def reread(self) -> None:
-        self.run_worker(self._read(), group="commit", exclusive=True, exit_on_error=False)
-
-    async def _read(self) -> None:
-        async def work() -> None:
-            self._page = await self.session.backend.commit(self._commit)
-
-        if not await self.session.guarded("commit", work):
-            self._note = self.session.problems.pop("commit")
-        self.files_changed()
+    async def read(self) -> None:
+        self._page = await self.session.backend.commit(self._commit)
 
     @override
     def files(self) -> Sequence[FileDiff]:
@@ -56,10 +42,10 @@ class CommitScreen(DiffScreen[None]):
     @override
     def entries(self) -> Sequence[Entry]:
         if self._page is None:
-            return [Entry(kind=EntryKind.HEADING, name="note", line=text_line(self._note, Tone.WARN))]
+            return [note_entry(self.note)]
         hosts = self._page.hosts
-        found = [_heading("files", f"Files  {len(self._page.files)}"), *super().entries()]
-        found.append(_heading("hosts", f"Concerns  {len(hosts)} hosts" if hosts else "Concerns no host"))
+        found = [heading("files", f"Files  {len(self._page.files)}"), *super().entries()]
+        found.append(heading("hosts", f"Concerns  {len(hosts)} hosts" if hosts else "Concerns no host"))
         runs = {status.host for status in self.session.fleet.statuses.values() if self._runs(status.host)}
         return [
             *found,
@@ -110,7 +96,3 @@ class CommitScreen(DiffScreen[None]):
         from pvenix_tui.screens.history import plan_revert
 
         plan_revert(self, self._commit)
-
-
-def _heading(name: str, text: str) -> Entry:
-    return Entry(kind=EntryKind.HEADING, name=name, line=text_line(text, Tone.TITLE))

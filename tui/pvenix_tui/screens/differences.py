@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from pvenix.model.review import FileDiff
 from pvenix_tui.models.diff import DiffDocument, Remark
-from pvenix_tui.models.lines import Line, cells, clip
-from pvenix_tui.models.reviewrows import Entry, EntryKind, file_entry
+from pvenix_tui.models.reviewrows import Entry, EntryKind, EntryList, file_entry
 from pvenix_tui.screens.base import PvenixScreen
+from pvenix_tui.session import Session
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.diffpane import DiffPane
 from pvenix_tui.widgets.field import Field
@@ -27,40 +27,33 @@ SPLIT_FROM: Final = 120
 _SPLIT: Final = "diff.split"
 
 
-class Entries:
-    """The list beside the difference."""
-
-    def __init__(self, screen: DiffScreen[Result]) -> None:
-        self._screen = screen
-        self.rows: Sequence[Entry] = ()
-        self._width = 0
-
-    def layout(self, width: int) -> Line | None:
-        """Make the rows anew."""
-        self.rows = self._screen.entries()
-        self._width = width
-        return None
-
-    def count(self) -> int:
-        """Number of rows."""
-        return len(self.rows)
-
-    def line(self, index: int) -> Line:
-        """A row."""
-        entry = self.rows[index]
-        fits = cells(entry.line) <= self._width or not entry.short
-        return clip(entry.line if fits else entry.short, self._width)
-
-    def key(self, index: int) -> str:
-        """What it is about."""
-        return self.rows[index].key
-
-
 class DiffScreen(PvenixScreen[Result]):
     """Files, and the difference of one of them."""
 
     shows: ClassVar[Sequence[str]] = ("overview", "diff")
     """The panes, in the order of tab; on a narrow terminal one at a time."""
+
+    def __init__(self, session: Session, *, area: str, note: str) -> None:
+        super().__init__(session, area=area)
+        self.note = note
+        """What stands in the place of files that were not read: that they are being read, or why they cannot be."""
+
+    async def read(self) -> None:
+        """Read what there is to show. Raises: PvenixError."""
+        raise NotImplementedError
+
+    @override
+    def reread(self) -> None:
+        self.run_worker(self._read(), group=self.scope, exclusive=True, exit_on_error=False)
+
+    async def _read(self) -> None:
+        if not await self.session.guarded(self.scope, self.read):
+            self.note = self.session.problems.pop(self.scope)
+            self.not_read()
+        self.files_changed()
+
+    def not_read(self) -> None:
+        """It could not be read: `note` says why."""
 
     def files(self) -> Sequence[FileDiff]:
         """The files that there are."""
@@ -76,7 +69,7 @@ class DiffScreen(PvenixScreen[Result]):
 
     @override
     def body(self) -> Iterable[Widget]:
-        self.list = Entries(self)
+        self.list = EntryList(self.entries)
         yield Bar(id="status")
         with Horizontal(id="sides-diff"):
             overview = Rows(self.list, id="overview")
@@ -91,6 +84,7 @@ class DiffScreen(PvenixScreen[Result]):
         self.query_one("#find", Field).display = False
         super().on_mount()
         self._to_pane("overview")
+        self.reread()
 
     def _is_heading(self, index: int) -> bool:
         return index < len(self.list.rows) and self.list.rows[index].kind is EntryKind.HEADING
@@ -193,15 +187,12 @@ class DiffScreen(PvenixScreen[Result]):
     def do_diff_sides(self) -> None:
         """One column or two."""
         self.session.memory.keep(_SPLIT, 0 if self._splits else 1)
-        self._relayout()
+        self.on_resize()
         if self._splits and self.document is not None and not self.document.two_sided:
             self.session.say("nothing was taken out of this file: it has one side")
 
     def on_resize(self) -> None:
         """A narrow terminal has room for one column."""
-        self._relayout()
-
-    def _relayout(self) -> None:
         self.query_one("#sides-diff").set_class(self._splits and self.in_diff, "-one")
         if self.document is not None:
             self.document.split = self._splits and self.document.two_sided

@@ -13,7 +13,7 @@ from pvenix_tui.actions import Context
 from pvenix_tui.models.diff import Remark
 from pvenix_tui.models.lines import Line, Span, Tone, text_line
 from pvenix_tui.models.review import ReviewModel
-from pvenix_tui.models.reviewrows import Entry, EntryKind, chips, entries, note, remarks
+from pvenix_tui.models.reviewrows import Entry, EntryKind, chips, entries, note, note_entry, remarks
 from pvenix_tui.models.states import status_span
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.conflicts import ConflictsScreen
@@ -31,36 +31,26 @@ class ReviewScreen(ReviewDoing):
     BINDINGS: ClassVar[list[BindingType]] = bindings("review")
 
     def __init__(self, session: Session, host: str, *, area: str) -> None:
-        super().__init__(session, area=area)
+        super().__init__(session, area=area, note="reading the branch")
         self.review_name = host
         self.model = ReviewModel(session.memory)
-        self._note = "reading the branch"
         self._read_rows: set[int] = set()
         self._read_of: tuple[object, ...] = ()
 
     # --- reading ---
 
     @override
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.reread()
+    async def read(self) -> None:
+        before = self.review
+        found = await self.session.backend.review(self.review_name)
+        self.model.take(found)
+        if before and self.model.moved_from == before.commit:
+            moved = f"the branch moved from {before.commit[:10]} to {found.commit[:10]}"
+            self.session.say(f"{moved}; i shows what changed", bad=True)
 
     @override
-    def reread(self) -> None:
-        self.run_worker(self._read(), group="review", exclusive=True, exit_on_error=False)
-
-    async def _read(self) -> None:
-        async def work() -> None:
-            self.model.take(await self.session.backend.review(self.review_name))
-
-        before = self.review
-        if not await self.session.guarded("review", work):
-            self._note = self.session.problems.pop("review")
-            self.model.review = None
-        elif before and self.review and self.model.moved_from == before.commit:
-            moved = f"the branch moved from {before.commit[:10]} to {self.review.commit[:10]}"
-            self.session.say(f"{moved}; i shows what changed", bad=True)
-        self.files_changed()
+    def not_read(self) -> None:
+        self.model.review = None
 
     @override
     def files(self) -> Sequence[FileDiff]:
@@ -69,7 +59,7 @@ class ReviewScreen(ReviewDoing):
     @override
     def entries(self) -> Sequence[Entry]:
         if self.review is None:
-            return [Entry(kind=EntryKind.HEADING, name="note", line=text_line(self._note, Tone.WARN))]
+            return [note_entry(self.note)]
         return entries(self.model, self.session.clock())
 
     @override

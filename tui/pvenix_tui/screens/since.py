@@ -11,7 +11,7 @@ from typing_extensions import override
 from pvenix.model.review import FileDiff
 from pvenix_tui.actions import Context
 from pvenix_tui.models.lines import Line, Tone, text_line
-from pvenix_tui.models.reviewrows import Entry, EntryKind
+from pvenix_tui.models.reviewrows import Entry, note_entry
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.differences import DiffScreen
 from pvenix_tui.session import Session
@@ -25,27 +25,13 @@ class SinceScreen(DiffScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("since")
 
     def __init__(self, session: Session, name: str, seen: str, now: str, *, area: str) -> None:
-        super().__init__(session, area=area)
+        super().__init__(session, area=area, note="reading what changed")
         self._branch, self._seen, self._now = name, seen, now
         self._found: tuple[FileDiff, ...] | None = None
-        self._note = "reading what changed"
 
     @override
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.reread()
-
-    @override
-    def reread(self) -> None:
-        self.run_worker(self._read(), group="since", exclusive=True, exit_on_error=False)
-
-    async def _read(self) -> None:
-        async def work() -> None:
-            self._found = await self.session.backend.review_since(self._branch, self._seen)
-
-        if not await self.session.guarded("since", work):
-            self._note = self.session.problems.pop("since")
-        self.files_changed()
+    async def read(self) -> None:
+        self._found = await self.session.backend.review_since(self._branch, self._seen)
 
     @override
     def files(self) -> Sequence[FileDiff]:
@@ -55,8 +41,8 @@ class SinceScreen(DiffScreen[bool]):
     def entries(self) -> Sequence[Entry]:
         if self._found:
             return super().entries()
-        text = self._note if self._found is None else "the files are as you saw them: only commits came"
-        return [Entry(kind=EntryKind.HEADING, name="note", line=text_line(text, Tone.WARN))]
+        text = self.note if self._found is None else "the files are as you saw them: only commits came"
+        return [note_entry(text)]
 
     @override
     def show_bars(self) -> None:
