@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from pvenix.engine.calls import CallLog, Channel
+from pvenix.engine.runfiles import RunDir
+from pvenix.model.plan import RunPlan
 from pvenix_tui.actions.keymap import remap
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.prefs import Notify, Preferences
@@ -224,3 +227,36 @@ async def test_a_run_that_ends_elsewhere_is_told_and_beyond_the_screen_only_when
         told = [text for text in written if text.startswith(("\a", "\x1b]9;"))]
         assert [text[: len(sent)] for text in told] == ([sent] if sent else [])
     backend.live.close()
+
+
+async def test_a_burst_of_enters_in_a_dialog_closes_the_dialog_and_nothing_else(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("app.palette")
+        await ui.type("everything on this screen again")
+        for _ in range(3):
+            ui.send("enter")
+        await ui.calm()
+        ui.expect_screen("fleet")
+
+
+async def test_a_start_that_ends_after_the_person_went_on_closes_nothing_else(
+    open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, may_end = backend.start_detached, threading.Event()
+
+    def slowly(plan: RunPlan) -> RunDir:
+        may_end.wait(10)
+        return at_once(plan)
+
+    monkeypatch.setattr(backend, "start_detached", slowly)
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        ui.later()
+        for key in "y3":
+            ui.send(key)
+        await ui.until(lambda: getattr(ui.app.screen, "scope", "") == "reviews")
+        may_end.set()
+        await ui.calm()
+        ui.expect_screen("reviews")
+        await ui.press("1")
+        ui.expect_screen("run")

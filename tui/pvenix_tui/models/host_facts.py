@@ -53,7 +53,12 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
         *_of_card(card, now),
     ]
     if status.facts is None:
-        return [*lines, *_last(status, now), EMPTY, text_line(_UNBORN if status.sync is Sync.ABSENT else _SILENT, Tone.WARN)]
+        return [
+            *lines,
+            *_last(status, now),
+            EMPTY,
+            text_line(_UNBORN if status.sync is Sync.ABSENT else _SILENT, Tone.WARN),
+        ]
     return [*lines, *_running(status, known.current)]
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.screen import Screen
 from textual.widget import Widget
 from typing_extensions import override
 
@@ -18,6 +17,7 @@ from pvenix_tui.bindings import bindings
 from pvenix_tui.exports import Exported
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wrap
+from pvenix_tui.screens.leaving import Leaving
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
 from pvenix_tui.widgets.rows import Rows
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 __all__ = ["PvenixScreen", "bindings"]
 
 
-class PvenixScreen(Screen[Result], Generic[Result]):
+class PvenixScreen(Leaving[Result], Generic[Result]):
     """A full screen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES

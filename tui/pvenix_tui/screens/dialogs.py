@@ -17,6 +17,7 @@ from pvenix_tui.actions import BY_ID
 from pvenix_tui.models.choices import Choice, Choices
 from pvenix_tui.models.lines import Column, Line, Tone, plain, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate
+from pvenix_tui.screens.leaving import Leaving
 from pvenix_tui.text import foreign
 from pvenix_tui.ticker import Clock
 from pvenix_tui.widgets.field import Field
@@ -27,7 +28,7 @@ from pvenix_tui.widgets.toosmall import TooSmall
 Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Result | None], Generic[Result]):
+class Dialog(Leaving[Result | None], ModalScreen[Result | None], Generic[Result]):
     """A box in front of a screen; esc closes it with None."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
