@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,6 +93,18 @@ async def test_every_branch_that_is_not_merged_waits_for_a_person_whatever_it_is
     assert "8101" in (await repo.read("main", "inventory/site.yaml") or "")
 
 
+async def test_a_branch_with_a_name_that_pvenix_gives_none_keeps_no_other_from_being_read(
+    desk: Desk, tmp_path: Path
+) -> None:
+    tip = await desk.ana.repo.commit("topic/x", desk.main, {"nix/common.nix": "{ }\n"}, message="x")
+    for odd in ("topic/\u202eodd", "topic/caf\u00e9"):
+        git = ["git", "-C", str(tmp_path / "fleet.git"), "update-ref", f"refs/heads/{odd}", tip]
+        subprocess.run(git, check=True)  # noqa: ASYNC221 - a name that our own port refuses
+    names = [each.name for each in await review.open_reviews(desk.bo)]
+    assert {each.name async for each in review.details(desk.bo, names)} == set(names)
+    assert {"topic/\u202eodd", "topic/caf\u00e9", "topic/x", "web1"} <= set(names)
+
+
 @pytest.mark.parametrize(
     ("branch", "files", "fails"),
     [
@@ -156,6 +169,8 @@ async def test_a_note_that_is_not_ours_says_nothing(desk: Desk) -> None:
         '{"does": "comment"}',
         '{"does": "resolve", "thread": "x", "branch": "b", "line": []}',
         "[]",
+        "[" * 100_000,
+        '{"does": "comment", "thread": "x", "branch": "registration/web1", "by": "a", "at": "b", "line": 1e999}',
         '{"does": "comment", "thread": "x", "branch": "registration/web1", "by": "a", "at": "b", "text": 5}',
     ):
         await desk.ana.repo.add_note(threads.NOTES, desk.tip, text)

@@ -119,12 +119,12 @@ async def open_reviews(world: World) -> tuple[Review, ...]:
 async def details(world: World, names: Sequence[str], *, elsewhere: Elsewhere[Review] = here) -> AsyncIterator[Review]:
     """These reviews with files, checks and comments, one after the other; a branch that is gone by now is left out."""
     main = await world.repo.fetch()
-    branches = {branch.name: branch for branch in await world.repo.branches()}
     notes, comments = await world.repo.notes(NOTES), await world.repo.notes(threads.NOTES)
-    for name in names:
-        if (branch := branches.get(branch_of(name))) is not None:
-            listed = _listed(branch, main, notes.get(branch.tip.id, ""))
-            yield await _read(world, listed, comments, elsewhere)
+    every = [_listed(branch, main, notes.get(branch.tip.id, "")) for branch in await world.repo.branches()]
+    found = {each.branch: each for each in every} | {each.name: each for each in every}
+    for name in names:  # as they are listed: Git allows names of branches that pvenix would never give one
+        if name in found:
+            yield await _read(world, found[name], comments, elsewhere)
 
 
 async def read(world: World, name: str, *, elsewhere: Elsewhere[Review] = here) -> Review:
