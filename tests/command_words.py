@@ -11,7 +11,7 @@ from pvenix.cli.main import cli
 
 def parsed(line: str) -> str:
     """The name of the command that a line as a shell takes it means; raises `click.UsageError` when it means none."""
-    program, *words = shlex.split(line)
+    program, *words = shlex.split(line, comments=True)
     assert program == "pvenix", line
     command: click.Command | None = cli
     context = cli.make_context("pvenix", words)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import click
 import pytest
 
-from pvenix.cli.main import cli
 from pvenix.fleet.load import load_fleet
 from pvenix.fleet.schema import MACHINE
 from pvenix.fleet.starter import copy_starter
+from tests.command_words import parsed
 
 ROOT = Path(__file__).parents[2]
 GENERATED = ("cli", "errors", "faults", "lab", "tui")
@@ -42,16 +41,8 @@ def parse(line: str) -> None:
 
     Raises: click.UsageError when there is no such command or option.
     """
-    words = shlex.split(line, comments=True)[1:]
-    context = cli.make_context("pvenix", list(words), resilient_parsing=True)
-    command: click.Command = cli
-    while isinstance(command, click.Group) and words and words[0] != "_execute":
-        _, found, words = command.resolve_command(context, words)
-        if found is None:
-            raise click.UsageError("there is no such command")
-        command = found
     try:
-        command.make_context(command.name, list(words), parent=context)
+        parsed(line)
     except click.MissingParameter:
         pass  # a sentence names a command without its arguments
     except click.BadParameter:
