@@ -126,6 +126,14 @@ def test_a_failed_host_s_tile_says_what_failed_what_to_do_and_which_keys_help() 
     ]
 
 
+def test_a_skipped_host_s_tile_says_why() -> None:
+    told = Told("rebuild", hosts=("a",))
+    told.tell(HostEnded, host="a", status="skipped", summary="not registered yet: pvenix run onboard.yaml")
+    text = [plain(line).strip() for line in tile_grid(told.model.ordered(), lambda _: LineRing(100), 60, 6)]
+    assert "- skipped" in text[0]
+    assert "not registered yet: pvenix run" in text[1]
+
+
 def test_a_tile_keeps_its_state_and_time_however_long_the_name_is() -> None:
     host = HostRun(
         host="a-host-with-a-name-that-is-much-too-long", steps=2, state="rolled back", started_at=T0, ended_at=T1
@@ -152,6 +160,19 @@ def test_a_run_that_is_gone_on_with_counts_its_time_anew_and_leaves_hosts_that_w
     assert host_time(told.model.hosts["b"], now) == "00:05"
     assert told.model.hosts["b"].first_at == T0
     assert elapsed(told.model.started_at, "", now) == 5
+
+
+def test_a_host_that_was_only_looked_at_is_not_ok_before_it_was_rebuilt_too() -> None:
+    told = Told("preflight", "rebuild", hosts=("a", "b"))
+    for host in ("a", "b"):
+        told.begin(host, "0.0.preflight")
+        told.tell(StepEnded, host=host, step="0.0.preflight", verb="preflight", status="ok")
+    assert dict(told.model.counts) == {"queued": 2}
+    assert told.model.done_share == 0.5
+    told.begin("a", "1.0.rebuild")
+    told.end("a", "1.0.rebuild", "changed")
+    assert dict(told.model.counts) == {"changed": 1, "queued": 1}
+    assert told.model.done_share == 0.75
 
 
 def test_a_host_that_is_through_with_one_play_waits_for_a_person_at_the_gate_of_the_next() -> None:

@@ -20,7 +20,7 @@ from pvenix.model.errors import (
     RemoteFailure,
     Unreachable,
 )
-from pvenix.model.events import RunEnded, RunStarted, WaveStarted
+from pvenix.model.events import HostEnded, RunEnded, RunStarted, StepStarted, WaveStarted
 from pvenix.model.outcome import Outcome, Probe, Status, done, skip
 from pvenix.model.plan import Task
 from tests.unit.engine_support import CHANGED, FAILED, FakeVerb, bench, play, raising
@@ -44,6 +44,17 @@ def test_the_file_of_events_holds_what_the_listener_got(tmp_path: Path) -> None:
     one = bench(tmp_path, play(*HOSTS))
     one.go()
     assert one.run.events()[0] == one.events
+
+
+def test_a_host_s_end_is_told_after_the_last_play_that_works_on_it_or_when_it_is_lost(tmp_path: Path) -> None:
+    looks = FakeVerb({"b2": FAILED})
+    one = bench(tmp_path, play("a1", "b2", "c3", verbs=("preflight",)), play("a1", "b2"), verbs={"preflight": looks})
+    one.go()
+    ended = [(event.host, event.status) for event in one.events if isinstance(event, HostEnded)]
+    assert sorted(ended) == [("a1", "changed"), ("b2", "failed"), ("c3", "changed")]
+    assert one.events.index(next(e for e in one.events if isinstance(e, HostEnded) and e.host == "a1")) > max(
+        index for index, event in enumerate(one.events) if isinstance(event, StepStarted)
+    )
 
 
 def test_each_host_does_its_tasks_in_order(tmp_path: Path) -> None:

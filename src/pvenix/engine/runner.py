@@ -39,6 +39,9 @@ class Runner:
         self.execution = Execution(plan=plan, run=run, tools=tools, narrator=narrator)
         self.gate = self.execution.gate
         self.ends: dict[str, Outcome] = {}
+        self._play_at = 0
+        """The play that is at work, from 0."""
+        self._last_play = {host: index for index, play in enumerate(plan.plays) for wave in play.waves for host in wave}
         self._wave: Wave | None = None
         """The wave that is at work."""
 
@@ -101,6 +104,7 @@ class Runner:
 
     async def _play(self, index: int, play: PlayPlan, earlier: tuple[Entry, ...]) -> bool:
         """Run one play; False when the run must not go on to the next."""
+        self._play_at = index
         for number, wave in enumerate(play.waves, start=1):
             hosts = tuple(host for host in wave if host not in self.ends or self.ends[host].status.goes_on)
             if not hosts:
@@ -129,11 +133,16 @@ class Runner:
         return False
 
     def _end(self, host: str, outcome: Outcome) -> None:
-        """Note how a host's part of a play ended; a host of several plays shows the most that happened."""
+        """Note how a host's part of a play ended; a host of several plays shows the most that happened.
+
+        It is told of once the host is through with the run: what a later play does to it nobody has seen yet.
+        """
         before = self.ends.get(host)
         if before is not None and before.status.goes_on and outcome.status.goes_on:
             outcome = best((before, outcome))
         self.ends[host] = outcome
+        if outcome.status.goes_on and self._last_play.get(host, 0) > self._play_at:
+            return
         self.narrator.emit(HostEnded, host=host, status=outcome.status.value, summary=outcome.summary)
 
     async def _watch_requests(self) -> None:

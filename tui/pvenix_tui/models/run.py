@@ -14,6 +14,7 @@ from pvenix_tui.models.states import QUEUED, RUNNING
 
 COMMANDS_KEPT: Final = 2000
 _RESUMED: Final = frozenset(status.value for status in Status if not status.goes_on)
+_GOOD: Final = frozenset(status.value for status in Status if status.goes_on)
 _RETRIED: Final = frozenset(status.value for status in Status if status.counts_as_failed)
 
 
@@ -28,6 +29,8 @@ class HostRun:
     """`queued`, `running`, `waiting`, or the status it ended with."""
     number: int = 0
     """The step it is at, from 1."""
+    behind: int = 0
+    """Steps that ended well."""
     verb: str = ""
     step: str = ""
     first_at: str = ""
@@ -52,6 +55,7 @@ class HostRun:
         if step not in self.seen_steps:
             self.seen_steps.append(step)
         self.number = self.seen_steps.index(step) + 1
+        self.behind = self.number - 1
         self.steps = max(self.steps, len(self.seen_steps))
 
     @property
@@ -87,7 +91,7 @@ class HostRun:
         """Steps that are behind it: all of them only when it ended well."""
         if self.ended and not self.needs_person:
             return max(1, self.steps)
-        return max(0, self.number - 1)
+        return self.behind
 
     @property
     def share(self) -> float:
@@ -184,6 +188,10 @@ class RunModel:
             case ev.StepEnded():
                 host.state, host.verb, host.said = event.status, event.verb, event.summary
                 host.hint, host.evidence = event.hint, event.evidence
+                if event.status in _GOOD:
+                    host.behind = max(host.behind, host.number)
+                    if host.number < host.steps:  # it has its turn again; how it ends nobody has seen yet
+                        host.state = QUEUED
             case ev.HostEnded():
                 host.state, host.ended_at = event.status, host.ended_at or event.at  # told again when a run goes on
                 host.said = event.summary or host.said
