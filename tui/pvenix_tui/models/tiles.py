@@ -133,7 +133,12 @@ def _title(host: HostRun, width: int, *, focused: bool, now: float) -> Line:
 
 
 def _told(host: HostRun, width: int) -> list[Line]:
-    """What a host that needs a person says before its output: what, the next command, the keys that help."""
+    """What a host that needs a person says before its output: what, the next command, the keys that help.
+
+    A skipped one has next to no output, but a reason.
+    """
+    if host.state == "skipped":
+        return wrap(text_line(host.said, Tone.DIM), width)[:3]
     if not host.needs_person:
         return []
     tone = Tone.WARN if host.gate else Tone.BAD

@@ -87,7 +87,7 @@ def _call_line(call: Call, now: float) -> Line:
         (time.strftime("%H:%M:%S ", time.localtime(call.at)), Tone.DIM),
         (f"{call.channel.value:<4}", Tone.ACCENT),
         (f"{seconds:7.2f}s ", Tone.DIM),
-        *text_line(f"{end:<5} ", tone),
+        *text_line(f"{end:<9} ", tone),
         *text_line(f"{call.host}  " if call.host else "", Tone.STRONG),
         *text_line(call.text),
     )

@@ -14,11 +14,11 @@ from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
-from pvenix_tui.journalread import read_details, read_undos
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.journal import Entry
 from pvenix_tui.models.journaldetail import Details, as_text, detail_lines
 from pvenix_tui.models.lines import Column, Line, Tone, text_line
+from pvenix_tui.runfiles.journalread import read_details, read_undos
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.exporting import copy
@@ -83,7 +83,7 @@ class EntryActions(PvenixScreen[None]):
         """The entry in full."""
         entry = self.entry()
         if entry is None:
-            return [text_line("no entry is meant", Tone.DIM)]
+            return [text_line("no entry shows: what is changed from here comes to stand above", Tone.DIM)]
         return detail_lines(entry, self.details_of(entry), width)
 
     def open_run(self) -> None:

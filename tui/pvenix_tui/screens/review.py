@@ -11,7 +11,7 @@ from typing_extensions import override
 from pvenix.model.review import FileDiff, Thread
 from pvenix_tui.actions import Context
 from pvenix_tui.models.diff import Remark
-from pvenix_tui.models.lines import Line, Span, Tone, text_line
+from pvenix_tui.models.lines import Line, Span, Tone, text_line, wrap
 from pvenix_tui.models.review import ReviewModel
 from pvenix_tui.models.reviewrows import Entry, EntryKind, chips, entries, note, note_entry, remarks
 from pvenix_tui.models.states import status_span
@@ -86,7 +86,10 @@ class ReviewScreen(ReviewDoing):
     def show_bars(self) -> None:
         self.query_one("#status", Bar).show(self._status())
         bar, review, width = self.query_one("#note", Bar), self.review, max(20, self.size.width - 2)
-        shown = note(review, self.at_entry, width, self.session.clock())[:4] if review and not self.in_diff else []
+        if review is None:  # the list is too narrow for why it could not be read
+            shown = wrap(text_line(self.note, Tone.DIM), width)[:4]
+        else:
+            shown = [] if self.in_diff else note(review, self.at_entry, width, self.session.clock())[:4]
         bar.display = bool(shown)
         bar.show(*(shown or [()]))
 
