@@ -115,11 +115,22 @@ def test_each_host_goes_back_to_a_generation_of_its_own_in_one_run(pvenix: Cli) 
 
 
 @pytest.mark.parametrize(
-    "words", [("dns01=1", "web01"), ("dns01=1", "--to", "2"), ("dns01=0",), ("dns01=1", "dns01=2"), ("nobody=4",)]
+    "words", [("dns01=1", "web01"), ("dns01=1", "--to", "2"), ("dns01=0",), ("dns01=1", "dns01=2"), ("nobody=4",), ("dns01=x",)]
 )
 def test_a_host_with_its_own_generation_leaves_nothing_open(pvenix: Cli, words: tuple[str, ...]) -> None:
     assert pvenix("rollback", *words, "--yes").exit_code == 2
     assert not pvenix.workspace.runs.newest()
+
+
+def test_what_looks_like_a_host_with_its_generation_and_is_none_is_said_to_be_none(pvenix: Cli) -> None:
+    assert "nobody=4: no host and one of its generations" in pvenix("rollback", "nobody=4").stderr
+
+
+def test_where_nothing_may_be_changed_nobody_is_asked_whether_it_should_be(pvenix: Cli) -> None:
+    for words in (("rollback", "dns01=1"), ("retire", "dns01"), ("drift", "overwrite", "dns01")):
+        for more in ((), ("--yes",)):
+            result = pvenix("--read-only", *words, *more)
+            assert (result.exit_code, "PVX0011" in result.stderr, "not undone" in result.stderr) == (8, True, False)
 
 
 def test_a_host_that_is_silent_while_the_run_is_planned_is_bound_to_the_number() -> None:

@@ -17,8 +17,9 @@ from pvenix.model.secret import Secret
 def confirm(settings: Settings, question: str) -> None:
     """Return when the answer is yes.
 
-    Raises: UsageError when it is no or cannot be asked for.
+    Raises: UsageError when it is no or cannot be asked for, ReadOnly where nothing may be changed.
     """
+    settings.refuse_change("do what it would ask about")
     if settings.yes:
         return
     _need_terminal(settings, question, "--yes")
@@ -29,8 +30,9 @@ def confirm(settings: Settings, question: str) -> None:
 def typed(settings: Settings, question: str, expected: str, flag: str) -> None:
     """Return when the person typed exactly `expected`.
 
-    Raises: UsageError when something else was typed or nothing can be.
+    Raises: UsageError when something else was typed or nothing can be, ReadOnly where nothing may be changed.
     """
+    settings.refuse_change("do what it would ask about")
     _need_terminal(settings, question, flag)
     answer = click.prompt(question, err=True, default="", show_default=False)
     if answer.strip() != expected:

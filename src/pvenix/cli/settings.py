@@ -104,8 +104,15 @@ class Settings:
 
         Raises: ReadOnly.
         """
+        self.refuse_change("edit the fleet's files")
+
+    def refuse_change(self, what: str) -> None:
+        """Return when `what` may be done; for what is known before a fleet is opened.
+
+        Raises: ReadOnly.
+        """
         if self.read_only or by_environment():
-            refuse("edit the fleet's files")
+            refuse(what)
 
     def run_async(self, action: Callable[[Workspace], Awaitable[T]]) -> T:
         """What `action` returns on the open workspace, which is closed afterwards."""

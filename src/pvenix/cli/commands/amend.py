@@ -15,13 +15,31 @@ from pvenix.cli.prompts import confirm
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, one_line, style
 from pvenix.model.errors import UsageError
+from pvenix.model.names import commit_id, review_name
 
 if TYPE_CHECKING:
-    from pvenix.model.review import Conflict, FileDiff
+    from pvenix.model.review import Conflict, FileDiff, Review
     from pvenix.wiring import Workspace
 
 BRANCH = "The host of a registration, or a branch such as retire/dns02."
 _THREAD = "ID"
+
+
+async def pinned(workspace: Workspace, host: str, commit: str | None) -> Review:
+    """The review of `host`, when its tip is the commit that the person named.
+
+    Raises: UsageError when the branch is at another commit.
+    """
+    review = await workspace.review(review_name(host))
+    if commit is None or (len(commit) >= 7 and review.commit.startswith(commit)):
+        return review
+    if len(commit) >= 40:
+        commit_id(commit)
+    raise UsageError(
+        f"{review.branch} is at {review.commit[:12]}, not at {commit[:40]}",
+        why="it got another commit, or the one named is not its tip; nothing was changed",
+        hint=f"pvenix review show {host}",
+    )
 
 
 @click.command(
@@ -66,6 +84,9 @@ def comment(
         )
 
     async def action(workspace: Workspace) -> str:
+        settings.refuse_change("comment on a branch")
+        if reply or resolve or reopen:
+            await pinned(workspace, branch, commit)
         if reply:
             await workspace.reply(branch, reply, text or "")
         elif resolve or reopen:
@@ -88,6 +109,7 @@ def edit(settings: Settings, /, *, branch: str, file: str, message: str) -> None
     """Edit a file of a branch in $EDITOR, and push it as a commit of yours; an approval of the older commit ends with that."""
 
     async def action(workspace: Workspace) -> str:
+        settings.refuse_change("change a branch")  # before anybody types into an editor
         review = await workspace.review(branch)
         before = await workspace.review_text(branch, review.commit, file)
         after = _in_editor(before, file)
@@ -127,8 +149,8 @@ def update(settings: Settings, /, *, branch: str, commit: str | None) -> None:
     """Bring main into a branch that is behind it; its commits stay, and the new tip wants a review of its own."""
 
     async def action(workspace: Workspace) -> str:
-        review = await workspace.review(branch)
-        return await workspace.freshen_review(branch, commit or review.commit) if review.behind else review.commit
+        review = await pinned(workspace, branch, commit)
+        return await workspace.freshen_review(branch, review.commit) if review.behind else review.commit
 
     tip = settings.run_async(action)
     show_document(settings, "review-update", {"branch": branch, "commit": tip}, f"{branch} is at {tip[:12]}")

@@ -16,7 +16,8 @@ from pvenix.cli.selection import How, host_argument, run_options, select_now
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.starting import show_hosts, start
 from pvenix.cli.text import clean, style
-from pvenix.model.errors import PvenixError, UsageError
+from pvenix.model.errors import PvenixError
+from pvenix.model.paths import vars_file
 
 if TYPE_CHECKING:
     from pvenix.model.drift import HostDrift
@@ -105,6 +106,7 @@ def overwrite(settings: Settings, /, *, hosts: tuple[str, ...], how: How) -> int
     async def planner(workspace: Workspace) -> RunPlan:
         names = await select_now(workspace, hosts, how.limit)
         if not how.check and not how.list_hosts:
+            settings.refuse_change("start a run")
             await _ask(settings, workspace, names)
         return workspace.plan_verb("rebuild", names, **how.mode)
 
@@ -140,6 +142,5 @@ def ignore(settings: Settings, /, *, host: str, path: str) -> None:
     """Add a path to `machine.drift.ignore` of a host, in this checkout: a rebuild leaves it alone, and it is no drift."""
     with settings.workspace() as workspace:
         diff = workspace.ignore_drift(workspace.fleet().host(host).name, path)
-    if not diff:
-        raise UsageError(f"{path} is ignored on {host} already")
-    show_document(settings, "host-edit", {"host": host, "diff": diff}, diff.rstrip("\n"))
+    text = diff.rstrip("\n") or f"{path} is ignored on {host} already"
+    show_document(settings, "host-edit", {"host": host, "files": [vars_file(host)], "diff": diff}, text)

@@ -14,7 +14,7 @@ from pvenix.cli.lazy import Group
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, one_line, style, table
 from pvenix.model.errors import UsageError
-from pvenix.model.names import commit_id, review_name
+from pvenix.model.names import review_name
 
 if TYPE_CHECKING:
     from pvenix.model.review import FileDiff, Review, Thread
@@ -89,7 +89,7 @@ def approve(settings: Settings, /, *, host: str, commit: str | None, comment: st
     """Approve one commit of a branch; a later commit is not approved by it."""
 
     async def action(workspace: Workspace) -> tuple[str, str]:
-        review = await _pinned(workspace, host, commit)
+        review = await amend.pinned(workspace, host, commit)
         if not review.approvable and review.state == "open":
             raise _not_approvable(review)
         for warning in warnings_of(review):
@@ -114,7 +114,7 @@ def reject(settings: Settings, /, *, host: str, commit: str | None, comment: str
     """Reject one commit of a branch, with the reason."""
 
     async def action(workspace: Workspace) -> str:
-        review = await _pinned(workspace, host, commit)
+        review = await amend.pinned(workspace, host, commit)
         await workspace.reject(host, review.commit, comment)
         return review.commit
 
@@ -131,7 +131,7 @@ def merge(settings: Settings, /, *, host: str, commit: str) -> None:
     """Merge exactly the approved commit into the main branch."""
 
     async def action(workspace: Workspace) -> tuple[str, str]:
-        review = await _pinned(workspace, host, commit)
+        review = await amend.pinned(workspace, host, commit)
         return review.commit, await workspace.merge(host, review.commit)
 
     merged, tip = settings.run_async(action)
@@ -152,7 +152,7 @@ def warnings_of(review: Review) -> list[str]:
     """What whoever approves should have looked at, a line each."""
     found = [f"{check.name}: {check.detail}" for check in review.checks if check.verdict == "warn"]
     found += [f"comment {each.id} on {each.place} is not resolved" for each in review.unresolved]
-    return found + ([f"main has {review.behind} commits that it does not have"] if review.behind else [])
+    return found + ([f"it is {review.behind} behind main"] if review.behind else [])
 
 
 def _not_approvable(review: Review) -> UsageError:
@@ -165,23 +165,6 @@ def _not_approvable(review: Review) -> UsageError:
     failing = [f"{check.name}: {check.detail}" for check in review.checks if check.verdict == "fail"]
     return UsageError(
         f"{review.name} cannot be approved: a check fails", evidence=failing, hint=f"pvenix review show {review.name}"
-    )
-
-
-async def _pinned(workspace: Workspace, host: str, commit: str | None) -> Review:
-    """The review of `host`, when its tip is the commit that the person named.
-
-    Raises: UsageError when the branch is at another commit.
-    """
-    review = await workspace.review(review_name(host))
-    if commit is None or (len(commit) >= 7 and review.commit.startswith(commit)):
-        return review
-    if len(commit) >= 40:
-        commit_id(commit)
-    raise UsageError(
-        f"{review.branch} is at {review.commit[:12]}, not at {commit[:40]}",
-        why="it got another commit, or the one named is not its tip; nothing was changed",
-        hint=f"pvenix review show {host}",
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pvenix.lifecycle.goingback import Prospect
     from pvenix.model.plan import ArgValue, RunPlan
     from pvenix.wiring import Workspace
+
+_AIM: Final = re.compile(r"[^=:,&!]+=[^=:,&!]+")
+"""What may have been meant as a host and its generation, or as a fact."""
 
 
 @click.command(
@@ -54,6 +58,8 @@ def command(
         raise UsageError("rollback which hosts?", hint="pvenix rollback HOST --to N, pvenix rollback all --before last")
 
     async def planner(workspace: Workspace) -> RunPlan:
+        if not how.check and not how.list_hosts:
+            settings.refuse_change("start a run")
         aims = _aims(workspace.fleet().hosts, hosts)
         _refuse_unclear(aims, hosts, to, before)
         names = await select_now(workspace, tuple(aims) or hosts, how.limit)
@@ -89,7 +95,13 @@ def _refuse_unclear(aims: Mapping[str, int], words: Sequence[str], to: int | Non
         raise UsageError(
             "rollback to what?",
             why="where one host is given its own generation, each is, once, and neither --to nor --before",
-            hint="pvenix rollback HOST=N HOST=N",
+            hint="pvenix rollback HOST=N HOST=N, with generations from 1 on",
+        )
+    if not aims and any(_AIM.fullmatch(word) for word in words) and to is None and before is None:
+        raise UsageError(
+            f"{clean(' '.join(words))[:80]}: no host and one of its generations",
+            why="HOST=N needs the exact name of a host, and a number",
+            hint="pvenix generations HOST, pvenix inventory list",
         )
     if not aims and (to is None) == (before is None):
         why = "exactly one of --to and --before says it, or HOST=N for each host"
