@@ -74,7 +74,8 @@ class GitRepo(Mirror):
     async def _merged(self, ours: str, theirs: str, into: str, message: str) -> str:
         tree, conflicts = await objects.merge_trees(self._git, ours, await self._commit(theirs))
         if tree is None:
-            raise does_not_merge(theirs, into, conflicts)
+            hint = f"merge {into} into the branch, resolve, and have it reviewed again"
+            raise does_not_merge(theirs, into, conflicts, hint=hint)
         return await objects.commit_tree(
             self._git, tree, [ours, theirs], message=message, author=self._author, committer=self._author
         )
@@ -94,7 +95,7 @@ class GitRepo(Mirror):
         tree, found = await comparing.clashes(self._git, ours, theirs)
         left = [clash.path for clash in found if clash.path not in files]
         if left:
-            raise does_not_merge(theirs, branch, left)
+            raise does_not_merge(theirs, branch, left, hint=f"pvenix review conflicts {branch}")
         new = await objects.commit_tree(
             self._git,
             await objects.write_tree(self._git, tree, files),
@@ -173,12 +174,12 @@ class GitRepo(Mirror):
         await self.fetch()
 
 
-def does_not_merge(commit: str, into: str, conflicts: Sequence[str]) -> RemoteFailure:
+def does_not_merge(commit: str, into: str, conflicts: Sequence[str], *, hint: str) -> RemoteFailure:
     """That two sides changed the same lines of these files."""
     return RemoteFailure(
         f"{commit[:12]} does not merge into {into}",
         why=f"conflicts in {', '.join(conflicts[:6])}",
-        hint=f"merge {into} into the branch, resolve, and have it reviewed again",
+        hint=hint,
         evidence=tuple(conflicts),
         code="PVX0702",
     )
