@@ -48,7 +48,8 @@ async def probe(world: World, step: Step) -> Probe:
     if taking.texts and await _holds(world, taking.base, taking.texts):
         where = world.branch if taking.base == await world.repo.main() else taking.branch
         return done(f"{where} holds {_files(len(taking.texts))} at {taking.base[:10]}", adopted=taking.base)
-    return needed(f"{_files(len(look.counted) + look.more)} edited in /etc/nixos")
+    edited = len(look.counted) + look.more
+    return needed(f"{_files(edited)} edited in /etc/nixos" if edited else "its hardware file is another one now")
 
 
 async def apply(world: World, step: Step) -> Outcome:

@@ -30,6 +30,8 @@ _SIZE: Final = 256 * 1024
 _AT_ONCE: Final = 8
 _DELETED_MODE: Final = "000000"
 _PLAIN_MODE: Final = "100644"
+_KINDS: Final = {"d": "directory", "l": "symbolic link", "p": "pipe", "s": "socket"}
+"""By the first letter of a mode, as ls(1) writes it."""
 
 
 def changed(base: str) -> argv.Argv:
@@ -43,8 +45,8 @@ def merge_base(branch: str) -> argv.Argv:
 
 
 def sizes(paths: Sequence[str]) -> argv.Argv:
-    """Bytes, kind and name of each of these files of /etc/nixos."""
-    return ("stat", "-c", "%s\t%F\t%n", *(f"{argv.CONFIGURATION}/{path}" for path in paths))
+    """Bytes, mode and name of each of these files of /etc/nixos; `%F` would name the kind in the host's own language."""
+    return ("stat", "-c", "%s\t%A\t%n", *(f"{argv.CONFIGURATION}/{path}" for path in paths))
 
 
 def own_files(host: str) -> frozenset[str]:
@@ -147,9 +149,9 @@ def _sizes_in(text: str) -> dict[str, tuple[int, str]]:
     found = {}
     for line in text.splitlines():
         size, _, rest = line.partition("\t")
-        kind, _, path = rest.partition("\t")
+        mode, _, path = rest.partition("\t")
         if size.isdecimal():
-            found[path.removeprefix(f"{argv.CONFIGURATION}/")] = (int(size), kind)
+            found[path.removeprefix(f"{argv.CONFIGURATION}/")] = (int(size), mode[:1])
     return found
 
 
@@ -159,9 +161,11 @@ def _unreadable(named: _Named, there: dict[str, tuple[int, str]]) -> str:
         return "its name has invisible characters"
     if named.edit is Edit.DELETED:
         return ""
-    size, kind = there.get(named.path, (0, "gone"))
-    if not kind.startswith("regular"):
-        return f"a {kind}, not a plain file" if named.path in there else "it was gone when it was read"
+    if named.path not in there:
+        return "it was gone when it was read"
+    size, kind = there[named.path]
+    if kind != "-":
+        return f"a {_KINDS.get(kind, 'special file')}, not a plain file"
     if size > _SIZE:
         return f"{size} bytes, more than {_SIZE}"
     return "" if named.mode in ("", _PLAIN_MODE) else f"its mode is {named.mode}, not that of a plain file"

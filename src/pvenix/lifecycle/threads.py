@@ -60,7 +60,7 @@ def _entries(note: str) -> Iterator[_Entry]:
             values = json.loads(line)
             texts = {name: value for name, value in values.items() if name not in ("does", "line")}
             entry = _Entry(**texts, does=Does(values["does"]), line=int(values.get("line", 0)))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             continue
         if all(isinstance(value, str) for value in texts.values()):
             yield entry
@@ -131,7 +131,7 @@ async def _quoted(world: World, review: Review, file: str, line: int) -> str:
         raise UsageError(f"{review.branch} does not change {file[:120]}", hint=f"it changes {', '.join(paths[:6])}")
     lines = (await world.repo.read(review.commit, file) or "").splitlines()
     if not 0 <= line <= len(lines):
-        raise UsageError(f"{file} has no line {line}", why=f"it has {len(lines)} lines on {review.branch}")
+        raise UsageError(f"{file} has no line {line}", why=f"{review.branch} has {len(lines)} of it")
     return lines[line - 1] if line else ""
 
 
