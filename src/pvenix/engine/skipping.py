@@ -89,9 +89,10 @@ def refused(plan: RunPlan, host: str, step: str, entries: Iterable[Entry]) -> st
     at = standing(plan, host, rows)
     wanted = step or (at.step if at else "")
     if why := refusal(plan, host, wanted, rows):
-        what = f"{wanted} of {host}" if wanted else host
+        if at is None:
+            raise UsageError(f"nothing of {host} is skipped", why=why, hint="pvenix runs show RUN", code=UNSKIPPABLE)
         raise UsageError(
-            f"{what} is not skipped",
+            f"{wanted} of {host} is not skipped",
             why=why,
             hint="it is gone on with by `pvenix runs ask RUN continue`, or by `pvenix resume RUN`",
             code=UNSKIPPABLE,

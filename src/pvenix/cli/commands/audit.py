@@ -113,7 +113,7 @@ def _cells(record: dict[str, Any]) -> Iterator[str]:
     step, count = str(record.get("step", "")), int(record.get("count", 1))
     yield str(record.get("n", ""))
     yield str(record.get("at", ""))[:19].replace("T", " ")
-    yield str(record.get("host", ""))
+    yield clean(str(record.get("host", "") or record.get("about", "").partition(" ")[0]))
     yield f"{step} (try {count})" if count > 1 else step or str(record.get("verb", ""))
     yield str(record.get("outcome", ""))
     yield str(record.get("operator", ""))
