@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.engine.audit import AuditLog
+from pvenix.engine.trust import Pin
 from pvenix.fleet.starter import copy_starter
 from pvenix.lifecycle.edits import tracked_in
 from pvenix.lifecycle.ignoring import counted, ignored_by, left_alone
@@ -14,7 +15,6 @@ from pvenix.lifecycle.inspecting import journal, units_in
 from pvenix.model.drift import Edit
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.wiring import Workspace
-from pvenix.wiring.inspection import fingerprint
 
 HOST = "dns01"
 
@@ -92,7 +92,7 @@ def test_the_journal_is_asked_for_exactly_what_was_chosen() -> None:
 def test_a_fingerprint_is_the_one_that_openssh_shows() -> None:
     raw = b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(32)
     expected = base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
-    assert fingerprint(f"ssh-ed25519 {base64.b64encode(raw).decode()}") == f"SHA256:{expected}"
+    assert Pin(key=f"ssh-ed25519 {base64.b64encode(raw).decode()}").fingerprint == f"SHA256:{expected}"
 
 
 def test_a_card_names_the_last_step_that_changed_what_a_host_runs(workspace: Workspace) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
@@ -100,7 +98,7 @@ class Inspection(OpenFleet):
             line=found.line,
             template=found.machine.template,
             install=found.machine.install.value,
-            key=fingerprint(pin.key) if pin else "",
+            key=pin.fingerprint if pin else "",
             shared_key=self.trust.shared(found.name),
             own_file=own if (self.root / own).is_file() else found.file,
             deployed=self._deployed(found.name),
@@ -120,9 +118,3 @@ class Inspection(OpenFleet):
                     verb=words["verb"], at=words["at"], by=words["operator"], outcome=words["outcome"], run=words["run"]
                 )
         return None
-
-
-def fingerprint(key: str) -> str:
-    """The SHA-256 fingerprint of a public key, as ssh-keygen(1) shows it."""
-    raw = base64.b64decode(key.split()[1] + "==")
-    return "SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
