@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pvenix.engine.runfiles import RunDir
-from pvenix_tui.follower import READ_TICK, ROUND, START_TICKS, WORDS_TICKS, RunFollower
-from pvenix_tui.logfile import READ_MOST, LogTail
 from pvenix_tui.models.lines import plain
 from pvenix_tui.models.ring import LINE_LIMIT, LineRing
 from pvenix_tui.models.runrows import run_notes
+from pvenix_tui.runfiles.follower import READ_TICK, ROUND, START_TICKS, WORDS_TICKS, RunFollower
+from pvenix_tui.runfiles.logfile import READ_MOST, LogTail
 from tests.tui.fake_backend import FakeBackend
 
 

@@ -6,8 +6,6 @@ import pytest
 
 from pvenix.model.generation import Sync
 from pvenix.model.status import HostStatus
-from pvenix_tui.fleetmemory import FleetMemory
-from pvenix_tui.memory import Memory
 from pvenix_tui.models.attention import attention, attention_line
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.fleetorder import Order, Sorting
@@ -15,6 +13,8 @@ from pvenix_tui.models.fleetrows import HostTable, host_cells, preview, summary
 from pvenix_tui.models.fleetside import side_rows
 from pvenix_tui.models.lastrun import LastRun
 from pvenix_tui.models.lines import cells, plain
+from pvenix_tui.remembered.fleet import FleetMemory
+from pvenix_tui.remembered.memory import Memory
 from tests.tui.fake_backend import HOSTS, NOW, STAMP, FakeFleet, fake_host, fake_status
 
 STATES = (Sync.IN_SYNC, Sync.IN_SYNC, Sync.BEHIND, Sync.DRIFTED, Sync.ABSENT, Sync.UNREACHABLE)

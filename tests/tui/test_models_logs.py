@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvenix.engine.logparts import times_path
-from pvenix_tui.logfile import BLOCK, LogTail
 from pvenix_tui.models.lines import Tone, cells, plain
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.logwords import line_tone
 from pvenix_tui.models.ring import LineRing
+from pvenix_tui.runfiles.logfile import BLOCK, LogTail
 
 SMALL = 2_000
 """A ring that keeps about thirty lines."""

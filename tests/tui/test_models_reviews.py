@@ -13,12 +13,12 @@ from rich.cells import cell_len
 
 from pvenix.lifecycle.difference import unified
 from pvenix.model.review import Check, FileDiff, Message, Review, Thread, Verdict
-from pvenix_tui.memory import Memory
 from pvenix_tui.models.diff import DiffDocument, Remark
 from pvenix_tui.models.highlight import NIX, YAML, highlighted, language_of
 from pvenix_tui.models.hunks import Sign, parse
 from pvenix_tui.models.lines import Tone, plain, text_line
 from pvenix_tui.models.review import ReviewModel, forget_all_but
+from pvenix_tui.remembered.memory import Memory
 from pvenix_tui.text import safe
 from tests.tui.fake_backend import fake_review
 

@@ -13,7 +13,7 @@ from pvenix.lifecycle.gates import Gate
 from pvenix.model.generation import Generation
 from pvenix.model.names import CommitId
 from pvenix.model.plan import PlayPlan, RunPlan, Task
-from pvenix_tui.goingback import rollback_intent
+from pvenix_tui.intents.goingback import rollback_intent
 from pvenix_tui.models.brings import brings_lines
 from pvenix_tui.models.effects import Method, effect_lines
 from pvenix_tui.models.lines import plain

@@ -5,7 +5,7 @@ import pytest
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.events import RunEnded
 from pvenix_tui.models.lastrun import waiting_runs
-from pvenix_tui.recent import RecentRuns
+from pvenix_tui.runfiles.recent import RecentRuns
 from tests.tui.fake_backend import FakeBackend
 
 

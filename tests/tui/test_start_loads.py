@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from pvenix_tui.entry import _opening
 from pvenix_tui.app import PvenixApp
-from pvenix_tui.firstlook import show_remembered
+from pvenix_tui.remembered.firstlook import show_remembered
 from pvenix_tui.session import Session
 
 workspace = _opening(Path(sys.argv[1]))
@@ -46,7 +46,7 @@ print(*sorted(painted))
 LATER = {
     "asyncssh", "git", "proxmoxer", "requests", "ruamel.yaml", "sqlite3", "pvenix.adapters.site", "pvenix.engine.ports",
     "pvenix.engine.runfiles", "pvenix.fleet.load", "pvenix.lifecycle", "pvenix.wiring.workspace", "pvenix_tui.backend",
-    "pvenix_tui.intents", "pvenix_tui.screens.plan", "pvenix_tui.screens.run", "pvenix_tui.screens.review",
+    "pvenix_tui.intents.base", "pvenix_tui.screens.plan", "pvenix_tui.screens.run", "pvenix_tui.screens.review",
 }  # fmt: skip
 """What a first screen has no use for; together they cost more than the screen."""
 

@@ -23,7 +23,7 @@ from pvenix_tui.frame import Frame
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.notices import Notices
 from pvenix_tui.outside import run_outside
-from pvenix_tui.place import return_to_place
+from pvenix_tui.remembered.place import return_to_place
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.session import Session

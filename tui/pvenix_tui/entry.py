@@ -135,7 +135,7 @@ def say(text: str) -> None:
 
 def _run(workspace: Workspace, preferences: Preferences, *, throwaway: bool, lag: Path | None) -> int:
     from pvenix_tui.app import PvenixApp
-    from pvenix_tui.firstlook import show_remembered
+    from pvenix_tui.remembered.firstlook import show_remembered
     from pvenix_tui.session import Session
 
     def prepare() -> None:

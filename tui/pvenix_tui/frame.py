@@ -14,7 +14,7 @@ from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.models.lines import Line, Tone
 from pvenix_tui.models.typed import HOST, History, order_of, typed_choices
-from pvenix_tui.place import keep_place
+from pvenix_tui.remembered.place import keep_place
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Confirm
 from pvenix_tui.screens.verbs import HostVerbs
@@ -227,7 +227,7 @@ class Frame(App[int]):
 
     async def _start(self, action: Action, hosts: Sequence[str]) -> None:
         """Plan a verb that was typed with its hosts, from the screen of the host or of the fleet."""
-        from pvenix_tui.intents import verb_intent
+        from pvenix_tui.intents.base import verb_intent
 
         if len(hosts) == 1:
             await self._go_to_host(hosts[0])

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 from pvenix.engine.calls import CALLS, CallLog
 from pvenix.engine.readonly import by_environment
 from pvenix.model.errors import InvalidInput, PvenixError, UsageError
-from pvenix_tui.firstlook import begin
-from pvenix_tui.memory import Memory
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.lines import Line, Tone, text_line
 from pvenix_tui.prefs import Preferences
-from pvenix_tui.recent import RecentRuns
+from pvenix_tui.remembered.firstlook import begin
+from pvenix_tui.remembered.memory import Memory
+from pvenix_tui.runfiles.recent import RecentRuns
 from pvenix_tui.ticker import Clock, Ticker
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pvenix.model.review import FileDiff, Review, Verdict
-from pvenix_tui.memory import Memory
+from pvenix_tui.remembered.memory import Memory
 
 _SEEN = "review.seen"
 _ACKNOWLEDGED = "review.acknowledged"

@@ -10,9 +10,9 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from typing_extensions import override
 
-from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.run import COMMANDS_KEPT, SentCommand
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.rows import Document, Rows

@@ -10,9 +10,9 @@ from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix.model.review import Conflict, Kind, Review, Side
-from pvenix_tui import reviewing
 from pvenix_tui.actions import Context
 from pvenix_tui.glyphs import ELLIPSIS
+from pvenix_tui.intents import reviewing
 from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.states import age

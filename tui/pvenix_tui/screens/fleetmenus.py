@@ -7,12 +7,12 @@ from typing import Final
 from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
-from pvenix_tui.fleetmemory import FleetMemory
 from pvenix_tui.models.attention import Item, attention
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.fleetorder import HELP, Sorting
 from pvenix_tui.models.fleetside import OFFERED, SECTION, SideRow, side_rows
 from pvenix_tui.models.lines import Column, Tone
+from pvenix_tui.remembered.fleet import FleetMemory
 from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from pvenix.engine.ports import Commit
 from pvenix_tui.actions import Context
+from pvenix_tui.intents.undoing import TakeBack
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.states import age
 from pvenix_tui.screens.base import PvenixScreen, bindings
@@ -18,7 +19,6 @@ from pvenix_tui.screens.commit import CommitScreen
 from pvenix_tui.screens.filtered import FilteredScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.session import Session
-from pvenix_tui.undoing import TakeBack
 
 
 class HistoryScreen(FilteredScreen[Commit]):

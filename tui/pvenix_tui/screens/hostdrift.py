@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from pvenix_tui.hostintents import IgnoreIntent, adopt_intent, overwrite_intent
+from pvenix_tui.intents.drift import IgnoreIntent, adopt_intent, overwrite_intent
 from pvenix_tui.models.hosttabs import Tab
 from pvenix_tui.screens.hostreadings import HostReadings
 from pvenix_tui.screens.planning import PlanningScreen

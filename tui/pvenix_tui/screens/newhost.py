@@ -19,6 +19,7 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.model.newhost import Asked, NewHost, Placing, Trial
 from pvenix_tui.actions import Context
 from pvenix_tui.bindings import bindings
+from pvenix_tui.intents.newhost import NewHostIntent
 from pvenix_tui.models.lines import Line, Tone, wrap
 from pvenix_tui.models.newhost import (
     AUTO,
@@ -40,7 +41,6 @@ from pvenix_tui.models.newhost import (
     whole_lines,
     with_choice,
 )
-from pvenix_tui.newhostplans import NewHostIntent
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.plan import PlanScreen

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
-from pvenix_tui.intents import Intent, Options, Reading
+from pvenix_tui.intents.base import Intent, Options, Reading
 from pvenix_tui.models.asked import OPTION_COLUMNS, option_choices, with_option, wrong_option
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line, wrap
 from pvenix_tui.models.plan import ConfirmGate, PlanView, Tier

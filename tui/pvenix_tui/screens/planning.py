@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pvenix_tui.screens.base import PvenixScreen
 
 if TYPE_CHECKING:
-    from pvenix_tui.intents import Intent
+    from pvenix_tui.intents.base import Intent
 
 
 class PlanningScreen(PvenixScreen[object]):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from pvenix.engine.runfiles import RunDir
-from pvenix_tui.intents import Intent, Reading
+from pvenix_tui.intents.base import Intent, Reading
 from pvenix_tui.models.lines import EMPTY, Line, Tone
 from pvenix_tui.models.plan import PlanView, Tier, field_line
 from pvenix_tui.models.rehearsal import Rehearsal

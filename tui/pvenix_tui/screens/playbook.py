@@ -16,7 +16,7 @@ from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.selector import parse_selector
 from pvenix_tui.actions import Context
-from pvenix_tui.intents import Options, RunIntent
+from pvenix_tui.intents.base import Options, RunIntent
 from pvenix_tui.models.asked import wrong_option
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.lines import Column, Line, Tone, wrap

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from pvenix.model.review import Review, Thread
-from pvenix_tui import reviewing
+from pvenix_tui.intents import reviewing
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.lines import Column, Tone
 from pvenix_tui.models.review import ReviewModel

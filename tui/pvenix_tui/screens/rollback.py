@@ -14,7 +14,7 @@ from typing_extensions import override
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Context
-from pvenix_tui.goingback import read_effect
+from pvenix_tui.intents.goingback import read_effect
 from pvenix_tui.models.effects import METHODS, checks_line, effect_lines
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.rollback import (

@@ -7,7 +7,7 @@ from typing import Final
 from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
-from pvenix_tui.goingback import RevertIntent, rollback_intent
+from pvenix_tui.intents.goingback import RevertIntent, rollback_intent
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.effects import METHODS, Method
 from pvenix_tui.models.lines import Column, Tone

@@ -13,13 +13,13 @@ from typing_extensions import override
 
 from pvenix.engine.runfiles import RunDir
 from pvenix_tui.actions import Context
-from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.eta import Left, left
 from pvenix_tui.models.lines import Tone, text_line, wrap
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary, state_note
 from pvenix_tui.models.states import epoch
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.runasks import RunAsks

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
-from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line, Tone
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.commands import CommandsScreen
 from pvenix_tui.screens.dialogs import Confirm

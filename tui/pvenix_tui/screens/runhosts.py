@@ -6,11 +6,11 @@ from typing import Final
 
 from textual.widget import Widget
 
-from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line
 from pvenix_tui.models.run import HostRun
 from pvenix_tui.models.runrows import HostRunTable
 from pvenix_tui.models.tiles import grid_height, layout, tile_grid
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.widgets.rows import Rows
 from pvenix_tui.widgets.tilegrid import TileGrid

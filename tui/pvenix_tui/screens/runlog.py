@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from pvenix.engine.runfiles import RunDir
 from pvenix_tui.exports import Exported
-from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.logpane import LogPane
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Prompt
 from pvenix_tui.widgets.logview import LogView

@@ -10,14 +10,14 @@ from textual.worker import Worker
 
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.inverse import Undo
-from pvenix_tui.intents import Intent
-from pvenix_tui.journalread import last_change
+from pvenix_tui.intents.base import Intent
+from pvenix_tui.intents.undoing import undo_intent
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.lines import Column, Tone
+from pvenix_tui.runfiles.journalread import last_change
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.plan import PlanScreen
-from pvenix_tui.undoing import undo_intent
 
 WAYS: Final = (
     Column(title="UNDO", width=18),

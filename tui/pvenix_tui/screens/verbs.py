@@ -42,7 +42,7 @@ class HostVerbs(HostReach):
 
     def plan_verb(self, verb: str, args: Mapping[str, ArgValue] | None = None) -> None:
         """Show the plan of one verb."""
-        from pvenix_tui.intents import Reading, verb_intent
+        from pvenix_tui.intents.base import Reading, verb_intent
 
         hosts = self.targets()
         readings = (Reading(name="Brings", read=partial(self._brings, hosts)),) if verb in BUILDING else ()
@@ -63,7 +63,7 @@ class HostVerbs(HostReach):
 
     def do_host_onboard(self) -> None:
         """Plan all verbs of an onboarding, step by step; one that is half done is gone on with where it is."""
-        from pvenix_tui.intents import onboarding_intent
+        from pvenix_tui.intents.base import onboarding_intent
         from pvenix_tui.screens.onboardings import open_onboarding, run_screen
 
         targets = self.targets()
@@ -208,7 +208,7 @@ class HostVerbs(HostReach):
         self.plan_verb("migrate", {"to": node})
 
     def _adopt(self, host: str) -> None:
-        from pvenix_tui.intents import inventory_vmid
+        from pvenix_tui.intents.base import inventory_vmid
 
         try:
             known = inventory_vmid(self.session.backend, host)

@@ -15,7 +15,6 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.model.sofar import SoFar
 from pvenix_tui.actions import Context
 from pvenix_tui.bindings import bindings
-from pvenix_tui.follower import RunFollower
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.table import Table
@@ -30,6 +29,7 @@ from pvenix_tui.models.wizardlines import (
     step_cells,
     step_title,
 )
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.runlog import RunLog
 from pvenix_tui.screens.wizardasks import WizardAsks

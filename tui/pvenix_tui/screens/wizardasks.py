@@ -9,10 +9,10 @@ from typing import Final
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix.model.sofar import SoFar
-from pvenix_tui.follower import RunFollower
+from pvenix_tui.intents.newhost import undo_intent
 from pvenix_tui.models.lines import Line, Tone, wrap
 from pvenix_tui.models.wizard import WizardModel
-from pvenix_tui.newhostplans import undo_intent
+from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Confirm

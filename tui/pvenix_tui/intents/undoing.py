@@ -13,10 +13,10 @@ from pvenix.model.inverse import Undo, Way
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbspec import Arg
 from pvenix_tui.backend import Backend
-from pvenix_tui.intents import Intent, Options, Reading, RunIntent, verb_intent
+from pvenix_tui.intents.base import Intent, Options, Reading, RunIntent, verb_intent
+from pvenix_tui.intents.reviewing import decision
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier, field_line
-from pvenix_tui.reviewing import decision
 
 if TYPE_CHECKING:
     from pvenix.lifecycle.goingback import Prospect

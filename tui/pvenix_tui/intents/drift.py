@@ -13,7 +13,7 @@ from pvenix.model.errors import UsageError
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import Arg
 from pvenix_tui.backend import Backend
-from pvenix_tui.intents import Options, Reading, RunIntent, verb_intent
+from pvenix_tui.intents.base import Options, Reading, RunIntent, verb_intent
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Tier, field_line
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvenix_tui.fleetmemory import FleetMemory
+from pvenix_tui.remembered.fleet import FleetMemory
 
 if TYPE_CHECKING:
     from pvenix.model.status import HostStatus
-    from pvenix_tui.memory import Memory
     from pvenix_tui.models.fleet import FleetModel
+    from pvenix_tui.remembered.memory import Memory
 
 
 def show_remembered(root: Path, model: FleetModel, memory: Memory) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pvenix_tui.memory import Memory
 from pvenix_tui.models.fleet import FleetModel
 from pvenix_tui.models.fleetorder import Order
+from pvenix_tui.remembered.memory import Memory
 
 
 class FleetMemory:

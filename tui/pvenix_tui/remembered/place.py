@@ -9,7 +9,7 @@ from pvenix_tui.screens.base import PvenixScreen
 
 if TYPE_CHECKING:
     from pvenix_tui.frame import Frame
-    from pvenix_tui.memory import Memory
+    from pvenix_tui.remembered.memory import Memory
     from pvenix_tui.session import Session
 
 AREA: Final = "place.area"

@@ -14,7 +14,7 @@ from pvenix.model.generation import NOT_UNDONE
 from pvenix.model.plan import RunPlan
 from pvenix_tui.actions.base import pvenix_line
 from pvenix_tui.backend import Backend
-from pvenix_tui.intents import Options, Reading, RunIntent, critical_hosts
+from pvenix_tui.intents.base import Options, Reading, RunIntent, critical_hosts
 from pvenix_tui.models.effects import Method
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.plan import PlanView, Reach, Tier, field_line, plan_view

@@ -11,7 +11,7 @@ from pvenix.model.review import FileDiff, Review
 from pvenix.model.verbs import Arg
 from pvenix_tui.actions.base import pvenix_line
 from pvenix_tui.backend import Backend
-from pvenix_tui.intents import Options, Reading
+from pvenix_tui.intents.base import Options, Reading
 from pvenix_tui.models.highlight import highlighted, language_of
 from pvenix_tui.models.hunks import Sign, parse
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line

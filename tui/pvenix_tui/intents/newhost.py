@@ -14,7 +14,7 @@ from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.sofar import SoFar
 from pvenix.model.verbs import ONBOARDING, VERBS, Arg
 from pvenix_tui.backend import Backend
-from pvenix_tui.intents import Options, Reading, RunIntent
+from pvenix_tui.intents.base import Options, Reading, RunIntent
 from pvenix_tui.models.commandline import ONBOARD_PLAYBOOK
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.newhost import add_command, diff_lines

@@ -8,9 +8,9 @@ from typing import Final
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
 from pvenix.model.events import Event
-from pvenix_tui.logfile import LogTail
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import RunModel
+from pvenix_tui.runfiles.logfile import LogTail
 
 RING_TOTAL: Final = 48 * 1024 * 1024
 """Bytes for all rings of one run together."""
