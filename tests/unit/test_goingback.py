@@ -115,7 +115,8 @@ def test_each_host_goes_back_to_a_generation_of_its_own_in_one_run(pvenix: Cli) 
 
 
 @pytest.mark.parametrize(
-    "words", [("dns01=1", "web01"), ("dns01=1", "--to", "2"), ("dns01=0",), ("dns01=1", "dns01=2"), ("nobody=4",), ("dns01=x",)]
+    "words",
+    [("dns01=1", "web01"), ("dns01=1", "--to", "2"), ("dns01=0",), ("dns01=1", "dns01=2"), ("nobody=4",), ("dns01=x",)],
 )
 def test_a_host_with_its_own_generation_leaves_nothing_open(pvenix: Cli, words: tuple[str, ...]) -> None:
     assert pvenix("rollback", *words, "--yes").exit_code == 2
