@@ -17,9 +17,9 @@ from pvenix.model.status import HostStatus
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleetrows import COLUMNS
 from pvenix_tui.models.host_facts import Known, facts_lines
-from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap
+from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap, wrap_at_most
 from pvenix_tui.models.logpane import LogPane
-from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, reach_of
+from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, plan_view, reach_of
 from pvenix_tui.models.ring import LINE_COST, LineRing
 from pvenix_tui.models.run import RunModel
 from pvenix_tui.text import foreign, safe, safe_output
@@ -150,6 +150,25 @@ def test_the_equivalent_command_says_what_the_plan_does() -> None:
     assert equivalent(plan("prune-generations", keep=3)) == "pvenix generations prune a --keep 3"
     assert equivalent(plan("clone", full=True, check=True)) == "pvenix clone a --full --check"
     assert equivalent(plan("rebuild", hosts=("a", "$(reboot)"))) == "pvenix rebuild a '$(reboot)'"
+    looked = PlayPlan(name="p", waves=(("a", "b"),), tasks=(Task(verb="preflight"),))
+    both = replace(plan("rebuild", hosts=("a", "b")), plays=(looked, *plan("rebuild", hosts=("a", "b")).plays))
+    assert equivalent(both) == "pvenix rebuild a b", "the command looks at all of them first by itself"
+
+
+def test_a_plan_for_hundreds_of_hosts_begins_with_what_decides_and_keeps_its_whole_command() -> None:
+    view = plan_view(plan("rebuild", hosts=tuple(f"web-{number:03}" for number in range(200))))
+    shown = [plain(line) for line in view.lines]
+    assert sum(len(line) for line in shown[: shown.index("")]) < 700
+    assert view.command.endswith(" web-199")
+    assert any("Y copies all of it" in line for line in shown)
+
+
+@given(st.text(alphabet="ab é漢", max_size=200), st.integers(min_value=6, max_value=30))
+def test_what_takes_too_many_lines_ends_with_an_ellipsis_within_the_width(text: str, width: int) -> None:
+    pieces = wrap_at_most(((text, Tone.PLAIN),), width, 3, indent=2)
+    assert len(pieces) <= 3
+    assert all(cells(piece) <= width for piece in pieces)
+    assert len(wrap(((text, Tone.PLAIN),), width, indent=2)) <= 3 or plain(pieces[-1]).endswith("…")
 
 
 def test_why_a_host_is_not_tried_again_does_not_hide_how_it_ended() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from pvenix.model.plan import RunPlan, Task
 from pvenix.model.spelling import verb_words
-from pvenix.model.verbs import ONBOARDING
+from pvenix.model.verbs import BUILDING, ONBOARDING
 
 ONBOARD_PLAYBOOK: Final = "playbooks/onboard.yaml"
 TEMPLATE_PLAYBOOK: Final = "playbooks/template-refresh.yaml"
@@ -19,6 +19,8 @@ REVIEW_TASK: Final = ("pvenix", "run", ONBOARD_PLAYBOOK, "-t", "review")
 def equivalent(plan: RunPlan) -> str:
     """The shell's way to the same run: the verb's command, the onboarding playbook, or one command after the other."""
     tasks = [task for play in plan.plays for task in play.tasks]
+    if len(tasks) == 2 and tasks[0].verb == "preflight" and tasks[1].verb in BUILDING:
+        del tasks[0]  # the command puts it there by itself
     flags = (*(("--check",) if plan.check else ()), *(("--step",) if plan.step else ()))
     if [task.verb for task in tasks] == ["review"]:
         return shlex.join((*REVIEW_TASK, "-l", ":".join(plan.hosts), *flags))

@@ -99,6 +99,16 @@ def wrap(line: Line, width: int, *, indent: int = 0) -> list[Line]:
     return [*pieces, (*lead, *rest)]
 
 
+def wrap_at_most(line: Line, width: int, most: int, *, indent: int = 0) -> list[Line]:
+    """As `wrap`, in `most` pieces at most; the last one has an ellipsis where more would follow."""
+    pieces = wrap(line, width, indent=indent)
+    if len(pieces) <= most:
+        return pieces
+    last = clip(pieces[most - 1], width - 2)
+    more = () if plain(last).endswith(ELLIPSIS) else ((f" {ELLIPSIS}", last[-1][1] if last else Tone.PLAIN),)
+    return [*pieces[: most - 1], (*last, *more)]
+
+
 def _break(text: str, room: int) -> int:
     """The number of characters of `text` that go into `room` cells, at a word's end when there is one near."""
     cut = len(chop_cells(text[: 4 * room], room)[0])

@@ -46,6 +46,8 @@ _HOW: Final = {
 }
 CRITICAL: Final = frozenset({"prod", "production", "critical"})
 """Groups of the inventory whose hosts take more to start something on."""
+_COMMAND_LENGTH: Final = 240
+"""The most characters of a command line that a plan shows."""
 MANY_CRITICAL: Final = 3
 """So many critical hosts at once have their number typed."""
 
@@ -142,7 +144,7 @@ def plan_view(
         if plan.check
         else field_line("Check", "off: changes are made"),
         field_line("Pauses", "before every step" if plan.step else "none"),
-        field_line("Command", command, Tone.ACCENT),
+        *_command_lines(command),
         EMPTY,
     ]
     for play in plan.plays:
@@ -153,6 +155,17 @@ def plan_view(
     name = plan.hosts[0] if len(plan.hosts) == 1 else str(len(plan.hosts))
     typed = name if reach.tier is Tier.TYPED else ""
     return PlanView(title=plan.title, tier=reach.tier, lines=tuple(lines), typed_name=typed, command=command)
+
+
+def _command_lines(command: str) -> list[Line]:
+    """The command line; one that names many hosts only begins here, for it would push what decides out of sight."""
+    if len(command) <= _COMMAND_LENGTH:
+        return [field_line("Command", command, Tone.ACCENT)]
+    begin = command[:_COMMAND_LENGTH].rpartition(" ")[0]
+    return [
+        field_line("Command", f"{begin} {ELLIPSIS}", Tone.ACCENT),
+        field_line("", "Y copies all of it", Tone.DIM),
+    ]
 
 
 def field_line(name: str, value: str, tone: Tone = Tone.PLAIN) -> Line:

@@ -15,8 +15,7 @@ from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import BY_ID, Action, Context, in_scope
 from pvenix_tui.bindings import bindings
 from pvenix_tui.exports import Exported
-from pvenix_tui.glyphs import ELLIPSIS
-from pvenix_tui.models.lines import Line, Span, Tone, cells, clip, text_line, wrap
+from pvenix_tui.models.lines import Line, Span, Tone, cells, text_line, wrap_at_most
 from pvenix_tui.screens.leaving import Leaving
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar
@@ -191,15 +190,7 @@ def message_lines(session: Session, width: int) -> list[Line]:
 
 
 def _message(glyph: str, tone: Tone, text: Line, width: int) -> list[Line]:
-    lines = wrap(((glyph, tone), *text), width, indent=3)
-    if len(lines) <= MESSAGE_LINES:
-        return lines
-    last = lines[MESSAGE_LINES - 1]
-    short = cells(last) <= width - 2
-    return [
-        *lines[: MESSAGE_LINES - 1],
-        (*last, (f" {ELLIPSIS}", tone)) if short else clip((*last, ("  ", tone)), width - 1),
-    ]
+    return wrap_at_most(((glyph, tone), *text), width, MESSAGE_LINES, indent=3)
 
 
 def footer_items(context: Context, width: int) -> list[tuple[Action, Line]]:

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID
 from pvenix_tui.models.choices import Choice, Choices
-from pvenix_tui.models.lines import Column, Line, Tone, plain, text_line, wrap
+from pvenix_tui.models.lines import Column, Line, Tone, plain, text_line, wrap_at_most
 from pvenix_tui.models.plan import ConfirmGate
 from pvenix_tui.screens.leaving import Leaving
 from pvenix_tui.text import foreign
@@ -26,6 +26,8 @@ from pvenix_tui.widgets.rows import Document, Rows
 from pvenix_tui.widgets.toosmall import TooSmall
 
 Result = TypeVar("Result")
+_NOTE_LINES: Final = 3
+"""Lines that each part of what is said of a choice takes at most: the list is what the dialog is for."""
 
 
 class Dialog(Leaving[Result | None], ModalScreen[Result | None], Generic[Result]):
@@ -160,7 +162,7 @@ class Picker(Dialog[str]):
             text_line(choice.command, Tone.DIM if choice.disabled else Tone.ACCENT),
         )
         width = max(1, note.size.width)
-        pieces = [piece for line in lines if plain(line) for piece in wrap(line, width, indent=2)]
+        pieces = [piece for line in lines if plain(line) for piece in wrap_at_most(line, width, _NOTE_LINES, indent=2)]
         self._note_height = max(self._note_height, len(pieces))
         note.show(*pieces, *[()] * (self._note_height - len(pieces)))
 
