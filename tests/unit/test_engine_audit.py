@@ -342,7 +342,9 @@ def test_a_disk_that_does_not_take_the_line_stops_the_run_and_the_line_comes_wit
     assert code == ExitCode.LOCAL
     monkeypatch.undo()
     executed(tmp_path, log, again=run)
-    assert [(host, step) for host, step, _, _ in shown(log)] == [(host, step) for host, step, _, _ in LINES]
+    stopped = ("b2", "0.0.clone", 1, "local problem")  # how far b2 had come by then is up to the threads
+    lines = [line[:2] for line in shown(log) if line != stopped]
+    assert lines == [line[:2] for line in LINES]
     assert found(log) == []
 
 
