@@ -26,11 +26,11 @@ from pvenix_tui.models.newhost import FORM
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.dialogs import Confirm, Picker, Prompt
-from pvenix_tui.screens.newhost import FormRow
 from pvenix_tui.session import Session
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.diffpane import DiffPane
 from pvenix_tui.widgets.field import Field
+from pvenix_tui.widgets.formrow import FormRow
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.painted import TONE_CLASSES, Bar, Painted
 from pvenix_tui.widgets.rows import Document, Rows

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +18,7 @@ from pvenix_tui.prefs import Preferences
 from pvenix_tui.remembered.firstlook import begin
 from pvenix_tui.remembered.memory import Memory
 from pvenix_tui.runfiles.recent import RecentRuns
+from pvenix_tui.telling import Telling
 from pvenix_tui.ticker import Clock, Ticker
 
 if TYPE_CHECKING:
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
     from pvenix_tui.backend import Backend, FleetLike
 
 _log = logging.getLogger(__name__)
-SAID_S = 6.0
-STAYS = float("inf")
-"""What went wrong is on the screen until the person leaves the screen or presses esc."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What the person was told last."""
-
-    text: str
-    bad: bool
-    until: float
-    """Seconds since 1970: when it leaves the screen."""
 
 
 class RunOutside(Protocol):
@@ -54,7 +41,7 @@ async def _no_terminal(argv: Sequence[str], *, cwd: Path | None = None) -> int: 
     raise UsageError(f"there is no terminal for `{argv[0]}`")
 
 
-class Session:
+class Session(Telling):
     """One person's view of one fleet."""
 
     def __init__(
@@ -66,6 +53,7 @@ class Session:
         preferences: Preferences | None = None,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
+        super().__init__(clock)
         self.backend = backend
         self.preferences = preferences or Preferences()
         self._prepare = prepare
@@ -74,7 +62,6 @@ class Session:
         """Why there is nothing to show: the first reading of the inventory failed."""
         self.throwaway = throwaway
         """True when the site goes away with this program, and live runs with it."""
-        self.clock = clock
         self.ticker = Ticker()
         self.memory = Memory()
         """What a person left behind in their last session with this fleet."""
@@ -90,9 +77,6 @@ class Session:
         """When the hosts were last asked, seconds since 1970."""
         self.problems: dict[str, str] = {}
         """What could not be read, by source; gone when it could be read again."""
-        self.said: Said | None = None
-        self.said_something: Callable[[], None] = lambda: None
-        """Called when `said` changed."""
         self.outdated: Callable[[], None] = lambda: None
         """Called when what was read is old now: a run ended, a branch was merged."""
         self.run_outside: RunOutside = _no_terminal
@@ -106,40 +90,10 @@ class Session:
         """Runs whose process is at work."""
         return sum(1 for run in self.runs if run.state == "running")
 
-    def say(self, text: str, *, bad: bool = False) -> None:
-        """Tell the person something in the line above the footer; `bad` when something could not be done."""
-        self.said = Said(text=text, bad=bad, until=STAYS if bad else self.clock() + SAID_S)
-        self.said_something()
-
     @property
     def read_only(self) -> bool:
         """Whether nothing may be changed from here; the engine refuses whatever a screen asks it."""
         return self.preferences.read_only or by_environment()
-
-    def refuse(self, text: str) -> None:
-        """Say why a key does nothing now; it leaves by itself, for nothing went wrong."""
-        self.say(text, bad=True)
-        if self.said is not None:
-            self.said = replace(self.said, until=self.clock() + SAID_S)
-            self.said_something()
-
-    def acted(self) -> None:
-        """The person did something: what was said is old now, but what went wrong stays until it was dealt with."""
-        if self.said is not None and self.said.until < STAYS:
-            self.said = None
-
-    def deal_with_said(self) -> bool:
-        """Take back what went wrong; True when there was something to take back."""
-        dealt = self.said is not None and self.said.bad
-        self.said = None
-        return dealt
-
-    def forget_said(self) -> bool:
-        """Take back what was said long enough ago; True when there was something to take back."""
-        if self.said is None or self.clock() < self.said.until:
-            return False
-        self.said = None
-        return True
 
     async def read_fleet(self) -> None:
         """Take in the inventory; a broken one leaves the last good one in place, and at the start is `refused`."""

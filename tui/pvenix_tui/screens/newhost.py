@@ -7,11 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.binding import BindingType
 from textual.widget import Widget
-from textual.widgets import Input
 from textual.worker import Worker
 from typing_extensions import override
 
@@ -20,19 +17,16 @@ from pvenix.model.newhost import Asked, NewHost, Placing, Trial
 from pvenix_tui.actions import Context
 from pvenix_tui.bindings import bindings
 from pvenix_tui.intents.newhost import NewHostIntent
-from pvenix_tui.models.lines import Line, Tone, wrap
+from pvenix_tui.models.lines import Line, wrap
 from pvenix_tui.models.newhost import (
     AUTO,
     DRAFT,
     FORM,
-    LABEL_WIDTH,
     OPTION_COLUMNS,
-    FormField,
     added_lines,
     field_note,
     first_problem,
     focus_lines,
-    from_draft,
     name_note,
     option_choices,
     options_of,
@@ -41,13 +35,14 @@ from pvenix_tui.models.newhost import (
     whole_lines,
     with_choice,
 )
-from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Picker
+from pvenix_tui.screens.newhostform import NewHostForm
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.screens.wizard import WizardScreen
 from pvenix_tui.session import Session
 from pvenix_tui.text import safe
 from pvenix_tui.widgets.field import Field
+from pvenix_tui.widgets.formrow import FormRow
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
 
@@ -57,52 +52,14 @@ _REST_S: Final = 0.5
 """The longest that keys have to rest before the fleet is tried again."""
 
 
-class FormRow(Horizontal):
-    """One field: its name, what is typed, and what is said of it."""
-
-    DEFAULT_CSS = f"""
-    FormRow {{ height: 1; }}
-    FormRow > .label {{ width: {LABEL_WIDTH}; }}
-    FormRow > Field {{ width: 28; }}
-    .-wide FormRow > Field, .-xwide FormRow > Field {{ width: 40; }}
-    FormRow > .note {{ width: 1fr; }}
-    """
-
-    def __init__(self, field: FormField, value: str) -> None:
-        super().__init__(id=f"row-{field.asked}")
-        self.field = field
-        self._value = value
-
-    @override
-    def compose(self) -> ComposeResult:
-        label = Bar()
-        label.add_class("label")
-        label.show(((f" {self.field.asked}", Tone.TITLE),))
-        note = Bar(id=f"note-{self.field.asked}")
-        note.add_class("note")
-        yield label
-        yield Field(self._value, id=f"ask-{self.field.asked}")
-        yield note
-
-
-class NewHostScreen(PvenixScreen[None]):
+class NewHostScreen(NewHostForm):
     """What a person types of a new host; nothing is written here, and esc loses nothing."""
 
     scope = "newhost"
-    # priority: done before the next key is handed out, so that what is typed behind a tab goes to the next field
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("newhost"),
-        Binding("tab,down", "to_field(1)", show=False, priority=True),
-        Binding("shift+tab,up", "to_field(-1)", show=False, priority=True),
-        Binding("enter", "next_field", show=False, priority=True),
-        Binding("pagedown", "page('list.page_down')", show=False, priority=True),
-        Binding("pageup", "page('list.page_up')", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("newhost")
 
     def __init__(self, session: Session, *, area: str = "fleet") -> None:
         super().__init__(session, area=area)
-        self._values = from_draft(session.memory.table(DRAFT))
-        self._from_draft = any(self._values.values())
         self.trial: Trial | None = None
         self.placing: Placing | None = None
         self._placed_for: NewHost | None = None
@@ -116,7 +73,7 @@ class NewHostScreen(PvenixScreen[None]):
     @override
     def body(self) -> Iterable[Widget]:
         for field in FORM:
-            yield FormRow(field, self._values.get(field.asked, ""))
+            yield FormRow(field, self.values.get(field.asked, ""))
         yield Bar(id="formhelp")
         yield Bar(id="formplace")
         yield Rows(Document(self._preview), cursor=False, id="formpreview")
@@ -125,71 +82,22 @@ class NewHostScreen(PvenixScreen[None]):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one(f"#ask-{FORM[0].asked}", Field).focus()
-        if self._from_draft:
+        if self.from_draft:
             self.session.say("this is the draft that you left; f4 starts over")
-        self._try()
+        self.typed()
 
     def on_unmount(self) -> None:
         """What was wrong with trying is nobody's concern any more."""
         self.session.problems.pop("new host", None)
 
-    @property
-    def new(self) -> NewHost:
-        """The host as it is typed now."""
-        return NewHost.of(self._values)
-
-    @property
-    def _at(self) -> FormField | None:
-        """The field that has the keys."""
-        row = self.focused.parent if isinstance(self.focused, Field) else None
-        return row.field if isinstance(row, FormRow) else None
-
     @override
     def context(self) -> Context:
-        name = self._values.get(Asked.NAME, "")
+        name = self.values.get(Asked.NAME, "")
         return Context(scope=self.scope, hosts=(name,) if name else (), typing=isinstance(self.focused, Field))
 
     @override
     def where(self) -> str:
         return "new host"
-
-    # --- what is typed ---
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Keep the draft, and try the host as it is now."""
-        row = event.input.parent
-        if not isinstance(row, FormRow) or self._values.get(row.field.asked, "") == event.value:
-            return
-        self._values[row.field.asked] = event.value
-        self.session.memory.keep(DRAFT, {asked.value: text for asked, text in self._values.items() if text})
-        self._try()
-
-    @override
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "to_field":
-            return self._at is not None
-        if action == "next_field":
-            return self._at not in (None, FORM[-1])
-        return super().check_action(action, parameters)
-
-    def action_to_field(self, step: int) -> None:
-        """Give the keys to the next field, or with -1 to the one before; they go round."""
-        at = self._at
-        number = FORM.index(at) + step if at is not None else 0
-        self.set_focus(self.query_one(f"#ask-{FORM[number % len(FORM)].asked}", Field))
-
-    def action_next_field(self) -> None:
-        """Enter on every field but the last."""
-        self.action_to_field(1)
-
-    def action_page(self, action_id: str) -> None:
-        """Move what would be written."""
-        self.query_one("#formpreview", Rows).action_do(action_id)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter on the last field: what was typed in it has come by now."""
-        event.stop()
-        self.action_do("newhost.plan")
 
     def on_descendant_focus(self) -> None:
         """Say what the field is for; what was left may have changed where the host would go."""
@@ -197,7 +105,9 @@ class NewHostScreen(PvenixScreen[None]):
         if self.trial is not None and not self._stale:
             self._ask_place()
 
-    def _try(self) -> None:
+    @override
+    def typed(self) -> None:
+        """Try the host as it is now."""
         self._stale = True
         self.refresh_bars()
         if self._trying_now is None or self._trying_now.is_finished:
@@ -252,12 +162,12 @@ class NewHostScreen(PvenixScreen[None]):
     @override
     def show_bars(self) -> None:
         for field in FORM:
-            value = self._values.get(field.asked, "")
+            value = self.values.get(field.asked, "")
             beside = field_note(field.asked, value, self.trial, self.placing)
             if field.asked is Asked.NAME and self._stale:
                 beside = name_note(value.strip(), self.session.fleet.hosts)
             self.query_one(f"#note-{field.asked}", Bar).show(beside)
-        at, width = self._at or FORM[0], max(1, self.size.width)
+        at, width = self.at or FORM[0], max(1, self.size.width)
         said = [piece for line in focus_lines(at, self.trial) for piece in wrap(line, width, indent=3)]
         self.query_one("#formhelp", Bar).show(*said[:_HELP_LINES], *[()] * (_HELP_LINES - len(said)))
         places = placing_lines(self.placing, asking=self._asking, stale=self.new != self._placed_for)
@@ -268,14 +178,14 @@ class NewHostScreen(PvenixScreen[None]):
 
     def do_newhost_choose(self) -> None:
         """List what may be chosen for the field at the keys."""
-        at = self._at
+        at = self.at
         options = options_of(at.asked, self.trial, self.placing) if at is not None else ()
         if at is None or not options:
             what = at.asked if at is not None else "here"
             self.session.say(f"{what}: there is no list to choose from, anything that fits may be typed")
             return
         asked, refused = at.asked, self.placing.refused if self.placing and at.asked is Asked.NODE else ()
-        value = self._values.get(asked, "")
+        value = self.values.get(asked, "")
 
         def chosen(key: str | None) -> None:
             if key is not None:
@@ -304,7 +214,7 @@ class NewHostScreen(PvenixScreen[None]):
         self.run_worker(self._plan(), group="new-host-plan", exit_on_error=False)
 
     async def _plan(self) -> None:
-        self._try()
+        self.typed()
         if self._trying_now is not None:
             await self._trying_now.wait()
         if self.trial is None or self.session.problems.get("new host"):
@@ -336,6 +246,6 @@ class NewHostScreen(PvenixScreen[None]):
 
     def back(self) -> bool:
         """Leave; what was typed is kept as a draft."""
-        if any(self._values.values()):
+        if any(self.values.values()):
             self.session.say("kept as a draft: n goes on with it")
         return False
