@@ -75,12 +75,9 @@ def test_no_two_states_of_one_column_share_a_sign_and_each_is_ascii(family: str 
     assert all(sign.isascii() and len(sign) == 1 for sign in signs)
 
 
-def test_bars_and_sparks_show_their_values() -> None:
+def test_a_bar_is_as_full_as_its_share() -> None:
     assert glyphs.bar(0.5, 4) == glyphs.FULL * 2 + glyphs.SHADE * 2
     assert glyphs.bar(7, 2) == glyphs.FULL * 2
-    assert glyphs.spark([0, 4, 8]) == glyphs.SPARKS[0] + glyphs.SPARKS[4] + glyphs.SPARKS[7]
-    assert glyphs.spark([0, 0]) == glyphs.SPARKS[0] * 2
-    assert glyphs.spark([]) == ""
 
 
 def test_no_sign_beyond_ascii_stands_anywhere_else_in_the_code() -> None:

@@ -196,7 +196,6 @@ def test_a_comment_stands_below_its_line(split: bool) -> None:
     rows = [plain(document.line(index)) for index in range(document.count())]
     at = next(index for index, row in enumerate(rows) if "why?" in row)
     assert "+ b" in rows[at - 1]
-    assert document.row_of_new(2) == at - 1
 
 
 # --- what a person has seen ---

@@ -96,8 +96,7 @@ class Frame(App[int]):
 
     def _back(self) -> None:
         self.session.deal_with_said()
-        back = getattr(self.screen, "back", None)
-        if back is not None and back():
+        if isinstance(self.screen, PvenixScreen) and self.screen.back():
             return
         if len(self.screen_stack) > 1:
             self.pop_screen()

@@ -30,15 +30,28 @@ TEE: Final = "\u251c"  # ├
 CROSS: Final = "\u253c"  # ┼
 FULL: Final = "\u2588"  # █
 SHADE: Final = "\u2591"  # ░
-SPARKS: Final = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"  # ▁▂▃▄▅▆▇█
 
 _OWN: Final = dict(
     zip(
-        ELLIPSIS + ARROW + ARROW_BACK + UP + DOWN + DOT + BULLET + DASH + LINE + UPRIGHT + CORNER + TEE + CROSS + SHADE,
-        "~><^v.*--|`|+.",
+        ELLIPSIS
+        + ARROW
+        + ARROW_BACK
+        + UP
+        + DOWN
+        + DOT
+        + BULLET
+        + DASH
+        + LINE
+        + UPRIGHT
+        + CORNER
+        + TEE
+        + CROSS
+        + SHADE
+        + FULL,
+        "~><^v.*--|`|+.#",
         strict=True,
     )
-) | dict(zip(SPARKS, "_..-=+*#", strict=True))
+)
 _LOOKALIKES: Final = {
     **dict.fromkeys("\u2018\u2019\u201a\u2032", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u2033", '"'),
@@ -99,12 +112,6 @@ def bar(share: float, width: int) -> str:
     """A bar of `width` cells of which `share` (0 to 1) is full."""
     full = round(max(0.0, min(1.0, share)) * width)
     return FULL * full + SHADE * (width - full)
-
-
-def spark(values: Sequence[float]) -> str:
-    """A cell for each value, as high as it is compared to the highest; nothing is lower than the lowest cell."""
-    top = max(values, default=0.0)
-    return "".join(SPARKS[round((len(SPARKS) - 1) * max(0.0, value) / top) if top > 0 else 0] for value in values)
 
 
 def says_utf8(variables: Sequence[str]) -> bool:

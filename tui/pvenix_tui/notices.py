@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pvenix_tui.prefs import Notify
+from pvenix_tui.screens.base import PvenixScreen
 
 if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunSummary
@@ -24,7 +25,7 @@ class Notices:
         runs = self._session.runs
         ended = [run for run in runs if run.run in self._live and run.state != "running"]
         self._live = {run.run for run in runs if run.state == "running"}
-        in_front = getattr(getattr(app.screen, "run", None), "run", "")
+        in_front = app.screen.run_id if isinstance(app.screen, PvenixScreen) else ""
         for run in ended:
             if run.run != in_front:
                 self._one(app, run)

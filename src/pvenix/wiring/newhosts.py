@@ -96,7 +96,9 @@ class NewHosts(Repository):
 
 
 def _placing(found: Decision | PvenixError) -> Placing:
-    candidates = getattr(found, "candidates", ())
+    from pvenix.lifecycle.placement import candidates_of
+
+    candidates = candidates_of(found)
     nodes = tuple(
         Option(
             value=one.node,

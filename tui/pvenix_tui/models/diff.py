@@ -99,13 +99,6 @@ class DiffDocument:
         """The first row of a line."""
         return next((at for at, row in enumerate(self.rows) if line in (row.left, row.right) and not row.remark), 0)
 
-    def row_of_new(self, number: int) -> int | None:
-        """The row of a line of the file as it is now; None when the difference does not show it."""
-        return next(
-            (at for at, row in enumerate(self.rows) if (line := self.at(at)) and line.new == number and not row.piece),
-            None,
-        )
-
     def next_hunk(self, index: int, *, backwards: bool = False) -> int | None:
         """The row where the next or previous hunk starts."""
         starts = [at for at, row in enumerate(self.rows) if row.left >= 0 and self._is_hunk(row)]

@@ -242,10 +242,6 @@ class JournalModel:
         """The entry with this key."""
         return self._entries.get(key) or next((entry for entry in self.entries() if entry.key == key), None)
 
-    def last_of(self, host: str) -> Entry | None:
-        """The newest entry that changed a host."""
-        return next((entry for entry in self.entries() if host in entry.hosts), None)
-
     def _outdated(self) -> None:
         self._order = None
         self.version += 1

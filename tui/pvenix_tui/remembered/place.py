@@ -19,9 +19,9 @@ RUN: Final = "place.run"
 def keep_place(app: Frame, memory: Memory) -> None:
     """Remember what is in front."""
     area = app.current_mode
-    run = getattr(app.screen, "run", None) if getattr(app.screen, "scope", "") == "run" else None
+    screen = app.screen
     memory.keep(AREA, area)
-    memory.keep(RUN, str(run.run) if run is not None else "")
+    memory.keep(RUN, screen.run_id if isinstance(screen, PvenixScreen) and screen.scope == "run" else "")
 
 
 async def return_to_place(app: Frame, session: Session) -> None:

@@ -71,6 +71,7 @@ class PvenixScreen(Leaving[Result], Generic[Result]):
         """Draw what is known."""
         self.redraw()
 
+    @override
     def on_screen_resume(self) -> None:
         """Draw what changed while another screen was in front."""
         self.redraw()
@@ -111,6 +112,15 @@ class PvenixScreen(Leaving[Result], Generic[Result]):
         except PvenixError as error:
             self.session.say(f"{action.label}: {describe(error)}", bad=True)
         self.refresh_bars()
+
+    def back(self) -> bool:
+        """Go one level back within the screen. False when there is none, so that the screen itself is left."""
+        return False
+
+    @property
+    def run_id(self) -> str:
+        """The run that shows, empty where none does."""
+        return ""
 
     def perform(self, action: Action) -> None:
         """Do an action that is possible."""

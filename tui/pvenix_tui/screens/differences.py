@@ -162,6 +162,7 @@ class DiffScreen(PvenixScreen[Result]):
         if focused in self.shows and not self.query_one(f"#{focused}").has_class("-active"):
             self._to_pane(str(focused))
 
+    @override
     def back(self) -> bool:
         """Give up the search, then go back from the difference to the list. False when neither is there."""
         field = self.query_one("#find", Field)

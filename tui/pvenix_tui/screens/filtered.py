@@ -85,6 +85,7 @@ class FilteredScreen(ListScreen[Item]):
         field.value = self.filter
         field.focus()
 
+    @override
     def back(self) -> bool:
         """Give up the field, then the filter. False when neither is there."""
         field = self.query_one("#filter", Field)

@@ -231,6 +231,7 @@ class FleetScreen(FleetMenus):
         field.value = self.model.filter
         field.focus()
 
+    @override
     def back(self) -> bool:
         """Give up one thing: the filter's field, the range, the filter, the marks. False when none is left."""
         self._touched = self.session.clock()

@@ -249,6 +249,7 @@ class JournalScreen(EntryActions):
         self.list.focus()
         self.redraw()
 
+    @override
     def back(self) -> bool:
         """Give up the filter's field, then the filter. False when there is neither."""
         field = self.query_one("#filter", Field)

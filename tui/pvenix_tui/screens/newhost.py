@@ -244,6 +244,7 @@ class NewHostScreen(NewHostForm):
             if isinstance(result, str):
                 self.session.say(result)
 
+    @override
     def back(self) -> bool:
         """Leave; what was typed is kept as a draft."""
         if any(self.values.values()):

@@ -137,7 +137,7 @@ def _base(review: Review) -> Span:
 
 
 def _files(review: Review) -> str:
-    added, removed = (sum(getattr(file, side) for file in review.files) for side in ("added", "removed"))
+    added, removed = sum(file.added for file in review.files), sum(file.removed for file in review.files)
     return f"{len(review.files)}f +{_short(added)} -{_short(removed)}"
 
 

@@ -210,6 +210,11 @@ class RunScreen(RunAsks, RunHosts, RunLog):
             log_title(self.host_run, self.pane, width, older=older), *notes[:NOTE_LINES]
         )
 
+    @property
+    @override
+    def run_id(self) -> str:
+        return self.run.run
+
     @override
     def where(self) -> str:
         return self.run.run if self.size.width >= TILES_WIDTH else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from textual.widget import Widget
+from typing_extensions import override
 
 from pvenix_tui.models.lines import Line
 from pvenix_tui.models.run import HostRun
@@ -131,6 +132,7 @@ class RunHosts(PvenixScreen[None]):
         self.set_focus(None)
         self.share_space()
 
+    @override
     def back(self) -> bool:
         """Leave the zoomed log first. False when there is nothing to leave."""
         if self.zoomed:

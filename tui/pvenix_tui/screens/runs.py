@@ -174,6 +174,7 @@ class RunsScreen(ListScreen[RunSummary]):
         self.query_one("#filter", Field).display = False
         self.query_one("#list", Rows).focus()
 
+    @override
     def back(self) -> bool:
         """Take the filter away first. False when there is none."""
         if not self._words and not self._only_open and not self.query_one("#filter", Field).display:

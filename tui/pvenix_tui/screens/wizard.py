@@ -217,6 +217,11 @@ class WizardScreen(RunLog, WizardAsks):
             self.query_one("#detail", Rows).reload()
         self.refresh_bars()
 
+    @property
+    @override
+    def run_id(self) -> str:
+        return self.run.run
+
     @override
     def where(self) -> str:
         return f"{self.host} onboarding"

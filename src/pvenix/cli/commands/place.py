@@ -54,13 +54,10 @@ def command(settings: Settings, /, *, hosts: tuple[str, ...]) -> int:
     return worst([one.exit_code if isinstance(one, PvenixError) else ExitCode.OK for one in found.values()])
 
 
-def _candidates(found: Decision | PvenixError) -> Sequence[Candidate]:
-    """The nodes that were looked at; an error that is not about nodes has none."""
-    return getattr(found, "candidates", ())
-
-
 def _item(host: str, found: Decision | PvenixError) -> dict[str, object]:
-    nodes = [_node(one) for one in _candidates(found)]
+    from pvenix.lifecycle.placement import candidates_of
+
+    nodes = [_node(one) for one in candidates_of(found)]
     if isinstance(found, PvenixError):
         return {"host": host, "error": error_document(found), "nodes": nodes}
     return {
@@ -81,6 +78,8 @@ def _node(one: Candidate) -> dict[str, object]:
 
 
 def _show(settings: Settings, found: Mapping[str, Decision | PvenixError]) -> None:
+    from pvenix.lifecycle.placement import candidates_of
+
     width = columns()
     for number, (host, one) in enumerate(found.items()):
         if number:
@@ -90,8 +89,8 @@ def _show(settings: Settings, found: Mapping[str, Decision | PvenixError]) -> No
         else:
             click.echo(style(f"{host}: {one.node}, storage {one.storage}, VM id {one.vmid}", "strong"))
             click.echo("\n".join(wrapped(one.route.words, width, "  ", "  ")))
-        if _candidates(one):
-            click.echo("\n" + "\n".join(_table(_candidates(one), width)))
+        if candidates_of(one):
+            click.echo("\n" + "\n".join(_table(candidates_of(one), width)))
         if isinstance(one, PvenixError):
             tell(one, settings)
             continue

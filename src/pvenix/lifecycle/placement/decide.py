@@ -28,6 +28,11 @@ class NoNode(RemoteFailure):
         self.candidates = tuple(candidates)
 
 
+def candidates_of(found: Decision | PvenixError) -> Sequence[Candidate]:
+    """The nodes that were looked at; an error that is not about nodes has none."""
+    return found.candidates if isinstance(found, Decision | NoNode) else ()
+
+
 async def decide(world: World, host: Host, *, decided: Mapping[str, str] | None = None, full: bool = False) -> Decision:
     """Where `host` goes; the ledger of the run keeps the place for it.
 
