@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.binding import BindingType
+from textual.driver import Driver
 from typing_extensions import override
 
 from pvenix.adapters.text import sanitise
@@ -27,6 +28,7 @@ from pvenix_tui.remembered.place import return_to_place
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.session import Session
+from pvenix_tui.terminal import TerminalDriver
 from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.scrollbar import choose_scrollbar
@@ -109,12 +111,22 @@ class PvenixApp(Frame):
 
     def on_mount(self) -> None:
         """Show the frame at once; the inventory and everything remote come after the first paint."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if self._ticking:
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        self._running_in = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP) if self._ticking else ():
+            signal.signal(number, self._end)  # not the loop's own: it may be waiting for the terminal
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # others have drawn meanwhile
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
+
+    @override
+    def get_driver_class(self) -> type[Driver]:
+        return TerminalDriver
+
+    def _end(self, number: int, _: object) -> None:
+        """A signal to end: as ordered as it can be done without a terminal that may be gone."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.end_soon()
+        self._running_in.call_soon_threadsafe(self.exit, 128 + number)
 
     @override
     def read_area(self, area: str) -> None:

@@ -1,0 +1,76 @@
+"""What is drawn goes to the terminal by a thread; a terminal that is gone or stuck must not keep the program."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from queue import Full
+from typing import IO, Final
+
+from textual.drivers._writer_thread import WriterThread
+from textual.drivers.linux_driver import LinuxDriver
+from typing_extensions import override
+
+_STEP_S: Final = 0.2
+"""Seconds after which somebody who waits for room looks again whether there is a terminal at all."""
+_LAST_WORDS_S: Final = 1.0
+"""Seconds that a terminal has for what restores it, once the program has to end."""
+
+
+class Output(WriterThread):
+    """Textual's writer, whose bounded queue waits for ever when nobody reads it any more.
+
+    The thread ends with the first write that fails (EIO, once the other side of the pty is closed); thirty writes later
+    the event loop would stand still, with every lock that the program holds.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        super().__init__(file)
+        self._until: float | None = None
+
+    def end_soon(self) -> None:
+        """The program has to end: from now on a terminal that does not read is waited for a second, not longer."""
+        self._until = self._until or time.monotonic() + _LAST_WORDS_S
+
+    def _given_up(self) -> bool:
+        return not self.is_alive() or (self._until is not None and time.monotonic() > self._until)
+
+    @override
+    def write(self, text: str) -> None:
+        self._offer(text)
+
+    def _offer(self, text: str | None) -> None:
+        while not self._given_up():
+            with suppress(Full):
+                self._queue.put(text, timeout=_STEP_S)
+                return
+
+    @override
+    def run(self) -> None:
+        with suppress(OSError):
+            super().run()
+
+    @override
+    def stop(self) -> None:
+        self._offer(None)
+        while not self._given_up():
+            self.join(_STEP_S)
+
+
+class TerminalDriver(LinuxDriver):
+    """Textual's driver with that writer: it is made in the middle of a long method, so what is set is replaced."""
+
+    _output: Output | None = None
+
+    @property
+    def _writer_thread(self) -> Output | None:
+        return self._output
+
+    @_writer_thread.setter
+    def _writer_thread(self, writer: WriterThread | None) -> None:
+        self._output = None if writer is None or self._file is None else Output(self._file)
+
+    def end_soon(self) -> None:
+        """As `Output.end_soon`."""
+        if self._output is not None:
+            self._output.end_soon()
