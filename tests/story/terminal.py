@@ -18,6 +18,7 @@ from typing import Any, Self
 import pyte
 
 PATIENCE_S = 50.0
+UNREAD = "read the plan to its end first"
 KEYS = {"enter": "\r", "escape": "\x1b", "down": "\x1b[B", "ctrl+d": "\x04", "ctrl+r": "\x12", "space": " "}
 
 
@@ -75,8 +76,15 @@ class Terminal:
         raise AssertionError(f"{what} did not show:\n{self.text()}")
 
     def confirm(self, question: str = "y start: ") -> None:
-        """y on what asks for it, once the half second in which it counts for nothing is over."""
-        self.see(question)
+        """y on what asks for it, once it was read to its end and the half second in which it counts for nothing is over.
+
+        A plan that still takes in what its hosts say grows, and has to be read to its end again.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while question not in (screen := self.text()):
+            assert time.monotonic() < deadline, f"{question!r} did not show:\n{screen}"
+            self.press(*(["G"] if UNREAD in screen else []))
+            self._read(0.05)
         time.sleep(0.6)
         self.press("y")
 

@@ -137,14 +137,18 @@ class Ui:
 
         Pilot's own wait watches the process's CPU time, which takes 40 ms a key and seconds on a busy machine.
         """
-        rounds = 0
-        while rounds < 3 and self.app.is_running:
-            with contextlib.suppress(WorkerCancelled):  # a reading that a newer one took the place of
-                await self.app.workers.wait_for_complete()
-            await self.pilot._wait_for_screen()
+        quiet = 0
+        while quiet < 2 and self.app.is_running:
+            if any(not worker.is_finished for worker in self.app.workers):
+                with contextlib.suppress(WorkerCancelled):  # a reading that a newer one took the place of
+                    await self.app.workers.wait_for_complete()
             self.app.screen._on_timer_update()
-            rounds = 0 if self._busy() else rounds + 1
-            await asyncio.sleep(0.005 if self.app._batch_count else 0)  # Textual holds drawing back when modes change
+            if self._busy():
+                quiet = 0
+                await asyncio.sleep(0.005 if self.app._batch_count else 0)  # Textual holds back when modes change
+                continue
+            await self.pilot._wait_for_screen()  # a handler that is still at work shows in no queue
+            quiet = 0 if self._busy() else quiet + 1
 
     def _busy(self) -> bool:
         screen = self.app.screen
