@@ -199,7 +199,7 @@ async def test_the_calls_of_this_window_show_with_their_time_host_and_end(open_u
         with pytest.raises(TimeoutError), calls.call(Channel.API, "tanka", "GET /cluster/resources"):
             raise TimeoutError("no answer")
         await ui.tick()
-        ui.expect("ssh", "ok    dns01  readlink", "api", "TimeoutError: no answer tanka  GET /cluster/resources")
+        ui.expect("ssh", "ok        dns01  readlink", "api", "TimeoutError: no answer tanka  GET /cluster/resources")
         await ui.do("calls.bad")
         ui.expect("(failed only)", "GET /cluster/resources")
         ui.expect_not("readlink")
