@@ -199,6 +199,7 @@ def test_a_commit_that_a_host_alone_has_is_shown_and_a_rebuild_keeps_it_as_a_bra
     assert [file["path"] for file in shown["files"]] == [own]
     assert (shown["checkout"], shown["base"]) == (mine, lab.git("rev-parse", "origin/main"))
     assert f"/etc/nixos is at {mine[:10]}" in shown["other"][0]
+    assert f" {mine}\n" in lab.ends(3, "drift", "overwrite", host, "-C").out.partition("branch -f pvenix-")[2]
     lab.ok("drift", "overwrite", host, "--yes")
     assert mine in lab.ssh(host, *GIT, "branch", "--list", "--verbose", "--no-abbrev", "pvenix-*")
     assert lab.ssh(host, *GIT, "rev-parse", "HEAD") == lab.git("rev-parse", "origin/main")

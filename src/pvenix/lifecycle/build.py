@@ -87,13 +87,15 @@ async def apply(world: World, step: Step) -> Outcome:
 
 async def commands(world: World, step: Step) -> Commands:
     """The commands that `apply` would send, with the dry build that shows what would be built."""
-    commit, attempt = await world.expected(), step.run
+    commit, attempt, remote = await world.expected(), step.run, await world.remote(step)
     ignored = world.host(step).machine.drift.ignore
-    edits = (await (await world.remote(step)).try_read(argv.EDITS, sudo=True)).stdout.splitlines()
-    aside = [as_text((*argv.stash_edits(attempt), *left_alone(ignored)), sudo=True)]
+    edits = (await remote.try_read(argv.EDITS, sudo=True)).stdout.splitlines()
+    present = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
+    alone = bool(present) and not await world.repo.contains(commit, present)
     texts = [
-        *(aside if counted(edits, ignored) else []),
+        *([as_text((*argv.stash_edits(attempt), *left_alone(ignored)), sudo=True)] if counted(edits, ignored) else []),
         as_text(argv.make_dir(argv.attempt_dir(attempt)), sudo=True),
+        *([as_text(argv.keep_commit(attempt, present), sudo=True)] if alone else []),
         as_text(argv.write_file(f"{argv.attempt_dir(attempt)}/fleet.bundle"), sudo=True),
         as_text(argv.fetch_bundle(attempt, world.branch), sudo=True),
         as_text(argv.checkout(commit), sudo=True),
