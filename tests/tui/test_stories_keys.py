@@ -62,6 +62,15 @@ async def test_a_hosts_name_in_the_palette_goes_there(open_ui: OpenUi) -> None:
         ui.expect("nix-cache01")
 
 
+async def test_a_line_that_comes_in_one_piece_with_the_key_of_the_palette_is_all_there(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        for key in (":", ":", ":", *"dns00"):
+            ui.send(key)
+        await ui.settle()
+        ui.expect("│dns00 ")
+        ui.expect_dialog("Run an action")
+
+
 async def test_a_verb_is_typed_with_its_hosts_and_leads_to_their_plan(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.do("app.palette")

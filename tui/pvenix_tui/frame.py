@@ -10,13 +10,14 @@ from textual.events import Event, Key
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, in_scope
+from pvenix_tui.latekeys import LateKeys
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.models.lines import Line, Tone
 from pvenix_tui.models.typed import HOST, History, order_of, typed_choices
 from pvenix_tui.remembered.place import keep_place
 from pvenix_tui.screens.base import PvenixScreen
-from pvenix_tui.screens.dialogs import Confirm
+from pvenix_tui.screens.dialogs import Confirm, Picker, Prompt
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.text import clean
@@ -35,6 +36,10 @@ class Frame(App[int]):
     _held: HeldKey
     _history: History | None = None
 
+    def __init__(self, *, ansi_color: bool | None = None) -> None:
+        super().__init__(ansi_color=ansi_color)
+        self._late = LateKeys()
+
     def read_area(self, area: str) -> None:
         """Read what an area shows again."""
 
@@ -44,11 +49,18 @@ class Frame(App[int]):
     @override
     async def on_event(self, event: Event) -> None:
         """A key that is held down is not for what it has just opened."""
-        if isinstance(event, Key) and not event.is_forwarded:
+        if isinstance(event, Key) and event.is_forwarded:
+            front = self.screen if self._screen_stack else None
+            late = front is not None and self._late.is_late(event, front)
+            if late and isinstance(front, Picker | Prompt):
+                (self.focused or front)._forward_event(Key(event.key, event.character))  # noqa: SLF001 as App does
+                return
+        elif isinstance(event, Key):
             front = self.screen if self._screen_stack else None
             typing = event.is_printable and front is not None and isinstance(front.focused, Field)
             if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
                 return
+            self._late.handed(event, front)
         await super().on_event(event)
 
     async def action_do(self, action_id: str) -> None:

@@ -97,7 +97,10 @@ class Picker(Dialog[str]):
             rows.begin_at(self._cursor)
 
     def on_key(self, event: Key) -> None:
-        """Arrows and pages move in the list while the filter has the keys."""
+        """Arrows and pages move in the list while the filter has the keys.
+
+        A character comes here when the list has the keys, or when it was typed before the filter had them.
+        """
         if self.takes(event.key):
             event.stop()
             event.prevent_default()
@@ -118,11 +121,11 @@ class Picker(Dialog[str]):
         elif event.key == "enter":
             event.stop()
             self._choose()
-        elif not isinstance(self.focused, Field) and event.character and event.character in "/0123456789":
+        elif event.character and (event.character in "/0123456789" or (event.is_printable and not self._browse)):
             event.stop()
             field = self.query_one("#pick-filter", Field)
             field.focus()
-            field.insert_text_at_cursor(event.character.removeprefix("/"))
+            field.insert_text_at_cursor(event.character.removeprefix("/") if self._browse else event.character)
 
     def takes(self, key: str) -> bool:  # noqa: ARG002 a subclass looks at it
         """Whether the key was for something of its own."""
@@ -198,6 +201,12 @@ class Prompt(Dialog[str]):
     def on_mount(self) -> None:
         """Show the end of a long value: that is what a person changes."""
         self.call_after_refresh(self.query_one("#line", Field).show_end)
+
+    def on_key(self, event: Key) -> None:
+        """What was typed before the line had the keys is meant for it."""
+        if event.is_printable and event.character:
+            event.stop()
+            self.query_one("#line", Field).insert_text_at_cursor(event.character)
 
     def on_input_changed(self, _: Input.Changed) -> None:
         """What was wrong with the text need not be so any more."""
