@@ -62,11 +62,13 @@ class TerminalDriver(LinuxDriver):
 
     _output: Output | None = None
 
-    @property
+    @property  # type: ignore[explicit-override] - mypy looks for the mark on properties of a base only, not on attributes
+    @override
     def _writer_thread(self) -> Output | None:
         return self._output
 
     @_writer_thread.setter
+    @override
     def _writer_thread(self, writer: WriterThread | None) -> None:
         self._output = None if writer is None or self._file is None else Output(self._file)
 

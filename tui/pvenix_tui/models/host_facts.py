@@ -17,8 +17,12 @@ from pvenix_tui.models.states import age, sync_span
 
 _NAME: Final = 9
 """Cells of a fact's name."""
-_SILENT: Final = "The host itself did not answer; the rest is not known."
-_UNBORN: Final = "No VM yet: o onboards it."
+_UNREAD: Final = {
+    Sync.ABSENT: "No VM yet: o onboards it.",
+    Sync.UNREACHABLE: "The host itself did not answer; the rest is not known.",
+}
+"""Why nothing of the host itself is known."""
+_UNCLEAR: Final = "The rest is not known."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +57,7 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
         *_of_card(card, now),
     ]
     if status.facts is None:
-        return [
-            *lines,
-            *_last(status, now),
-            EMPTY,
-            text_line(_UNBORN if status.sync is Sync.ABSENT else _SILENT, Tone.WARN),
-        ]
+        return [*lines, *_last(status, now), EMPTY, text_line(_UNREAD.get(status.sync, _UNCLEAR), Tone.WARN)]
     return [*lines, *_running(status, known.current)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import override
 
 from pvenix_tui.models.diff import DiffDocument
-from pvenix_tui.models.lines import Line
+from pvenix_tui.models.lines import Line, Tone, text_line
 from pvenix_tui.widgets.rows import Document, Rows
 
 
@@ -21,6 +21,7 @@ class DiffPane(Rows):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
         super().__init__(Document(_nothing), id=id)
+        self.when_empty = lambda: text_line("no file to show", Tone.DIM)
 
     @property
     def document(self) -> DiffDocument | None:
