@@ -62,7 +62,7 @@ class TerminalDriver(LinuxDriver):
 
     _output: Output | None = None
 
-    @property  # type: ignore[explicit-override] - mypy looks for the mark on properties of a base only, not on attributes
+    @property  # type: ignore[explicit-override]  # mypy looks for the mark on properties of a base only, not on attributes
     @override
     def _writer_thread(self) -> Output | None:
         return self._output
