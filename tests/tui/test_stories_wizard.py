@@ -250,7 +250,7 @@ async def test_the_undo_plans_branch_and_vm_once_the_run_has_let_go(open_ui: Ope
         await ui.tick()
         await ui.do("wizard.undo")
         ui.expect_error("the run holds the host: X ends it first")
-        await ui.do("wizard.cancel")
+        await ui.do("run.cancel")
         ui.expect_dialog("Cancel the onboarding?")
         ui.later()
         await ui.press("y")
@@ -292,7 +292,7 @@ async def test_a_pause_is_asked_for_and_ended_by_enter(open_ui: OpenUi, backend:
         run = await onboard(ui)
         begin(backend, run, "boot")
         await ui.tick()
-        await ui.do("wizard.pause")
+        await ui.do("run.pause")
         assert ui.requests() == [("pause", "")]
         ui.expect("pauses next")
         await ui.press("enter")

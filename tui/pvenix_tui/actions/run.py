@@ -43,7 +43,7 @@ def _approvals_reason(context: Context) -> str:
 
 _RUNS: Final = Place("runs")
 _RUN: Final = Place("run")
-_LOG: Final = Place("run", "wizard")
+_BOTH: Final = Place("run", "wizard")
 RUNS: Final = (
     _RUNS.action(
         "runs.open",
@@ -79,7 +79,7 @@ RUN: Final = (
         command=asks_run("continue"),
         footer=True,
     ),
-    _RUN.action(
+    _BOTH.action(
         "run.approve",
         "a",
         "approve",
@@ -108,7 +108,7 @@ RUN: Final = (
         danger=Danger.REVERSIBLE,
         command=asks_or_resumes("retry"),
     ),
-    _RUN.action(
+    _BOTH.action(
         "run.pause",
         "p",
         "pause",
@@ -117,7 +117,7 @@ RUN: Final = (
         command=asks_run("pause"),
         footer=True,
     ),
-    _RUN.action(
+    _BOTH.action(
         "run.cancel",
         "X",
         "cancel",
@@ -152,7 +152,7 @@ RUN: Final = (
     _RUN.action("run.previous", "h,left", "previous host", "the tile or line before, and its log"),
     _RUN.action("run.failed", "F", "failed only", "only hosts that need a person, or all"),
     _RUN.action("run.tiles", "T", "tiles or list", "where there is room: live tiles, or one line for each host"),
-    _LOG.action(
+    _BOTH.action(
         "log.follow",
         "f",
         "follow",
@@ -160,13 +160,13 @@ RUN: Final = (
         command=lambda context: pvenix_line("runs", "show", context.run or "last", "-f"),
         footer=True,
     ),
-    _LOG.action("log.search", "/", "search", "find text in the log; n and N go on, in the file too", footer=True),
-    _LOG.action("log.next", "n", "next", "the next line that matches"),
-    _LOG.action("log.previous", "N", "previous", "the line before that matches, back to the start of the file"),
-    _LOG.action("log.only", "&", "only matches", "only lines that match what is searched for, or all"),
-    _LOG.action("log.error", "e", "error", "the newest line that tells of an error, and from there the next"),
-    _LOG.action("log.wrap", "w", "wrap", "wrap long lines, or cut them"),
-    _LOG.action("log.time", "t", "time", "before each line the time of day, the time since the start, or none"),
-    _LOG.action("log.step_next", "}", "next step", "where the next step starts"),
-    _LOG.action("log.step_previous", "{", "previous step", "where the step before starts"),
+    _BOTH.action("log.search", "/", "search", "find text in the log; n and N go on, in the file too", footer=True),
+    _BOTH.action("log.next", "n", "next", "the next line that matches"),
+    _BOTH.action("log.previous", "N", "previous", "the line before that matches, back to the start of the file"),
+    _BOTH.action("log.only", "&", "only matches", "only lines that match what is searched for, or all"),
+    _BOTH.action("log.error", "e", "error", "the newest line that tells of an error, and from there the next"),
+    _BOTH.action("log.wrap", "w", "wrap", "wrap long lines, or cut them"),
+    _BOTH.action("log.time", "t", "time", "before each line the time of day, the time since the start, or none"),
+    _BOTH.action("log.step_next", "}", "next step", "where the next step starts"),
+    _BOTH.action("log.step_previous", "{", "previous step", "where the step before starts"),
 )
