@@ -17,15 +17,15 @@ from pvenix.model.approval import Asked
 from pvenix.model.approval import Verdict as ApprovalVerdict
 from pvenix.model.errors import InvalidInput, Unreachable, UsageError
 from pvenix.model.events import Event, HostEnded, RunEnded, RunStarted, StepEnded, StepStarted, StepWaiting
-from pvenix.model.generation import Generation, HostFacts, Sync
+from pvenix.model.generation import Generation, Sync
 from pvenix.model.names import CommitId, NodeName
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
 from pvenix.model.review import Check, FileDiff, Review, Verdict
-from pvenix.model.selector import Universe, parse_selector
 from pvenix.model.snapshots import HostSnapshot
 from pvenix.model.status import HostStatus
 from tests.tui.fake_fleet import FakeFleetPart
 from tests.tui.fake_inspection import FakeInspection
+from tests.tui.fake_inventory import MAIN, OLD, STAMP, FakeFleet, fake_host, fake_status
 from tests.tui.fake_journal import FakeJournal
 from tests.tui.fake_newhost import FakeNewHosts
 from tests.tui.fake_playbooks import FakePlaybooks
@@ -34,65 +34,7 @@ from tests.tui.fake_rollback import FakeWaysBack
 
 NOW: Final = 1_795_170_000.0
 """2026-11-20 10:20:00 UTC, the tests' time."""
-STAMP: Final = "2026-11-20T10:19:48.000Z"
-MAIN: Final = "3f2c1a9b77d04c55a1e2f3049586776655443322"
-OLD: Final = "9be0142aa77d04c55a1e2f304958677665544332"
 TIP: Final = "b771e02c9d04c55a1e2f30495867766554433221"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeHost:
-    name: str
-    roles: tuple[str, ...]
-    groups: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeOrigin:
-    layer: str
-    file: str
-    line: int
-    value: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeField:
-    field: str
-    value: object
-    origins: tuple[FakeOrigin, ...]
-    beaten: tuple[FakeOrigin, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class FakeFleet:
-    hosts: dict[str, FakeHost]
-
-    @property
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        names = dict.fromkeys(group for host in self.hosts.values() for group in host.groups)
-        return {name: tuple(host.name for host in self.hosts.values() if name in host.groups) for name in names}
-
-    def select(self, expr: str, facts: Mapping[str, Mapping[str, str]] | None = None) -> tuple[str, ...]:
-        return parse_selector(expr).match(Universe(hosts=tuple(self.hosts), groups=self.groups), facts)
-
-    def explain(self, host: str, field: str | None = None) -> Sequence[FakeField]:
-        return (
-            FakeField(
-                field="network.zone",
-                value="srvHome",
-                origins=(FakeOrigin(layer="host", file="inventory/hosts.yaml", line=41, value="srvHome"),),
-                beaten=(FakeOrigin(layer="group ai", file="inventory/group_vars/ai.yaml", line=3, value="srvWork"),),
-            ),
-            FakeField(
-                field="cores",
-                value=2,
-                origins=(FakeOrigin(layer="class small", file="inventory/site.yaml", line=44, value=2),),
-            ),
-        )
-
-
-def fake_host(name: str, group: str, *roles: str) -> FakeHost:
-    return FakeHost(name=name, roles=("base", *roles), groups=(group, *(f"role_{role}" for role in ("base", *roles))))
 
 
 HOSTS: Final = (
@@ -104,27 +46,6 @@ HOSTS: Final = (
     fake_host("docker01", "apps", "docker"),
 )
 _SYNC: Final = (Sync.IN_SYNC, Sync.IN_SYNC, Sync.BEHIND, Sync.DRIFTED, Sync.ABSENT, Sync.UNREACHABLE)
-
-
-def fake_status(name: str, index: int, sync: Sync) -> HostStatus:
-    if sync is Sync.ABSENT:
-        return HostStatus(host=name, sync=sync, seen_at=STAMP, expected=MAIN)
-    if sync is Sync.UNREACHABLE:
-        return HostStatus(
-            host=name, sync=sync, seen_at=STAMP, expected=MAIN, vmid=200 + 10 * index, node="tappaas1",
-            power="stopped", problem="no answer from 10.2.10.23 on port 22",
-        )  # fmt: skip
-    revision = OLD if sync is Sync.BEHIND else MAIN
-    path = f"/nix/store/{'0' * 31}{index}-nixos-system-{name}-25.05"
-    return HostStatus(
-        host=name, sync=sync, seen_at=STAMP, expected=MAIN, vmid=200 + 10 * index, node=f"tappaas{1 + index % 2}",
-        power="running", generation=40 + index, address=f"10.69.13.{5 + index}",
-        facts=HostFacts(
-            booted=path, current=path, profile=path, revision=revision, boot_id="b", checkout=revision,
-            edits=(" M configuration.nix",) if sync is Sync.DRIFTED else (),
-            failed_units=("vllm.service",) if sync is Sync.DRIFTED else (),
-        ),
-    )  # fmt: skip
 
 
 def fake_diff(path: str, kind: str, lines: int) -> FileDiff:

@@ -86,7 +86,7 @@ class FakeNewHosts:
         return Placing(node="tappaas2", words=words, nodes=nodes, refused=frozenset({"tappaas3"}))
 
     async def add_host(self, new: NewHost) -> Added:
-        from tests.tui.fake_backend import fake_host
+        from tests.tui.fake_inventory import fake_host
 
         self._cluster_answers()
         path = self._small_fleet() / "inventory" / "hosts.yaml"

@@ -14,7 +14,8 @@ import pytest
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
 from tests.tui.conftest import OpenUi
-from tests.tui.fake_backend import FakeBackend, fake_host, fake_review
+from tests.tui.fake_backend import FakeBackend, fake_review
+from tests.tui.fake_inventory import fake_host
 from tests.tui.terminal import on_terminal
 
 pytestmark = pytest.mark.tui

@@ -23,7 +23,7 @@ from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, plan_view, reach_
 from pvenix_tui.models.ring import LINE_COST, LineRing
 from pvenix_tui.models.run import RunModel
 from pvenix_tui.text import foreign, safe, safe_output
-from tests.tui.fake_backend import fake_host, fake_status
+from tests.tui.fake_inventory import fake_host, fake_status
 
 HOSTILE = "\x1b]52;c;ZWNobyBwd25lZA==\x07[@click=app.bell]x[/]\x9b2J\u202e\x00\tend"
 

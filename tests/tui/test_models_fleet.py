@@ -15,7 +15,8 @@ from pvenix_tui.models.lastrun import LastRun
 from pvenix_tui.models.lines import cells, plain
 from pvenix_tui.remembered.fleet import FleetMemory
 from pvenix_tui.remembered.memory import Memory
-from tests.tui.fake_backend import HOSTS, NOW, STAMP, FakeFleet, fake_host, fake_status
+from tests.tui.fake_backend import HOSTS, NOW
+from tests.tui.fake_inventory import STAMP, FakeFleet, fake_host, fake_status
 
 STATES = (Sync.IN_SYNC, Sync.IN_SYNC, Sync.BEHIND, Sync.DRIFTED, Sync.ABSENT, Sync.UNREACHABLE)
 CICD, DNS, CACHE, VLLM, LITELLM, DOCKER = (host.name for host in HOSTS)

@@ -9,7 +9,8 @@ from pvenix_tui.models.fleetfilter import FIELDS
 from pvenix_tui.models.fleetrows import filter_note
 from pvenix_tui.models.fleetside import OFFERED
 from pvenix_tui.models.lines import plain
-from tests.tui.fake_backend import HOSTS, FakeFleet, fake_host
+from tests.tui.fake_backend import HOSTS
+from tests.tui.fake_inventory import FakeFleet, fake_host
 from tests.tui.test_models_fleet import a_fleet
 
 CICD, DNS, CACHE, VLLM, LITELLM, DOCKER = (host.name for host in HOSTS)

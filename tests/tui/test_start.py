@@ -18,7 +18,8 @@ from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import FixedClock, Ui
-from tests.tui.fake_backend import FakeBackend, FakeFleet
+from tests.tui.fake_backend import FakeBackend
+from tests.tui.fake_inventory import FakeFleet
 from tests.tui.terminal import ROOT, on_terminal
 
 pytestmark = pytest.mark.tui

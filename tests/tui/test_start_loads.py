@@ -17,7 +17,7 @@ from pvenix.fleet.load import load_fleet
 from pvenix.fleet.stamp import stamp
 from pvenix.model.generation import Sync
 from pvenix.wiring.remembered import READINGS, remembered
-from tests.tui.fake_backend import fake_status
+from tests.tui.fake_inventory import fake_status
 from tests.tui.terminal import ROOT
 
 pytestmark = pytest.mark.tui

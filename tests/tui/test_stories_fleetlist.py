@@ -11,7 +11,8 @@ from pvenix.model.status import HostStatus
 from pvenix_tui.widgets.rows import Rows
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
-from tests.tui.fake_backend import FakeBackend, fake_status
+from tests.tui.fake_backend import FakeBackend
+from tests.tui.fake_inventory import fake_status
 
 pytestmark = pytest.mark.tui
 WIDE = (120, 36)
@@ -31,7 +32,7 @@ async def test_the_filter_counts_as_it_is_typed_and_says_what_is_wrong_without_h
         ui.expect("1 of 6 hosts")
         assert shown(ui) == ("dns01",)
         await ui.type("x group:ai")
-        ui.expect("^ no role is `dnsx`; did you mean `dns`?", "tappaas-vllm", "tappaas-litellm")
+        ui.expect("left aside: no role is `dnsx`; did you mean `dns`?", "tappaas-vllm", "tappaas-litellm")
         assert shown(ui) == ("tappaas-vllm", "tappaas-litellm")
         await ui.press("enter")
         ui.expect("role:dnsx: no role is `dnsx`", "filter: role:dnsx group:ai")

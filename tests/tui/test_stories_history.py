@@ -6,7 +6,8 @@ import pytest
 
 from pvenix.model.errors import RemoteFailure, Unreachable
 from tests.tui.conftest import OpenUi
-from tests.tui.fake_backend import MAIN, OLD, FakeBackend
+from tests.tui.fake_backend import FakeBackend
+from tests.tui.fake_inventory import MAIN, OLD
 
 pytestmark = pytest.mark.tui
 

@@ -14,7 +14,8 @@ from pvenix_tui.session import Session
 from pvenix_tui.themes import ThemeName
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import FixedClock, Ui
-from tests.tui.fake_backend import FakeBackend, fake_host, fake_review
+from tests.tui.fake_backend import FakeBackend, fake_review
+from tests.tui.fake_inventory import fake_host
 
 pytestmark = pytest.mark.tui
 

@@ -10,7 +10,8 @@ from typing_extensions import override
 from pvenix.model.plan import ArgValue, RunPlan
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
-from tests.tui.fake_backend import FakeBackend, FakeField, FakeFleet, FakeOrigin
+from tests.tui.fake_backend import FakeBackend
+from tests.tui.fake_inventory import FakeField, FakeFleet, FakeOrigin
 
 pytestmark = pytest.mark.tui
 HOST = "tappaas-cicd"

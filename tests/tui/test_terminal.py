@@ -19,7 +19,7 @@ import pytest
 from pvenix.engine.runfiles import RunStore
 from pvenix.model.events import RunStarted, StepStarted
 from pvenix.model.plan import PlayPlan, RunPlan, Task
-from tests.tui.fake_backend import STAMP
+from tests.tui.fake_inventory import STAMP
 from tests.tui.screenbytes import wrong_in
 from tests.tui.terminal import ROOT, Terminal, on_terminal
 

@@ -1,0 +1,64 @@
+"""What stories of branches under review have in common: opening one, reading it, deciding, editing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pvenix.model.review import Review
+from tests.tui.conftest import OpenUi
+from tests.tui.driver import Ui
+from tests.tui.fake_backend import FakeBackend, fake_review
+
+HOST = "tappaas-litellm"
+NIX, HW = f"nix/hosts/{HOST}.nix", f"nix/hardware/{HOST}-hw.nix"
+
+
+def branch(name: str, **fields: object) -> Review:
+    """A branch that is no registration."""
+    found = replace(fake_review(), host="", branch=name, subject=f"About {name}")
+    return replace(found, **fields)  # type: ignore[arg-type] # fields of a review
+
+
+async def open_review(ui: Ui) -> None:
+    await ui.do("app.reviews")
+    await ui.go_to(HOST)
+    await ui.do("reviews.open")
+
+
+async def read_all(ui: Ui) -> None:
+    """Read both files to their end, and acknowledge the warning."""
+    await ui.press("tab", "ctrl+d", "ctrl+d", "}", "ctrl+d", "ctrl+d", "escape")
+    await ui.do("review.acknowledge", "review.acknowledge")
+
+
+async def confirm(ui: Ui) -> None:
+    ui.later()
+    await ui.press("y")
+
+
+def editing(ui: Ui, text: str) -> list[Sequence[str]]:
+    """The person's editor: it leaves `text` in the file."""
+    started: list[Sequence[str]] = []
+
+    async def outside(argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        started.append(argv)
+        Path(argv[-1]).write_text(text)  # noqa: ASYNC240 a few bytes
+        return 0
+
+    ui.app.session.run_outside = outside
+    return started
+
+
+async def test_that_no_branch_waits_is_not_claimed_while_they_cannot_be_read(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    backend.reviews_now.clear()
+    async with open_ui() as ui:
+        await ui.do("app.reviews")
+        ui.expect("no branch waits for anybody")
+        backend.unreachable = "the repository cannot be reached"
+        await ui.do("app.refresh")
+        ui.expect("no branch waited for anybody when they were read last; now they cannot be read")
+        ui.expect_error("the repository cannot be reached")
