@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import shutil
-from pathlib import Path
 
 import pytest
 
 from pvenix.fleet.load import Fleet, load_fleet
 from pvenix.fleet.newhost import free_address, listed_text, try_host
+from pvenix.fleet.starter import copy_starter
 from pvenix.model.newhost import Asked, NewHost
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """The starter fleet with a host that was retired."""
-    root = tmp_path_factory.mktemp("fleet")
-    shutil.copytree(ROOT / "inventory", root / "inventory")
+    root = tmp_path_factory.mktemp("fleet") / "fleet"
+    copy_starter(root)
     (root / "inventory/host_vars").mkdir(exist_ok=True)
     (root / "inventory/host_vars/docker01.yaml").write_text("machine: {state: absent}\n")
     return load_fleet(root)
@@ -89,8 +86,8 @@ def test_trying_writes_nothing_and_gives_the_fleet_with_the_host(fleet: Fleet) -
     assert {path: path.read_bytes() for path in fleet.root.rglob("*") if path.is_file()} == before
 
 
-def test_only_lines_are_added_and_the_first_group_has_the_fields() -> None:
-    text = (ROOT / "inventory/hosts.yaml").read_text()
+def test_only_lines_are_added_and_the_first_group_has_the_fields(fleet: Fleet) -> None:
+    text = (fleet.root / "inventory/hosts.yaml").read_text()
     changed = listed_text(text, new(name="web01", roles="base dns", groups="apps ai", zone="core13"))
     added = [line[2:] for line in difflib.ndiff(text.splitlines(), changed.splitlines()) if line.startswith("+ ")]
     assert added == [
