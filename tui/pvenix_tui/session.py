@@ -113,7 +113,7 @@ class Session(Telling):
             if not self.fleet.loaded:
                 self._prepare()
                 self.memory.open(self.backend.state_dir)
-        except Exception as error:
+        except Exception as error:  # raised again: at the start whatever it is ends the program with it
             if not self.fleet.loaded:
                 self.refused = error
             raise

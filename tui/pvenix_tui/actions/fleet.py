@@ -47,7 +47,7 @@ FLEET: Final = (
         "last run",
         "the run that this host was part of last",
         unless=no_hosts,
-        command=lambda _: pvenix_line("runs", "show", "RUN"),
+        command=lambda _: pvenix_line("runs", "list"),
     ),
     _FLEET.action(
         "fleet.groups",

@@ -42,7 +42,7 @@ async def undo_intent(backend: Backend, undo: Undo) -> Intent:
             if review.commit != undo.commit:
                 raise UsageError(
                     f"{review.branch} is at {review.commit[:12]} now, not at {undo.commit[:12]}",
-                    hint="look at it anew: 3",
+                    hint="3 opens the reviews: look at it again there",
                 )
             return decision(backend, undo.verb, review)
         case Way.NONE:
