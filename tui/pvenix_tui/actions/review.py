@@ -36,7 +36,7 @@ def _merge_reason(context: Context) -> str:
 def _reject_reason(context: Context) -> str:
     if not context.review_commit:
         return "no review is open"
-    return "" if context.review_state in ("open", "approved") else f"this commit is {context.review_state} already"
+    return "" if context.review_state in ("open", "approved") else f"this commit is {context.review_state}"
 
 
 def _known(action_id: str) -> Reason:

@@ -17,7 +17,7 @@ from pvenix_tui.models.reviewrows import Entry, EntryKind, chips, entries, note,
 from pvenix_tui.models.states import status_span
 from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.conflicts import ConflictsScreen
-from pvenix_tui.screens.reviewdoing import ReviewDoing
+from pvenix_tui.screens.reviewdoing import REREAD, ReviewDoing
 from pvenix_tui.screens.since import SinceScreen
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import Bar
@@ -44,6 +44,7 @@ class ReviewScreen(ReviewDoing):
         before = self.review
         found = await self.session.backend.review(self.review_name)
         self.model.take(found)
+        self.settling = False
         if before and self.model.moved_from == before.commit:
             moved = f"the branch moved from {before.commit[:10]} to {found.commit[:10]}"
             self.session.say(f"{moved}; i shows what changed", bad=True)
@@ -101,7 +102,7 @@ class ReviewScreen(ReviewDoing):
             (" ", Tone.PLAIN),
             *text_line(review.branch, Tone.STRONG),
             ("  ", Tone.PLAIN),
-            status_span(review.state),
+            (f"? {REREAD}", Tone.WARN) if self.settling else status_span(review.state),
             (f"  {review.commit[:8]}", Tone.ACCENT),
             (
                 f" {chips(review)}",
@@ -133,7 +134,7 @@ class ReviewScreen(ReviewDoing):
             hosts=(review.host,) if review and review.host else (),
             review=self.review_name,
             review_commit=review.commit if review else "",
-            review_state=review.state if review else "",
+            review_state=REREAD if self.settling else review.state if review else "",
             review_file=self.file.path if self.file else "",
             review_line=line.new if line else 0,
             approval=self.model.approval_reason([commit.id for commit in self.session.commits]),

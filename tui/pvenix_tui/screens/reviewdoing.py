@@ -16,6 +16,8 @@ from pvenix_tui.screens.differences import DiffScreen
 from pvenix_tui.screens.editing import in_editor
 from pvenix_tui.screens.plan import PlanScreen
 
+REREAD: Final = "being read again"
+"""The state of a branch about which something was just done."""
 _TALK: Final = (Column(title="", width=10), Column(title="", width=30, grow=1))
 
 
@@ -23,6 +25,8 @@ class ReviewDoing(DiffScreen[None]):
     """The part of a review's screen that changes something."""
 
     model: ReviewModel
+    settling = False
+    """True from a decision until the branch was read again: what it is now nobody has seen yet."""
 
     @property
     def review(self) -> Review | None:
@@ -34,6 +38,7 @@ class ReviewDoing(DiffScreen[None]):
 
     def _done(self, result: object) -> None:
         if isinstance(result, str):
+            self.settling = True
             self.session.say(result)
             self.reread()
             self.session.outdated()

@@ -103,7 +103,11 @@ class ReviewsScreen(FilteredScreen[Review]):
 
     @override
     def why_empty(self) -> str:
-        return "no branch waits for anybody" if self.session.reviews_read else "not read yet"
+        if not self.session.reviews_read:
+            return "not read yet"
+        if "reviews" in self.session.problems:
+            return "no branch waited for anybody when they were read last; now they cannot be read"
+        return "no branch waits for anybody"
 
     @override
     def preview(self, item: Review) -> Line:
