@@ -19,7 +19,15 @@ import pyte
 
 PATIENCE_S = 50.0
 UNREAD = "read the plan to its end first"
-KEYS = {"enter": "\r", "escape": "\x1b", "down": "\x1b[B", "ctrl+d": "\x04", "ctrl+r": "\x12", "space": " "}
+KEYS = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "down": "\x1b[B",
+    "ctrl+d": "\x04",
+    "ctrl+r": "\x12",
+    "space": " ",
+    "tab": "\t",
+}
 
 
 class Terminal:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pvenix_tui.app import PvenixApp
+from pvenix_tui.prefs import Preferences
 from pvenix_tui.session import Session
 from tests.tui.driver import MODE, FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend
@@ -36,9 +37,11 @@ def backend(tmp_path: Path) -> FakeBackend:
 @pytest.fixture
 def open_ui(backend: FakeBackend) -> OpenUi:
     @asynccontextmanager
-    async def opened(size: tuple[int, int] = (80, 24)) -> AsyncIterator[Ui]:
+    async def opened(
+        size: tuple[int, int] = (80, 24), *, backend: FakeBackend = backend, preferences: Preferences | None = None
+    ) -> AsyncIterator[Ui]:
         clock = FixedClock()
-        app = PvenixApp(Session(backend, clock=clock), ticking=False)
+        app = PvenixApp(Session(backend, clock=clock, preferences=preferences), ticking=False)
         async with app.run_test(size=size, headless=MODE != "visible") as pilot:
             ui = Ui(app, pilot, backend, clock)
             await ui.settle()

@@ -28,6 +28,8 @@ class FakeJournal:
 
     root: Path
     calls: list[tuple[Any, ...]]
+    read_only = False
+    """Whether runs are only looked at, as in a workspace that was opened so."""
 
     @property
     def state_dir(self) -> Path:
@@ -35,7 +37,7 @@ class FakeJournal:
 
     @property
     def runs(self) -> RunStore:
-        return RunStore(self.state_dir / "runs")
+        return RunStore(self.state_dir / "runs", read_only=self.read_only)
 
     @property
     def log(self) -> AuditLog:

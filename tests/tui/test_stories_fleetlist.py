@@ -35,7 +35,7 @@ async def test_the_filter_counts_as_it_is_typed_and_says_what_is_wrong_without_h
         ui.expect("left aside: no role is `dnsx`; did you mean `dns`?", "tappaas-vllm", "tappaas-litellm")
         assert shown(ui) == ("tappaas-vllm", "tappaas-litellm")
         await ui.press("enter")
-        ui.expect("role:dnsx: no role is `dnsx`", "filter: role:dnsx group:ai")
+        ui.expect("role:dnsx: left aside: no role is `dnsx`", "filter: role:dnsx group:ai")
         await ui.press("escape")
         ui.expect_not("no role is")
         assert len(shown(ui)) == 6

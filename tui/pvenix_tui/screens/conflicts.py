@@ -141,10 +141,12 @@ class ConflictsScreen(PvenixScreen[object]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        if self._found:
-            self._at = max(0, min(self._at + by, len(self._found) - 1))
-            self.query_one("#conflict", Rows).move_to(0)
-            self.redraw()
+        if not 0 <= self._at + by < len(self._found or ()):
+            self.session.say("this is the last file" if by > 0 else "this is the first file")
+            return
+        self._at += by
+        self.query_one("#conflict", Rows).move_to(0)
+        self.redraw()
 
     def do_conflicts_resolve(self) -> None:
         """Edit the file with both sides in it."""

@@ -9,11 +9,12 @@ from typing_extensions import override
 from pvenix_tui.intents.drift import IgnoreIntent, adopt_intent, overwrite_intent
 from pvenix_tui.models.hosttabs import Tab
 from pvenix_tui.screens.hostreadings import HostReadings
+from pvenix_tui.screens.hostsearch import ALL_SHOWS, moved
 from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from pvenix_tui.models.host_drift import DriftLines
+    from pvenix_tui.models.hostdrift import DriftLines
 
 
 class HostDriftKeys(HostReadings, PlanningScreen):
@@ -56,8 +57,8 @@ class HostDriftKeys(HostReadings, PlanningScreen):
         line = self.drift_lines.places.next_file(rows.top, backwards=backwards)
         if line is None:
             self.session.say("no file " + ("above" if backwards else "below"))
-        else:
-            rows.move_to(line)
+        elif not moved(rows, line):
+            self.session.say(ALL_SHOWS)
 
     def _file(self) -> str:
         return self.drift_lines.places.file_at(self.query_one(f"#{Tab.DRIFT.value}", Rows).top)

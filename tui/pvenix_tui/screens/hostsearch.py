@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pvenix_tui.models.host_drift import beside
+from pvenix_tui.models.hostdrift import beside
 from pvenix_tui.models.hosttabs import Tab
 from pvenix_tui.models.lines import plain
 from pvenix_tui.screens.dialogs import Prompt
@@ -14,8 +14,18 @@ from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from pvenix_tui.models.host_drift import DriftLines
-    from pvenix_tui.models.host_journal import HostJournal
+    from pvenix_tui.models.hostdrift import DriftLines
+    from pvenix_tui.models.hostjournal import HostJournal
+
+
+ALL_SHOWS: Final = "the rest shows already"
+
+
+def moved(rows: Rows, line: int) -> bool:
+    """Bring a line of a document to the top; False when that moves nothing, for the end shows already."""
+    before = rows.top
+    rows.move_to(line)
+    return rows.top != before
 
 
 class HostSearch(HostReadings):
@@ -87,8 +97,8 @@ class HostSearch(HostReadings):
     def _to(self, line: int | None, what: str, backwards: bool) -> None:  # noqa: FBT001 a direction
         if line is None:
             self.session.say(f"no {what} {'above' if backwards else 'below'}", bad=True)
-        else:
-            self._rows.move_to(line)
+        elif not moved(self._rows, line):
+            self.session.say(ALL_SHOWS)
 
     def _found(self, *, found: bool, text: str) -> None:
         if not found:

@@ -196,7 +196,10 @@ class PlaybookDetail(PlaybookScreen):
         """Take the parameter at the cursor back."""
         name = self.query_one("#playbook-form", Rows).key
         if name and not (name in SWITCHES and not next(row for row in self._rows() if row.name == name).now):
+            before = self.given
             self._tell(name, "")
+            if self.given == before:
+                self.session.say(f"{name} is as it comes: there is nothing to take back")
 
     def do_playbook_check(self) -> None:
         """With or without --check."""

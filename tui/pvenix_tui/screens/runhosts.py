@@ -114,17 +114,22 @@ class RunHosts(PvenixScreen[None]):
 
     def do_run_failed(self) -> None:
         """Only hosts that need a person, or all."""
+        self.zoomed = False  # the hosts are what it is about
         self.table.failed_only = not self.table.failed_only
         self.table.refresh()
         if self.table.failed_only and self.table.hosts and self.host_run not in self.table.hosts:
             self.turn_to(self.table.hosts[0].host)
-        self.redraw()
+        self.share_space()
 
     def do_run_tiles(self) -> None:
         """Tiles, or a list, where there is room for both."""
-        self.listing = not self.listing
+        before = self._tiled
+        self.zoomed, self.listing = False, not self.listing
         self.session.memory.keep("run.list", self.listing)
         self.share_space()
+        if self._tiled == before:
+            wanted = "a list" if self.listing else "tiles"
+            self.session.say(f"{wanted} where there is room for both; here there is room for a list")
 
     def do_run_zoom(self) -> None:
         """The log alone, or with the hosts."""

@@ -41,6 +41,7 @@ class RunLog(PvenixScreen[None]):
         """Wrap or cut."""
         self.pane.wrapping = not self.pane.wrapping
         self.session.memory.keep("log.wrap", self.pane.wrapping)
+        self.session.say("long lines are wrapped" if self.pane.wrapping else "long lines are cut")
         self._redraw_log()
 
     def do_log_time(self) -> None:
