@@ -16,7 +16,7 @@ from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.status import HostStatus
 from pvenix_tui.models.commandline import equivalent
 from pvenix_tui.models.fleetrows import COLUMNS
-from pvenix_tui.models.host_facts import Known, facts_lines
+from pvenix_tui.models.hostfacts import Known, facts_lines
 from pvenix_tui.models.lines import Tone, cells, clip, column_widths, fit, fit_words, plain, wrap, wrap_at_most
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.plan import GUARD_S, ConfirmGate, Tier, plan_view, reach_of

@@ -6,12 +6,12 @@ import pytest
 
 from pvenix.engine.runfiles import RunStore
 from pvenix.model.inspection import UnitList, UnitLook, VmLook
-from pvenix_tui.models.host_drift import adopt_reason, drift_document, overwrite_reason
-from pvenix_tui.models.host_journal import HostJournal, priority_choices, priority_of
-from pvenix_tui.models.host_looks import size_word, unit_lines, vm_lines
-from pvenix_tui.models.host_runs import parts_of
-from pvenix_tui.models.host_units import matching, units_note
+from pvenix_tui.models.hostdrift import adopt_reason, drift_document, overwrite_reason
+from pvenix_tui.models.hostjournal import HostJournal, priority_choices, priority_of
+from pvenix_tui.models.hostlooks import size_word, unit_lines, vm_lines
+from pvenix_tui.models.hostruns import parts_of
 from pvenix_tui.models.hosttabs import Reading, Tab, TabLines, tab_at, tabs_line
+from pvenix_tui.models.hostunits import matching, units_note
 from pvenix_tui.models.lines import Line, cells, plain, text_line
 from tests.tui.fake_backend import FakeBackend
 from tests.tui.fake_inspection import edited, fake_drift, fake_unit

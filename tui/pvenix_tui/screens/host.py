@@ -14,12 +14,12 @@ from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
 from pvenix_tui.actions import Context
 from pvenix_tui.models.host import GENERATION_COLUMNS, generation_cells
-from pvenix_tui.models.host_drift import DriftLines, adopt_reason, overwrite_reason
-from pvenix_tui.models.host_facts import Known, facts_lines
-from pvenix_tui.models.host_looks import cloud_init_lines, hardware_lines, vm_lines
-from pvenix_tui.models.host_runs import RUN_COLUMNS, run_cells
-from pvenix_tui.models.host_units import UNIT_COLUMNS, matching, unit_cells, units_note
+from pvenix_tui.models.hostdrift import DriftLines, adopt_reason, overwrite_reason
+from pvenix_tui.models.hostfacts import Known, facts_lines
+from pvenix_tui.models.hostlooks import cloud_init_lines, hardware_lines, vm_lines
+from pvenix_tui.models.hostruns import RUN_COLUMNS, run_cells
 from pvenix_tui.models.hosttabs import LEFT, NONE, Tab, TabLines, chips, tab_at, tabs_line
+from pvenix_tui.models.hostunits import UNIT_COLUMNS, matching, unit_cells, units_note
 from pvenix_tui.models.lines import Line, Tone, text_line, wrap
 from pvenix_tui.models.table import Table
 from pvenix_tui.screens.base import bindings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from pvenix_tui.models.host_journal import PRIORITY_COLUMNS, HostJournal, priority_choices, priority_of
+from pvenix_tui.models.hostjournal import PRIORITY_COLUMNS, HostJournal, priority_choices, priority_of
 from pvenix_tui.models.hosttabs import Tab
 from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.hostreadings import HostReadings

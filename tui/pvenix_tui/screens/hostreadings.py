@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from pvenix_tui.models.host_runs import parts_of
+from pvenix_tui.models.hostruns import parts_of
 from pvenix_tui.models.hosttabs import Reading, Tab
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.session import Session

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from pvenix.model.inspection import UnitLook
 from pvenix_tui.actions import Context
-from pvenix_tui.models.host_looks import unit_lines
+from pvenix_tui.models.hostlooks import unit_lines
 from pvenix_tui.models.hosttabs import Reading, TabLines
 from pvenix_tui.models.lines import Tone, text_line
 from pvenix_tui.screens.base import PvenixScreen, bindings

@@ -9,7 +9,7 @@ from typing import Final
 from pvenix.adapters.text import CUT_MARK, LINE_LIMIT
 from pvenix.model.inspection import CloudInitKey, CloudInitLook, HardwareText, UnitLook, VmLook, VmTask
 from pvenix_tui.models.highlight import highlighted, language_of
-from pvenix_tui.models.host_drift import diff_lines
+from pvenix_tui.models.hostdrift import diff_lines
 from pvenix_tui.models.lines import EMPTY, Line, Span, Tone, text_line, wrap
 from pvenix_tui.models.states import duration_word
 from pvenix_tui.text import safe

@@ -11,7 +11,7 @@ from pvenix.model.inspection import HostCard, VmLook
 from pvenix.model.status import HostStatus
 from pvenix_tui.backend import HostLike
 from pvenix_tui.models.fleet import is_stale, own_groups
-from pvenix_tui.models.host_looks import agent_words, vm_words
+from pvenix_tui.models.hostlooks import agent_words, vm_words
 from pvenix_tui.models.lines import EMPTY, Line, Tone, text_line
 from pvenix_tui.models.states import age, sync_span
 
