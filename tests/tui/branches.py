@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pvenix.model.review import Review
-from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
-from tests.tui.fake_backend import FakeBackend, fake_review
+from tests.tui.fake_backend import fake_review
 
 HOST = "tappaas-litellm"
 NIX, HW = f"nix/hosts/{HOST}.nix", f"nix/hardware/{HOST}-hw.nix"
@@ -49,16 +48,3 @@ def editing(ui: Ui, text: str) -> list[Sequence[str]]:
 
     ui.app.session.run_outside = outside
     return started
-
-
-async def test_that_no_branch_waits_is_not_claimed_while_they_cannot_be_read(
-    open_ui: OpenUi, backend: FakeBackend
-) -> None:
-    backend.reviews_now.clear()
-    async with open_ui() as ui:
-        await ui.do("app.reviews")
-        ui.expect("no branch waits for anybody")
-        backend.unreachable = "the repository cannot be reached"
-        await ui.do("app.refresh")
-        ui.expect("no branch waited for anybody when they were read last; now they cannot be read")
-        ui.expect_error("the repository cannot be reached")
