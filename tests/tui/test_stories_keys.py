@@ -14,6 +14,7 @@ from pvenix_tui.actions.keymap import remap
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.prefs import Notify, Preferences
 from pvenix_tui.session import Session
+from pvenix_tui.widgets.field import Field
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend
@@ -69,6 +70,32 @@ async def test_a_line_that_comes_in_one_piece_with_the_key_of_the_palette_is_all
         await ui.settle()
         ui.expect("│dns00 ")
         ui.expect_dialog("Run an action")
+
+
+@pytest.mark.parametrize("area", ["fleet", "runs", "reviews", "journal"])
+async def test_a_filter_that_comes_in_one_piece_is_text_and_no_row_of_commands(
+    open_ui: OpenUi, backend: FakeBackend, area: str
+) -> None:
+    async with open_ui() as ui:
+        if area != "fleet":
+            await ui.do(f"app.{area}")
+        for key in ("/", *"dns01-b04"):
+            ui.send(key)
+        await ui.calm()
+        ui.expect_screen(area)
+        ui.expect("dns01-b04")
+        ui.send("enter")
+        await ui.calm()
+        assert not isinstance(ui.app.focused, Field)
+
+
+async def test_a_filter_and_enter_that_come_in_one_piece_open_what_is_left(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        for key in ("/", *"nix-cache", "enter", "enter"):
+            ui.send(key)
+        await ui.calm()
+        ui.expect_screen("host")
+        ui.expect("nix-cache01")
 
 
 async def test_a_verb_is_typed_with_its_hosts_and_leads_to_their_plan(open_ui: OpenUi) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from textual.app import App
 from textual.events import Event, Key
+from textual.screen import Screen
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, in_scope
@@ -26,6 +29,8 @@ from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
 
 HISTORY: Final = "palette.history"
+_SETTLED_S: Final = 0.5
+"""The longest that a key waits for what the one before it brings about."""
 AREAS: Final = ("fleet", "runs", "reviews", "playbooks", "journal")
 
 
@@ -51,6 +56,9 @@ class Frame(App[int]):
         """A key that is held down is not for what it has just opened."""
         if isinstance(event, Key) and event.is_forwarded:
             front = self.screen if self._screen_stack else None
+            if front is not None and self._late.is_for_field(event, front):
+                await self._to_field(event, front)
+                return
             late = front is not None and self._late.is_late(event, front)
             if late and isinstance(front, Picker | Prompt):
                 (self.focused or front)._forward_event(Key(event.key, event.character))  # noqa: SLF001 as App does
@@ -62,6 +70,18 @@ class Frame(App[int]):
                 return
             self._late.handed(event, front)
         await super().on_event(event)
+
+    async def _to_field(self, event: Key, front: Screen[object]) -> None:
+        """A key for the field that opened meanwhile; what enter brings about is done before the next key is."""
+        field = self.focused or front
+        if not await self._check_bindings(event.key, priority=True):
+            field._forward_event(Key(event.key, event.character))  # noqa: SLF001 as App does
+            return
+        for widget in field.ancestors_with_self:
+            done = asyncio.Event()
+            if widget is not self and widget.call_later(done.set):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(done.wait(), _SETTLED_S)
 
     async def action_do(self, action_id: str) -> None:
         """Do one of the actions that every screen has, or say why not."""

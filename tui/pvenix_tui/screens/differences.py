@@ -256,7 +256,7 @@ class DiffScreen(PvenixScreen[Result]):
         field = self.query_one("#find", Field)
         field.display = True
         field.value = self.document.search if self.document else ""
-        field.focus()
+        self.set_focus(field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Look as the person types."""

@@ -83,7 +83,7 @@ class FilteredScreen(ListScreen[Item]):
         field = self.query_one("#filter", Field)
         field.display = True
         field.value = self.filter
-        field.focus()
+        self.set_focus(field)
 
     @override
     def back(self) -> bool:

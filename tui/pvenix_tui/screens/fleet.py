@@ -229,7 +229,7 @@ class FleetScreen(FleetMenus):
         field = self.query_one("#filter", Field)
         field.display = True
         field.value = self.model.filter
-        field.focus()
+        self.set_focus(field)
 
     @override
     def back(self) -> bool:

@@ -193,7 +193,7 @@ class JournalScreen(EntryActions):
         field = self.query_one("#filter", Field)
         field.display = True
         field.value = self.filter
-        field.focus()
+        self.set_focus(field)
 
     def do_journal_save(self) -> None:
         """Choose a form and a file, and write what shows."""

@@ -157,7 +157,7 @@ class RunsScreen(ListScreen[RunSummary]):
         """Begin to type a filter."""
         field = self.query_one("#filter", Field)
         field.display = True
-        field.focus()
+        self.set_focus(field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as the person types."""
