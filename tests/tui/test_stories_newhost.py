@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from pvenix.model.newhost import NewHost
+from pvenix.model.newhost import NewHost, Trial
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import ONBOARDING
 from tests.tui.conftest import OpenUi
@@ -96,6 +98,27 @@ async def test_a_free_address_of_the_zone_is_proposed(open_ui: OpenUi) -> None:
         ui.expect("10.69.13.6/24", "in the inventory; see that", "its DHCP does not give it away")
         await ui.press("enter")
         assert "10.69.13.6/24" in ui.line(" address  ")
+
+
+async def test_a_field_that_is_left_before_it_was_tried_is_placed_once_it_was(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    tries, may_try = backend.try_host, threading.Event()
+
+    def slow(new: NewHost) -> Trial:
+        may_try.wait(5)
+        return tries(new)
+
+    async with open_ui() as ui:
+        await fill(ui, name="web01", roles="base")
+        await ui.press("up", "up")
+        backend.try_host = slow  # type: ignore[method-assign]
+        for key in ("up", *"core13", "tab", "f5"):
+            ui.send(key)
+        await ui.until(lambda: " zone     core13" in ui.text())
+        may_try.set()
+        await ui.settle()
+        assert not ui.line(" place  tappaas2").endswith("?"), "it is the place of what the form says now"
 
 
 async def test_placement_says_where_it_would_go_and_a_node_can_be_chosen_instead(open_ui: OpenUi) -> None:

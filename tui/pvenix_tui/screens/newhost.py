@@ -64,6 +64,10 @@ class NewHostScreen(NewHostForm):
         self.placing: Placing | None = None
         self._placed_for: NewHost | None = None
         self._asking = False
+        self._tried: NewHost | None = None
+        """What the trial is of."""
+        self._due = False
+        """True when it is to be asked where the host would go, once it was tried."""
         self._stale = False
         """True when something was typed since the last trial began."""
         self._took = 0.0
@@ -102,8 +106,8 @@ class NewHostScreen(NewHostForm):
     def on_descendant_focus(self) -> None:
         """Say what the field is for; what was left may have changed where the host would go."""
         self.refresh_bars()
-        if self.trial is not None and not self._stale:
-            self._ask_place()
+        self._due = True
+        self._place_when_tried()
 
     @override
     def typed(self) -> None:
@@ -120,7 +124,8 @@ class NewHostScreen(NewHostForm):
             while self._stale:
                 await asyncio.sleep(min(_REST_S, self._took))
                 self._stale, began = False, time.monotonic()
-                self.trial = await asyncio.to_thread(self.session.backend.try_host, self.new)
+                new = self.new
+                self.trial, self._tried = await asyncio.to_thread(self.session.backend.try_host, new), new
                 self._took = time.monotonic() - began
 
         await self.session.guarded("new host", work)
@@ -132,8 +137,15 @@ class NewHostScreen(NewHostForm):
             self.query_one(f"#ask-{field.asked}", Field).placeholder = safe(placeholder(field.asked, self.trial))
         self.query_one("#formpreview", Rows).reload()
         self.refresh_bars()
+        self._place_when_tried()
 
     # --- where it would go ---
+
+    def _place_when_tried(self) -> None:
+        """Ask where it would go, if that is due, as soon as what the form says was tried."""
+        if self._due and self._tried == self.new:
+            self._due = False
+            self._ask_place()
 
     def _ask_place(self) -> None:
         new = self.new
@@ -168,7 +180,11 @@ class NewHostScreen(NewHostForm):
                 beside = name_note(value.strip(), self.session.fleet.hosts)
             self.query_one(f"#note-{field.asked}", Bar).show(beside)
         at, width = self.at or FORM[0], max(1, self.size.width)
-        said = [piece for line in focus_lines(at, self.trial) for piece in wrap(line, width, indent=3)]
+        said = [
+            piece
+            for line in focus_lines(at, self.trial if self._tried == self.new else None)
+            for piece in wrap(line, width, indent=3)
+        ]
         self.query_one("#formhelp", Bar).show(*said[:_HELP_LINES], *[()] * (_HELP_LINES - len(said)))
         places = placing_lines(self.placing, asking=self._asking, stale=self.new != self._placed_for)
         lines = [piece for line in places for piece in wrap(line, width, indent=8)]
@@ -196,11 +212,11 @@ class NewHostScreen(NewHostForm):
 
     def do_newhost_place(self) -> None:
         """Ask where it would go, also when it was asked."""
-        if self.trial is not None and self.trial.problems:
-            self.session.say(f"place: {first_problem(self.trial)[1]}", bad=True)
-            return
         self._placed_for = None
-        self._ask_place()
+        self._due = True
+        if self._tried == self.new and self.trial is not None and self.trial.problems:
+            self.session.say(f"place: {first_problem(self.trial)[1]}", bad=True)
+        self._place_when_tried()
 
     def do_newhost_clear(self) -> None:
         """Forget the draft."""
