@@ -106,8 +106,7 @@ async def test_three_hosts_of_the_production_have_their_number_typed(open_ui: Op
         ui.expect_error("2 is not 3")
         await ui.press("backspace")
         await ui.type("3")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert len(ui.started()) == 1
 
 
@@ -115,13 +114,11 @@ async def test_in_read_only_a_plan_says_why_it_does_not_start_and_a_dry_run_does
     async with open_ui() as ui:
         await ui.do("host.rebuild")
         ui.app.session.preferences = replace(ui.app.session.preferences, read_only=True)
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("start: read-only")
         assert not ui.started()
         await ui.do("plan.check")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert len(ui.started()) == 1
 
 
@@ -165,3 +162,10 @@ async def test_a_rebuild_names_the_commits_that_it_brings(open_ui: OpenUi) -> No
         await ui.go_to("nix-cache01")
         await ui.do("host.rebuild")
         ui.expect("Brings   3f2c1a9 from 9be0142, 1 commit (nix-cache01)", "3f2c1a9 Open port 8000 for vllm")
+
+
+async def test_the_plan_of_a_rebuild_says_which_edits_it_puts_aside(open_ui: OpenUi) -> None:
+    async with open_ui((120, 36)) as ui:
+        await ui.go_to("tappaas-vllm")
+        await ui.do("host.rebuild")
+        ui.expect("Edits    1 of tappaas-vllm is put aside there (git stash): configuration.nix")

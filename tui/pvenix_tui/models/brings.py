@@ -35,6 +35,19 @@ def brings_lines(commits: Sequence[Commit], runs: Mapping[str, str]) -> list[Lin
     return [field_line("" if index else "Brings", text, tone) for index, (text, tone) in enumerate(texts)]
 
 
+def edits_lines(edits: Mapping[str, Sequence[str]]) -> list[Line]:
+    """What people edited in /etc/nixos of hosts, lines of `git status --porcelain`: a build puts it aside."""
+    return [
+        field_line(
+            "" if index else "Edits",
+            f"{len(found)} of {host} {'is' if len(found) == 1 else 'are'} put aside there (git stash): "
+            + _names([line[3:] for line in found]),
+            Tone.WARN,
+        )
+        for index, (host, found) in enumerate((host, found) for host, found in edits.items() if found)
+    ]
+
+
 def _what(tip: Commit, revision: str, behind: int) -> str:
     if not revision:
         return f"{tip.id[:7]}; what runs is not known"

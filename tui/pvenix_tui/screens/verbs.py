@@ -49,13 +49,14 @@ class HostVerbs(HostReach):
         self.open_plan(verb_intent(self.session.backend, verb, hosts, args or {}, readings=readings))
 
     async def _brings(self, hosts: Sequence[str]) -> Sequence[Line]:
-        """The commits that a build brings, by the readings so far."""
-        from pvenix_tui.models.brings import brings_lines
+        """The commits that a build brings, and the edits that it puts aside, by the readings so far."""
+        from pvenix_tui.models.brings import brings_lines, edits_lines
 
         statuses = self.session.fleet.statuses
         facts = {host: status.facts for host in hosts if (status := statuses.get(host)) is not None}
         runs = {host: found.revision if (found := facts.get(host)) is not None else "" for host in hosts}
-        return brings_lines(self.session.commits, runs)
+        edits = {host: found.edits for host, found in facts.items() if found is not None}
+        return [*brings_lines(self.session.commits, runs), *edits_lines(edits)]
 
     def do_host_rebuild(self) -> None:
         """Plan a rebuild."""
