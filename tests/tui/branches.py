@@ -32,11 +32,6 @@ async def read_all(ui: Ui) -> None:
     await ui.do("review.acknowledge", "review.acknowledge")
 
 
-async def confirm(ui: Ui) -> None:
-    ui.later()
-    await ui.press("y")
-
-
 def editing(ui: Ui, text: str) -> list[Sequence[str]]:
     """The person's editor: it leaves `text` in the file."""
     started: list[Sequence[str]] = []

@@ -168,6 +168,11 @@ class Ui:
         """Type a text."""
         await self.press(*("space" if character == " " else character for character in text))
 
+    async def confirm(self) -> None:
+        """Say yes once the dialog or plan has been there long enough to be read."""
+        self.later()
+        await self.press("y")
+
     def later(self, seconds: float = 1.0) -> None:
         """Let time pass."""
         self.clock.now += seconds

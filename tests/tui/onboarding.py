@@ -15,8 +15,7 @@ async def onboard(ui: Ui) -> RunDir:
     """Start the onboarding of the host without a VM."""
     await ui.go_to(HOST)
     await ui.do("host.onboard")
-    ui.later()
-    await ui.press("y")
+    await ui.confirm()
     ui.expect_screen("wizard")
     return ui.run()
 

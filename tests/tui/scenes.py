@@ -52,8 +52,7 @@ async def newhost(ui: Ui) -> None:
 
 async def run(ui: Ui) -> None:
     await ui.press("space", "space", "space", "r", "G")
-    ui.later()
-    await ui.press("y")
+    await ui.confirm()
     started = ui.run()
     for index, name in enumerate(("tappaas-cicd", "dns01")):
         ui.backend.step(started, name, "rebuild")
@@ -68,8 +67,7 @@ async def run(ui: Ui) -> None:
 
 async def approval(ui: Ui) -> None:
     await ui.press("space", "space", "space", "r", "G")
-    ui.later()
-    await ui.press("y")
+    await ui.confirm()
     ui.backend.asked_now = (waits("dns01"),)
     for name in ("tappaas-cicd", "dns01"):
         ui.backend.step(ui.run(), name, "rebuild", "waiting" if name == "dns01" else "changed", summary="as approved")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.model.review import Message, Thread
-from tests.tui.branches import HOST, NIX, confirm, editing, open_review
+from tests.tui.branches import HOST, NIX, editing, open_review
 from tests.tui.conftest import OpenUi
 from tests.tui.fake_backend import TIP, FakeBackend, fake_review
 
@@ -27,7 +27,7 @@ async def test_a_comment_on_a_line_shows_below_it_and_is_a_warning_until_it_is_s
         await ui.type("why this value?")
         await ui.press("enter")
         ui.expect("pvenix review comment")
-        await confirm(ui)
+        await ui.confirm()
         assert ("comment", HOST, TIP, "why this value?", NIX, 2) in backend.calls
         ui.expect("why this value?", "1 comment")
         await ui.press("enter")
@@ -36,7 +36,7 @@ async def test_a_comment_on_a_line_shows_below_it_and_is_a_warning_until_it_is_s
         await ui.press("enter")
         await ui.type("because")
         await ui.press("enter")
-        await confirm(ui)
+        await ui.confirm()
         assert ("reply", HOST, "c1", "because") in backend.calls
         ui.expect("re: story", "because")
         await ui.press("escape")
@@ -44,7 +44,7 @@ async def test_a_comment_on_a_line_shows_below_it_and_is_a_warning_until_it_is_s
         await ui.do("review.open")
         ui.later()
         await ui.press("j", "enter")
-        await confirm(ui)
+        await ui.confirm()
         assert ("resolve", HOST, "c1", True) in backend.calls
         ui.expect("Comments  0 open of 1", "resolved by story")
 
@@ -81,7 +81,7 @@ async def test_an_edit_shows_its_difference_and_becomes_a_commit_in_the_persons_
         await ui.do("review.edit")
         assert Path(started[0][-1]).name == f"{HOST}.nix"
         ui.expect("edit registration/tappaas-litellm", "+   a = 1;", f"pvenix review edit {HOST} {NIX}")
-        await confirm(ui)
+        await ui.confirm()
         assert [call[:4] for call in backend.calls if call[0] == "edit"] == [("edit", HOST, TIP, NIX)]
         ui.expect("eeeeeeee", "seen 0/2")
         ui.expect_not("MOVED")
@@ -98,7 +98,7 @@ async def test_an_edit_that_changes_nothing_or_comes_too_late_pushes_nothing(
         editing(ui, "{ }\n")
         await ui.do("review.edit")
         backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
-        await confirm(ui)
+        await ui.confirm()
         ui.expect_error("registration/tappaas-litellm is at aaaaaaaaaa, not at b771e02c9d")
         assert not [call for call in backend.calls if call[0] == "edit"]
 
@@ -123,7 +123,7 @@ async def test_a_branch_behind_main_takes_main_in_by_a_plan(open_ui: OpenUi, bac
         ui.expect("2 behind", "the base is old: main has 2 commits more")
         await ui.do("review.update")
         ui.expect("update registration/tappaas-litellm", f"pvenix review update {HOST}")
-        await confirm(ui)
+        await ui.confirm()
         assert ("freshen", HOST, TIP) in backend.calls
         await ui.do("review.update")
         ui.expect_error("the branch has everything that main has")
@@ -148,7 +148,7 @@ async def test_a_conflict_is_explained_with_both_sides_and_resolved_in_the_edito
         editing(ui, "{\n  ports = [ 4000 8000 ];\n}\n")
         await ui.do("conflicts.resolve")
         ui.expect("resolve registration/tappaas-litellm", NIX)
-        await confirm(ui)
+        await ui.confirm()
         assert ("resolved", HOST, TIP, {NIX: "{\n  ports = [ 4000 8000 ];\n}\n"}) in backend.calls
         ui.expect_screen("review")
         ui.expect_not("CONFLICT", "MOVED")

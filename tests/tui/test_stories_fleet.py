@@ -71,13 +71,11 @@ async def test_marks_make_one_plan_for_several_hosts_and_it_starts_only_after_it
     async with open_ui((80, 16)) as ui:
         await ui.press("asterisk", "r")
         ui.expect("several hosts (6): read to the end, then y", "read the plan to its end first")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("start: read the plan to its end first (G)")
         assert not ui.started()
         await ui.press("G")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [plan] = ui.started()
         assert isinstance(plan, RunPlan)
         assert len(plan.hosts) == 6
@@ -127,8 +125,7 @@ async def test_retire_wants_the_hosts_name_typed_and_then_y(open_ui: OpenUi) -> 
         await ui.press("enter")
         ui.expect_error("Enter is never yes here; y is")
         assert not ui.started()
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [plan] = ui.started()
         assert isinstance(plan, RunPlan)
         assert plan.hosts == ("dns01",)
@@ -149,8 +146,7 @@ async def test_the_onboarding_plans_all_its_verbs_with_a_pause_before_each(open_
         await ui.press("s")
         ui.expect("Pauses   none")
         await ui.press("s")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [plan] = ui.started()
         assert isinstance(plan, RunPlan)
         assert plan.step
@@ -198,8 +194,7 @@ async def test_a_plan_that_cannot_be_made_says_why_and_starts_nothing(open_ui: O
         del backend.fleet_now.hosts["tappaas-cicd"]
         await ui.press("r")
         ui.expect("no host is called tappaas-cicd", "cannot be planned")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("start: there is no plan")
         assert not ui.started()
 
@@ -208,12 +203,10 @@ async def test_a_start_that_fails_is_told_and_can_be_tried_again(open_ui: OpenUi
     async with open_ui() as ui:
         await ui.press("r")
         backend.unreachable = "the disk is full"
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("the disk is full; is the site up?")
         backend.unreachable = ""
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert len(ui.started()) == 1
 
 

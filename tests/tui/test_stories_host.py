@@ -73,8 +73,7 @@ async def test_edits_are_adopted_into_a_branch_through_a_plan(open_ui: OpenUi, b
     async with at_host(open_ui, "d") as ui:
         await ui.do("host.adopt")
         ui.expect("adopt-edits tappaas-vllm", "pvenix drift adopt tappaas-vllm")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [plan] = ui.started()
         assert isinstance(plan, RunPlan)
         assert [(task.verb, dict(task.args)) for task in plan.plays[0].tasks] == [("adopt-edits", {})]
@@ -84,8 +83,7 @@ async def test_after_a_run_from_the_host_its_tabs_are_read_anew(open_ui: OpenUi,
     async with at_host(open_ui, "d") as ui:
         ui.expect("nix/common.nix")
         await ui.do("host.adopt")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         backend.drift_now = fake_drift()
         backend.end_run(ui.run(), 0, changed=1)
         await ui.press("escape")
@@ -108,8 +106,7 @@ async def test_overwriting_names_what_is_put_aside_before_it_can_be_started(open
         ui.expect("pvenix drift overwrite tappaas-vllm")
         await ui.press("G")
         ui.expect("nix/common.nix goes into a git stash of /etc/nixos")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [plan] = ui.started()
         assert isinstance(plan, RunPlan)
         assert [task.verb for task in plan.plays[-1].tasks] == ["rebuild"]
@@ -121,8 +118,7 @@ async def test_the_file_at_the_top_is_ignored_by_a_line_of_the_inventory(open_ui
     async with at_host(open_ui, "d") as ui:
         await ui.do("host.next_file", "host.ignore")
         ui.expect("ignore notes on tappaas-vllm", "pvenix drift ignore tappaas-vllm notes")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect("notes is ignored on tappaas-vllm")
         assert backend.ignored == ["notes"]
 
@@ -238,8 +234,7 @@ async def test_megabytes_on_a_line_and_control_sequences_stay_text(open_ui: Open
 
 async def test_a_hosts_part_of_past_runs_opens_the_run(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with at_host(open_ui, "r") as ui:
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         run = ui.run()
         backend.step(run, HOST, "rebuild", "changed", summary="43 active")
         backend.end_host(run, HOST, "changed", "43 active")

@@ -210,8 +210,7 @@ async def test_read_only_a_run_is_watched_and_asked_for_nothing(
 ) -> None:
     async with open_ui() as ui:
         await ui.press("r")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_screen("run")
         monkeypatch.setenv("PVENIX_READ_ONLY", "1")
         ui.run()

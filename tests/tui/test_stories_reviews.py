@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pvenix.model.review import Check, Verdict
-from tests.tui.branches import HOST, HW, NIX, branch, confirm, open_review, read_all
+from tests.tui.branches import HOST, HW, NIX, branch, open_review, read_all
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import TIP, FakeBackend, fake_diff, fake_review
@@ -78,7 +78,7 @@ async def test_an_approval_waits_until_every_file_was_read_and_every_warning_ack
         await ui.press("e")
         await ui.type("looks right")
         await ui.press("enter")
-        await confirm(ui)
+        await ui.confirm()
         assert ("approve", HOST, TIP, "looks right") in backend.calls
         assert backend.acknowledged_now == ("open ports: the firewall opens 4000 (role litellm)",)
         ui.expect("+ approved")
@@ -91,7 +91,7 @@ async def test_a_merge_is_of_exactly_the_approved_commit(open_ui: OpenUi, backen
         ui.expect_error("merge: only an approved commit is merged; this one is open")
         backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], state="approved")
         await ui.do("app.refresh", "review.merge")
-        await confirm(ui)
+        await ui.confirm()
         assert ("merge", HOST, TIP, "") in backend.calls
         ui.expect("- merged")
 
@@ -100,12 +100,12 @@ async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend)
     async with open_ui() as ui:
         await open_review(ui)
         await ui.do("review.reject")
-        await confirm(ui)
+        await ui.confirm()
         ui.expect_error("a rejection says why")
         await ui.press("e")
         await ui.type("no")
         await ui.press("enter")
-        await confirm(ui)
+        await ui.confirm()
         assert ("reject", HOST, TIP, "no") in backend.calls
 
 
@@ -155,7 +155,7 @@ async def test_an_approval_of_a_branch_that_moved_behind_the_plan_is_refused(
         await read_all(ui)
         await ui.do("review.approve")
         backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
-        await confirm(ui)
+        await ui.confirm()
         ui.expect_error("the branch moved while you looked")
         assert not [call for call in backend.calls if call[0] == "approve"]
 

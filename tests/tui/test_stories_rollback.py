@@ -49,8 +49,7 @@ async def test_two_hosts_go_to_generations_of_their_own_in_one_run(open_ui: Open
         await ui.do("rollback.plan")
         ui.expect("pvenix rollback tappaas-cicd=41 dns01=42", "several hosts (2)")
         await ui.press("G")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         plan = only_plan(ui)
         assert plan.hosts == (A, B)
         assert {host: facts["back_to"][-2:] for host, facts in plan.decisions.items()} == {A: "41", B: "42"}
@@ -59,14 +58,12 @@ async def test_two_hosts_go_to_generations_of_their_own_in_one_run(open_ui: Open
 async def test_what_changes_is_read_to_its_end_before_y_starts_even_one_host(open_ui: OpenUi) -> None:
     async with open_ui((80, 16)) as ui:
         await ui.do("host.rollback", "rollback.plan")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("start: read the plan to its end first")
         assert not ui.started()
         await ui.press("G")
         ui.expect("secrets that were changed meanwhile stay changed")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert only_plan(ui).hosts == (A,)
 
 
@@ -161,8 +158,7 @@ async def test_a_host_that_failed_in_a_run_goes_to_what_it_ran_before_it(open_ui
     backend.before = {A: 41}
     async with open_ui() as ui:
         await ui.do("host.rebuild")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         backend.step(ui.run(), A, "rebuild", "failed", summary="vllm.service failed")
         backend.end_host(ui.run(), A, "failed", "vllm.service failed")
         backend.end_run(ui.run(), 1, failed=1)

@@ -12,8 +12,7 @@ pytestmark = pytest.mark.tui
 
 async def start(ui: Ui, *keys: str) -> None:
     await ui.press(*keys)
-    ui.later()
-    await ui.press("y")
+    await ui.confirm()
 
 
 async def test_a_run_shows_step_state_and_last_line_of_its_host_and_follows_its_log(
@@ -103,13 +102,11 @@ async def test_pause_and_cancel_are_requests_and_cancel_asks_first(open_ui: Open
         await ui.press("n", "X", "escape")
         assert ui.requests() == []
         await ui.press("X")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert ui.requests() == [("cancel", "")]
         await ui.press("x")
         ui.expect("Cancel tappaas-cicd?")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert ui.requests() == [("cancel", "tappaas-cicd")]
 
 
@@ -150,8 +147,7 @@ async def test_a_run_that_waits_asks_and_goes_on_with_what_was_approved(open_ui:
         ui.expect("Approve rebuild of tappaas-cicd?", "reboots: kernel 6.12.30 -> 6.12.31", "exactly /nix/store/")
         await ui.press("y")
         ui.expect("Approve rebuild of tappaas-cicd?")  # not within half a second
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect("Approve rebuild of dns01?")
         await ui.press("n")
         await ui.settle()

@@ -174,13 +174,11 @@ async def test_the_area_and_the_open_run_are_there_again_when_a_person_comes_bac
 ) -> None:
     async with open_ui() as ui:
         await ui.press("r")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_screen("run")
         run = ui.run().run
         await ui.press("q")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
     backend.live = type(backend.live)()
     async with open_ui() as ui:
         ui.expect_screen("run")
@@ -193,8 +191,7 @@ async def test_a_runs_log_is_copied_and_saved_whole_and_not_as_far_as_it_shows(
 ) -> None:
     async with open_ui() as ui:
         await ui.press("r")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         backend.output(ui.run(), "tappaas-cicd", "".join(f"line {number} {'x' * 100}\n" for number in range(300)))
         await ui.tick()
         ui.app.screen.query_one("#log").focus()

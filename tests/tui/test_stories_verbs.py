@@ -27,8 +27,7 @@ async def choose(ui: Ui, verb: str) -> None:
 
 async def start(ui: Ui) -> Mapping[str, ArgValue]:
     """Say yes to the plan that shows; the arguments of its only task."""
-    ui.later()
-    await ui.press("y")
+    await ui.confirm()
     [plan] = ui.started()
     assert isinstance(plan, RunPlan)
     [task] = plan.plays[0].tasks
@@ -46,8 +45,7 @@ async def test_a_restore_goes_to_the_snapshot_that_was_chosen_once_its_price_was
         await ui.press("enter")
         ui.expect("At stake what VM 200 has written since before-42 is lost", "type tappaas-cicd first")
         ui.expect("pvenix restore tappaas-cicd --to before-42 --confirm tappaas-cicd")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert not ui.started()
         await ui.press("backspace")
         await ui.type("dns01")
@@ -154,8 +152,7 @@ async def test_nothing_is_destroyed_while_it_is_not_known_what_goes_with_it(
         await ui.press("D")
         ui.expect("At stake tappaas1 does not answer", "what goes with it is not known; ctrl+r reads it again")
         await ui.type(HOST)
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("start: what goes with it is not known; ctrl+r reads it again")
         assert not ui.started()
         backend.unreachable = ""
@@ -174,8 +171,7 @@ async def test_what_is_at_stake_has_to_be_read_to_its_end_while_the_name_is_type
         await ui.press("D")
         ui.expect("read the plan to its end first (pgdn)", "more below: pgdn")
         await ui.type(HOST)
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         ui.expect_error("start: read the plan to its end first (pgdn)")
         assert not ui.started()
         await ui.press("pagedown", "pagedown", "pagedown")

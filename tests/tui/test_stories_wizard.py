@@ -23,7 +23,7 @@ async def test_at_80x24_the_steps_are_one_line_with_the_timer_and_its_limit(
         begin(backend, run, "boot")
         ui.later(60)
         await ui.tick()
-        ui.expect("5/10 boot  % running 01:13 of at most 30:00", "done 4", "to go 6")
+        ui.expect("5/10 boot  % running 01:13 of at most 30:00", "done 3  skipped 1", "to go 6")
 
 
 async def test_the_current_step_shows_its_phases_its_ids_and_the_hosts_output(
@@ -86,7 +86,7 @@ async def test_enter_goes_on_step_by_step_to_the_end(open_ui: OpenUi, backend: F
         backend.end_host(run, HOST, "changed", "runs it")
         backend.end_run(run, 0, changed=1)
         await seen(ui)
-        ui.expect(f"{HOST} is part of the fleet; esc leaves", "done 10")
+        ui.expect(f"{HOST} is part of the fleet; esc leaves", "done 9  skipped 1")
 
 
 async def test_a_failed_step_says_why_and_is_tried_again(open_ui: OpenUi, backend: FakeBackend) -> None:
@@ -128,8 +128,7 @@ async def test_a_step_at_its_pause_is_skipped_by_name_and_told_as_skipped(
         await ui.do("wizard.skip")
         ui.expect_dialog("Skip build?")
         ui.expect("It counts as skipped, not as done; pvenix build")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [asked] = run.take_requests()
         assert (asked.kind, asked.host, asked.step) == ("skip", HOST, "0.8.build")
         assert asked.by
@@ -150,8 +149,7 @@ async def test_a_failed_step_of_a_run_that_ended_is_skipped_and_gone_on_from(
         over(backend, run, "failed")
         await seen(ui)
         await ui.do("wizard.skip")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert ("skip", run.run, HOST, "0.8.build") in backend.calls
         assert ("resume", run.run, (HOST,)) in backend.calls
         ui.expect("goes on without build")
@@ -201,8 +199,7 @@ async def test_the_undo_plans_branch_and_vm_once_the_run_has_let_go(open_ui: Ope
         ui.expect_error("the run holds the host: X ends it first")
         await ui.do("run.cancel")
         ui.expect_dialog("Cancel the onboarding?")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         assert ui.requests() == [("cancel", "")]
         over(backend, run, "cancelled", "stopped before review")
         await seen(ui)
@@ -212,8 +209,7 @@ async def test_the_undo_plans_branch_and_vm_once_the_run_has_let_go(open_ui: Ope
         await ui.press("pagedown")
         ui.later()
         await ui.type(HOST)
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         plan = ui.started()[-1]
         assert isinstance(plan, RunPlan)
         assert [task.verb for play in plan.plays for task in play.tasks] == ["unregister", "destroy"]

@@ -53,8 +53,7 @@ async def test_a_filter_puts_the_verbs_first_whose_name_begins_with_it(open_ui: 
         ui.expect_not("-- power --", "snapshot")
         await ui.press("enter")
         ui.expect("start tappaas-cicd")
-        ui.later()
-        await ui.press("y")
+        await ui.confirm()
         [plan] = ui.started()
         assert isinstance(plan, RunPlan)
         assert [task.verb for play in plan.plays for task in play.tasks] == ["start"]
