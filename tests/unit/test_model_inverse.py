@@ -64,6 +64,7 @@ def test_the_way_back_is_told_as_its_command(verb: str, command: str) -> None:
         (Deed(verb="merge", hosts=("dns01",)), "the record does not say which commit it was"),
         (Deed(verb="rebuild", hosts=("dns01",), run=RUN, outcome=Status.ROLLED_BACK), "it went back by itself"),
         (Deed(verb="clone", hosts=("dns01",), run=RUN, outcome=Status.UNKNOWN), f"pvenix resume {RUN}"),
+        (Deed(verb="rebuild", hosts=("dns01",), run=RUN, outcome=Status.SKIPPED), "it was left out: nothing was done"),
         (Deed(verb="beam-up", hosts=("dns01",)), "does not know it"),
         (Deed(verb="clone", hosts=("dns01", "dns02")), "destroy takes one host at a time"),
     ],
@@ -83,3 +84,7 @@ def test_an_onboarding_is_undone_by_the_end_of_the_vm_that_it_made() -> None:
 def test_a_run_of_several_verbs_is_undone_from_its_end() -> None:
     deeds = [Deed(verb=verb, hosts=("a", "b"), run=RUN) for verb in ("stop", "start", "rebuild")]
     assert [undo.verb for undo in undos_of(deeds)] == ["rollback", "shutdown", "start"]
+
+
+def test_what_a_killed_process_had_begun_and_the_next_one_found_done_is_undone_like_any_other() -> None:
+    assert undo_of(Deed(verb="shutdown", hosts=("dns01",), run=RUN, outcome=Status.OK)).verb == "start"

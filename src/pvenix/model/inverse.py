@@ -241,8 +241,8 @@ def undos_of(deeds: Sequence[Deed]) -> tuple[Undo, ...]:
 
     A run that made a host's VM is undone by its end: what was done to the VM goes with it.
     """
-    made = {host for deed in deeds if deed.verb in _MAKING and deed.outcome == Status.CHANGED for host in deed.hosts}
-    merged = {host for deed in deeds if deed.verb in _JOINING and deed.outcome == Status.CHANGED for host in deed.hosts}
+    made = {host for deed in deeds if deed.verb in _MAKING and deed.outcome in _DONE for host in deed.hosts}
+    merged = {host for deed in deeds if deed.verb in _JOINING and deed.outcome in _DONE for host in deed.hosts}
     end = "retire" if made & merged else "destroy"
     undos = [_by_verb(Inverse(way=Way.VERB, verb=end), Deed(verb=end, hosts=(host,))) for host in sorted(made)]
     for deed in reversed(deeds):
@@ -254,6 +254,8 @@ def undos_of(deeds: Sequence[Deed]) -> tuple[Undo, ...]:
     return tuple(_once(undos))
 
 
+_DONE: Final = (Status.CHANGED, Status.OK)
+"""Ends of what was done; the log has a step that ended `ok` only where an earlier process of its run had begun it."""
 _MAKING: Final = ("clone", "create")
 _JOINING: Final = ("register", "review")
 
@@ -273,10 +275,12 @@ def _once(undos: Sequence[Undo]) -> list[Undo]:
 
 def _not_done(deed: Deed) -> Undo | None:
     """Why there is nothing to undo, or not yet; None when the deed was done."""
-    if deed.outcome == Status.CHANGED:
+    if deed.outcome in _DONE:
         return None
     if deed.outcome == Status.ROLLED_BACK:
         return _no("it went back by itself")
+    if deed.outcome == Status.SKIPPED:
+        return _no("it was left out: nothing was done")
     resume = f"pvenix resume {deed.run} goes on with it" if deed.run else "do it again"
     return _no(f"it did not come to its end ({deed.outcome})", resume)
 
