@@ -45,6 +45,7 @@ def approve(terminal: Terminal) -> None:
     for _ in range(3):
         terminal.press("ctrl+d", "ctrl+d", "ctrl+d", "}")
     terminal.see("seen 3/3")
+    terminal.press("escape")  # from the differences to the list
     terminal.press("A")
     terminal.confirm()
     terminal.see("+ approved")

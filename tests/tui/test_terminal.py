@@ -77,7 +77,7 @@ def test_a_terminal_of_any_size_that_changes_all_the_time_during_a_run_ends_well
         before = termios.tcgetattr(terminal.slave)
         terminal.until(b"in sync")
         terminal.press(b"2")
-        terminal.until(b"% running")
+        terminal.until(b"enter watches it")
         terminal.press(b"\r")
         terminal.until(b"copying path")
         for rows, columns in sizes:
@@ -121,7 +121,7 @@ def test_a_run_whose_process_is_killed_is_told_as_interrupted_and_the_window_goe
     with on_terminal("tests.tui.on_terminal", "plain", str(tmp_path), home=tmp_path) as terminal:
         terminal.until(b"in sync")
         terminal.press(b"2")
-        terminal.until(b"running")
+        terminal.until(b"enter watches it")
         terminal.press(b"\r")
         terminal.until(b"rebuild")
         os.kill(held.pid, signal.SIGKILL)
