@@ -127,7 +127,7 @@ def test_the_breadcrumb_counts_what_is_done_skipped_and_to_come() -> None:
             "most",
             "30:00",
             "done",
-            "2",
+            "1",
             "skipped",
             "1",
             "to",

@@ -79,7 +79,8 @@ async def test_enter_goes_on_step_by_step_to_the_end(open_ui: OpenUi, backend: F
         for verb in ONBOARDING:
             gate(backend, run, verb)
             await ui.tick()
-            ui.expect(f"enter starts {verb}")
+            ahead = ONBOARDING[ONBOARDING.index(verb) + 1 :][:1]
+            ui.expect(f"enter starts {verb}", *(f" {each:<11}. queued" for each in ahead))
             await ui.press("enter")
             assert ui.requests() == [("continue", "")]
             done(backend, run, verb)

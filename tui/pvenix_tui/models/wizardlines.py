@@ -51,7 +51,7 @@ def breadcrumb(model: WizardModel, now: float, *, paused: bool = False) -> Line:
         (f"  {word} ", tone),
         (_timer(step, now), Tone.DIM),
         ("  pauses next", Tone.WARN) if paused else ("", Tone.PLAIN),
-        (f"   done {good}", Tone.OK),
+        (f"   done {good - skipped}", Tone.OK),
         (f"  skipped {skipped}", Tone.DIM) if skipped else ("", Tone.PLAIN),
         (f"  to go {len(model.steps) - good}", Tone.DIM),
     ]
@@ -63,6 +63,21 @@ def _timer(step: StepSeen, now: float) -> str:
         return ""
     limit = f" of at most {clock_word(step.limit_s)}" if step.limit_s and step.state == RUNNING else ""
     return f"{clock_word(step.elapsed(now))}{limit}"
+
+
+def narrow_lines(model: WizardModel, step: StepSeen | None) -> list[Line]:
+    """The steps from the one before this on, for a step without detail where the list has no room: what is ahead of it."""
+    at = model.steps.index(step) if step in model.steps else 0
+    return [
+        (
+            (f" {number:>2} ", Tone.DIM),
+            *text_line(f"{each.task.verb:<11}", Tone.STRONG if each is step else Tone.PLAIN),
+            status_span(each.state),
+            *text_line(f"  {each.said}" if each.ended else "", Tone.DIM),
+        )
+        for number, each in enumerate(model.steps, 1)
+        if number >= at
+    ]
 
 
 def step_title(step: StepSeen | None, now: float) -> Line:

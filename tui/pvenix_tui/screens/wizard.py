@@ -15,7 +15,7 @@ from pvenix.engine.runfiles import RunDir
 from pvenix.model.sofar import SoFar
 from pvenix_tui.actions import Context
 from pvenix_tui.bindings import bindings
-from pvenix_tui.models.lines import Line, Tone, text_line, wrap
+from pvenix_tui.models.lines import Line, Tone, clip, text_line, wrap
 from pvenix_tui.models.logpane import LogPane
 from pvenix_tui.models.table import Table
 from pvenix_tui.models.wizard import StepSeen, WizardModel
@@ -24,6 +24,7 @@ from pvenix_tui.models.wizardlines import (
     about_lines,
     breadcrumb,
     detail_lines,
+    narrow_lines,
     next_lines,
     said_lines,
     step_cells,
@@ -96,7 +97,7 @@ class WizardScreen(RunLog, WizardAsks):
                 yield Bar(id="steptitle")
                 yield Bar(id="stepsaid")
                 yield Rows(
-                    Document(lambda width: self._wrapped(detail_lines(self._seen_step), width)),
+                    Document(self._detail),
                     cursor=False,
                     id="detail",
                 )
@@ -184,6 +185,12 @@ class WizardScreen(RunLog, WizardAsks):
     def _wrapped(lines: Iterable[Line], width: int) -> list[Line]:
         return [piece for line in lines for piece in wrap(line, width, indent=3)]
 
+    def _detail(self, width: int) -> list[Line]:
+        lines = self._wrapped(detail_lines(self._seen_step), width)
+        if lines or self.query_one("#stepside").display:
+            return lines
+        return [clip(line, width) for line in narrow_lines(self.model, self._seen_step)]
+
     @override
     def show_bars(self) -> None:
         now = self.session.clock()
@@ -206,7 +213,8 @@ class WizardScreen(RunLog, WizardAsks):
         if current is not None and not steps.has_focus and steps.key != current.id:
             steps.move_to(self.model.steps.index(current))
         detail = self.query_one("#detail", Rows)
-        if self._seen_step is self.model.current and not detail.at_end and not detail.has_focus:
+        newest = self._seen_step is self.model.current and bool(detail_lines(self._seen_step))
+        if newest and not detail.at_end and not detail.has_focus:
             detail.action_do("list.bottom")
 
     @override
