@@ -90,7 +90,7 @@ async def commands(world: World, step: Step) -> Commands:
     commit, attempt, remote = await world.expected(), step.run, await world.remote(step)
     ignored = world.host(step).machine.drift.ignore
     edits = (await remote.try_read(argv.EDITS, sudo=True)).stdout.splitlines()
-    present = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
+    present = await head_of(remote)
     alone = bool(present) and not await world.repo.contains(commit, present)
     texts = [
         *([as_text((*argv.stash_edits(attempt), *left_alone(ignored)), sudo=True)] if counted(edits, ignored) else []),
@@ -132,7 +132,7 @@ async def build_on(world: World, remote: Remote, commit: CommitId, *, attempt: s
 async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: str) -> None:
     """Move the guest's /etc/nixos to `commit`, which travels over our connection; local edits are put aside first."""
     await _have_repository(remote, attempt)
-    present = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
+    present = await head_of(remote)
     ignored = world.host(remote.step).machine.drift.ignore
     edits = (await remote.read(argv.EDITS, sudo=True)).splitlines()
     if counted(edits, ignored):
@@ -150,6 +150,12 @@ async def deliver(world: World, remote: Remote, commit: CommitId, *, attempt: st
     await remote.write(argv.write_file(target), stdin=bundle, timeout_s=300)
     await remote.write(argv.fetch_bundle(attempt, world.branch))
     await _git(world, remote, argv.checkout(commit))
+
+
+async def head_of(remote: Remote) -> str:
+    """The commit that /etc/nixos is at; empty where it is at none, of which git prints the word `HEAD` and fails."""
+    result = await remote.try_read(argv.CHECKOUT, sudo=True)
+    return result.stdout.strip() if result.ok else ""
 
 
 async def _git(world: World, remote: Remote, command: argv.Argv) -> None:

@@ -61,7 +61,8 @@ async def read_edits(world: World, remote: Remote) -> HostDrift:
     """
     repository = Repository(world)
     await repository.ready()
-    checkout = (await remote.try_read((*GIT, "rev-parse", "HEAD"), sudo=True)).stdout.strip()
+    head = await remote.try_read((*GIT, "rev-parse", "HEAD"), sudo=True)
+    checkout = head.stdout.strip() if head.ok else ""  # of a repository without a commit, git prints the word HEAD
     base = await _base(world, remote, checkout, repository.expected)
     async with Together() as group:
         tracked = group.create_task(remote.read(changed(base), sudo=True))
