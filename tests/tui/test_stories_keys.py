@@ -256,9 +256,9 @@ async def test_a_run_that_ends_elsewhere_is_told_and_beyond_the_screen_only_when
         assert app._driver is not None
         app._driver.write = written.append  # type: ignore[method-assign, assignment] # what the terminal gets
         app.bell = lambda: written.append("\a")  # type: ignore[method-assign] # silent without a terminal
-        backend.end_run(run, 1)
+        backend.end_run(run, 1, changed=3, failed=1)
         await ui.do("app.refresh")
-        ui.expect_error("rebuild dns01: ended with exit 1")
+        ui.expect_error("rebuild dns01: 1 failed")
         told = [text for text in written if text.startswith(("\a", "\x1b]9;"))]
         assert [text[: len(sent)] for text in told] == ([sent] if sent else [])
     backend.live.close()

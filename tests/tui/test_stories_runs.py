@@ -215,3 +215,18 @@ async def test_a_finished_run_is_replayed_from_the_list(open_ui: OpenUi, backend
         assert "1 rolled back" in ui.line("rebuild tappaas-cicd")
         await ui.press("enter")
         ui.expect("< rolled back", "went back to generation 40", "port 22 did not answer", "exit 6")
+
+
+async def test_a_run_opens_with_the_host_that_needs_a_person(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await ui.do("fleet.mark", "fleet.mark", "host.rebuild")
+        await ui.press("G")
+        ui.later()
+        await ui.press("y")
+        run = ui.run()
+        for host, end in (("tappaas-cicd", "changed"), ("dns01", "failed")):
+            backend.step(run, host, "rebuild", end)
+            backend.end_host(run, host, end)
+        backend.end_run(run, 2, changed=1, failed=1)
+        await ui.press("2", "enter")
+        ui.expect("log dns01")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from pvenix.model.outcome import Status
 from pvenix_tui.prefs import Notify
 from pvenix_tui.screens.base import PvenixScreen
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pvenix.engine.runfiles import RunSummary
     from pvenix_tui.frame import Frame
     from pvenix_tui.session import Session
+
+_GOOD: Final = frozenset(status.value for status in Status if status.goes_on)
 
 
 class Notices:
@@ -41,4 +44,5 @@ class Notices:
 
 
 def _ending(run: RunSummary) -> str:
-    return f"ended with exit {run.exit_code}" if run.exit_code is not None else run.state
+    ends = ", ".join(f"{count} {status}" for status, count in run.counts.items() if status not in _GOOD)
+    return ends or (f"ended with exit {run.exit_code}" if run.exit_code is not None else run.state)

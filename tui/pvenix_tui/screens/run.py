@@ -99,7 +99,9 @@ class RunScreen(RunAsks, RunHosts, RunLog):
     def _begin(self) -> None:
         self.follower.poll(self.focus_host)
         self.table.refresh()
-        self.turn_to(self.table.hosts[0].host if self.table.hosts else "")
+        first = self.table.hosts[0].host if self.table.hosts else ""
+        self.query_one("#tiles", Rows).begin_at(first)
+        self.turn_to(first)
         self.share_space()
         self.tick()
         self.session.ticker.add(self)
