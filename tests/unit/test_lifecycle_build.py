@@ -58,3 +58,16 @@ def test_a_git_that_ends_is_waited_for_and_its_lock_left_to_it() -> None:
 def test_a_git_that_does_not_end_is_somebody_else_s_work() -> None:
     with pytest.raises(LockHeld, match="somebody else's git is at work in /etc/nixos on dns01"):
         moved(300)
+
+
+@pytest.mark.parametrize(
+    ("status", "stdout", "head"), [(0, f"{'1' * 40}\n", "1" * 40), (128, "HEAD\n", ""), (128, "", "")]
+)
+def test_a_repository_without_a_commit_is_at_none_whatever_git_prints_of_it(
+    status: int, stdout: str, head: str
+) -> None:
+    async def try_read(command: argv.Argv, *, sudo: bool) -> CommandResult:
+        assert sudo
+        return CommandResult(argv=command, end=End.EXITED, exit_status=status, stdout=stdout, stderr="", seconds=0)
+
+    assert run_virtual(build.head_of(cast("Any", SimpleNamespace(try_read=try_read)))) == head
