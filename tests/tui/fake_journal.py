@@ -16,8 +16,9 @@ from pvenix.engine.journalfile import open_journal
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.lifecycle.goingback import Prospect
 from pvenix.lifecycle.revert import Reverting
+from pvenix.model.act import Act
 from pvenix.model.events import RunEnded, RunStarted
-from pvenix.model.inverse import Act, Undo
+from pvenix.model.inverse import Undo
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 
 WHO = {"operator": "ana", "os_user": "ana", "git": "ana <ana@ops1>"}

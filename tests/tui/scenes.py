@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import TIP, waits
 from tests.tui.fake_playbooks import BACK, BROKEN, REBUILD

@@ -7,7 +7,7 @@ import pytest
 from pvenix.engine.acts import Acting
 from pvenix.engine.ports import Commit
 from pvenix.engine.runfiles import RunSummary
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.model.names import CommitId, RunId
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.verbs import VERBS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.engine.audit import Mark, sealed
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.model.plan import RunPlan
 from pvenix_tui.screens.journal import JournalScreen
 from tests.tui.conftest import OpenUi

@@ -9,8 +9,8 @@ import pytest
 from pvenix.engine.acts import Acting, acting
 from pvenix.engine.audit import AuditLog, Record, key
 from pvenix.engine.auditcheck import verify
+from pvenix.model.act import Act
 from pvenix.model.errors import Refused
-from pvenix.model.inverse import Act
 
 WHO = {"operator": "ana", "os_user": "ana", "git": "ana <ana@ops1>"}
 AT = "2026-11-20T10:20:00.000Z"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pvenix.model.inverse import INVERSE, Act, Deed, Way, undo_of, undos_of
+from pvenix.model.act import Act
+from pvenix.model.inverse import INVERSE, Deed, Way, undo_of, undos_of
 from pvenix.model.outcome import Status
 from pvenix.model.verbs import VERBS
 from tests.command_words import parsed

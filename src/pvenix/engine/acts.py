@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from pvenix.engine.attempt import outcome_of
 from pvenix.engine.audit import AuditLog, Record
+from pvenix.model.act import Act
 from pvenix.model.errors import PvenixError
-from pvenix.model.inverse import Act
 from pvenix.model.outcome import Status
 
 

@@ -9,29 +9,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from pvenix.model.act import Act
 from pvenix.model.outcome import Status
 from pvenix.model.plan import ArgValue
 from pvenix.model.spelling import verb_words
 from pvenix.model.verbs import VERBS
-
-
-class Act(StrEnum):
-    """What persons do beside runs; a line of the audit log each."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    EDIT_BRANCH = "edit-branch"
-    MERGE = "merge"
-    PROPOSE_REVERT = "propose-revert"
-    REVERT = "revert"
-    APPROVE_CHANGE = "approve-change"
-    REJECT_CHANGE = "reject-change"
-    ALLOW_NOW = "allow-now"
-    SKIP = "skip"
-    ABANDON = "abandon"
-    ACCEPT_DRIFT = "accept-drift"
-    ADD_HOST = "add-host"
-    EDIT_HOST = "edit-host"
 
 
 class Way(StrEnum):

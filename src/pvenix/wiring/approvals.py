@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from pvenix.adapters.clock import SystemClock
 from pvenix.engine.decisions import Decisions, undecided
 from pvenix.engine.runfiles import RunDir
+from pvenix.model.act import Act
 from pvenix.model.approval import Asked, Decision, Verdict
-from pvenix.model.inverse import Act
 from pvenix.operator import operator
 from pvenix.wiring.noting import Noting
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pvenix.model.act import Act
 from pvenix.model.errors import PvenixError
 from pvenix.model.generation import Generation
-from pvenix.model.inverse import Act
 from pvenix.wiring.noting import Noting
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pvenix.model.act import Act
 from pvenix.model.errors import UsageError
-from pvenix.model.inverse import Act
 from pvenix.model.paths import vars_file
 from pvenix.wiring.noting import Noting
 

@@ -11,7 +11,7 @@ from pvenix.engine.audittrail import WHO, AuditTrail, complete_run
 from pvenix.engine.finishing import refuse_finished
 from pvenix.engine.locks import Holder, HostLocks
 from pvenix.engine.runfiles import RunDir
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.operator import operator
 from pvenix.wiring.noting import Noting
 from pvenix.wiring.runs import Runs

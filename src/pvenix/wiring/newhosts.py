@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from pvenix.model.act import Act
 from pvenix.model.errors import LocalResource, PvenixError, UsageError
-from pvenix.model.inverse import Act
 from pvenix.model.newhost import Added, NewHost, Option, Placing, Trial
 from pvenix.model.sofar import SoFar
 from pvenix.wiring.repository import Repository

@@ -8,7 +8,7 @@ from typing import Any
 from pvenix.adapters.clock import SystemClock
 from pvenix.engine.acts import Acting, acting
 from pvenix.engine.audit import AuditLog
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.operator import author, operator, os_user
 from pvenix.wiring.opened import OpenFleet
 

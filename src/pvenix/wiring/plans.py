@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvenix.fleet import planning
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.model.plan import ArgValue, PlayPlan, RunPlan, Task
 from pvenix.model.verbs import BUILDING
 from pvenix.operator import operator

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.model.review import Review
 from pvenix.operator import operator
 from pvenix.wiring.reviewing import Reviewing

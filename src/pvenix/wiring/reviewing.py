@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.model.review import Conflict, FileDiff, Thread
 from pvenix.operator import author, operator
 from pvenix.wiring.noting import Noting

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pvenix.model.inverse import Act, Undo
+from pvenix.model.act import Act
+from pvenix.model.inverse import Undo
 from pvenix.model.plan import RunPlan
 from pvenix_tui.glyphs import ARROW
 from pvenix_tui.models.commandline import equivalent

@@ -15,7 +15,7 @@ from pvenix.cli.selection import host_argument
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import one_line, plain_value, reached, style
 from pvenix.cli.values import split_pair
-from pvenix.model.inverse import Act
+from pvenix.model.act import Act
 from pvenix.model.names import host_name
 from pvenix.model.paths import vars_file
 
