@@ -100,6 +100,14 @@ async def test_a_free_address_of_the_zone_is_proposed(open_ui: OpenUi) -> None:
         assert "10.69.13.6/24" in ui.line(" address  ")
 
 
+async def test_help_has_a_key_while_a_field_has_the_others(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("fleet.new")
+        ui.expect("f1 help")
+        await ui.press("f1")
+        ui.expect_dialog("Keys and actions")
+
+
 async def test_a_field_that_is_left_before_it_was_tried_is_placed_once_it_was(
     open_ui: OpenUi, backend: FakeBackend
 ) -> None:

@@ -221,8 +221,10 @@ def footer_items(context: Context, width: int) -> list[tuple[Action, Line]]:
 
 def _footer_item(action: Action, context: Context) -> Line:
     dim = bool(action.reason(context))
+    keys = action.key_label.split(" ")
+    key = next((key for key in keys if len(key) > 1), keys[0]) if context.typing else keys[0]
     return (
-        (f" {action.key_label.split(' ')[0]}", Tone.DIM if dim else Tone.ACCENT),
+        (f" {key}", Tone.DIM if dim else Tone.ACCENT),
         (f" {action.label} ", Tone.DIM if dim else Tone.PLAIN),
     )
 
