@@ -31,7 +31,9 @@ APP: Final = (
         "what was changed, by whom, and how it is undone",
         command=lambda _: "pvenix audit",
     ),
-    _APP.action("app.help", "?,f1", "help", "all keys of this screen, filtered as you type; enter runs one", footer=True),
+    _APP.action(
+        "app.help", "?,f1", "help", "all keys of this screen, filtered as you type; enter runs one", footer=True
+    ),
     _APP.action(
         "app.palette", ":,ctrl+p", "command", "every action by name, a verb with its hosts, or a host; enter runs it"
     ),
