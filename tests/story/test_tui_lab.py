@@ -42,10 +42,14 @@ def approve(terminal: Terminal) -> None:
     terminal.press("v")
     terminal.see(f"registration/{HOST}", "+ pass", ". open")
     terminal.press("tab")
-    for _ in range(3):
-        terminal.press("ctrl+d", "ctrl+d", "ctrl+d", "}")
-    terminal.see("seen 3/3")
+    files = (f"inventory/trust/{HOST}", f"nix/hardware/{HOST}-hw.nix", f"nix/hosts/{HOST}.nix")
+    for seen, path in enumerate(files, start=1):
+        terminal.see(f"─ {path}")  # what was never on the screen was not read
+        terminal.press("ctrl+d", "ctrl+d", "ctrl+d")
+        terminal.see(f"seen {seen}/3")
+        terminal.press("}")
     terminal.press("escape")  # from the differences to the list
+    terminal.see("Files  seen 3/3")
     terminal.press("A")
     terminal.confirm()
     terminal.see("+ approved")

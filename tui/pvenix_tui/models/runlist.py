@@ -16,7 +16,7 @@ from pvenix_tui.models.states import RUNNING, age, clock_word, status_span
 COLUMNS: Final = (
     Column(title="STATE", width=13),
     Column(title="AGE", width=4),
-    Column(title="WHAT", width=20, grow=3, prose=True),
+    Column(title="WHAT", width=20, grow=3),
     Column(title="TOOK", width=5),
     Column(title="WHO", width=8, keep=1),
     Column(title="HOSTS", width=20, grow=2),
