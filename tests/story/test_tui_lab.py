@@ -97,7 +97,7 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
         assert back == lab.ssh(HOST, "readlink", "-f", "/nix/var/nix/profiles/system")
 
         terminal.press("2")
-        terminal.see("rollback tappaas-litellm", "onboard tappaas-litellm")
+        terminal.see("rollback tappaas-lit", "onboard tappaas-lite")
         assert terminal.leave() == 0
 
 
