@@ -131,4 +131,4 @@ def test_keys_of_ones_own_are_told_where_keys_are_told_and_the_others_stay() -> 
     assert BY_ID["app.refresh"].key_label == ""
     assert BY_ID["app.back"].key_label == "esc"
     remap({})
-    assert BY_ID["app.help"].key_label == "?"
+    assert BY_ID["app.help"].key_label == "? f1"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import os
+import pkgutil
 import signal
 import traceback
 from functools import partial
@@ -16,6 +17,7 @@ from textual.binding import BindingType
 from textual.driver import Driver
 from typing_extensions import override
 
+import pvenix_tui
 from pvenix.adapters.text import sanitise
 from pvenix.model.errors import PvenixError
 from pvenix_tui import glyphs
@@ -36,6 +38,8 @@ from pvenix_tui.widgets.scrollbar import choose_scrollbar
 READ_EVERY_S: Final = 30.0
 CLOSE_S: Final = 2.0
 RUNS_EVERY_S: Final = 5.0
+REST_AFTER_S: Final = 5.0
+"""Seconds after which the modules of all screens are loaded: an upgrade under an open window must not mix two versions."""
 AREA_SCREENS: Final = {
     "runs": "RunsScreen",
     "reviews": "ReviewsScreen",
@@ -43,6 +47,12 @@ AREA_SCREENS: Final = {
     "journal": "JournalScreen",
 }
 """The class of each area's screen, in the module of the area's name: loaded when a person first goes there."""
+
+
+def load_all() -> None:
+    """Load every module of the program that was not needed so far."""
+    for module in pkgutil.walk_packages(pvenix_tui.__path__, "pvenix_tui."):
+        importlib.import_module(module.name)
 
 
 def _area_screen(area: str, session: Session) -> PvenixScreen[None]:
@@ -152,6 +162,10 @@ class PvenixApp(Frame):
             self.set_interval(1 / RATE_HZ, self.session.ticker.beat)
             self.set_interval(READ_EVERY_S, self._read_again)
             self.set_interval(RUNS_EVERY_S, self._read_runs)
+            self.set_timer(REST_AFTER_S, self._load_rest)
+
+    def _load_rest(self) -> None:
+        self.run_worker(asyncio.to_thread(load_all), group="rest", exclusive=True, exit_on_error=False)
 
     # --- readings ---
 

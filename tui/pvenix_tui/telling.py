@@ -56,6 +56,11 @@ class Telling:
         self.said = None
         return dealt
 
+    def left_behind(self) -> None:
+        """The person goes to another screen: what went wrong on this one is not said there."""
+        if self.said is not None and self.said.bad:
+            self.said = None
+
     def forget_said(self) -> bool:
         """Take back what was said long enough ago; True when there was something to take back."""
         if self.said is None or self.clock() < self.said.until:

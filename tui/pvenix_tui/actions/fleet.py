@@ -66,7 +66,7 @@ HOST: Final = (
         "rebuild",
         VERBS["rebuild"].help,
         danger=Danger.REVERSIBLE,
-        unless=no_hosts,
+        unless=verb_reason("rebuild"),
         command=verb_command("rebuild"),
         footer=True,
     ),

@@ -31,7 +31,10 @@ LIFE: Final = {
     "templates": ("template-build", "template-canary", "template-publish"),
 }
 """Every verb, by the part of a host's life that it belongs to."""
-_NEEDS_VM: Final = frozenset({*LIFE["change and move"], *LIFE["power"], *LIFE["snapshots and backup"], "destroy"})
+_NEEDS_VM: Final = frozenset({
+    *(verb for verb in LIFE["deploy"] if verb not in ("register", "unregister", "review")),
+    *LIFE["generations"], *LIFE["change and move"], *LIFE["power"], *LIFE["snapshots and backup"], "destroy",
+})  # fmt: skip
 _ONE: Final = {
     **dict.fromkeys(("pin-generation", "unpin-generation"), "generation numbers differ from host to host"),
     "restore": "each has snapshots of its own",

@@ -17,7 +17,9 @@ RUN: Final = "place.run"
 
 
 def keep_place(app: Frame, memory: Memory) -> None:
-    """Remember what is in front."""
+    """Remember what is in front; where the screens are gone already, what was kept before counts."""
+    if not app.screen_stack:
+        return
     area = app.current_mode
     screen = app.screen
     memory.keep(AREA, area)

@@ -36,6 +36,7 @@ class PvenixScreen(Leaving[Result], Generic[Result]):
 
     def __init__(self, session: Session, *, area: str = "") -> None:
         super().__init__()
+        session.left_behind()
         self.session = session
         self.area = area or self.area
 

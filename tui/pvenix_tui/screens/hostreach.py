@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from pvenix.model.errors import PvenixError, UsageError
 from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.session import describe
+
+_NO_CONNECTION: Final = 255
+"""What ssh(1) ends with for an error of its own; anything else is what the shell there ended with."""
 
 
 class HostReach(PlanningScreen):
@@ -34,7 +38,12 @@ class HostReach(PlanningScreen):
         except PvenixError as error:
             self.session.say(f"ssh: {describe(error)}", bad=True)
             return
-        self.session.say(f"back from {host}" if not code else f"ssh to {host} ended with {code}", bad=code == 255)
+        if code == _NO_CONNECTION:
+            self.session.say(
+                f"ssh to {host} found no connection, or lost it; pvenix console {host} shows every way", bad=True
+            )
+        else:
+            self.session.say(f"back from {host}")
 
     def do_host_edit(self) -> None:
         """The host's own file of the inventory in the person's editor."""

@@ -17,7 +17,7 @@ MAKING = (
     ),
     VerbSpec(
         name="create",
-        help="make an empty VM that installs from an ISO image",
+        help="make an empty VM for an ISO image; skipped where a template is cloned",
         danger=Danger.REVERSIBLE,
         kind=Kind.CLONE,
         timeout_s=3600,
