@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from pvenix.adapters.pve.networds import cause_words
 from pvenix.adapters.text import sanitise
 from pvenix.model.doctor import Contact
 from pvenix.model.site import Tls
@@ -82,5 +83,4 @@ def _words(error: Exception) -> str:
         return f"no answer within {_TIMEOUT_S:.0f} s"
     if isinstance(error, ssl.SSLCertVerificationError):
         return sanitise(error.verify_message)
-    words = error.strerror if isinstance(error, OSError) else ""
-    return sanitise(words or str(error)) or type(error).__name__
+    return cause_words(error)

@@ -26,6 +26,7 @@ from typing_extensions import override
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from pvenix.adapters.pve.login import Login
+from pvenix.adapters.pve.networds import cause_words, failure_words, first_cause
 from pvenix.adapters.pve.transport import AnswerLost, ApiPath, ApiStatus, BadAnswer, NotSent, Params, api_path
 from pvenix.model.errors import UsageError
 
@@ -171,10 +172,10 @@ class _Client:
             ) from error
         except requests.exceptions.RequestException as error:
             if _not_trusted(error):
-                raise NotSent(_innermost(error), refused=True) from error
+                raise NotSent(cause_words(first_cause(error)), refused=True) from error
             if _never_connected(error):
-                raise NotSent(f"{self.endpoint}: {_innermost(error)}") from error
-            raise AnswerLost(f"{self.endpoint}: {_innermost(error)}") from error
+                raise NotSent(f"{self.endpoint}: {failure_words(error, connecting=True)}") from error
+            raise AnswerLost(f"{self.endpoint}: {failure_words(error, connecting=False)}") from error
         except OSError as error:  # requests' own word for a file of certificates that is not there
             raise NotSent(str(error), refused=True) from error
 
@@ -261,20 +262,5 @@ def _not_trusted(error: requests.exceptions.RequestException) -> bool:
     """True when the certificate was the reason, so that no request was sent; TLS may also break in mid-answer."""
     if not isinstance(error, requests.exceptions.SSLError):
         return False
-    cause = _first_cause(error)
+    cause = first_cause(error)
     return isinstance(cause, ssl.SSLCertVerificationError) or "ingerprint" in str(cause) or "X509" in str(cause)
-
-
-def _innermost(error: BaseException) -> str:
-    """The words of the first cause: the outer ones repeat URLs and object addresses."""
-    cause = _first_cause(error)
-    return str(cause) or type(cause).__name__
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    cause = error
-    while True:
-        inner = getattr(cause, "reason", None) or next((a for a in cause.args if isinstance(a, BaseException)), None)
-        if not isinstance(inner, BaseException):
-            return cause
-        cause = inner
