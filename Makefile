@@ -68,6 +68,7 @@ bench: runtime ## what starting, a large inventory, placing 100 hosts, planning 
 	@$(BIN)/python -m bench.status 200
 	@$(BIN)/python -m bench.tui_start
 	@$(BIN)/python -m bench.tui_fleet 1000
+	@$(BIN)/python -m bench.tui_live
 	@$(BIN)/python -m bench.lab_scale 100
 
 pictures: dev ## docs/pictures/*.svg from the scenes of the stories; ARGS=--check tells which are old

@@ -15,6 +15,9 @@ Scene = Callable[[Ui], Awaitable[None]]
 
 async def fleet(ui: Ui) -> None:
     await ui.do("fleet.mark")
+    ui.later(3)  # at rest, what is counted by filters is counted anew
+    await ui.tick()
+    await ui.tick()
 
 
 async def host(ui: Ui) -> None:
