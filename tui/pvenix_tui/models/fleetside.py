@@ -15,7 +15,7 @@ SIDE_COLUMNS: Final = (Column(title="", width=14, grow=1), Column(title="", widt
 OFFERED: Final = {
     "drifted": "drift",
     "behind main": "state:behind",
-    "failed last run": "is:failed",
+    "last run bad": "is:failed",
     "not answering": "state:unreachable|unknown is:trouble",
 }
 """Filters that everybody has until they save one of the same name."""
