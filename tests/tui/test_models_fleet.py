@@ -161,20 +161,50 @@ def test_a_host_that_does_not_answer_shows_its_last_reading_with_its_age() -> No
     shown = [text for text, _ in host_cells(model, DOCKER, "", NOW)]
     assert shown[1] == "o unreachable"
     assert (shown[6], shown[8]) == ("45", "3h")
-    text = "\n".join(plain(line) for line in preview(model, DOCKER, NOW, 6))
-    assert "last read 3h ago: in sync, generation 45" in text
+    text = "\n".join(plain(line) for line in preview(model, DOCKER, NOW, 6, 80))
+    assert "read 3h ago, tried 1s ago" in text
+    assert "when it was read it was in sync, generation 45" in text
+
+
+def test_a_host_that_never_answered_has_no_age_of_a_reading() -> None:
+    model = a_fleet()
+    model.read(HostStatus(host=DOCKER, sync=Sync.UNREACHABLE, seen_at="2026-11-20T10:19:00.000Z", problem="no answer"))
+    assert host_cells(model, DOCKER, "", NOW)[8][0] == "-"
+    assert "never read, tried 1m ago" in plain(preview(model, DOCKER, NOW, 3, 80)[0])
+
+
+def test_what_drifted_shows_whole_in_a_line_of_its_own_where_the_first_one_has_no_room() -> None:
+    model = a_fleet()
+    drift = "edited in /etc/nixos: hosts/tappaas-docker/configuration.nix"
+    model.read(replace(fake_status(DOCKER, 5, Sync.IN_SYNC), sync=Sync.DRIFTED, drift=(drift,), address="10.69.13.105"))
+    narrow = [plain(line) for line in preview(model, DOCKER, NOW, 3, 80)]
+    assert drift in narrow[1]
+    assert "edited" not in narrow[0]
+    assert "ago" in narrow[0]
+    assert all(len(line) <= 80 for line in narrow)
+    assert drift in plain(preview(model, DOCKER, NOW, 3, 160)[0])
+
+
+@pytest.mark.parametrize("height", [3, 6])
+def test_what_is_wrong_never_goes_beyond_the_width_of_the_preview(height: int) -> None:
+    model = a_fleet()
+    drift = tuple(f"edited in /etc/nixos: hosts/tappaas-docker/part{number}.nix" for number in range(5))
+    model.read(replace(fake_status(DOCKER, 5, Sync.DRIFTED), drift=drift))
+    lines = preview(model, DOCKER, NOW, height, 80)
+    assert len(lines) == height
+    assert max(cells(line) for line in lines[1:]) <= 80
 
 
 def test_the_preview_names_what_is_wrong_the_last_run_and_the_next_key_in_three_lines() -> None:
     model = a_fleet()
     model.last_runs = {VLLM: ended("7", "failed", "vllm.service did not start")}
-    lines = [plain(line) for line in preview(model, VLLM, NOW, 3)]
+    lines = [plain(line) for line in preview(model, VLLM, NOW, 3, 80)]
     assert len(lines) == 3
     assert "~ drifted" in lines[0]
     assert "failed: vllm.service" in lines[1]
     assert "l  opens its failed run" in lines[2]
     assert "d  shows the drift" in lines[2]
-    tall = "\n".join(plain(line) for line in preview(model, VLLM, NOW, 6))
+    tall = "\n".join(plain(line) for line in preview(model, VLLM, NOW, 6, 80))
     assert "rebuild in 7" in tall
     assert "vllm.service did not start" in tall
 

@@ -92,7 +92,7 @@ def sort_key(
         case Sorting.GENERATION:
             return (status.generation if status and status.generation else 1 << 31,)
         case Sorting.AGE:
-            return (status.seen_at if status else "",)
+            return ((status.last or status).seen_at if status else "",)
         case Sorting.LAST_RUN:
             return (last.rank, _reversed(last.at)) if last else (1 << 31, "")
         case _:

@@ -14,7 +14,7 @@ from pvenix_tui.glyphs import ARROW, DOWN, UP
 from pvenix_tui.models.fleet import FleetModel, is_stale, needs_reboot, own_groups
 from pvenix_tui.models.fleetorder import SETTLED, STATE_RANK, TROUBLE, Sorting
 from pvenix_tui.models.lastrun import NO_RUN
-from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, cells, text_line
+from pvenix_tui.models.lines import EMPTY, Column, Line, Span, Tone, cells, text_line, wrap_at_most
 from pvenix_tui.models.states import age, epoch, status_span, sync_span
 from pvenix_tui.models.table import Table
 
@@ -81,6 +81,9 @@ def host_cells(model: FleetModel, name: str, focus: str, now: float) -> tuple[Sp
 
 
 def _age(status: HostStatus, now: float) -> str:
+    """How long ago it answered; an attempt that had no answer is no reading."""
+    if not status.sync.answered and status.facts is None:
+        return "-"
     seen = epoch(status.seen_at)
     return age(status.seen_at, now) if seen is None or now - seen >= FRESH_S else ""
 
@@ -143,8 +146,11 @@ def filter_note(model: FleetModel, text: str, width: int, *, typing: bool) -> Li
     return ((count, Tone.STRONG), (hint, Tone.DIM))
 
 
-def preview(model: FleetModel, name: str, now: float, height: int) -> list[Line]:
-    """`height` lines, three at least, on the host at the cursor: what it is, what is wrong, its last run, what to press."""
+def preview(model: FleetModel, name: str, now: float, height: int, width: int) -> list[Line]:
+    """`height` lines, three at least, on the host at the cursor: what it is, what is wrong, its last run, what to press.
+
+    What drifted stands in the first line, or in one of its own where `width` has no room for it there.
+    """
     host = model.hosts.get(name)
     if host is None:
         return _filled([((_why_empty(model), Tone.DIM),)], height)
@@ -153,16 +159,20 @@ def preview(model: FleetModel, name: str, now: float, height: int) -> list[Line]
     if status is None:
         first: Line = ((name, Tone.STRONG), ("  not read yet", Tone.DIM))
         return _filled([first, *_run_lines(model, name, now), groups], height)
-    wrong = _wrong(status)
-    body = [text_line("; ".join(wrong), Tone.WARN)] if wrong else []
+    head = ((name, Tone.STRONG), ("  ", Tone.PLAIN), sync_span(status.sync, stale=is_stale(status, now)))
+    beside = status.drift if len(status.drift) == 1 and not status.problem else ()
+    if beside and cells((*head, *_where(status, now, beside))) > width:
+        beside = ()
+    first, wrong = (*head, *_where(status, now, beside)), _wrong(status, () if beside else status.drift)
+    room = max(1, height - 2)
+    body = wrap_at_most(text_line("; ".join(wrong), Tone.WARN), width, min(2, room), indent=2) if wrong else []
     body += _run_lines(model, name, now)
     if status.last is not None:
         last = status.last
-        words = f"last read {age(last.seen_at, now)} ago: {last.sync.value}, generation {last.generation or '?'}"
+        words = f"when it was read it was {last.sync.value}, generation {last.generation or '?'}"
         body.append(text_line(words, Tone.DIM))
-    first = ((name, Tone.STRONG), ("  ", Tone.PLAIN), sync_span(status.sync, stale=is_stale(status, now)))
     nexts: Line = ((f"{ARROW} ", Tone.ACCENT), (_next(model, status), Tone.PLAIN))
-    return _filled([(*first, *_where(status, now)), *[*body, groups][: height - 2], nexts], height)
+    return _filled([first, *[*body, groups][:room], nexts], height)
 
 
 def _filled(lines: list[Line], height: int) -> list[Line]:
@@ -170,24 +180,32 @@ def _filled(lines: list[Line], height: int) -> list[Line]:
     return [*lines, *[EMPTY] * (height - len(lines))][:height]
 
 
-def _where(status: HostStatus, now: float) -> Line:
+def _where(status: HostStatus, now: float, drift: Sequence[str] = ()) -> Line:
     parts = (
         f"VM {status.vmid} on {status.node}" if status.vmid else "",
         status.power,
         status.address,
-        f"{status.drift[0]}" if len(status.drift) == 1 and not status.problem else "",
-        f"read {age(status.seen_at, now)} ago",
+        *drift,
+        _when(status, now),
     )
     return ((f"  {'  '.join(part for part in parts if part)}", Tone.DIM),)
 
 
-def _wrong(status: HostStatus) -> list[str]:
-    """What is wrong with a host, the worst first."""
+def _when(status: HostStatus, now: float) -> str:
+    """The reading that the column AGE speaks of, and apart from it the attempt that had no answer."""
+    at = age(status.seen_at, now)
+    if status.sync.answered or status.facts is not None:
+        return f"read {at} ago"
+    return f"{f'read {age(status.last.seen_at, now)} ago' if status.last else 'never read'}, tried {at} ago"
+
+
+def _wrong(status: HostStatus, drift: Sequence[str]) -> list[str]:
+    """What is wrong with a host, the worst first; `drift` is what of it is not told elsewhere."""
     facts = status.facts
     found = [status.problem] if status.problem else []
     if facts and facts.failed_units:
         found.append(f"failed: {', '.join(facts.failed_units[:4])}{' and more' if len(facts.failed_units) > 4 else ''}")
-    found += status.drift if len(status.drift) > 1 or status.problem else ()
+    found += drift
     if needs_reboot(status):
         found.append(f"a reboot is due: {', '.join(facts.reboot) if facts and facts.reboot else 'its kernel is older'}")
     if status.sync is Sync.BEHIND and facts:

@@ -139,7 +139,8 @@ class FleetScreen(FleetMenus):
         main = self.query_one("#main").size.width or self.size.width
         self.query_one("#summary", Bar).show(summary(self.model, main, self._revision(), focus=self.hosts.key))
         lines = TALL_LINES if self.size.height >= TALL else SHORT_LINES
-        self.query_one("#preview", Bar).show(*preview(self.model, self.hosts.key, self.session.clock(), lines))
+        bar, now = self.query_one("#preview", Bar), self.session.clock()
+        bar.show(*preview(self.model, self.hosts.key, now, lines, max(1, bar.size.width or main)))
         self._show_filter_note()
         self._show_attention()
 
