@@ -179,6 +179,15 @@ async def test_who_proposes_what_and_what_was_decided_before_is_told(open_ui: Op
         ui.expect("author   tappaas-litellm, 12s ago", "subject  Register", "rejected by ana at 10:00: no")
 
 
+async def test_when_somebody_decided_is_told_as_an_age(open_ui: OpenUi, backend: FakeBackend) -> None:
+    at = fake_review().at
+    backend.reviews_now[HOST] = replace(fake_review(), state="approved", comments=(f"approved by root at {at}: fine",))
+    async with open_ui() as ui:
+        await open_review(ui)
+        ui.expect("approved by root, 12s ago: fine")
+        assert at not in ui.text()
+
+
 async def test_a_narrow_terminal_says_why_there_is_one_column(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await open_review(ui)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pvenix.model.ages import moment_words
 from pvenix.model.errors import LocalResource, UsageError
 
 MARK: Final = "abandoned.json"
@@ -74,7 +75,7 @@ def refuse_abandoned(run: Path) -> None:
     if mark is not None:
         left = "; ".join(mark.left) or "not all that it began was looked at"
         raise UsageError(
-            f"run {run.name} was abandoned by {mark.by} at {mark.at}",
+            f"run {run.name} was abandoned by {mark.by} at {moment_words(mark.at)}",
             why=f"it is not gone on with; {f'still open when last looked at: {left}' if mark.open else 'its hosts are free'}",
             hint=f"pvenix abandon {run.name}    looks again"
             if mark.open

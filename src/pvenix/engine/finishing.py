@@ -8,6 +8,7 @@ from typing import Final
 
 from pvenix.engine.abandoned import abandoned
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.model.ages import moment_words
 from pvenix.model.errors import LocalResource, UsageError
 from pvenix.model.events import HostEnded, RunEnded
 from pvenix.model.outcome import Status
@@ -94,7 +95,9 @@ def refuse_finished(run: RunDir) -> None:
     """
     mark, ends, plan = abandoned(run.path), ends_of(run), run.plan()
     if mark is not None and not mark.open:
-        raise UsageError(f"run {run.run} was abandoned by {mark.by} at {mark.at}", why="nothing of it is open")
+        raise UsageError(
+            f"run {run.run} was abandoned by {mark.by} at {moment_words(mark.at)}", why="nothing of it is open"
+        )
     if plan.check or (ends.over and all(status.goes_on for status in ends.hosts.values())):
         why = "it only looked" if plan.check else "it ended, and every host of it ended well"
         raise UsageError(f"run {run.run} has nothing to give up", why=why, hint=f"pvenix runs show {run.run}")

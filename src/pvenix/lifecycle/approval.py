@@ -13,6 +13,7 @@ from typing import Final
 from pvenix.engine.decisions import ASKED
 from pvenix.engine.step import Step
 from pvenix.lifecycle.world import World
+from pvenix.model.ages import moment_words
 from pvenix.model.approval import Asked, Decision, Verdict
 from pvenix.model.errors import UsageError
 from pvenix.model.host import Host
@@ -93,7 +94,9 @@ def gate(world: World, step: Step, change: Change) -> Outcome | None:
             return Outcome(status=Status.CANCELLED, summary=decision.shown, evidence=asked.risks)
         step.tell(decision.shown)
     if (opens := _closed_until(world, step, change)) and (asked_by := _in_spite(step)):
-        step.tell(f"outside its window until {opens}; all the same, as {asked_by.by} asked at {asked_by.at}")
+        step.tell(
+            f"outside its window until {opens}; all the same, as {asked_by.by} asked at {moment_words(asked_by.at)}"
+        )
     return outside_window(world, step, change)
 
 

@@ -16,6 +16,7 @@ from pvenix.lifecycle import threads
 from pvenix.lifecycle.calls import Call, git_call, shown
 from pvenix.lifecycle.checks import file_diff, run_checks
 from pvenix.lifecycle.world import World
+from pvenix.model.ages import decided_words
 from pvenix.model.errors import RemoteFailure, UsageError
 from pvenix.model.names import CommitId, commit_id, registration_branch, review_name
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
@@ -54,7 +55,7 @@ async def apply(world: World, step: Step) -> Outcome:
     for check in review.checks:
         step.tell(f"{check.verdict}: {check.name}" + (f": {check.detail}" if check.detail else ""))
     if review.state == "rejected":
-        return Outcome(status=Status.FAILED, summary=f"{review.commit[:10]} was rejected", evidence=review.comments)
+        return Outcome(status=Status.FAILED, summary=f"{review.commit[:10]} was rejected", evidence=_told(review))
     if review.state == "open" and not _is_ours(step, review):
         return _waiting(step.host, review)
     await step.intend(commit=review.commit)
@@ -62,6 +63,10 @@ async def apply(world: World, step: Step) -> Outcome:
         await approve(world, step.host, review.commit, comment=str(step.args.get("comment", "")), by=f"run {step.run}")
     tip = await _merging(world, review).send(step)
     return Outcome(status=Status.CHANGED, summary=f"merged {review.commit[:10]}", facts={"commit": tip})
+
+
+def _told(review: Review) -> tuple[str, ...]:
+    return tuple(decided_words(line) for line in review.comments)
 
 
 def _waiting(host: str, review: Review) -> Outcome:
@@ -73,7 +78,7 @@ def _waiting(host: str, review: Review) -> Outcome:
         summary=f"{review.branch} at {review.commit[:10]} "
         + ("cannot be approved: a check fails" if wrong else "waits for review"),
         hint=f"pvenix review {verb} {host}" + ("" if wrong else f" {review.commit[:10]}"),
-        evidence=(*wrong, *review.comments),
+        evidence=(*wrong, *_told(review)),
     )
 
 

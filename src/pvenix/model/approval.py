@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pvenix.model.ages import moment_words
+
 
 class Verdict(StrEnum):
     """What a person decided."""
@@ -52,4 +54,4 @@ class Decision:
     @property
     def shown(self) -> str:
         """Who, when and why in one line."""
-        return f"{self.verdict} by {self.by} at {self.at}" + (f": {self.comment}" if self.comment else "")
+        return f"{self.verdict} by {self.by} at {moment_words(self.at)}" + (f": {self.comment}" if self.comment else "")

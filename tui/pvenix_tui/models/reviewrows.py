@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pvenix.model.ages import decided_words
 from pvenix.model.review import FileDiff, Review, Thread, Verdict
 from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.diff import Remark
@@ -108,7 +109,7 @@ def _about(review: Review, now: float) -> list[Entry]:
         ("subject", review.subject),
         ("commit", f"{review.commit[:12]}, {review.ahead} ahead of main"),
         ("base", f"main at {review.base[:12]}, {review.behind} behind"),
-        *(("decided", comment) for comment in review.comments),
+        *(("decided", decided_words(comment, lambda at: f", {age(at, now)} ago")) for comment in review.comments),
     ]
     return [
         Entry(kind=EntryKind.CHECK, name=f"about {at}", line=((f"{name:<8} ", Tone.DIM), *text_line(text)))

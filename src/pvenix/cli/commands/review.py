@@ -13,6 +13,7 @@ from pvenix.cli.documents import show_document, show_rows
 from pvenix.cli.lazy import Group
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, one_line, style, table
+from pvenix.model.ages import decided_words
 from pvenix.model.errors import UsageError
 from pvenix.model.names import review_name
 
@@ -175,7 +176,7 @@ def _text(review: Review) -> str:
         f"commit {review.commit}",
         f"against {review.base}  ({_base(review)})",
         one_line(f"{review.author}, {review.at}: {review.subject}"),
-        *(f"comment: {one_line(comment)}" for comment in review.comments),
+        *(f"comment: {one_line(decided_words(comment))}" for comment in review.comments),
         "",
         table(
             ("CHECK", "VERDICT", "DETAIL"),
