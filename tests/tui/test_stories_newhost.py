@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pvenix.model.newhost import NewHost, Trial
+from pvenix.model.newhost import NewHost, Placing, Trial
 from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import ONBOARDING
 from tests.tui.conftest import OpenUi
@@ -139,6 +139,29 @@ async def test_placement_says_where_it_would_go_and_a_node_can_be_chosen_instead
         ui.expect("80.0 points; a full clone", "tappaas3")
         await ui.press("down", "down", "enter")
         assert "tappaas1" in ui.line(" node    ")
+
+
+async def test_a_host_that_no_node_can_take_is_not_onboarded_but_its_line_may_be_written(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async def nowhere(new: NewHost) -> Placing:
+        return Placing(words="no node can take it: tappaas1 has 2G of memory left")
+
+    backend.place_host = nowhere  # type: ignore[method-assign]
+    async with open_ui() as ui:
+        await fill(ui, name="web01")
+        await ui.press("ctrl+s")
+        ui.expect("no node can take it: tappaas1 has 2G of memory left", "esc: another size, node or template")
+        ui.expect("no place for it: esc changes size or node, o writes the line only")
+        ui.later(1)
+        await ui.press("y")
+        ui.expect_error("no place for it")
+        ui.expect_screen("plan")
+        assert not [call for call in backend.calls if call[0] == "add"], "nothing was written"
+        await ui.press("o", "enter")
+        ui.later(1)
+        await ui.press("y")
+        assert [call[0] for call in backend.calls if call[0] in ("add", "start")] == ["add"]
 
 
 async def test_a_cluster_that_does_not_answer_keeps_nobody_from_planning(open_ui: OpenUi, backend: FakeBackend) -> None:

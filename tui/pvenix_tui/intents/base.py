@@ -45,6 +45,8 @@ class Reading:
     """Whether the plan cannot be started before it was read, and the plan with it to its end."""
     waits: Callable[[], str] = lambda: "what goes with it is being read"
     """What the plan waits for until then."""
+    blocks: Callable[[], str] = lambda: ""
+    """Why the plan cannot be started as it is, and what helps; empty when nothing that was read keeps it."""
 
 
 class Intent(Protocol):

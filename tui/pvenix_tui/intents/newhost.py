@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from pvenix.engine.runfiles import RunDir
-from pvenix.model.errors import UsageError
+from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.newhost import NewHost, Placing, Trial
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.sofar import SoFar
@@ -21,6 +21,8 @@ from pvenix_tui.models.newhost import add_command, diff_lines
 from pvenix_tui.models.plan import PlanView, Tier, field_line
 
 ONLY: Final = "only_write"
+_NO_PLACE: Final = "no place for it: esc changes size or node, o writes the line only"
+_HELPS: Final = f"esc: another size, node or template in the form; o: {ONLY} writes the line, to onboard it later"
 _EXTRAS: Final = {ONLY: Arg(type=bool, help="write the line and onboard later, with o on the host")}
 
 
@@ -32,11 +34,13 @@ class NewHostIntent:
     extras: Mapping[str, Arg] = _EXTRAS
 
     def __init__(self, backend: Backend, new: NewHost, trial: Trial, placing: Placing | None) -> None:
-        self.readings: Sequence[Reading] = (Reading(name="Place", read=self._place),)
+        self.readings: Sequence[Reading] = (Reading(name="Place", read=self._place, blocks=self._blocks),)
         self._backend = backend
         self._new = new
         self._trial = trial
         self._placing = placing
+        self._placed = False
+        """True when it was asked where the host would go, also when there was no answer."""
         self._options = self.initial
         self._added = ""
         """What the writing of the line came to; set once, also when the onboarding could not be started then."""
@@ -94,12 +98,27 @@ class NewHostIntent:
         )
 
     async def _place(self) -> Sequence[Line]:
-        placing = self._placing or await self._backend.place_host(self._new)
-        self._placing = placing
+        placing = self._placing
+        try:
+            if placing is None or not placing.node:
+                placing = self._placing = await self._backend.place_host(self._new)
+        except PvenixError:
+            self._placed = True  # nobody knows: that keeps nobody from starting
+            raise
+        self._placed = True
         return [
             field_line("Place", placing.words, Tone.OK if placing.node else Tone.BAD),
+            *([] if placing.node else [field_line("", _HELPS, Tone.WARN)]),
             *(field_line("", words, Tone.WARN) for words in placing.warnings),
         ]
+
+    def _blocks(self) -> str:
+        """A host for which there is no place would leave its line behind; the line alone may be wanted."""
+        if self._options.args.get(ONLY) or self._added:
+            return ""
+        if not self._placed:
+            return "where it would go is being asked"
+        return _NO_PLACE if self._placing is not None and not self._placing.node else ""
 
 
 def onboarding_plan(backend: Backend, host: str, *, step: bool) -> RunPlan:

@@ -50,6 +50,11 @@ class PlanReadings:
         return ""
 
     @property
+    def blocked(self) -> str:
+        """Why the plan cannot be started by what was read, empty when it can."""
+        return next((words for reading in self._readings() if (words := reading.blocks())), "")
+
+    @property
     def decide(self) -> bool:
         """True when the plan has to be read to its end, whatever its tier."""
         return any(reading.needed for reading in self._readings())
@@ -83,6 +88,8 @@ def missing(view: PlanView | None, readings: PlanReadings, *, read: bool, typed:
         return ""
     if readings.missing:
         return readings.missing
+    if readings.blocked:
+        return readings.blocked
     asks = view.tier is Tier.TYPED
     if not read and (view.tier is not Tier.KEY or readings.decide):
         return f"read the plan to its end first ({'pgdn' if asks else 'G'})"
