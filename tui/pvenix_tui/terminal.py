@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from queue import Full
@@ -47,14 +48,24 @@ class Output(WriterThread):
 
     @override
     def run(self) -> None:
-        with suppress(OSError):
+        try:
             super().run()
+        except OSError:
+            _let_go(self._file)
 
     @override
     def stop(self) -> None:
         self._offer(None)
         while not self._given_up():
             self.join(_STEP_S)
+
+
+def _let_go(file: IO[str]) -> None:
+    """What a terminal that is gone has not taken goes nowhere: Python's own flush at its end would fail, with exit code 120."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, file.fileno())
+        os.close(nowhere)
 
 
 class TerminalDriver(LinuxDriver):
@@ -76,3 +87,13 @@ class TerminalDriver(LinuxDriver):
         """As `Output.end_soon`."""
         if self._output is not None:
             self._output.end_soon()
+
+    @override
+    def close(self) -> None:
+        super().close()
+        if self._file is None:
+            return
+        try:
+            self._file.flush()
+        except OSError:
+            _let_go(self._file)
