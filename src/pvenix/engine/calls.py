@@ -87,7 +87,7 @@ class CallLog:
             self._calls.append(call)
         try:
             yield call
-        except BaseException as error:
+        except BaseException as error:  # raised again: a call that was cancelled has its end, too
             call.ended(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, bad=True)
             raise
         finally:
