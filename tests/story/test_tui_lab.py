@@ -178,11 +178,11 @@ def test_leaving_in_mid_run_leaves_the_run_at_work_and_coming_back_finds_it(lab:
         terminal.confirm("y leave")
         assert terminal.end() == 0
     with Terminal(cwd=lab.fleet, env=lab.env) as again:
-        again.see("1 live")
+        again.see("1 live", "c starts preflight")  # the run that was open when the window before it was left
         again.press("2")
-        again.see("% running")
+        again.see("at work; enter watches it")
         again.press("enter")
-        again.see("waiting to go on")
+        again.see("c starts preflight")
         again.press("c")
         again.see("ended exit 0")
         assert again.leave() == 0
