@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -89,6 +90,8 @@ def test_a_step_is_skipped_by_name_and_what_the_rest_needs_is_not(lab: StoryLab,
     skipped = inside.ends(3, "runs", "skip", run.run, host)
     assert f"{host} goes on without 0.0.place" in skipped.text
     assert verbs_of(run)[:2] == [("place", "skipped"), ("clone", "changed")]
+    lines = json.loads(inside.ends(0, "audit", "--run", run.run, "-o", "json").out)["audit"]
+    assert [(line["verb"], line["operator"]) for line in lines if line["outcome"] == "skipped"] == [("place", "story")]
     assert verbs_of(run)[-1] == ("review", "waiting")
     refused = inside.ends(2, "runs", "skip", run.run, host)
     assert "what no person has approved is not merged" in refused.text

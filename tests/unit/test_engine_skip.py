@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pvenix.engine.audit import AuditLog
-from pvenix.engine.audittrail import AuditTrail
+from pvenix.engine.audittrail import WHO, AuditTrail
 from pvenix.engine.ports import Entry
 from pvenix.engine.skipping import refusal, standing
 from pvenix.engine.step import Step
@@ -19,7 +19,7 @@ from pvenix.model.events import StepEnded, StepEvidence, StepStarted
 from pvenix.model.outcome import Outcome, Status
 from pvenix.model.plan import RunPlan, Task
 from pvenix.model.verbs import ONBOARDING, VERBS
-from tests.unit.engine_support import CHANGED, FAILED, Bench, FakeVerb, bench, play, raising
+from tests.unit.engine_support import CHANGED, FAILED, Bench, FakeVerb, StillJournal, bench, play, raising
 from tests.unit.test_engine_requests import until, with_requests
 
 
@@ -169,3 +169,18 @@ def test_the_audit_log_says_who_skipped_what(tmp_path: Path) -> None:
     ])  # fmt: skip
     [line] = log.records()
     assert (line["host"], line["verb"], line["outcome"], line["about"]) == ("a1", "build", "skipped", "skipped by ana")
+
+
+@pytest.mark.parametrize(("by", "git"), [("ana", ""), ("ada", "Ada <ada@x>")])
+def test_a_skip_that_was_asked_of_a_run_at_work_names_who_asked_and_not_whose_run_it_is(
+    tmp_path: Path, by: str, git: str
+) -> None:
+    one, log = bench(tmp_path, play("a1", verbs=("build", "rebuild")), step=True), AuditLog(tmp_path)
+    with StillJournal(one.run.journal_path, trail=AuditTrail(log, one.run.run)) as journal:
+        journal.evidence("", WHO, operator="ada", os_user="ada", git="Ada <ada@x>")
+        one.journal = journal
+        with_requests(one, asks("a1", "0.0.build", by=by))
+    skipped, rebuilt = log.records()
+    assert (skipped["verb"], skipped["outcome"], skipped["about"]) == ("build", "skipped", f"skipped by {by}")
+    assert (skipped["operator"], skipped["git"]) == (by, git)
+    assert (rebuilt["verb"], rebuilt["operator"]) == ("rebuild", "ada")

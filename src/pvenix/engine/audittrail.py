@@ -75,7 +75,7 @@ class _Lines:
         return {
             "at": row.at,
             "run": self._run,
-            **{name: self._who.get(name, "") for name in ("operator", "os_user", "git")},
+            **self._decider(row),
             "host": row.host,
             "step": row.step,
             "verb": row.step.rpartition(".")[2],
@@ -85,6 +85,12 @@ class _Lines:
             "outcome": row.data["status"],
             **({"about": row.data["summary"]} if left_out else {}),
         }
+
+    def _decider(self, row: Entry) -> dict[str, str]:
+        """Who the line of a row names: who executes the run, or of a skipped step who skipped it."""
+        who = {name: self._who.get(name, "") for name in ("operator", "os_user", "git")}
+        by = row.data.get(BY, who["operator"])
+        return who if by == who["operator"] else {"operator": by, "os_user": "", "git": ""}
 
 
 def lines_of(run: RunDir) -> list[Record]:

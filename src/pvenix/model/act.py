@@ -17,7 +17,6 @@ class Act(StrEnum):
     APPROVE_CHANGE = "approve-change"
     REJECT_CHANGE = "reject-change"
     ALLOW_NOW = "allow-now"
-    SKIP = "skip"
     ABANDON = "abandon"
     ACCEPT_DRIFT = "accept-drift"
     ADD_HOST = "add-host"

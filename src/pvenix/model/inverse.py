@@ -115,7 +115,6 @@ INVERSE: Final[Mapping[str, Inverse]] = MappingProxyType({
     Act.REVERT: _REVERT,
     Act.APPROVE_CHANGE: _none("the run went on with it", "undo what the run did"),
     Act.REJECT_CHANGE: _none("the run ended without it", "another run asks anew"),
-    Act.SKIP: _none("the host went on without the step", "start the step's verb by itself"),
     Act.ALLOW_NOW: _none("it held for that run only"),
     Act.ABANDON: _none("nobody goes on with an abandoned run", "start what it was to do anew"),
     Act.ACCEPT_DRIFT: _none("it only proposed: the inventory is as it was until a merge", "delete its branch"),
@@ -262,7 +261,7 @@ def _not_done(deed: Deed) -> Undo | None:
     if deed.outcome == Status.ROLLED_BACK:
         return _no("it went back by itself")
     if deed.outcome == Status.SKIPPED:
-        return _no("it was left out: nothing was done")
+        return _no("it was left out: nothing was done", "start the step's verb by itself")
     resume = f"pvenix resume {deed.run} goes on with it" if deed.run else "do it again"
     return _no(f"it did not come to its end ({deed.outcome})", resume)
 

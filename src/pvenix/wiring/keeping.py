@@ -64,8 +64,8 @@ class Keeping(Noting, Runs):
                 SqliteJournal(run.journal_path, trail=trail) as journal,
                 Narrator(run, SystemClock(), lambda _: None, clean=sanitise) as narrator,
             ):
+                journal.evidence("", WHO, **await self._who())
                 await skip(journal, narrator, host, found, operator())
-        self.note(Act.SKIP, host=host, run=run.run, about=found)
         return found
 
     async def _left(self, run: RunDir, by: str, say: Callable[[str], None]) -> tuple[str, ...]:
