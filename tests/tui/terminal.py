@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
+STACKS = "stacks.txt"
+"""The file in the program's home in which it says where its threads are, when it gets SIGUSR1."""
 
 
 class Terminal:
@@ -24,6 +26,7 @@ class Terminal:
     def __init__(self, *words: str, home: Path, size: tuple[int, int] = (24, 80)) -> None:
         self.master, self.slave = pty.openpty()
         termios.tcsetwinsize(self.slave, size)
+        self._home = home
         self.data = b""
         """Everything that the program has written."""
         self.process = subprocess.Popen(
@@ -37,7 +40,17 @@ class Terminal:
         start = len(self.data)
         deadline = time.monotonic() + PATIENCE_S
         while wanted not in self.data[start:]:
-            assert self.read(deadline - time.monotonic()), f"{wanted!r} did not come; the end is {self.data[-2000:]!r}"
+            if not self.read(deadline - time.monotonic()):
+                raise AssertionError(f"{wanted!r} did not come; the end is {self.data[-2000:]!r}\n{self.stacks()}")
+
+    def stacks(self) -> str:
+        """Where each thread of the program is, when it is one that says so (see `on_terminal.py`)."""
+        said = self._home / STACKS
+        if not said.exists():
+            return ""
+        self.process.send_signal(signal.SIGUSR1)
+        self.quiet(1)
+        return said.read_text()
 
     def press(self, keys: bytes) -> None:
         """Type."""

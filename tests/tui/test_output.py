@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
 
 import pytest
+from textual.app import App
 from typing_extensions import override
 
-from pvenix_tui.terminal import Output
+from pvenix_tui.terminal import Output, TerminalDriver
 
 pytestmark = pytest.mark.tui
 MORE_THAN_WAIT = 100
@@ -68,3 +70,29 @@ def test_everything_that_was_drawn_is_written_before_it_stops() -> None:
         output.write("x")
     output.stop()
     assert terminal.getvalue() == "x" * MORE_THAN_WAIT
+
+
+class Resizing(TerminalDriver):
+    """The driver on a terminal that gets another size while the one before is being read."""
+
+    def __init__(self, app: App[None]) -> None:  # Textual's own takes hold of the terminal of the tests
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._in_band_window_resize = False
+        self.sizes = [(100, 30), (120, 40)]
+
+    @override
+    def _get_terminal_size(self) -> tuple[int, int]:
+        size = self.sizes.pop(0) if len(self.sizes) > 1 else self.sizes[0]
+        if self.sizes[0] != size:
+            self._resized()
+        return size
+
+
+async def test_the_size_told_last_is_the_one_that_the_terminal_has() -> None:
+    app = App[None]()
+    async with app.run_test() as pilot:
+        Resizing(app)._resized()
+        await pilot.pause()
+        await pilot.pause()
+        assert app.size == (120, 40)

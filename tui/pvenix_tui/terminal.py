@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import time
 from contextlib import suppress
 from queue import Full
@@ -10,6 +12,8 @@ from typing import IO, Final
 
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.geometry import Size
 from typing_extensions import override
 
 _STEP_S: Final = 0.2
@@ -72,6 +76,25 @@ class TerminalDriver(LinuxDriver):
     """Textual's driver with that writer: it is made in the middle of a long method, so what is set is replaced."""
 
     _output: Output | None = None
+    _loop: asyncio.AbstractEventLoop
+
+    @override
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's
+        self._loop = asyncio.get_running_loop()
+        signal.signal(signal.SIGWINCH, self._resized)
+
+    def _resized(self, *_: object) -> None:
+        """Let the loop read the new size and tell it.
+
+        Textual 8.2 reads it here, where the next signal may interrupt: the older size would be told last, and stay.
+        """
+        if not self._in_band_window_resize:
+            self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _tell_size(self) -> None:
+        size = Size(*self._get_terminal_size())
+        self._app.post_message(Resize(size, size))
 
     @property  # type: ignore[explicit-override]  # mypy looks for the mark on properties of a base only, not on attributes
     @override
