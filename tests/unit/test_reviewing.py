@@ -182,6 +182,7 @@ async def test_what_was_said_of_a_merged_branch_is_not_said_of_the_next_one_of_t
     await threads.comment(desk.ana, found, text="x", by="ana")
     await review.approve(desk.ana, "web1", desk.tip, comment="", by="ana", acknowledged=("comment by ana",))
     main = await review.merge(desk.ana, "web1", desk.tip)
+    assert await review.merge(desk.bo, "web1", desk.tip) == main, "what was merged by a killed process is done"
     await desk.ana.repo.commit("registration/web1", desk.tip, {NIX: "{ }\n"}, message="again")
     again = await desk.read()
     assert (again.threads, again.state) == ((), "open")

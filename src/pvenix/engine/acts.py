@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pvenix.engine.attempt import outcome_of
 from pvenix.engine.audit import AuditLog, Record
+from pvenix.engine.begun import ID, begun, complete_acts, new_id
 from pvenix.model.act import Act
 from pvenix.model.errors import PvenixError
 from pvenix.model.outcome import Status
@@ -27,6 +28,8 @@ class Acting:
     before: str = ""
     """Where main was."""
     outcome: Status = field(default=Status.CHANGED)
+    id: str = ""
+    """What tells its line from those of other acts."""
 
     def line(self, *, at: str, who: dict[str, str]) -> Record:
         """Its line; no step of a run has one without a step, so that the two are never taken for each other."""
@@ -43,19 +46,26 @@ class Acting:
             "outcome": self.outcome.value,
             **({"before": self.before} if self.before else {}),
             **({"about": self.about} if self.about else {}),
+            ID: self.id,
         }
 
 
 @contextmanager
 def acting(log: AuditLog, act: Acting, *, at: str, who: dict[str, str]) -> Iterator[Acting]:
-    """Write the line of an act when it is over, also of one that failed.
+    """Write the line of an act when it is over, also of one that failed; that of one that is killed, somebody else writes.
 
-    Raises: what the act raises, or LocalResource when the log cannot be written.
+    Raises: what the act raises, or LocalResource when the log cannot be written; of its start, nothing is done then.
     """
-    try:
-        yield act
-    except PvenixError as error:
-        act.outcome = outcome_of(error).status
-        log.append([act.line(at=at, who=who)])
-        raise
-    log.append([act.line(at=at, who=who)])
+    complete_acts(log)
+    act.id = new_id()
+    with begun(log, act.line(at=at, who=who)) as ended:
+        try:
+            yield act
+        except PvenixError as error:
+            act.outcome = outcome_of(error).status
+            raise
+        except BaseException:  # a ctrl-c on the way, or a fault of ours: nobody saw how it ended
+            act.outcome = Status.UNKNOWN
+            raise
+        finally:
+            ended(act.line(at=at, who=who))

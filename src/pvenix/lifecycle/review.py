@@ -196,11 +196,13 @@ async def reject(world: World, name: str, commit: str, *, comment: str, by: str)
 
 
 async def merge(world: World, name: str, commit: str) -> CommitId:
-    """Merge exactly the approved `commit` into main; returns the new tip.
+    """Merge exactly the approved `commit` into main; returns the new tip. One that main has already is done.
 
     Raises: RemoteFailure when the branch has moved since, or the commit is not approved.
     """
     review = await at(world, name, commit)
+    if review.state == "merged":
+        return await world.repo.main()
     if review.state != "approved":
         raise RemoteFailure(
             f"{review.commit[:10]} is {review.state}, not approved",

@@ -261,7 +261,7 @@ def _not_done(deed: Deed) -> Undo | None:
     if deed.outcome == Status.ROLLED_BACK:
         return _no("it went back by itself")
     if deed.outcome == Status.SKIPPED:
-        return _no("it was left out: nothing was done", "start the step's verb by itself")
+        return _no("it was left out: nothing was done")
     resume = f"pvenix resume {deed.run} goes on with it" if deed.run else "do it again"
     return _no(f"it did not come to its end ({deed.outcome})", resume)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pvenix.model.act import Act
+from pvenix.model.outcome import Status
 from pvenix.model.review import Review
 from pvenix.operator import operator
 from pvenix.wiring.reviewing import Reviewing
@@ -84,8 +85,9 @@ class Repository(Reviewing):
 
         with self._acting(Act.MERGE, host=host, about=f"{branch_of(host)} {commit}") as act:
             world = await self._site()
-            act.before = await world.repo.main()
+            act.before = await world.repo.fetch()
             act.commit = await merge(world, host, commit)
+            act.outcome = Status.SKIPPED if act.commit == act.before else Status.CHANGED
             return act.commit
 
     async def init_remote(self, say: Callable[[str], None]) -> Initialised:

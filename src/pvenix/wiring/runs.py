@@ -10,6 +10,7 @@ from pvenix.detached import execute_detached
 from pvenix.engine.abandoned import refuse_abandoned
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.audittrail import WHO, AuditTrail, complete, complete_run
+from pvenix.engine.begun import complete_acts
 from pvenix.engine.journal import Trail
 from pvenix.engine.retention import prune_by_environment
 from pvenix.engine.runfiles import RunDir
@@ -71,6 +72,7 @@ class Runs(OpenFleet):
             yield None
             return
         log = AuditLog(self.state_dir)
+        complete_acts(log)
         complete(log, self.runs)
         prune_by_environment(self.runs, log)
         yield AuditTrail(log, run.run, read_entries(run.journal_path))

@@ -52,7 +52,7 @@ def command(ctx: click.Context, /, *, hosts: str, run: str, undo: bool, lines: i
     settings = ctx.ensure_object(Settings)
     with settings.workspace() as workspace:
         wanted = str(workspace.runs.open(run).run) if run == "last" else run
-        records = list(_matching(AuditLog(workspace.state_dir), hosts, wanted))[-lines:]
+        records = list(_matching(_complete_log(workspace), hosts, wanted))[-lines:]
         if undo:
             records = [record | {"undo": _undo(workspace, record)} for record in records]
     rows = [(*_cells(record), *((clean(record["undo"]),) if undo else ())) for record in records]
@@ -72,7 +72,7 @@ def check(settings: Settings, /) -> int:
     from pvenix.engine.audittrail import unwritten
 
     with settings.workspace() as workspace:
-        log = AuditLog(workspace.state_dir)
+        log = _complete_log(workspace)
         verdict, gone = verify(log), unwritten(log, workspace.runs)
     problems = [{"line": each.line, "what": each.what} for each in verdict.problems]
     problems += [
@@ -82,6 +82,16 @@ def check(settings: Settings, /) -> int:
     document = {"file": str(log.path), "lines": verdict.lines, "end": verdict.end, "problems": problems}
     show_document(settings, "audit-verdict", document, _told(log, verdict, problems))
     return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def _complete_log(workspace: Workspace) -> AuditLog:
+    """The log, with the lines of acts whose processes were killed; where nothing may be written it is as it is."""
+    from pvenix.engine.begun import complete_acts
+
+    log = AuditLog(workspace.state_dir)
+    if not workspace.read_only:
+        complete_acts(log)
+    return log
 
 
 def _told(log: AuditLog, verdict: Verdict, problems: Sequence[Mapping[str, object]]) -> str:
