@@ -205,19 +205,24 @@ def _message(glyph: str, tone: Tone, text: Line, width: int) -> list[Line]:
 
 
 def footer_items(context: Context, width: int) -> list[tuple[Action, Line]]:
-    """The keys that matter here, help always among them; what cannot be done now is dim, and its key says why."""
-    help_item = (BY_ID["app.help"], _footer_item(BY_ID["app.help"], context))
-    items: list[tuple[Action, Line]] = []
-    room = width - cells(help_item[1])
-    for action in (*in_scope(context.scope), BY_ID["app.back"]):
-        if not action.footer:
-            continue
+    """The keys that matter here, then others as far as there is room, help always the last.
+
+    What cannot be done now is dim, and its key says why.
+    """
+    back, help_ = BY_ID["app.back"], BY_ID["app.help"]
+    here = tuple(in_scope(context.scope))
+    first = [action for action in here if action.footer]
+    others = [action for action in here if not action.footer and action.key]
+    room = width - cells(_footer_item(help_, context))
+    fit: dict[str, Line] = {}
+    for action in (*first, back, *others):
         item = _footer_item(action, context)
         room -= cells(item)
         if room < 0:
             break
-        items.append((action, item))
-    return [*items, help_item]
+        fit[action.id] = item
+    shown = [action for action in (*first, *others, back) if action.id in fit]
+    return [*((action, fit[action.id]) for action in shown), (help_, _footer_item(help_, context))]
 
 
 def _footer_item(action: Action, context: Context) -> Line:

@@ -28,6 +28,8 @@ from pvenix_tui.widgets.toosmall import TooSmall
 Result = TypeVar("Result")
 _NOTE_LINES: Final = 3
 """Lines that each part of what is said of a choice takes at most: the list is what the dialog is for."""
+_AROUND_CHOICES: Final = 8
+"""Lines of a choice's box beside the choices: border, filter, heading, and what is said of the one at the cursor."""
 
 
 class Dialog(Leaving[Result | None], ModalScreen[Result | None], Generic[Result]):
@@ -81,6 +83,8 @@ class Picker(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = foreign(self._title)
+            box.styles.height = self._choices.count() + _AROUND_CHOICES
+            box.styles.max_height = "90%"
             begin = "/ filters" if self._browse else "type to filter"
             yield Field(hint=f"{begin}; enter chooses, esc goes back", id="pick-filter")
             yield Rows(self._choices, id="choices")
