@@ -10,12 +10,14 @@ from pvenix.lifecycle import build
 from pvenix.lifecycle.adoptedits import branch_of
 from pvenix.lifecycle.edits import read_edits
 from pvenix.lifecycle.hostdrift import host_drift, overwritten
+from pvenix.lifecycle.review import read
 from pvenix.lifecycle.state import looking_at
 from pvenix.model.drift import Edit, HostDrift
 from pvenix.model.errors import ExitCode
 from pvenix.model.host import Drift
 from pvenix.model.outcome import Status
 from pvenix.model.paths import host_file
+from pvenix.model.review import Verdict
 from tests.sim.golden import Golden
 from tests.story.fault_scene import Scene, scene
 from tests.story.plan_scene import world_of
@@ -117,6 +119,26 @@ def test_a_file_that_main_changed_meanwhile_is_left_and_named_and_the_rest_is_ta
         assert "# here" not in text_at(scene, ref, OWN)
         assert text_at(scene, ref, "nix/notes.nix") == "{ }\n"
         assert f"{OWN}: changed since" in done.why
+
+    scene(golden, act)
+
+
+def test_edits_of_another_hosts_files_stay_on_the_host_and_the_branch_of_the_rest_can_be_approved(
+    golden: Golden,
+) -> None:
+    async def act(scene: Scene) -> None:
+        other = host_file("dns01")
+        edit(scene, OWN, "# by hand\n")
+        edit(scene, other, "# not mine\n")
+        edit(scene, "nix/common.nix", "# for all\n")
+        done = await scene.run("adopt-edits", hosts=(HOST,))
+        assert done.code is ExitCode.OK, done.why
+        assert f"{other}: it is dns01's own" in done.why
+        found = await read(world_of(scene), branch_of(HOST))
+        assert {file.path for file in found.files} == {OWN, "nix/common.nix"}
+        assert (found.host, found.approvable) == (HOST, True)
+        [look] = [check for check in found.checks if check.verdict is Verdict.WARN]
+        assert (look.name, "nix/common.nix" in look.detail) == ("only the host's own files", True)
 
     scene(golden, act)
 

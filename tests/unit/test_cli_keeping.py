@@ -32,6 +32,7 @@ def pvenix(tmp_path: Path, state: Path) -> Cli:
     left: list[str] = cli.workspace.__dict__.setdefault("left", [])
     cli.workspace.__dict__ |= {
         "state_dir": state,
+        "read_only": False,
         "lock_holders": HostLocks(state / "locks").holders,
         "abandon": abandon,
     }

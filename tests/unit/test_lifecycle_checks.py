@@ -8,7 +8,7 @@ from pvenix.engine.ports import FileChange
 from pvenix.fleet.edit import add_host
 from pvenix.fleet.starter import starter
 from pvenix.lifecycle.checks import file_diff, run_checks
-from pvenix.model.review import Verdict
+from pvenix.model.review import Kind, Verdict, kind_of
 from tests.unit.lifecycle_support import change, fleet, host
 
 HARDWARE = (starter() / "nix/hardware/dns01-hw.nix").read_text()
@@ -166,3 +166,50 @@ def test_a_diff_names_the_kind_of_its_file(path: str, kind: str) -> None:
 
 def test_a_binary_file_is_not_shown() -> None:
     assert file_diff("web1", change("x", "\x00", binary=True)).unified == "(binary)"
+
+
+def edited(*changes: FileChange) -> dict[str, tuple[Verdict, str]]:
+    """What the checks say of a branch with what was edited on web1."""
+    found = run_checks(FLEET, "web1", changes, kind=kind_of("edits/web1"))
+    return {check.name: (check.verdict, check.detail) for check in found if check.verdict is not Verdict.PASS}
+
+
+def test_adopted_edits_of_the_hosts_own_files_pass_every_check() -> None:
+    assert kind_of("edits/web1") is Kind.EDITS
+    assert edited(change("nix/hosts/web1.nix", "{ }\n"), change("inventory/host_vars/web1.yaml", "a: 1\n")) == {}
+
+
+def test_adopted_edits_of_what_other_hosts_are_made_of_are_for_a_person_to_decide() -> None:
+    assert edited(change("nix/hosts/web1.nix", "{ }\n"), change("nix/common.nix", "{ }\n")) == {
+        "only the host's own files": (Verdict.WARN, "not this host's alone: nix/common.nix")
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("nix/hosts/dns01.nix", "it is dns01's own"),
+        ("nix/hardware/dns01-hw.nix", "it is dns01's own"),
+        ("inventory/host_vars/dns01.yaml", "it is dns01's own"),
+        ("inventory/trust/dns01", "it is dns01's own"),
+        ("inventory/trust/web1", "it is the operators' alone"),
+        ("inventory/hosts.yaml", "it is the operators' alone"),
+        ("playbooks/site.yaml", "it is the operators' alone"),
+        (".github/workflows/ci.yml", "it is the operators' alone"),
+    ],
+)
+def test_a_branch_of_edits_changes_no_other_hosts_files_and_nothing_that_a_guest_has_no_business_with(
+    path: str, why: str
+) -> None:
+    name = "only the host's own files"
+    assert edited(change(path, "a: 1\n"))[name] == (Verdict.FAIL, f"also changes {path}: {why}")
+
+
+def test_a_changed_hardware_file_among_edits_is_said_and_a_deleted_one_refused() -> None:
+    name, path = "hardware file as it was", "nix/hardware/web1-hw.nix"
+    verdict, why = edited(change(path, HARDWARE))[name]
+    assert verdict is Verdict.WARN
+    assert why.endswith("all of the generator's making")
+    odd = HARDWARE.replace("swapDevices = [ ];", 'boot.kernelParams = [ "quiet" ];')
+    assert "boot.kernelParams" in edited(change(path, odd))[name][1]
+    assert edited(change(path, None, old=HARDWARE))[name][0] is Verdict.FAIL

@@ -13,7 +13,16 @@ from pvenix.lifecycle import hardware
 from pvenix.lifecycle.difference import unified
 from pvenix.model.errors import PvenixError, UsageError
 from pvenix.model.lint import RULES, Severity
-from pvenix.model.paths import HOSTS, SITE, TRUST, hardware_file, host_file, trust_file, vars_file
+from pvenix.model.paths import (
+    HOSTS,
+    SITE,
+    TRUST,
+    hardware_file,
+    host_file,
+    not_of_edits,
+    trust_file,
+    vars_file,
+)
 from pvenix.model.review import Check, FileDiff, Kind, Verdict
 
 _INVISIBLE = re.compile(
@@ -41,6 +50,8 @@ def _rules(kind: Kind) -> tuple[Rule, ...]:
             return (_scope, *any_kind, _hardware, _clashes)
         case Kind.RETIRE | Kind.DRIFT:
             return (_variables_only, *any_kind, _yaml_syntax, _clashes)
+        case Kind.EDITS:
+            return (_edits_scope, *any_kind, _yaml_syntax, _hardware_kept, _clashes)
         case Kind.TEMPLATE:
             return (_site_only, *any_kind, _yaml_syntax)
         case Kind.REVERT | Kind.TOPIC:
@@ -86,6 +97,16 @@ def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
     if listing is not None and _without(host, listing.old) != _without(host, listing.new):
         return _fail("only the host's own files", f"changes other entries of {HOSTS} too")
     return _pass("only the host's own files")
+
+
+def _edits_scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
+    """What was edited on a host concerns that host; what others are made of too is for a person to decide."""
+    name, own = "only the host's own files", {host_file(host), hardware_file(host), vars_file(host)}
+    outside = [f"{change.path}: {why}" for change in changes if (why := not_of_edits(host, change.path))]
+    if outside:
+        return _fail(name, f"also changes {'; '.join(outside[:_SHOWN])}")
+    shared = [change.path for change in changes if change.path not in own]
+    return _warn(name, f"not this host's alone: {', '.join(shared[:_SHOWN])}") if shared else _pass(name)
 
 
 def _without(host: str, text: str | None) -> object:
@@ -159,8 +180,22 @@ def _hardware(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
     text = next((change.new for change in changes if change.path == hardware_file(host)), None)
     oddities = hardware.inspect(text) if text is not None else ()
     if oddities:
-        return Check(name="hardware file is the generator's", verdict=Verdict.WARN, detail="; ".join(oddities[:4]))
+        return _warn("hardware file is the generator's", "; ".join(oddities[:4]))
     return _pass("hardware file is the generator's")
+
+
+def _hardware_kept(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
+    """A person says whether a changed hardware file is meant: no edit of it by hand survives the generator."""
+    name, path = "hardware file as it was", hardware_file(host)
+    change = next((change for change in changes if change.path == path), None)
+    if change is None:
+        return _pass(name)
+    if change.new is None:
+        return _fail(name, f"deletes {path}, without which {host} does not boot")
+    found = _hardware(fleet, host, changes)
+    return _warn(
+        name, f"{path} changes: meant if the hardware did; " + (found.detail or "all of the generator's making")
+    )
 
 
 def _clashes(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
@@ -178,6 +213,10 @@ def _clashes(fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
 
 def _pass(name: str) -> Check:
     return Check(name=name, verdict=Verdict.PASS)
+
+
+def _warn(name: str, detail: str) -> Check:
+    return Check(name=name, verdict=Verdict.WARN, detail=detail)
 
 
 def _fail(name: str, detail: str) -> Check:

@@ -18,7 +18,7 @@ from pvenix.lifecycle.world import World
 from pvenix.model.drift import DriftFile, Edit, HostDrift
 from pvenix.model.errors import RemoteFailure
 from pvenix.model.names import CommitId
-from pvenix.model.paths import hardware_file, host_file, vars_file
+from pvenix.model.paths import hardware_file, host_file, not_of_edits, vars_file
 from pvenix.model.secret import MASK
 
 GIT: Final[argv.Argv] = ("git", "--no-optional-locks", "-C", argv.CONFIGURATION)
@@ -186,7 +186,7 @@ def _compared(host: str, base: CommitId, named: _Named, before: str | None, live
         unified="".join(lines),
         added=sum(line.startswith("+") for line in lines[2:]),
         removed=sum(line.startswith("-") for line in lines[2:]),
-        stays="a secret that pvenix knows stands in it" if secret else "",
+        stays="a secret that pvenix knows stands in it" if secret else not_of_edits(host, path),
         shared=path not in own_files(host),
         live=live,
     )

@@ -25,7 +25,7 @@ from pvenix.model.review import Kind, Review, Verdict, kind_of
 PREFIX = "registration/"
 NOTES = "reviews"
 _MOVED = "PVX0703"
-_OF_A_HOST = (Kind.REGISTRATION, Kind.RETIRE, Kind.DRIFT)
+_OF_A_HOST = (Kind.REGISTRATION, Kind.RETIRE, Kind.DRIFT, Kind.EDITS)
 T = TypeVar("T")
 Elsewhere = Callable[[Callable[[], T]], Awaitable[T]]
 """Does work that takes a processor's time and touches nothing: here, or in a thread of the caller's."""

@@ -9,6 +9,8 @@ HOSTS: Final = "inventory/hosts.yaml"
 SITE: Final = "inventory/site.yaml"
 TRUST: Final = "inventory/trust"
 HOST_FILES: Final = "nix/hosts"
+_OPERATORS: Final = ("inventory/", "playbooks/", ".")
+"""What steers pvenix and continuous integration: no guest has a say in it."""
 
 
 def is_claim(file: str) -> bool:
@@ -29,6 +31,24 @@ def hardware_file(name: str) -> str:
 def vars_file(name: str) -> str:
     """A host's own variables, where pvenix writes back what it chose."""
     return f"inventory/host_vars/{name}.yaml"
+
+
+def owner_of(path: str) -> str:
+    """The host whose own file this is; empty when it is nobody's own."""
+    for head, tail in (("nix/hosts/", ".nix"), ("nix/hardware/", "-hw.nix"), ("inventory/host_vars/", ".yaml")):
+        if path.startswith(head) and path.endswith(tail):
+            return path.removeprefix(head).removesuffix(tail)
+    return path.removeprefix(f"{TRUST}/") if path.startswith(f"{TRUST}/") else ""
+
+
+def not_of_edits(host: str, path: str) -> str:
+    """Why an edit of this file on `host` is none that a branch takes; empty when one does."""
+    owner = owner_of(path)
+    if owner and owner != host:
+        return f"it is {owner}'s own"
+    if path in (host_file(host), hardware_file(host), vars_file(host)):
+        return ""
+    return "it is the operators' alone" if path.startswith(_OPERATORS) else ""
 
 
 def trust_file(name: str) -> str:

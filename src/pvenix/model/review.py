@@ -33,6 +33,8 @@ class Kind(StrEnum):
     DRIFT = "drift"
     TEMPLATE = "template"
     REVERT = "revert"
+    EDITS = "edits"
+    """What somebody edited on a host."""
     TOPIC = "topic"
     """Any other branch."""
 
