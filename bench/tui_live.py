@@ -1,10 +1,11 @@
 """What the run screen costs while 200 hosts print 20,000 lines a second: typed through a terminal, read back from it.
 
 Run: `python -m bench.tui_live [--seconds 300] [--size 160x48]`. The program is the true `pvenix-tui` on a fleet of 200
-hosts; the run is a true run directory whose process (bench/live_writer.py) holds its lock and writes events and logs
-as the engine does. With the right to, everything runs under SCHED_RR, so that other work on the machine counts less;
-the figures are for people and no test asserts them. Keys move the cursor among the hosts; a key is answered when the
-title of the log names the host that it moved to. Loop lag is measured inside, by `--debug-lag`.
+hosts; the run is a true run directory whose process (bench/live_writer.py) holds its lock and an SSH session to each host
+(bench/live_guests.py prints there), and writes events and logs as the engine does. With the right to, everything runs
+under SCHED_RR, so that other work on the machine counts less; the figures are for people and no test asserts them. Keys
+move the cursor among the hosts; a key is answered when the title of the log names the host that it moved to. Loop lag is
+measured inside, by `--debug-lag`.
 """
 
 from __future__ import annotations
