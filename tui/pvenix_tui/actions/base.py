@@ -43,7 +43,7 @@ class Context:
     """Host of the open review."""
     review_commit: str = ""
     review_state: str = ""
-    approval: str = "no review is open"
+    approval: str = "the branch is not read yet"
     """Why the review cannot be approved, empty when it can."""
     review_file: str = ""
     """The file of the open review, or of the commit, that shows."""

@@ -25,7 +25,7 @@ def _comment_command(context: Context) -> str:
 
 def _merge_reason(context: Context) -> str:
     if not context.review_commit:
-        return "no review is open"
+        return "the branch is not read yet"
     return (
         ""
         if context.review_state == "approved"
@@ -35,7 +35,7 @@ def _merge_reason(context: Context) -> str:
 
 def _reject_reason(context: Context) -> str:
     if not context.review_commit:
-        return "no review is open"
+        return "the branch is not read yet"
     return "" if context.review_state in ("open", "approved") else f"this commit is {context.review_state}"
 
 

@@ -119,7 +119,7 @@ class ReviewModel:
         """
         review = self.review
         if review is None:
-            return "no review is open"
+            return "the branch is not read yet"
         if review.state != "open":
             return f"this commit is {review.state} already"
         failed = [check.name for check in review.checks if check.verdict is Verdict.FAIL]
@@ -141,7 +141,7 @@ class ReviewModel:
         """Why main cannot be brought into the branch, empty when it can."""
         review = self.review
         if review is None:
-            return "no review is open"
+            return "the branch is not read yet"
         if not review.mergeable:
             return "it does not merge; w says why, and resolves it"
         return "" if review.behind else "the branch has everything that main has"

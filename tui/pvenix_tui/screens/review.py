@@ -144,7 +144,7 @@ class ReviewScreen(ReviewDoing):
     @override
     def reasons(self) -> dict[str, str]:
         review, entry = self.review, self.at_entry
-        none = "" if review else "no review is open"
+        none = "" if review else "the branch is not read yet"
         file = none or ("" if self.file else "no file shows")
         warning = entry is not None and entry.kind is EntryKind.WARNING and not self.in_diff
         return super().reasons() | {
