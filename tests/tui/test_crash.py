@@ -7,7 +7,7 @@ import pytest
 from pvenix.model.secret import MASK, Secret
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session
-from tests.tui.driver import FixedClock
+from tests.tui.driver import FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.tui
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.tui
 async def test_a_crash_shows_its_traceback_without_the_variables_of_its_frames(
     backend: FakeBackend, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = PvenixApp(Session(backend, clock=FixedClock()), ticking=False)
+    clock = FixedClock()
+    app = PvenixApp(Session(backend, clock=clock), ticking=False)
 
     def crash() -> None:
         secret = Secret("hunter22-hunter22")
@@ -25,6 +26,7 @@ async def test_a_crash_shows_its_traceback_without_the_variables_of_its_frames(
 
     async def crashed() -> None:
         async with app.run_test() as pilot:
+            await Ui(app, pilot, backend, clock).settle()  # no reading is left half-begun
             app.call_later(crash)
             await pilot.pause()
 

@@ -26,7 +26,7 @@ from pvenix_tui.frame import Frame
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.notices import Notices
 from pvenix_tui.outside import run_outside
-from pvenix_tui.remembered.place import return_to_place
+from pvenix_tui.remembered.place import forget_place, return_to_place
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.session import Session
@@ -38,6 +38,8 @@ from pvenix_tui.widgets.scrollbar import choose_scrollbar
 READ_EVERY_S: Final = 30.0
 CLOSE_S: Final = 2.0
 RUNS_EVERY_S: Final = 5.0
+KEEP_EVERY_S: Final = 2.0
+"""Seconds of what a person set that are lost when the program gets no chance to end."""
 REST_AFTER_S: Final = 5.0
 """Seconds after which the modules of all screens are loaded: an upgrade under an open window must not mix two versions."""
 AREA_SCREENS: Final = {
@@ -145,7 +147,12 @@ class PvenixApp(Frame):
 
     @override
     def _fatal_error(self) -> None:
-        """As Textual's own, but without the variables of each frame: they may hold what a request carried."""
+        """As Textual's own, but without the variables of each frame: they may hold what a request carried.
+
+        The next session does not begin where this one failed.
+        """
+        self.returned = False
+        forget_place(self.session.memory)
         self.bell()
         self.panic(Text(sanitise(traceback.format_exc())))
 
@@ -162,10 +169,20 @@ class PvenixApp(Frame):
             self.set_interval(1 / RATE_HZ, self.session.ticker.beat)
             self.set_interval(READ_EVERY_S, self._read_again)
             self.set_interval(RUNS_EVERY_S, self._read_runs)
+            self.set_interval(KEEP_EVERY_S, self.keep_memory)
             self.set_timer(REST_AFTER_S, self._load_rest)
 
     def _load_rest(self) -> None:
         self.run_worker(asyncio.to_thread(load_all), group="rest", exclusive=True, exit_on_error=False)
+
+    def keep_memory(self) -> None:
+        """Write what a person has set since the last time, in a thread: no key waits for the disk."""
+        self.keep_place()
+        if self.session.memory.changed:
+            self.run_worker(self._save_memory(), group="memory", exclusive=True, exit_on_error=False)
+
+    async def _save_memory(self) -> None:
+        await asyncio.to_thread(self.session.memory.save)
 
     # --- readings ---
 
@@ -197,7 +214,9 @@ class PvenixApp(Frame):
             self.exit(1)
             return
         self.tick()
-        await return_to_place(self, self.session)
+        if not self.returned:
+            await return_to_place(self, self.session)
+            self.returned = True
         for group in ("status", "own", "history", "runs", "reviews"):
             self._start_reading(group)
 

@@ -44,6 +44,8 @@ class Frame(App[int]):
     def __init__(self, *, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
         self._late = LateKeys()
+        self.returned = False
+        """Whether the place of the last session was gone back to: until then it stays the one that is remembered."""
 
     def read_area(self, area: str) -> None:
         """Read what an area shows again."""
@@ -170,8 +172,13 @@ class Frame(App[int]):
 
     @override
     def exit(self, result: int | None = None, return_code: int = 0, message: object = None) -> None:
-        keep_place(self, self.session.memory)
+        self.keep_place()
         super().exit(result, return_code)
+
+    def keep_place(self) -> None:
+        """Remember what is in front, for the next session."""
+        if self.returned:
+            keep_place(self, self.session.memory)
 
     def tell_terminal(self, text: str) -> None:
         """Let the terminal show a notification (OSC 9); `clean` leaves nothing in it that could end it early."""

@@ -17,20 +17,24 @@ RUN: Final = "place.run"
 
 
 def keep_place(app: Frame, memory: Memory) -> None:
-    """Remember what is in front; where the screens are gone already, what was kept before counts."""
+    """Remember what is in front, dialogs aside; where the screens are gone already, what was kept before counts."""
     if not app.screen_stack:
         return
-    area = app.current_mode
-    screen = app.screen
-    memory.keep(AREA, area)
-    memory.keep(RUN, screen.run_id if isinstance(screen, PvenixScreen) and screen.scope == "run" else "")
+    screen = next((each for each in reversed(app.screen_stack) if isinstance(each, PvenixScreen)), None)
+    memory.keep(AREA, app.current_mode)
+    memory.keep(RUN, screen.run_id if screen is not None and screen.scope == "run" else "")
+
+
+def forget_place(memory: Memory) -> None:
+    """Begin the next session with the fleet."""
+    memory.keep(AREA, "")
+    memory.keep(RUN, "")
 
 
 async def return_to_place(app: Frame, session: Session) -> None:
     """Show that again, once; a person who has gone somewhere meanwhile is left there."""
     area, run = session.memory.text(AREA), session.memory.text(RUN)
-    session.memory.keep(AREA, "")
-    session.memory.keep(RUN, "")
+    forget_place(session.memory)
     at_start = app.current_mode == app.DEFAULT_MODE and len(app.screen_stack) == 1
     if not at_start or not isinstance(app.screen, PvenixScreen):
         return
