@@ -176,6 +176,32 @@ def test_what_the_inventory_ignores_is_no_drift_and_a_rebuild_leaves_it_where_it
     scene(golden, act)
 
 
+@pytest.mark.parametrize("main_brings_it", [False, True])
+def test_an_ignored_edit_of_a_file_that_main_changes_is_told_before_anything_is_built(
+    golden: Golden, main_brings_it: bool
+) -> None:
+    async def act(scene: Scene) -> None:
+        path = "nix/local.nix" if main_brings_it else "nix/common.nix"
+        edit(scene, path, "# mine\n")
+        scene.sim.change_host(HOST, drift=Drift(ignore=("nix/*o*",)))
+        scene.sim.change_main("README.md", "anything\n")
+        assert (await scene.run("rebuild", hosts=(HOST,))).code is ExitCode.OK
+        scene.sim.change_main(path, (scene.sim.read(scene.sim.main(), path) or b"{ }\n").decode() + "# theirs\n")
+        before = scene.guest(HOST).tree.read(f"/etc/nixos/{path}")
+        done = await scene.run("rebuild", hosts=(HOST,))
+        assert done.code is ExitCode.FAILED
+        assert done.last.summary.startswith(f"main changes what was edited on {HOST} and is ignored there: {path}")
+        assert "drift.ignore: nix/*o*" in done.last.summary
+        assert f"pvenix drift adopt {HOST}" in done.last.hint
+        assert done.sent("nix build") == done.sent("git -C /etc/nixos checkout") == 0
+        assert scene.guest(HOST).tree.read(f"/etc/nixos/{path}") == before
+
+        scene.sim.change_host(HOST, drift=Drift())
+        assert (await scene.run("rebuild", hosts=(HOST,))).code is ExitCode.OK
+
+    scene(golden, act)
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.story
 def test_the_ways_out_of_an_edit_at_a_shell(lab: StoryLab) -> None:

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pvenix.engine.ports import CommandResult
-from pvenix.lifecycle import argv
+from pvenix.lifecycle import argv, edits
 from pvenix.lifecycle.activation import fence, words
+from pvenix.lifecycle.ignoring import ignored_by
 from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, PvenixError, RemoteFailure
+from pvenix.model.names import CommitId
 from pvenix.model.units import bytes_text
 
 STORE_LEAST = 1 << 30
 """Bytes that must be free in /nix/store for a build to start."""
 BOOT_LEAST = 64 << 20
 """Bytes that must be free in /boot: a kernel and an initrd."""
+_SHOWN = 5
 SKEW_MOST_S = 300.0
 """How far the host's clock may be from ours; beyond it certificates and signatures are judged wrongly."""
 
@@ -66,7 +69,9 @@ async def look(world: World, remote: Remote) -> tuple[Item, ...]:
     if sudo.wrong is not None:  # the rest is asked as root
         return reachable, sudo
     async with Together() as group:
-        tasks = [group.create_task(one(world, remote)) for one in (_store, _boot, _lock, _clock, _inhibitors)]
+        asked = (_store, _boot, _lock, _clock, _inhibitors)
+        ignores = world.host(remote.step).machine.drift.ignore
+        tasks = [group.create_task(one(world, remote)) for one in (*asked, *((_ignored,) if ignores else ()))]
     return reachable, sudo, *(task.result() for task in tasks)
 
 
@@ -152,6 +157,30 @@ async def _inhibitors(_world: World, remote: Remote) -> Item:
     if not listed.ok:
         return Item(name="inhibitors", shown="not known")
     return Item(name="inhibitors", shown=", ".join(dict.fromkeys(blocking)) or "none")
+
+
+async def _ignored(world: World, remote: Remote) -> Item:
+    """Whether main changes a file whose edit is left alone on the host: no git would bring it there."""
+    host, expected = remote.step.host, await world.expected()
+    patterns = world.host(remote.step).machine.drift.ignore
+    head = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
+    if head in ("", expected) or not await world.repo.contains(expected, head):
+        return Item(name="ignored", shown="in nobody's way")
+    tracked = await remote.try_read(edits.changed(head), sudo=True)
+    untracked = await remote.try_read(edits.UNTRACKED, sudo=True)
+    edited = {*(one.path for one in edits.tracked_in(tracked.stdout)), *untracked.stdout.split("\0")}
+    moved = [change.path for change in await world.repo.diff(CommitId(head), expected) if change.path in edited]
+    found = [(path, by) for path in moved if (by := ignored_by(path, patterns))]
+    wrong = None
+    if found:
+        wrong = RemoteFailure(
+            f"main changes what was edited on {host} and is ignored there",
+            why="; ".join(f"{path} (drift.ignore: {by})" for path, by in found[:_SHOWN]),
+            hint=f"take the pattern out of drift.ignore (pvenix inventory explain {host} drift.ignore says where), then: "
+            f"pvenix drift adopt {host}, which keeps the edit on a branch, or pvenix drift overwrite {host}",
+            code="PVX0636",
+        )
+    return Item(name="ignored", shown="in nobody's way", wrong=wrong)
 
 
 def _number(answer: CommandResult) -> int | None:
