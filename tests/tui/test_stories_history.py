@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
+from pvenix.lifecycle.history import CommitPage
 from pvenix.model.errors import RemoteFailure, Unreachable
 from tests.tui.conftest import OpenUi
 from tests.tui.fake_backend import FakeBackend
@@ -17,6 +21,33 @@ async def test_the_history_says_who_when_whom_it_concerns_and_which_hosts_run_it
         await ui.do("fleet.history")
         ui.expect_in_row(MAIN, "Open port 8000 for vllm", "ana", "12s", "3 hosts", "tappaas-vllm")
         ui.expect_in_row(OLD, "Bump nixpkgs", "bo", "3d", "1 host", "every host")
+
+
+async def test_hosts_are_counted_in_whole_words_however_many_there_are(
+    open_ui: OpenUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_ui() as ui:
+        monkeypatch.setattr("pvenix_tui.screens.history.running", lambda _: Counter({MAIN: 1204}))
+        await ui.do("fleet.history")
+        ui.expect_in_row(MAIN, "1204 hosts")
+        ui.expect("runs on 1204 hosts")
+        await ui.do("list.down")
+        ui.expect("runs on no host")
+
+
+async def test_a_commit_that_concerns_one_host_says_so_in_the_singular(
+    open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = backend.commit
+
+    async def for_one(commit: str) -> CommitPage:
+        return replace(await page(commit), hosts=("dns01",))
+
+    monkeypatch.setattr(backend, "commit", for_one)
+    async with open_ui() as ui:
+        await ui.do("fleet.history", "history.open")
+        ui.expect("Concerns  1 host")
+        ui.expect_not("1 hosts")
 
 
 async def test_the_history_is_filtered_by_words(open_ui: OpenUi) -> None:

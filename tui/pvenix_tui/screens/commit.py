@@ -45,7 +45,7 @@ class CommitScreen(DiffScreen[None]):
             return [note_entry(self.note)]
         hosts = self._page.hosts
         found = [heading("files", f"Files  {len(self._page.files)}"), *super().entries()]
-        found.append(heading("hosts", f"Concerns  {len(hosts)} hosts" if hosts else "Concerns no host"))
+        found.append(heading("hosts", f"Concerns  {count_hosts(len(hosts))}"))
         runs = {status.host for status in self.session.fleet.statuses.values() if self._runs(status.host)}
         return [
             *found,
@@ -78,7 +78,7 @@ class CommitScreen(DiffScreen[None]):
         return (
             *line,
             *text_line(f"  {commit.author} {when} ago", Tone.DIM),
-            *text_line(f"  runs on {on}", Tone.OK if on else Tone.DIM),
+            *text_line(f"  runs on {count_hosts(on)}", Tone.OK if on else Tone.DIM),
             *text_line(f"  {commit.subject}", Tone.STRONG),
         )
 
@@ -96,3 +96,8 @@ class CommitScreen(DiffScreen[None]):
         from pvenix_tui.screens.history import plan_revert
 
         plan_revert(self, self._commit)
+
+
+def count_hosts(number: int) -> str:
+    """A number of hosts in words."""
+    return f"{number} host{'' if number == 1 else 's'}" if number else "no host"

@@ -15,7 +15,7 @@ from pvenix_tui.intents.undoing import TakeBack
 from pvenix_tui.models.lines import Column, Line, Span, Tone, text_line
 from pvenix_tui.models.states import age
 from pvenix_tui.screens.base import PvenixScreen, bindings
-from pvenix_tui.screens.commit import CommitScreen
+from pvenix_tui.screens.commit import CommitScreen, count_hosts
 from pvenix_tui.screens.filtered import FilteredScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.session import Session
@@ -31,8 +31,8 @@ class HistoryScreen(FilteredScreen[Commit]):
     columns = (
         Column(title="COMMIT", width=10),
         Column(title="AGE", width=4),
-        Column(title="RUNS ON", width=8),
-        Column(title="SUBJECT", width=26, grow=2),
+        Column(title="RUNS ON", width=10),
+        Column(title="SUBJECT", width=24, grow=2),
         Column(title="AUTHOR", width=12, keep=1),
         Column(title="CONCERNS", width=14, grow=1),
     )
@@ -76,7 +76,7 @@ class HistoryScreen(FilteredScreen[Commit]):
         return (
             (item.id[:10], Tone.ACCENT),
             (age(item.at, self.session.clock()), Tone.DIM),
-            (f"{on} host{'s' if on > 1 else ''}" if on else "", Tone.OK),
+            (count_hosts(on) if on else "", Tone.OK),
             (item.subject, Tone.PLAIN),
             (item.author, Tone.DIM),
             (concerns(self._hosts.get(item.id), len(self.session.fleet.hosts)), Tone.DIM),
@@ -96,7 +96,7 @@ class HistoryScreen(FilteredScreen[Commit]):
         hosts = ", ".join(self._hosts.get(item.id, ())) or "no host"
         return (
             *text_line(f" {item.id[:10]}", Tone.ACCENT),
-            *text_line(f"  runs on {on}  ", Tone.OK if on else Tone.DIM),
+            *text_line(f"  runs on {count_hosts(on)}  ", Tone.OK if on else Tone.DIM),
             *text_line(f"concerns {hosts}", Tone.DIM),
         )
 
