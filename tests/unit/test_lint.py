@@ -32,6 +32,13 @@ def unit(script: str) -> str:
     return "{ pkgs, ... }: {\n  systemd.services.x.preStart = ''\n    set -e\n    " + script + "\n  '';\n}\n"
 
 
+VARS = "inventory/host_vars/dns01.yaml"
+
+
+def ignoring(patterns: str) -> str:
+    return f"machine:\n  drift:\n    ignore: [{patterns}]\n"
+
+
 BAD = {
     # secrets by their shape
     "a private key": ("L101", "keys/id", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"),
@@ -101,6 +108,16 @@ BAD = {
     "host keys thrown away": ("L405", "ssh.conf", "  UserKnownHostsFile /dev/null\n"),
     "a certificate unchecked": ("L405", "a.sh", "curl -sk https://pve:8006/\n"),
     "an agent forwarded": ("L406", "ssh.conf", "ForwardAgent yes\n"),
+    # what is no drift
+    "a whole tree": ("L501", VARS, ignoring("'*'")),
+    "every Nix file": ("L501", VARS, ignoring("'*.nix'")),
+    "the directory of everything": ("L501", VARS, ignoring("nix/")),
+    "a whole tree for all hosts": ("L501", "inventory/site.yaml", "defaults:\n  drift: {ignore+: ['**']}\n"),
+    "a whole tree in the listing": ("L501", "inventory/hosts.yaml", "all: {hosts: {a: {machine: {drift: {ignore: '*'}}}}}\n"),
+    "braces": ("L502", VARS, ignoring("'nix/{a,b}'")),
+    "a regular expression": ("L502", VARS, ignoring("'^nix/local'")),
+    "a pattern twice": ("L502", VARS, ignoring("notes, notes")),
+    "a pattern below another": ("L502", VARS, ignoring("nix/local/x.nix, nix/local")),
     # about the comments and the files themselves
     "a comment without a reason": ("L901", "a.yaml", "x: 1  # pvenix-lint: allow L105\n"),
     "a comment with an unknown code": ("L901", "a.yaml", "x: 1  # pvenix-lint: allow L999 because\n"),
@@ -150,6 +167,9 @@ GOOD = {
     "relative paths": ("a.nix", '{ modulesPath, ... }: { imports = [ ./x.nix ../y.nix (modulesPath + "/profiles/qemu-guest.nix") ]; }'),
     "a made secret": ("a.nix", unit("printf 'KEY=sk-%s\\n' \"$(openssl rand -hex 24)\" > /var/lib/x")),
     "a flake's lock": ("nix/flake.lock", f'{{"narHash": "sha256-{RANDOM}", "token": "{RANDOM}"}}'),
+    "ignored files": (VARS, ignoring("notes, nix/local, 'nix/hosts/dns01-*.nix', 'nix/[ab].nix'")),
+    "a drift of somebody else's": (VARS, "drift:\n  ignore: ['*']\n"),
+    "ignored in no YAML": (VARS, "machine: {drift: {ignore: ['*'}"),
     "variables in a program": ("a.py", "token = token_of(x1)\npassword: str = given2\n"),
 }  # fmt: skip
 
@@ -200,6 +220,14 @@ def test_one_file_that_refuses_passwords_speaks_for_the_fleet() -> None:
     assert [each.found.code for each in lint(files)] == ["L305"]
     files["b.nix"] = "{ services.openssh.settings.PasswordAuthentication = false; }"
     assert lint(files) == ()
+
+
+def test_a_pattern_that_hides_too_much_is_found_where_it_stands_and_a_comment_lets_it_through() -> None:
+    text = "machine:\n  drift:\n    ignore:\n      - notes\n      - nix/*\n"
+    [found] = lint({VARS: text})
+    assert (found.place, found.what.rpartition(": ")[2]) == (f"{VARS}:5:9", "nix/*")
+    allowed = text.replace("nix/*", "nix/*  # pvenix-lint: allow L501 it is a workbench")
+    assert lint({VARS: allowed}) == ()
 
 
 def test_the_starter_fleet_is_clean() -> None:

@@ -89,6 +89,10 @@ _RULES: Final = (
            "pin the host key or the CA"),
     _warning("L406", "the SSH agent is forwarded", "root on the far side logs in everywhere with your keys",
              "ForwardAgent no; use ProxyJump"),
+    _error("L501", "drift.ignore leaves the whole configuration alone", "whatever somebody edits on the host is no drift, no review "
+           "sees it, and no rebuild puts it aside", "name the file or the directory that may differ, such as nix/local"),
+    _warning("L502", "a pattern of drift.ignore that changes nothing", "whoever wrote it believes that it ignores something",
+             "`*`, `?` and `[abc]` are all that a pattern has, and a directory stands for all below it"),
     _warning("L901", "an allow comment that allows nothing", "a reason and a known code are what the next reader goes by",
              "# pvenix-lint: allow CODE reason, on the line itself or alone on the one above"),
     _error("L902", "a Nix file that cannot be read", "its structure is unknown, so nothing of it was looked at but its text",

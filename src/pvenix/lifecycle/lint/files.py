@@ -10,6 +10,7 @@ from typing import Final
 
 from pvenix.lifecycle.lint import nix
 from pvenix.lifecycle.lint.clear import secrets_in
+from pvenix.lifecycle.lint.ignores import ignores_in
 from pvenix.lifecycle.lint.places import Text
 from pvenix.lifecycle.lint.scripts import commands_in, listeners_in
 from pvenix.model.lint import RULES, Found, LintFinding
@@ -56,8 +57,7 @@ def _by_kind(path: str, text: Text) -> Iterator[Found]:
         yield from nix.breaches(text)
     elif suffix in _YAML | _SCRIPTS or text.whole.startswith("#!"):
         yield from commands_in(text)
-        if suffix not in _YAML:
-            yield from listeners_in(text)
+        yield from ignores_in(path, text) if suffix in _YAML else listeners_in(text)
 
 
 def _allowed(text: Text) -> tuple[dict[tuple[int, str], Found], list[Found]]:
