@@ -16,13 +16,13 @@ from typing_extensions import override
 from pvenix_lab.faces.broken import reset_socket
 from pvenix_lab.faces.passage import Hold, Passage, passage_to, swallow
 from pvenix_lab.faces.ports import open_port
+from pvenix_lab.faces.sessions import GuestProcess
 from pvenix_lab.site.faults import guests as faults
-from pvenix_lab.site.guest.call import UIDS, ProgramError
+from pvenix_lab.site.guest.call import UIDS
 from pvenix_lab.site.guest.fabric import fabric_of
 from pvenix_lab.site.guest.firstboot import HOST_KEY
 from pvenix_lab.site.guest.guest import Guest
-from pvenix_lab.site.guest.logins import authorized_key, forced_words
-from pvenix_lab.site.guest.shell import split_command
+from pvenix_lab.site.guest.logins import authorized_key
 
 if TYPE_CHECKING:
     from pvenix_lab.site.core import Site
@@ -222,72 +222,3 @@ class GuestServer(asyncssh.SSHServer):
         if session is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "Connection refused")
         return session
-
-
-class GuestProcess:
-    """Runs one exec channel on the guest; the program dies with the channel, units and builds do not."""
-
-    def __init__(self, guest: Guest) -> None:
-        self._guest = guest
-
-    async def __call__(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        """Handle one session."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                closed = group.create_task(process.channel.wait_closed())
-                ran = group.create_task(self._run(process))
-                await asyncio.wait({closed, ran}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (closed, ran):
-                    task.cancel()
-        except* (ConnectionError, asyncssh.Error, asyncssh.BreakReceived, asyncssh.SignalReceived):
-            _LOG.debug("a channel of %s ended with its connection", self._guest.name)
-
-    async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        entry: AuthorizedKey = process.get_extra_info("lab_entry")
-        user: str = process.get_extra_info("lab_user")
-        try:
-            argv, env = _command_of(process, entry.command)
-        except ProgramError as exc:
-            process.stderr.write(exc.text.encode() + b"\n")
-            process.exit(exc.status)
-            return
-        try:
-            stdin = _Stdin(process.stdin)
-            status = await self._guest.run(argv, stdin, process.stdout, process.stderr, user=user, env=env)
-        except faults.ChannelClosedError:
-            process.channel.abort()
-            return
-        except ConnectionResetError:
-            process.channel.get_connection().abort()
-            return
-        process.exit(status)
-
-
-class _Stdin:
-    """Standard input from the channel; a signal, a break or a lost connection all mean that the client has gone."""
-
-    def __init__(self, reader: asyncssh.SSHReader[bytes]) -> None:
-        self._reader = reader
-
-    async def read(self, n: int = -1, /) -> bytes:
-        """At most `n` bytes. Raises ConnectionResetError when the client has gone."""
-        try:
-            return await self._reader.read(n)
-        except (asyncssh.Error, asyncssh.BreakReceived, asyncssh.SignalReceived) as exc:
-            raise ConnectionResetError("the client has gone") from exc
-
-
-def _command_of(process: asyncssh.SSHServerProcess[bytes], forced: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The words to run and their environment: the key's forced command, or what the client asked for.
-
-    Raises:
-        ProgramError: no command (the lab has no interactive shell), a subsystem, or one that needs a shell.
-    """
-    if process.subsystem:
-        raise ProgramError("subsystem request failed: the lab has no subsystems", 1)
-    asked = process.command or ""
-    if forced:
-        return forced_words(forced, asked), {"SSH_ORIGINAL_COMMAND": asked}
-    if not asked:
-        raise ProgramError("This guest is simulated and has no interactive shell; give a command: ssh HOST COMMAND", 1)
-    return split_command(asked), {}
