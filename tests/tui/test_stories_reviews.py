@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pvenix.model.review import Check, Verdict
+from pvenix.model.review import Check, Review, Verdict
+from pvenix_tui.widgets.diffpane import DiffPane
 from tests.tui.branches import HOST, HW, NIX, branch, open_review, read_all
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
@@ -15,6 +16,11 @@ from tests.tui.fake_review import changed
 
 pytestmark = pytest.mark.tui
 WIDE = (140, 40)
+
+
+def with_long_file(review: Review) -> Review:
+    """The review, its first file several pages long."""
+    return replace(review, files=(fake_diff(NIX, "host", 100), *review.files[1:]))
 
 
 async def test_every_branch_that_waits_is_listed_with_its_kind_base_checks_and_size(
@@ -101,7 +107,7 @@ async def test_undo_of_a_merge_names_every_commit_that_it_brings(open_ui: OpenUi
     async with open_ui() as ui:
         await open_review(ui)
         await ui.do("review.merge")
-        ui.expect("revert each of its 2 commits, the newest first")
+        ui.expect("one commit at a time, and this brings 2")
 
 
 async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend) -> None:
@@ -115,6 +121,46 @@ async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend)
         await ui.press("enter")
         await ui.confirm()
         assert ("reject", HOST, TIP, "no") in backend.calls
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_file_is_read_the_moment_that_its_end_is_on_the_screen_however_fast_the_keys_came(
+    open_ui: OpenUi, backend: FakeBackend, size: tuple[int, int]
+) -> None:
+    backend.reviews_now[HOST] = with_long_file(backend.reviews_now[HOST])
+    async with open_ui(size) as ui:
+        await open_review(ui)
+        pane = ui.app.screen.query_one(DiffPane)
+        ui.send("tab")
+        ui.send("ctrl+d")
+        await ui.calm()
+        while not pane.at_end:
+            ui.expect("seen 0/2")
+            ui.send("ctrl+d")
+            await ui.calm()
+        ui.expect("seen 1/2")
+
+
+async def test_what_was_read_of_a_long_file_stays_read_when_the_branch_is_read_anew(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    backend.reviews_now[HOST] = with_long_file(backend.reviews_now[HOST])
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.press("tab", "ctrl+d", "ctrl+d")
+        await ui.do("app.refresh")
+        while not ui.app.screen.query_one(DiffPane).at_end:
+            await ui.press("ctrl+d")
+        ui.expect("seen 1/2")
+
+
+async def test_the_end_of_a_file_alone_is_not_the_file(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.reviews_now[HOST] = with_long_file(backend.reviews_now[HOST])
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.press("tab", "G")
+        assert ui.app.screen.query_one(DiffPane).at_end
+        ui.expect("seen 0/2")
 
 
 async def test_seen_marks_outlive_the_screen_and_a_new_commit_takes_them_from_what_it_changes_alone(

@@ -141,7 +141,9 @@ _UNDO = {
 
 def _undo(word: str, review: Review) -> str:
     if word == "merge" and review.ahead > 1:  # a revert takes one commit back, and main gets all of the branch's
-        return f"revert each of its {review.ahead} commits, the newest first (H, z)"
+        return (
+            f"H, z takes back one commit at a time, and this brings {review.ahead}: each plan shows what it takes back"
+        )
     return _UNDO[word]
 
 
