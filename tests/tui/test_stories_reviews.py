@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.events import MouseScrollDown
 
 from pvenix.model.review import Check, Review, Verdict
 from pvenix_tui.widgets.diffpane import DiffPane
@@ -21,6 +22,10 @@ WIDE = (140, 40)
 def with_long_file(review: Review) -> Review:
     """The review, its first file several pages long."""
     return replace(review, files=(fake_diff(NIX, "host", 100), *review.files[1:]))
+
+
+def shown_diff(ui: Ui) -> DiffPane:
+    return ui.app.screen.query_one(DiffPane)
 
 
 async def test_every_branch_that_waits_is_listed_with_its_kind_base_checks_and_size(
@@ -123,24 +128,6 @@ async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend)
         assert ("reject", HOST, TIP, "no") in backend.calls
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
-async def test_a_file_is_read_the_moment_that_its_end_is_on_the_screen_however_fast_the_keys_came(
-    open_ui: OpenUi, backend: FakeBackend, size: tuple[int, int]
-) -> None:
-    backend.reviews_now[HOST] = with_long_file(backend.reviews_now[HOST])
-    async with open_ui(size) as ui:
-        await open_review(ui)
-        pane = ui.app.screen.query_one(DiffPane)
-        ui.send("tab")
-        ui.send("ctrl+d")
-        await ui.calm()
-        while not pane.at_end:
-            ui.expect("seen 0/2")
-            ui.send("ctrl+d")
-            await ui.calm()
-        ui.expect("seen 1/2")
-
-
 async def test_what_was_read_of_a_long_file_stays_read_when_the_branch_is_read_anew(
     open_ui: OpenUi, backend: FakeBackend
 ) -> None:
@@ -149,8 +136,35 @@ async def test_what_was_read_of_a_long_file_stays_read_when_the_branch_is_read_a
         await open_review(ui)
         await ui.press("tab", "ctrl+d", "ctrl+d")
         await ui.do("app.refresh")
-        while not ui.app.screen.query_one(DiffPane).at_end:
+        while not shown_diff(ui).at_end:
             await ui.press("ctrl+d")
+        ui.expect("seen 1/2")
+
+
+async def test_what_was_read_of_a_file_stays_read_when_its_pane_gets_another_width(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    backend.reviews_now[HOST] = with_long_file(backend.reviews_now[HOST])
+    async with open_ui((120, 36)) as ui:
+        await open_review(ui)
+        await ui.press("tab", "ctrl+d", "ctrl+d")
+        await ui.pilot.resize_terminal(80, 24)
+        await ui.settle()
+        while not shown_diff(ui).at_end:
+            await ui.press("ctrl+d")
+        ui.expect("seen 1/2")
+
+
+async def test_a_file_that_was_turned_through_with_the_wheel_was_read(open_ui: OpenUi, backend: FakeBackend) -> None:
+    backend.reviews_now[HOST] = with_long_file(backend.reviews_now[HOST])
+    async with open_ui() as ui:
+        await open_review(ui)
+        await ui.press("tab")
+        pane = shown_diff(ui)
+        while not pane.at_end:
+            ui.expect("seen 0/2")
+            await ui.pilot._post_mouse_events([MouseScrollDown], widget=pane)
+            await ui.settle()
         ui.expect("seen 1/2")
 
 
@@ -159,7 +173,7 @@ async def test_the_end_of_a_file_alone_is_not_the_file(open_ui: OpenUi, backend:
     async with open_ui() as ui:
         await open_review(ui)
         await ui.press("tab", "G")
-        assert ui.app.screen.query_one(DiffPane).at_end
+        assert shown_diff(ui).at_end
         ui.expect("seen 0/2")
 
 

@@ -12,6 +12,7 @@ from pvenix.model.review import FileDiff, Thread
 from pvenix_tui.actions import Context
 from pvenix_tui.models.diff import Remark
 from pvenix_tui.models.lines import Line, Span, Tone, text_line, wrap
+from pvenix_tui.models.readlines import ReadLines
 from pvenix_tui.models.review import ReviewModel
 from pvenix_tui.models.reviewrows import Entry, EntryKind, chips, entries, note, note_entry, remarks
 from pvenix_tui.models.states import status_span
@@ -34,8 +35,7 @@ class ReviewScreen(ReviewDoing):
         super().__init__(session, area=area, note="reading the branch")
         self.review_name = host
         self.model = ReviewModel(session.memory)
-        self._read_rows: set[int] = set()
-        self._read_of: tuple[object, ...] = ()
+        self._read_lines = ReadLines()
 
     # --- reading ---
 
@@ -69,16 +69,13 @@ class ReviewScreen(ReviewDoing):
 
     @override
     def read_on(self, moved: Rows.Moved) -> None:
-        """A file whose every row was on the screen, in this layout, was read."""
-        document, file = self.document, self.file
-        if document is None or file is None or not moved.rows.size.height or not self.in_diff:
+        """A file whose every line was on the screen while it was in front was read."""
+        document = self.document
+        if document is None or not moved.shown or not self.in_diff:
             return
-        laid_out = (file.path, file.unified, id(document.rows))
-        if self._read_of != laid_out:
-            self._read_of, self._read_rows = laid_out, set()
-        self._read_rows.update(range(moved.top, min(moved.top + moved.shown, document.count())))
-        if len(self._read_rows) >= document.count() and not self.model.seen(file):
-            self.model.mark_seen(file)
+        read = self._read_lines.show(document, moved.top, moved.top + moved.shown)
+        if read and not self.model.seen(document.diff):
+            self.model.mark_seen(document.diff)
             self.overview.reload()
 
     # --- what shows ---

@@ -18,6 +18,7 @@ class DiffPane(Rows):
         def __init__(self, rows: Rows) -> None:
             super().__init__(rows)
             self.source = rows.source
+            self.shown = self.shown if rows.size.height else 0
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
         super().__init__(Document(_nothing), id=id)
@@ -50,6 +51,12 @@ class DiffPane(Rows):
                 self.cursor = document.row_of(line) if before else 0
             self._cursor_key = ""
         super().reload()
+
+    @override
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.post_message(self.Moved(self))  # the wheel moves no cursor, and still shows other lines
 
     def refresh_shown(self) -> None:
         """Draw what shows again: the search or a mark changed."""
