@@ -6,7 +6,7 @@ import pytest
 
 from pvenix.engine.runfiles import RunStore
 from pvenix.model.inspection import UnitList, UnitLook, VmLook
-from pvenix_tui.models.hostdrift import adopt_reason, drift_document, overwrite_reason
+from pvenix_tui.models.hostdrift import adopt_reason, diff_lines, drift_document, overwrite_reason
 from pvenix_tui.models.hostjournal import HostJournal, priority_choices, priority_of
 from pvenix_tui.models.hostlooks import size_word, unit_lines, vm_lines
 from pvenix_tui.models.hostruns import parts_of
@@ -87,6 +87,12 @@ def test_a_difference_of_a_million_lines_is_cut_and_says_so() -> None:
     lines, _ = drift_document(found, 80)
     assert len(lines) < 2100
     assert "more lines of it are not shown" in plain(lines[-1])
+
+
+def test_a_line_that_looks_like_a_header_is_shown_as_the_change_that_it_is() -> None:
+    unified = "--- a/q.sql\n+++ b/q.sql\n@@ -1 +1 @@\n--- a comment\n+++ another\n"
+    lines, hunks = diff_lines(unified, 80)
+    assert ([plain(line) for line in lines], hunks) == (["@@ -1 +1 @@", "--- a comment", "+++ another"], [0])
 
 
 def test_units_are_found_by_any_word_of_their_row() -> None:

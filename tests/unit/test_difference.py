@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvenix.lifecycle.difference import UNFINISHED, unified
+from pvenix.model.paths import quoted
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 TEXTS = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "d\n", "\n"]), max_size=24).map("".join)
@@ -60,3 +61,18 @@ def test_texts_made_to_be_slow_are_not() -> None:
     start = time.process_time()
     assert unified("f", old, new)
     assert time.process_time() - start < 1.0
+
+
+@given(st.text(alphabet='ab/\n\r\t"\\\x1b\u202e+-@ \udcff', min_size=1))
+def test_no_name_of_a_file_adds_a_line_to_the_header(path: str) -> None:
+    before, after, hunk, removed, added = unified(path, "x\n", "y\n")
+    assert before.startswith(("--- a/", '--- "a/'))
+    assert after.startswith(("+++ b/", '+++ "b/'))
+    assert (hunk, removed, added) == ("@@ -1 +1 @@\n", "-x\n", "+y\n")
+    assert before[:-1].isprintable()
+    assert after[:-1].isprintable()
+
+
+def test_a_name_is_written_as_git_writes_it() -> None:
+    assert quoted("nix/caf\u00e9 1.nix") == "nix/caf\u00e9 1.nix"
+    assert quoted('a\n"\\\u202e') == r'"a\n\"\\\342\200\256"'

@@ -213,3 +213,18 @@ def test_a_changed_hardware_file_among_edits_is_said_and_a_deleted_one_refused()
     odd = HARDWARE.replace("swapDevices = [ ];", 'boot.kernelParams = [ "quiet" ];')
     assert "boot.kernelParams" in edited(change(path, odd))[name][1]
     assert edited(change(path, None, old=HARDWARE))[name][0] is Verdict.FAIL
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("name", ["nix/a\n+++ b", "nix/a\x1b[2J", "nix/a\u202e.nix", "nix/a\udcff"])
+def test_a_file_whose_name_has_invisible_characters_is_refused_in_every_kind_of_branch(kind: Kind, name: str) -> None:
+    found = {check.name: check for check in run_checks(FLEET, "web1", (change(name, "x\n"),), kind=kind)}
+    assert found["plain text files"].verdict is Verdict.FAIL
+    assert all(check.detail.isprintable() for check in found.values())
+    gone = {check.name: check for check in run_checks(FLEET, "web1", (change(name, None, old="x\n"),), kind=kind)}
+    assert gone["plain text files"].verdict is Verdict.PASS, "such a file may be deleted"
+
+
+def test_lines_that_look_like_a_header_are_counted_as_what_they_are() -> None:
+    diff = file_diff("web1", change("q.sql", "++ b\n", old="-- a\n"))
+    assert (diff.added, diff.removed) == (1, 1)

@@ -93,6 +93,28 @@ async def test_every_branch_that_is_not_merged_waits_for_a_person_whatever_it_is
     assert "8101" in (await repo.read("main", "inventory/site.yaml") or "")
 
 
+async def test_no_name_of_a_file_passes_for_files_of_another_branch_or_for_lines_of_its_difference(desk: Desk) -> None:
+    repo = cast("GitRepo", desk.ana.repo)
+    other = await repo.commit("topic/z", desk.main, {"nix/z.nix": "{ }\n"}, message="z")
+    trees = [await repo._tree(each) for each in (desk.main, other)]
+    evil = f"{trees[0]} {trees[1]}\nevil"
+    lines = "nix/a\n@@ -1 +1 @@\n+all is well"
+    await repo.commit("topic/a", desk.main, {evil: "1\n", lines: "2\n"}, message="a")
+    await desk.bo.repo.fetch()
+    paths = {branch.name: set(branch.paths) for branch in await desk.bo.repo.branches("topic/")}
+    assert paths == {"topic/a": {evil, lines}, "topic/z": {"nix/z.nix"}}
+    assert set((await desk.bo.repo.touched([await _tip(desk, "topic/a")])).popitem()[1]) == {evil, lines}
+    found = await review.read(desk.bo, "topic/a")
+    assert [file.unified.count("\n") for file in found.files] == [4, 4]
+    assert not found.approvable
+
+
+async def _tip(desk: Desk, branch: str) -> CommitId:
+    tip = await desk.bo.repo.tip(branch)
+    assert tip is not None
+    return tip
+
+
 async def test_a_branch_with_a_name_that_pvenix_gives_none_keeps_no_other_from_being_read(
     desk: Desk, tmp_path: Path
 ) -> None:

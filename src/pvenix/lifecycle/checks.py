@@ -20,6 +20,7 @@ from pvenix.model.paths import (
     hardware_file,
     host_file,
     not_of_edits,
+    quoted,
     trust_file,
     vars_file,
 )
@@ -67,7 +68,7 @@ def _site_only(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Chec
 
 
 def _only(name: str, allowed: str, changes: Sequence[FileChange]) -> Check:
-    outside = [change.path for change in changes if change.path != allowed]
+    outside = [quoted(change.path) for change in changes if change.path != allowed]
     return _fail(name, f"also changes {', '.join(outside[:_SHOWN])}") if outside else _pass(name)
 
 
@@ -90,7 +91,7 @@ def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
         trust_file(host),
         HOSTS,
     }
-    outside = [change.path for change in changes if change.path not in allowed]
+    outside = [quoted(change.path) for change in changes if change.path not in allowed]
     if outside:
         return _fail("only the host's own files", f"also changes {', '.join(outside[:5])}")
     listing = next((change for change in changes if change.path == HOSTS), None)
@@ -102,10 +103,10 @@ def _scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
 def _edits_scope(_fleet: Fleet, host: str, changes: Sequence[FileChange]) -> Check:
     """What was edited on a host concerns that host; what others are made of too is for a person to decide."""
     name, own = "only the host's own files", {host_file(host), hardware_file(host), vars_file(host)}
-    outside = [f"{change.path}: {why}" for change in changes if (why := not_of_edits(host, change.path))]
+    outside = [f"{quoted(change.path)}: {why}" for change in changes if (why := not_of_edits(host, change.path))]
     if outside:
         return _fail(name, f"also changes {'; '.join(outside[:_SHOWN])}")
-    shared = [change.path for change in changes if change.path not in own]
+    shared = [quoted(change.path) for change in changes if change.path not in own]
     return _warn(name, f"not this host's alone: {', '.join(shared[:_SHOWN])}") if shared else _pass(name)
 
 
@@ -134,18 +135,20 @@ def _body(body: object) -> object:
 
 
 def _plain_files(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
+    name = "plain text files"
+    hidden = [quoted(change.path) for change in changes if not change.path.isprintable() and change.new is not None]
+    if hidden:
+        return _fail(name, f"invisible characters in the name: {', '.join(hidden[:_SHOWN])}")
     odd = [
-        change.path
+        quoted(change.path)
         for change in changes
         if change.binary or change.mode not in ("100644", "000000") or len(change.new or "") > _FILE_LIMIT
     ]
-    if odd:
-        return _fail("plain text files", f"symlink, submodule, executable, binary or huge: {', '.join(odd)}")
-    return _pass("plain text files")
+    return _fail(name, f"symlink, submodule, executable, binary or huge: {', '.join(odd)}") if odd else _pass(name)
 
 
 def _visible(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
-    hits = [change.path for change in changes if _INVISIBLE.search(change.new or "")]
+    hits = [quoted(change.path) for change in changes if _INVISIBLE.search(change.new or "")]
     if hits:
         return _fail("no invisible characters", f"in {', '.join(hits)}")
     return _pass("no invisible characters")
@@ -156,7 +159,7 @@ def _secrets(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Check:
     from pvenix.lifecycle.lint.places import Text
 
     hits = [
-        f"{RULES[found.code].what} in {change.path}:{found.line}"
+        f"{RULES[found.code].what} in {quoted(change.path)}:{found.line}"
         for change in changes
         for found in secrets_in(Text((change.new or "")[:_FILE_LIMIT]))
         if RULES[found.code].severity is Severity.ERROR
@@ -172,7 +175,7 @@ def _nix_syntax(_fleet: Fleet, _host: str, changes: Sequence[FileChange]) -> Che
         if change.path.endswith(".nix") and change.new is not None:
             root = nixsyntax.parse(change.new)
             if root.has_error:
-                wrong.append(f"{change.path}:{nixsyntax.first_error(root)}")
+                wrong.append(f"{quoted(change.path)}:{nixsyntax.first_error(root)}")
     return _fail("Nix syntax", f"not valid: {', '.join(wrong)}") if wrong else _pass("Nix syntax")
 
 
@@ -229,8 +232,8 @@ def file_diff(host: str, change: FileChange) -> FileDiff:
     return FileDiff(
         path=change.path,
         kind=_kind(host, change.path),
-        added=sum(line.startswith("+") and not line.startswith("+++") for line in lines),
-        removed=sum(line.startswith("-") and not line.startswith("---") for line in lines),
+        added=sum(line.startswith("+") for line in lines[2:]),
+        removed=sum(line.startswith("-") for line in lines[2:]),
         unified="(binary)" if change.binary else "".join(lines),
     )
 

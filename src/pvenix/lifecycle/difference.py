@@ -14,6 +14,8 @@ from typing import Final
 
 from typing_extensions import override
 
+from pvenix.model.paths import quoted
+
 _CONTEXT: Final = 3
 _EACH_AGAINST_EACH: Final = 40_000
 """Pairs of lines of a piece up to which it is compared line by line."""
@@ -26,7 +28,7 @@ def unified(path: str, old: str, new: str) -> list[str]:
     if before == after:
         return []
     found = _Matched((*_merged(_matches(before, after)), Match(len(before), len(after), 0)))
-    lines = [f"--- a/{path}\n", f"+++ b/{path}\n"]
+    lines = [f"--- {quoted(f'a/{path}')}\n", f"+++ {quoted(f'b/{path}')}\n"]
     for group in found.get_grouped_opcodes(_CONTEXT):
         lines.append(f"@@ -{_span(group[0][1], group[-1][2])} +{_span(group[0][3], group[-1][4])} @@\n")
         for tag, old_start, old_end, new_start, new_end in group:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Final
 
 HOSTS: Final = "inventory/hosts.yaml"
 SITE: Final = "inventory/site.yaml"
 TRUST: Final = "inventory/trust"
 HOST_FILES: Final = "nix/hosts"
+_ESCAPES: Final = MappingProxyType({"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"})
 _OPERATORS: Final = ("inventory/", "playbooks/", ".")
 """What steers pvenix and continuous integration: no guest has a say in it."""
 
@@ -54,3 +56,18 @@ def not_of_edits(host: str, path: str) -> str:
 def trust_file(name: str) -> str:
     """A host's pinned key."""
     return f"{TRUST}/{name}"
+
+
+def quoted(path: str) -> str:
+    """A file's name on one line, as Git writes it (core.quotePath): with anything that does not print, in quotes."""
+    if path.isprintable() and not {'"', "\\"} & set(path):
+        return path
+    return f'"{"".join(map(_spelled, path))}"'
+
+
+def _spelled(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -97,9 +97,9 @@ def diff_lines(unified: str, width: int) -> tuple[list[Line], list[int]]:
     lines: list[Line] = []
     hunks: list[int] = []
     texts = unified.splitlines()
+    if texts[:1] and texts[0].startswith("--- "):
+        del texts[:2]  # the file's name
     for text in texts[:_LINES]:
-        if text.startswith(("--- ", "+++ ")):
-            continue
         if text.startswith("@@"):
             hunks.append(len(lines))
         shown = text if len(text) <= LINE_LIMIT else f"{text[:LINE_LIMIT]}{CUT_MARK}"

@@ -35,7 +35,8 @@ async def touched(git: Git, commits: Sequence[CommitId]) -> Mapping[CommitId, tu
     for part in done.stdout.decode("utf-8", "replace").split("\0\0"):
         commit, *paths = part.removeprefix("\0").split("\0")
         if commit in found:
-            found[CommitId(commit)] = tuple(sanitise(path.removeprefix("\n")) for path in paths if path)
+            first = [path.removeprefix("\n") for path in paths[:1]]
+            found[CommitId(commit)] = tuple(sanitise(path) for path in (*first, *paths[1:]) if path)
     return found
 
 

@@ -121,15 +121,16 @@ async def changed_paths(git: Git, pairs: Sequence[tuple[str, str]]) -> list[tupl
     if not pairs:
         return []
     wanted = "".join(f"{old} {new}\n" for old, new in pairs)
-    done = await git.ask("diff-tree", "--stdin", "-r", "-z", "--name-only", "--no-renames", stdin=wanted.encode())
-    rest, found = done.stdout.decode("utf-8", "replace"), []
-    for number, (old, new) in enumerate(pairs):
-        rest = rest.removeprefix(f"{old} {new}\n")
-        following = f"{pairs[number + 1][0]} {pairs[number + 1][1]}\n" if number + 1 < len(pairs) else None
-        end = rest.index(following) if following else len(rest)
-        found.append(tuple(path for path in rest[:end].split("\0") if path))
-        rest = rest[end:]
-    return found
+    done = await git.ask("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-renames", stdin=wanted.encode())
+    fields = iter(done.stdout.decode("utf-8", "replace").split("\0"))
+    found: list[list[str]] = []
+    # A file's modes and its name take turns, and a pair stands before the modes only: no name can pass for a pair.
+    for field in fields:
+        *headers, modes = field.split("\n")
+        found += [[] for _ in headers]
+        if modes:
+            found[-1].append(next(fields))
+    return [tuple(paths) for paths in found]
 
 
 async def mergeable(git: Git, pairs: Sequence[tuple[str, str]]) -> list[bool]:

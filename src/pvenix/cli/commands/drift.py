@@ -17,7 +17,7 @@ from pvenix.cli.settings import Settings, talk
 from pvenix.cli.starting import show_hosts, start
 from pvenix.cli.text import clean, style
 from pvenix.model.errors import PvenixError
-from pvenix.model.paths import vars_file
+from pvenix.model.paths import quoted, vars_file
 
 if TYPE_CHECKING:
     from pvenix.model.drift import HostDrift
@@ -68,7 +68,7 @@ def _lines(found: HostDrift) -> list[str]:
         )
         note = note or ("main has this text" if file.merged else "shared by other hosts" if file.shared else "")
         lines += [
-            style(f"{clean(file.path)}  {file.edit.value}  +{file.added} -{file.removed}", "strong")
+            style(f"{clean(quoted(file.path))}  {file.edit.value}  +{file.added} -{file.removed}", "strong")
             + (f"  ({clean(note)})" if note else ""),
             *(clean(line) for line in file.unified.splitlines()),
         ]

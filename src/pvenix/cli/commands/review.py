@@ -16,6 +16,7 @@ from pvenix.cli.text import clean, one_line, style, table
 from pvenix.model.ages import decided_words
 from pvenix.model.errors import UsageError
 from pvenix.model.names import review_name
+from pvenix.model.paths import quoted
 
 if TYPE_CHECKING:
     from pvenix.model.review import FileDiff, Review, Thread
@@ -199,7 +200,7 @@ def _threads(threads: Sequence[Thread]) -> list[str]:
 
 
 def _file(diff: FileDiff) -> str:
-    head = style(f"{clean(diff.path)}  ({diff.kind}, +{diff.added} -{diff.removed})", "strong")
+    head = style(f"{clean(quoted(diff.path))}  ({diff.kind}, +{diff.added} -{diff.removed})", "strong")
     return f"\n{head}\n" + "\n".join(_painted(line) for line in clean(diff.unified).splitlines())
 
 
