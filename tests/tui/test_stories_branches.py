@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.model.review import Message, Thread
-from tests.tui.branches import HOST, NIX, editing, open_review
+from tests.tui.branches import HOST, NIX, editing, open_review, read_all
 from tests.tui.conftest import OpenUi
 from tests.tui.fake_backend import TIP, FakeBackend, fake_review
 
@@ -152,3 +152,17 @@ async def test_a_conflict_is_explained_with_both_sides_and_resolved_in_the_edito
         assert ("resolved", HOST, TIP, {NIX: "{\n  ports = [ 4000 8000 ];\n}\n"}) in backend.calls
         ui.expect_screen("review")
         ui.expect_not("CONFLICT", "MOVED")
+
+
+async def test_a_refused_approval_leads_back_to_a_review_that_shows_what_changed(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await open_review(ui)
+        await read_all(ui)
+        await ui.do("review.approve")
+        backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
+        await ui.confirm()
+        ui.expect_error("the branch moved while you looked")
+        await ui.press("escape")
+        ui.expect("MOVED", "the branch moved from b771e02c9d to aaaaaaaaaa; i shows what changed")

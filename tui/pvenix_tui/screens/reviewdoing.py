@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from typing_extensions import override
+
 from pvenix.model.review import Review, Thread
 from pvenix_tui.intents import reviewing
 from pvenix_tui.models.choices import Choice
@@ -27,19 +29,31 @@ class ReviewDoing(DiffScreen[None]):
     model: ReviewModel
     settling = False
     """True from a decision until the branch was read again: what it is now nobody has seen yet."""
+    _planned = False
+    """True while a plan of something about the branch is in front."""
 
     @property
     def review(self) -> Review | None:
         """What was read."""
         return self.model.review
 
+    @override
+    def on_screen_resume(self) -> None:
+        """A plan that was left may have been refused: what it was refused for shows here."""
+        super().on_screen_resume()
+        if self._planned and self.app.screen is self:
+            self._planned = False
+            self.reread()
+
     def _plan(self, intent: reviewing.BranchIntent) -> None:
+        self._planned = True
         self.app.push_screen(PlanScreen(self.session, intent, area=self.area), self._done)
 
     def _done(self, result: object) -> None:
         if isinstance(result, str):
             self.settling = True
             self.session.say(result)
+            self._planned = False
             self.reread()
             self.session.outdated()
 
