@@ -123,6 +123,20 @@ def test_a_step_begins_where_the_events_say_and_not_where_a_host_prints_a_line_l
     assert not pane.step_boundary(starts, backwards=True)
 
 
+def test_the_head_of_a_step_is_in_words_wherever_the_line_is_read_from(tmp_path: Path) -> None:
+    log, raw, words = tmp_path / "host.log", "--- 0.0.build ---", "--- 1/2 build ---"
+    log.write_text(f"{raw}\n{numbered(0, 8_000)}{raw}\n {raw}\n--- 0.9.fake ---\nend\n")
+    tail = LogTail(log, LineRing(SMALL), {raw: words})
+    while tail.poll():
+        pass
+    assert tail.line(tail.end - 4) == words
+    assert [tail.line(tail.end - 3), tail.line(tail.end - 2)] == [f" {raw}", "--- 0.9.fake ---"]
+    assert tail.line(tail.number_at(0)) == words
+    found = tail.find_older("1/2 BUILD", tail.near)
+    assert found == tail.number_at(0)
+    assert [number for number, line in enumerate(tail.whole()) if line == words] == [0, 8_001]
+
+
 def test_a_line_has_the_time_at_which_it_was_written(tmp_path: Path) -> None:
     tail = tail_of(tmp_path, "one\ntwo\n")
     times_path(tail.path).write_text("0 2026-11-20T10:00:00.000Z\n8 2026-11-20T10:01:05.000Z\n")

@@ -8,6 +8,8 @@ import pytest
 
 from pvenix.engine.logparts import times_path
 from pvenix.engine.runfiles import RunDir
+from pvenix.engine.stepwords import planned_steps
+from pvenix_tui.screens.runlog import RunLog
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import FakeBackend
@@ -131,6 +133,27 @@ async def test_braces_go_from_step_to_step_and_are_not_fooled_by_what_a_host_pri
         ui.expect("no step begins before this line")
         await ui.do("log.step_next")
         assert first_log_line(ui) == "--- rebuild ---"
+
+
+async def test_a_step_is_headed_in_the_log_as_the_rest_of_the_screen_names_it(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        run = await rebuild(ui)
+        steps = planned_steps(run.plan())[HOST]
+        backend.output(run, HOST, "".join(f"--- {step} ---\noutput of {step}\n" for step in steps))
+        await ui.tick()
+        ui.expect(f"--- 1/{len(steps)} rebuild ---", f"output of {steps[0]}")
+        ui.expect_not(f"--- {steps[0]} ---")
+        await ui.do("log.search")
+        await ui.type("--- 1/")
+        await ui.press("enter")
+        ui.expect(f"--- 1/{len(steps)} rebuild ---")
+        screen = ui.app.screen
+        assert isinstance(screen, RunLog)
+        saved = screen.exported()
+        assert saved is not None
+        assert saved.lines[0] == f"--- 1/{len(steps)} rebuild ---"
 
 
 def first_log_line(ui: Ui) -> str:

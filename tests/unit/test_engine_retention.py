@@ -9,7 +9,7 @@ import pytest
 
 from pvenix.engine.abandoned import Abandoned, mark_abandoned
 from pvenix.engine.audit import AuditLog
-from pvenix.engine.logparts import log_of
+from pvenix.engine.logparts import log_in_words, log_of
 from pvenix.engine.retention import KEEP, OLDER_THAN, Retention, prunable, prune, prune_by_environment, retention
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.step import Step
@@ -125,6 +125,30 @@ def test_a_step_s_output_is_every_byte_of_it_and_nothing_else(tmp_path: Path) ->
     assert log_of(one.run, "a1", "0.1.boot") == log_of(one.run, "a1", "boot") == boot
     parts = [log_of(one.run, "a1", step) for step in ("clone", "boot", "build")]
     assert b"".join(parts) == log_of(one.run, "a1") == one.run.log_path("a1").read_bytes()
+
+
+def test_a_person_reads_each_step_s_head_in_words_and_what_a_host_prints_as_it_is(tmp_path: Path) -> None:
+    async def prints(step: Step) -> Outcome:
+        step.output("--- 0.0.clone ---\n")
+        return CHANGED
+
+    verb = FakeVerb({"a1": prints})
+    one = bench(tmp_path, play("a1", verbs=("clone", "boot")), verbs=dict.fromkeys(("clone", "boot"), verb))
+    one.go()
+    assert log_in_words(one.run, "a1").decode().splitlines() == [
+        "--- 1/2 clone ---",
+        "--- 0.0.clone ---",
+        "--- 2/2 boot ---",
+        "--- 0.0.clone ---",
+    ]
+    assert log_in_words(one.run, "a1", "boot") == b"--- 2/2 boot ---\n--- 0.0.clone ---\n"
+
+
+def test_a_log_of_a_host_that_has_begun_no_step_is_shown_as_it_is(tmp_path: Path) -> None:
+    one = bench(tmp_path, play("a1", verbs=("clone",)))
+    one.run.log_path("a1").parent.mkdir(parents=True, exist_ok=True)
+    one.run.log_path("a1").write_text("early\n")
+    assert log_in_words(one.run, "a1") == b"early\n"
 
 
 def test_a_step_that_was_tried_twice_comes_with_both_tries(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pvenix.cli.prompts import can_ask, secret
 from pvenix.cli.render.base import Renderer
 from pvenix.cli.render.choose import make_renderer
 from pvenix.cli.settings import Settings, talk
+from pvenix.engine.stepwords import headings, planned_steps
 from pvenix.model.errors import ExitCode, UsageError
 from pvenix.model.events import Event, HostEnded, StepEnded, StepWaiting
 
@@ -181,6 +182,7 @@ class Tails:
         self._hosts = run.plan().hosts
         self._run = run
         self._offsets: dict[str, int] = {}
+        self._words = {host: headings(steps) for host, steps in planned_steps(run.plan()).items()}
 
     def new_lines(self) -> Iterator[tuple[str, str]]:
         """Whole new lines as (host, line)."""
@@ -190,7 +192,7 @@ class Tails:
             whole = data[: data.rfind(b"\n") + 1]
             self._offsets[host] = offset + len(whole)
             for line in whole.decode(errors="replace").splitlines():
-                yield host, line
+                yield host, self._words[host].get(line, line)
 
 
 class StepAsker:

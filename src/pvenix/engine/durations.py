@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pvenix.engine.execution import step_id
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.engine.stepwords import step_id
 from pvenix.model.outcome import Status
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.verbs import VERBS, Danger

@@ -13,7 +13,7 @@ from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Clock, Journal
 from pvenix.engine.runfiles import RunDir
 from pvenix.engine.step import Verb
-from pvenix.model.plan import RunPlan, Task
+from pvenix.model.plan import RunPlan
 from pvenix.model.verbs import Kind
 
 LIMITS = {Kind.PVE: 16, Kind.CLONE: 4, Kind.SSH: 64, Kind.BUILD: 64, Kind.GIT: 1}
@@ -51,8 +51,3 @@ class Execution:
         self.forks = asyncio.Semaphore(max(1, self.plan.forks))
         for host, decided in self.plan.decisions.items():
             self.facts[host] |= decided
-
-
-def step_id(play: int, number: int, task: Task) -> str:
-    """The name of a task within its run, such as `0.3.boot`."""
-    return f"{play}.{number}.{task.verb}"

@@ -11,6 +11,7 @@ from typing import Any, Self, TextIO
 from pvenix.engine.logparts import times_path
 from pvenix.engine.ports import Clock
 from pvenix.engine.runfiles import RunDir
+from pvenix.engine.stepwords import heading
 from pvenix.model.errors import LocalResource
 from pvenix.model.events import Event
 from pvenix.model.secret import KNOWN
@@ -102,7 +103,7 @@ class HostLog:
         """
         self._end_line()
         at = os.fstat(self._file.fileno()).st_size
-        self._put([f"--- {step} ---"])
+        self._put([heading(step)])
         return at
 
     def close(self) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Collection
 from typing import assert_never
 
 from pvenix.engine.decisions import waiting
-from pvenix.engine.execution import Execution, Tools, step_id
+from pvenix.engine.execution import Execution, Tools
 from pvenix.engine.hostrun import best
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry
 from pvenix.engine.requests import Ask, Request
 from pvenix.engine.runfiles import RunDir
 from pvenix.engine.skipping import refusal, skip
+from pvenix.engine.stepwords import step_id
 from pvenix.engine.wave import Wave
 from pvenix.model.errors import ExitCode, LocalResource, worst
 from pvenix.model.events import HostEnded, Progress, RunEnded, RunStarted, WaveStarted

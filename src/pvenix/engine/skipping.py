@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from pvenix.engine.execution import step_id
 from pvenix.engine.narrator import Narrator
 from pvenix.engine.ports import Entry, Journal
+from pvenix.engine.stepwords import step_id
 from pvenix.model.errors import UsageError
 from pvenix.model.events import StepEnded
 from pvenix.model.outcome import Outcome, Status

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pvenix.engine.execution import Execution, step_id
+from pvenix.engine.execution import Execution
 from pvenix.engine.hostrun import HostRun, WaveTask
 from pvenix.engine.once import Once
 from pvenix.engine.ports import Entry
+from pvenix.engine.stepwords import step_id
 from pvenix.model.errors import LocalResource
 from pvenix.model.outcome import Outcome
 from pvenix.model.plan import PlayPlan, Task

@@ -15,7 +15,7 @@ _ERROR: Final = re.compile(
 _WARNING: Final = re.compile(r"(?i)\bwarn(?:ing|ings|ed)?\b")
 _COMMAND: Final = "$ "
 """What stands before a command as it was sent."""
-_STEP: Final = re.compile(r"--- \S+ ---")
+_STEP: Final = re.compile(r"--- (?:\d+/\d+ )?\S+ ---")
 
 
 def tells_of_error(text: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from pvenix.engine.stepwords import planned_steps
 from pvenix.model import events as ev
 from pvenix.model.outcome import Status
 from pvenix.model.plan import RunPlan
@@ -120,7 +121,7 @@ class RunModel:
 
     def __init__(self, plan: RunPlan) -> None:
         self.plan = plan
-        planned = _planned(plan)
+        planned = planned_steps(plan)
         self.hosts = {host: HostRun(host=host, steps=len(planned[host]), planned=planned[host]) for host in plan.hosts}
         self.commands: deque[SentCommand] = deque(maxlen=COMMANDS_KEPT)
         self.commands_total = 0
@@ -224,15 +225,3 @@ def _rank(host: HostRun) -> int:
     if host.needs_person or host.state in (RUNNING, "waiting"):
         return 0
     return 2 if host.ended else 1
-
-
-def _planned(plan: RunPlan) -> dict[str, tuple[str, ...]]:
-    """The ids of each host's steps, in order."""
-    from pvenix.engine.execution import step_id  # it brings the engine's locks and gates, which no other screen needs
-
-    steps: dict[str, list[str]] = {host: [] for host in plan.hosts}
-    for number, play in enumerate(plan.plays):
-        ids = [step_id(number, index, task) for index, task in enumerate(play.tasks)]
-        for host in dict.fromkeys(host for wave in play.waves for host in wave):
-            steps[host] += ids
-    return {host: tuple(ids) for host, ids in steps.items()}

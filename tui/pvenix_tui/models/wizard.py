@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from pvenix.engine.execution import step_id
 from pvenix.engine.skipping import why_not
+from pvenix.engine.stepwords import step_id
 from pvenix.model import events as ev
 from pvenix.model.outcome import Status
 from pvenix.model.plan import RunPlan, Task

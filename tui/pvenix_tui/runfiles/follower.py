@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pvenix.engine.runfiles import RunDir
+from pvenix.engine.stepwords import headings
 from pvenix.model.errors import PvenixError
 from pvenix.model.events import Event
 from pvenix_tui.models.ring import LineRing
@@ -142,5 +143,9 @@ class RunFollower:
         """The log of a host."""
         tail = self._tails.get(host)
         if tail is None:
-            tail = self._tails[host] = LogTail(self.run.log_path(host), LineRing(self._budget))
+            tail = self._tails[host] = self._tail_of(host)
         return tail
+
+    def _tail_of(self, host: str) -> LogTail:
+        run = self.model.hosts.get(host)
+        return LogTail(self.run.log_path(host), LineRing(self._budget), headings(run.planned if run else ()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -48,7 +48,9 @@ class Block:
 class LogTail:
     """One host's log file, from near its end when it is long already."""
 
-    def __init__(self, path: Path, ring: LineRing) -> None:
+    def __init__(self, path: Path, ring: LineRing, headings: Mapping[str, str] | None = None) -> None:
+        self._headings = headings or {}
+        """What is shown, searched and saved in the place of whole lines: the heads of steps, in words."""
         self.path = path
         self.ring = ring
         self.taken = 0
@@ -107,11 +109,17 @@ class LogTail:
             return False
         text = (self._rest + data[:end]).decode("utf-8", "replace")
         self._rest = data[end + 1 :][:LINE_BYTES]
-        self.ring.extend(text.split("\n"))
+        self.ring.extend(self._worded(text))
         begins = self._offset - (len(data) - end - 1)
         if begins - self._marks[-1][1] >= BLOCK:
             self._marks.append((self.ring.end, begins))
         return True
+
+    def _worded(self, text: str) -> list[str]:
+        lines = text.split("\n")
+        if "--- " not in text:
+            return lines
+        return [self._headings.get(line, line) for line in lines]
 
     def _read(self, offset: int, size: int) -> bytes:
         """Bytes of the file; none when it is gone."""
@@ -153,7 +161,8 @@ class LogTail:
         if number < self.first:
             return ""
         block = self._block(number)
-        return block.line(number) if number - block.number < len(block.raw) else ""
+        line = block.line(number) if number - block.number < len(block.raw) else ""
+        return self._headings.get(line, line)
 
     def whole(self) -> list[str]:
         """Every whole line of the file, none of them cut."""
@@ -161,7 +170,7 @@ class LogTail:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        return data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").split("\n")[:-1]
+        return self._worded(data[: data.rfind(b"\n") + 1].decode("utf-8", "replace"))[:-1]
 
     def more(self) -> bool:
         """Know lines before `first`; False when there are none."""
@@ -191,7 +200,8 @@ class LogTail:
             number, offset = marks.pop()
             lines = self._read(offset, end - offset).split(b"\n")
             for index in range(min(len(lines), below - number) - 1, -1, -1):
-                if wanted in lines[index].decode("utf-8", "replace").casefold():
+                line = lines[index].decode("utf-8", "replace")
+                if wanted in self._headings.get(line, line).casefold():
                     return number + index
             end = offset
             if not marks and offset:

@@ -18,7 +18,7 @@ from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean
 from pvenix.engine.audit import AuditLog
 from pvenix.engine.journalfile import read_entries
-from pvenix.engine.logparts import log_of
+from pvenix.engine.logparts import log_in_words
 from pvenix.engine.requests import Ask
 from pvenix.engine.retention import prunable, prune, retention
 from pvenix.engine.skipping import refused
@@ -183,11 +183,11 @@ def ask(settings: Settings, /, *, run: str, what: str, host: str) -> None:
 
 
 def _show_log(run: RunDir, host: str, step: str) -> None:
-    """Write a host's output to stdout, byte by byte as it was captured: it was made safe for a terminal then."""
+    """Write a host's output to stdout as it was captured, which made it safe for a terminal; each step headed in words."""
     hosts = run.plan().hosts
     if host not in hosts:
         raise UsageError(f"{host} is not in this run", hint=did_you_mean(host, hosts))
-    text = log_of(run, host, step)
+    text = log_in_words(run, host, step)
     if not text:
         talk(f"{host} has printed nothing in this run")
     click.echo(text, nl=False)
