@@ -103,7 +103,8 @@ async def test_no_name_of_a_file_passes_for_files_of_another_branch_or_for_lines
     await desk.bo.repo.fetch()
     paths = {branch.name: set(branch.paths) for branch in await desk.bo.repo.branches("topic/")}
     assert paths == {"topic/a": {evil, lines}, "topic/z": {"nix/z.nix"}}
-    assert set((await desk.bo.repo.touched([await _tip(desk, "topic/a")])).popitem()[1]) == {evil, lines}
+    tip = await _tip(desk, "topic/a")
+    assert set((await desk.bo.repo.touched([tip]))[tip]) == {evil, lines}
     found = await review.read(desk.bo, "topic/a")
     assert [file.unified.count("\n") for file in found.files] == [4, 4]
     assert not found.approvable
@@ -119,12 +120,34 @@ async def test_a_branch_with_a_name_that_pvenix_gives_none_keeps_no_other_from_b
     desk: Desk, tmp_path: Path
 ) -> None:
     tip = await desk.ana.repo.commit("topic/x", desk.main, {"nix/common.nix": "{ }\n"}, message="x")
-    for odd in ("topic/\u202eodd", "topic/caf\u00e9"):
+    odds = ("topic/\u202eodd", "topic/caf\u00e9", "registration/caf\u00e9", "registration/a/b", "caf\u00e9")
+    for odd in odds:
         git = ["git", "-C", str(tmp_path / "fleet.git"), "update-ref", f"refs/heads/{odd}", tip]
         subprocess.run(git, check=True)  # noqa: ASYNC221 - a name that our own port refuses
     names = [each.name for each in await review.open_reviews(desk.bo)]
     assert {each.name async for each in review.details(desk.bo, names)} == set(names)
-    assert {"topic/\u202eodd", "topic/caf\u00e9", "topic/x", "web1"} <= set(names)
+    assert {*odds[:-1], f"refs/heads/{odds[-1]}", "topic/x", "web1"} == set(names)
+
+
+async def test_a_branch_with_a_name_that_pvenix_gives_none_is_opened_and_says_what_to_do_about_it(
+    desk: Desk, tmp_path: Path
+) -> None:
+    tip = await desk.ana.repo.commit("topic/x", desk.main, {"nix/common.nix": "{ }\n"}, message="x")
+    git = ["git", "-C", str(tmp_path / "fleet.git"), "update-ref", "refs/heads/registration/caf\u00e9", tip]
+    subprocess.run(git, check=True)  # noqa: ASYNC221 - a name that our own port refuses
+    [listed] = [each for each in await review.open_reviews(desk.bo) if "caf" in each.branch]
+    found = await review.read(desk.bo, listed.name)
+    assert [file.path for file in found.files] == ["nix/common.nix"]
+    check = found.checks[0]
+    assert (check.name, check.verdict) == ("a name for a branch", "fail")
+    assert f"git push origin {tip}:refs/heads/topic/NAME" in check.detail
+    with pytest.raises(RemoteFailure, match="cannot be approved"):
+        await review.approve(desk.bo, listed.name, tip, comment="", by="bo")
+    rejected = await review.reject(desk.bo, listed.name, tip, comment="its name", by="bo")
+    assert (await review.read(desk.ana, rejected.name)).state == "rejected"
+    assert (await review.read(desk.ana, "topic/x")).checks[0].name != check.name
+    with pytest.raises(UsageError, match="there is no branch topic/"):
+        await review.read(desk.bo, "topic/\u202enone")
 
 
 @pytest.mark.parametrize(

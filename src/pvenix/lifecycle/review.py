@@ -18,9 +18,9 @@ from pvenix.lifecycle.checks import file_diff, run_checks
 from pvenix.lifecycle.world import World
 from pvenix.model.ages import decided_words
 from pvenix.model.errors import RemoteFailure, UsageError
-from pvenix.model.names import CommitId, commit_id, registration_branch, review_name
+from pvenix.model.names import CommitId, commit_id, is_branch_name, registration_branch
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
-from pvenix.model.review import Kind, Review, Verdict, kind_of
+from pvenix.model.review import Check, Kind, Review, Verdict, kind_of
 
 PREFIX = "registration/"
 NOTES = "reviews"
@@ -108,8 +108,11 @@ def _merging(world: World, review: Review) -> Call[CommitId]:
 
 
 def branch_of(name: str) -> str:
-    """The branch of a review: a host's registration branch, or the branch itself."""
-    return review_name(name).removeprefix("refs/heads/") if "/" in name else registration_branch(name)
+    """The branch of a review: a host's registration branch, or the branch itself, which there need not be.
+
+    Raises: UsageError for what has no slash and is no host's name.
+    """
+    return name.removeprefix("refs/heads/") if "/" in name else registration_branch(name)
 
 
 async def open_reviews(world: World) -> tuple[Review, ...]:
@@ -158,10 +161,21 @@ def _examined(
     return replace(
         listed,
         files=tuple(file_diff(listed.host, change) for change in changes),
-        checks=run_checks(world.fleet, listed.host, changes, kind=listed.kind),
+        checks=(*_nameless(listed), *run_checks(world.fleet, listed.host, changes, kind=listed.kind)),
         state="merged" if merged else listed.state,
         threads=threads.threads_of(said, listed.branch, {each.path: each.new or "" for each in changes}),
     )
+
+
+def _nameless(listed: Review) -> tuple[Check, ...]:
+    """That a branch has a name which pvenix gives none and hands to no program: it is read, and goes no further."""
+    if is_branch_name(listed.branch):
+        return ()
+    why = (
+        "letters, digits and _ . + - / are all that one may have; give it another name, and review that one: "
+        f"git fetch && git push origin {listed.commit}:refs/heads/topic/NAME"
+    )
+    return (Check(name="a name for a branch", verdict=Verdict.FAIL, detail=why),)
 
 
 async def approve(

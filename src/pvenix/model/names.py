@@ -82,14 +82,11 @@ def registration_branch(host: str) -> str:
     return f"registration/{host_name(host)}"
 
 
-def review_name(text: str) -> str:
-    """`text` as what a review is called by: a host name, or a branch with a slash in its name.
+def is_branch_name(text: str) -> bool:
+    """True for a branch as pvenix names them, of letters, digits and `_ . + - /`; Git's own rules allow more."""
+    return all(_PART.fullmatch(part) and ".." not in part for part in text.split("/"))
 
-    Raises: UsageError when it is neither.
-    """
-    parts = text.split("/")
-    if len(parts) == 1:
-        return host_name(text)
-    if not all(_PART.fullmatch(part) and ".." not in part for part in parts):
-        raise UsageError(f"{text[:120]!r} is not a branch name", hint="use letters, digits and _ . + - /")
-    return text
+
+def is_host_name(text: str) -> bool:
+    """True for what `host_name` takes."""
+    return bool(_LABEL.fullmatch(text))

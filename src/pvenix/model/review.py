@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pvenix.model.names import is_host_name
+
 
 class Verdict(StrEnum):
     """What a check found."""
@@ -150,7 +152,7 @@ class Review:
     @property
     def name(self) -> str:
         """What commands call it: the host of a registration, of every other one the branch."""
-        if self.kind is Kind.REGISTRATION:
+        if self.kind is Kind.REGISTRATION and is_host_name(self.host):
             return self.host
         return self.branch if "/" in self.branch else f"refs/heads/{self.branch}"
 
