@@ -45,6 +45,18 @@ def test_the_newest_times_of_a_host_count_and_a_host_without_any_is_like_the_oth
     assert times.of("clone", "a1") is None
 
 
+def test_a_host_without_any_times_is_like_those_of_the_role_that_tells_most_of_it(store: RunStore) -> None:
+    run = a_run(store, "20260101-000000-aaaa")
+    step(run, "rebuild", "web1", 10.0)
+    step(run, "rebuild", "llm1", 600.0)
+    roles = {"web1": ("base", "web"), "web2": ("base", "web"), "llm1": ("base", "vllm"), "llm2": ("base", "vllm")}
+    times = History().read(store, {**roles, "new1": ("base", "new")})
+    assert (times.of("rebuild", "llm2"), times.of("rebuild", "web2")) == (600.0, 10.0)
+    assert times.of("rebuild", "new1") == times.of("rebuild", "stranger") == pytest.approx(305.0)
+    assert times.last("rebuild", "llm2") is None
+    assert estimate(plan_of(("llm2",)), times).seconds == 600.0
+
+
 def test_what_found_everything_done_failed_or_only_looked_says_nothing_about_the_work(store: RunStore) -> None:
     run, looked = a_run(store, "20260101-000000-aaaa"), a_run(store, "20260102-000000-aaaa", check=True)
     step(run, "rebuild", "a1", 1.0, "ok")

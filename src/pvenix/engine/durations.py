@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from pvenix.engine.runfiles import RunDir, RunStore
 from pvenix.engine.stepwords import step_id
@@ -14,6 +15,7 @@ from pvenix.model.outcome import Status
 from pvenix.model.plan import PlayPlan, RunPlan, Task
 from pvenix.model.verbs import VERBS, Danger
 
+K = TypeVar("K")
 RUNS: Final = 100
 """Newest runs that are looked through."""
 KEPT: Final = 10
@@ -34,14 +36,21 @@ class Took:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durations:
-    """What steps took, newest first: by verb and host, and by verb alone."""
+    """What steps took, newest first: by verb and host, by verb and role, and by verb alone."""
 
     by_host: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    by_role: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     by_verb: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of each host, the role first that tells most of it: that the fewest hosts have."""
 
     def of(self, verb: str, host: str) -> float | None:
-        """The mean in seconds of the verb's last times on the host, else on any host; None when it never worked yet."""
-        times = self.by_host.get((verb, host)) or self.by_verb.get(verb)
+        """The mean in seconds of the verb's last times on the host, else on hosts of its role, else on any host.
+
+        None when it never worked yet.
+        """
+        alike = (self.by_role.get((verb, role)) for role in self.roles.get(host, ()))
+        times = self.by_host.get((verb, host)) or next(filter(None, alike), None) or self.by_verb.get(verb)
         return sum(times) / len(times) if times else None
 
     def last(self, verb: str, host: str) -> float | None:
@@ -60,25 +69,41 @@ class Estimate:
     """Verbs without a history: their time is not in it."""
 
 
+class _Times(Generic[K]):
+    """The newest times under each key."""
+
+    def __init__(self) -> None:
+        self._times: dict[K, list[float]] = {}
+
+    def add(self, key: K, seconds: float) -> None:
+        times = self._times.setdefault(key, [])
+        if len(times) < KEPT:
+            times.append(seconds)
+
+    def kept(self) -> dict[K, tuple[float, ...]]:
+        return {key: tuple(times) for key, times in self._times.items()}
+
+
 class History:
     """Reads what steps took; a run whose events are as they were is not read again. Blocks: not for an event loop."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[int, tuple[Took, ...]]] = {}
 
-    def read(self, store: RunStore) -> Durations:
-        """The times of the newest runs. A run that cannot be read tells nothing."""
-        by_host: dict[tuple[str, str], list[float]] = {}
-        by_verb: dict[str, list[float]] = {}
+    def read(self, store: RunStore, roles: Mapping[str, Sequence[str]] | None = None) -> Durations:
+        """The times of the newest runs, with the `roles` of each host. A run that cannot be read tells nothing."""
+        common = Counter(role for each in (roles or {}).values() for role in each)
+        telling = {host: tuple(sorted(each, key=lambda role: common[role])) for host, each in (roles or {}).items()}
+        by_host: _Times[tuple[str, str]] = _Times()
+        by_role: _Times[tuple[str, str]] = _Times()
+        by_verb: _Times[str] = _Times()
         for run in store.newest(limit=RUNS):
             for took in self._of(run):
-                for times in (by_host.setdefault((took.verb, took.host), []), by_verb.setdefault(took.verb, [])):
-                    if len(times) < KEPT:
-                        times.append(took.seconds)
-        return Durations(
-            by_host={key: tuple(times) for key, times in by_host.items()},
-            by_verb={key: tuple(times) for key, times in by_verb.items()},
-        )
+                by_host.add((took.verb, took.host), took.seconds)
+                by_verb.add(took.verb, took.seconds)
+                for role in telling.get(took.host, ()):
+                    by_role.add((took.verb, role), took.seconds)
+        return Durations(by_host=by_host.kept(), by_role=by_role.kept(), by_verb=by_verb.kept(), roles=telling)
 
     def _of(self, run: RunDir) -> tuple[Took, ...]:
         path = run.path / "events.jsonl"

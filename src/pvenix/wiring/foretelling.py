@@ -33,7 +33,7 @@ class Foretelling(Plans):
 
     def durations(self) -> Durations:
         """What steps took in earlier runs; reads files, so it is for a thread."""
-        return self._history.read(self.runs)
+        return self._history.read(self.runs, {name: host.roles for name, host in self.fleet().hosts.items()})
 
     @cached_property
     def _history(self) -> History:
