@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from pvenix_tui.models.brings import brings_lines
 from pvenix_tui.models.effects import Method, effect_lines
 from pvenix_tui.models.lines import plain
 from pvenix_tui.models.plan import Tier, gate_lines, reach_of, takes_line
-from pvenix_tui.models.rollback import RollbackModel, generation_words, summary_lines
+from pvenix_tui.models.rollback import RollbackModel, generation_lines, generation_words, summary_lines
 from tests.tui.fake_backend import FakeBackend
 
 
@@ -91,6 +92,18 @@ def test_a_host_that_was_not_read_goes_nowhere_and_keeps_no_other() -> None:
     assert (targets(model), model.waiting) == ({"a": 6}, 1)
     assert model.left_as_they_are() == [("b", "no answer"), ("c", "being read")]
     assert model.change("b", older=True) == "no answer"
+
+
+def test_why_a_host_stays_does_not_name_the_host_again() -> None:
+    model = RollbackModel.of(("a",))
+    model.fail("a", "a has no VM, so no address")
+    assert model.left_as_they_are() == [("a", "has no VM, so no address")]
+
+
+def test_a_generations_version_has_its_whole_date() -> None:
+    dated = replace(generation(5), nixos="25.11.20260510.8fd9daa")
+    lines = generation_lines(model_of(a=(dated,)).hosts["a"], 0.0)
+    assert "  25.11.20260510  " in plain(lines[1])
 
 
 def test_reading_again_keeps_what_was_chosen() -> None:

@@ -76,7 +76,7 @@ async def test_a_host_that_does_not_answer_is_a_line_and_keeps_nobody_else(
         await ui.go_to(B)
         ui.expect("1 of 2 go back", "dns01 does not answer")
         await ui.do("rollback.plan")
-        ui.expect("Left as they are", "dns01: dns01 does not answer")
+        ui.expect("Left as they are", "dns01: does not answer")
         assert "dns01=" not in ui.text()
 
 

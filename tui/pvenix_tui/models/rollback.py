@@ -191,7 +191,7 @@ class RollbackModel:
 
 def _why_not(one: Choosing) -> str:
     if one.problem:
-        return one.problem
+        return one.problem.removeprefix(f"{one.host} ")  # the row or line begins with it
     if not one.read:
         return "being read"
     return "left out" if one.left_out else one.why or "nowhere to go"
@@ -217,9 +217,16 @@ def generation_lines(one: Choosing, now: float) -> list[Line]:
         words = generation_words(one, each)
         aimed = one.aim is not None and one.aim.number == each.number
         tone = Tone.ACCENT if aimed else Tone.STRONG if words else Tone.PLAIN
-        text = f"  {each.number:>4}  {age(each.date, now):>4}  {each.revision[:7] or 'none':<7}  {each.nixos[:12]:<12}"
+        text = (
+            f"  {each.number:>4}  {age(each.date, now):>4}  {each.revision[:7] or 'none':<7}  {_dated(each.nixos):<14}"
+        )
         lines.append((*text_line(text, tone), *text_line(f"  {words}", tone)))
     return lines
+
+
+def _dated(nixos: str) -> str:
+    """A version of NixOS up to its date: `25.11.20260510`, without the commit of nixpkgs."""
+    return ".".join(nixos.split(".")[:3])[:14]
 
 
 def summary_lines(model: RollbackModel, method: Method = Method.SWITCH) -> list[Line]:
