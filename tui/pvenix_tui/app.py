@@ -29,6 +29,7 @@ from pvenix_tui.outside import run_outside
 from pvenix_tui.remembered.place import forget_place, return_to_place
 from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.screens.fleet import FleetScreen
+from pvenix_tui.screens.themes import kept_by, theme_menu
 from pvenix_tui.session import Session
 from pvenix_tui.terminal import TerminalDriver
 from pvenix_tui.themes import ThemeName, make_theme
@@ -133,6 +134,23 @@ class PvenixApp(Frame):
     @override
     def get_driver_class(self) -> type[Driver]:
         return TerminalDriver
+
+    @override
+    def choose_theme(self, name: str = "") -> None:
+        if self._colours is ThemeName.TERMINAL:
+            why = "NO_COLOR is set" if self.no_color else "the terminal's own colours stay until the end"
+            self.session.refuse(f"theme: {why}; another one is for the next start")
+        elif name:
+            self._draw_in(ThemeName(name))
+        else:
+            self.push_screen(theme_menu(self._colours), lambda chosen: self.choose_theme(chosen) if chosen else None)
+
+    def _draw_in(self, name: ThemeName) -> None:
+        self._colours = name
+        theme = make_theme(name)
+        self.register_theme(theme)
+        self.theme = theme.name
+        self.session.say(f"theme {name.value} until the end; {kept_by(name)}")
 
     def _end(self, number: int, _: object) -> None:
         """A signal to end: as ordered as it can be done without a terminal that may be gone."""

@@ -17,7 +17,7 @@ from pvenix_tui.latekeys import LateKeys
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.models.lines import Line, Tone
-from pvenix_tui.models.typed import HOST, History, order_of, typed_choices
+from pvenix_tui.models.typed import HOST, THEME, History, order_of, typed_choices
 from pvenix_tui.remembered.place import keep_place
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Confirm, Picker, Prompt
@@ -52,6 +52,9 @@ class Frame(App[int]):
 
     def read_everything(self) -> None:
         """Read everything that the screens share again."""
+
+    def choose_theme(self, name: str = "") -> None:
+        """Draw in other colours: in those of this name, else as a menu is answered."""
 
     @override
     async def on_event(self, event: Event) -> None:
@@ -112,6 +115,7 @@ class Frame(App[int]):
             "app.help": self._help,
             "app.palette": self._palette,
             "app.refresh": self._refresh_all,
+            "app.theme": lambda _: self.choose_theme(),
             "frame.copy": self._copy,
             "frame.save": self._save,
             "frame.jump": self._jump,
@@ -242,6 +246,9 @@ class Frame(App[int]):
     async def _do_chosen(self, screen: PvenixScreen[object], key: str) -> None:
         if key.startswith(HOST):
             self._go_to_host(key.removeprefix(HOST))
+            return
+        if key.startswith(THEME):
+            self.choose_theme(key.removeprefix(THEME))
             return
         order = order_of(key, self._select)
         if order is not None:

@@ -21,6 +21,10 @@ class ThemeName(StrEnum):
     """The sixteen colours that the terminal itself defines."""
 
 
+SWITCHED: Final = (ThemeName.DARK, ThemeName.LIGHT, ThemeName.BLUE_ORANGE)
+"""Between these a window can change; the terminal's own colours are chosen when it starts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
     """CSS colours; the first five are backgrounds, `line` is of borders, the rest are tones of the same name."""

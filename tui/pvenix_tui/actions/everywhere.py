@@ -38,6 +38,7 @@ APP: Final = (
         "app.palette", ":,ctrl+p", "command", "every action by name, a verb with its hosts, or a host; enter runs it"
     ),
     _APP.action("app.refresh", "ctrl+r", "refresh", "read everything on this screen again"),
+    _APP.action("app.theme", "", "theme", "other colours for this window, also as `theme light`; tui.yaml keeps them"),
     _APP.action("app.back", "escape", "back", "one level back; never quits", footer=True),
     _APP.action("app.suspend", "ctrl+z", "suspend", "to the shell; `fg` comes back"),
     _APP.action("app.quit", "q,ctrl+q,ctrl+c", "quit", "leave; runs go on without this window"),

@@ -10,11 +10,13 @@ from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import Action, Context, in_scope
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.lines import Tone
+from pvenix_tui.themes import SWITCHED
 
 Select = Callable[[str], tuple[str, ...]]
 """The hosts that a selector names. Raises: PvenixError for a selector that is wrong or names nobody."""
 HOST: Final = "host:"
 VERB: Final = "verb:"
+THEME: Final = "theme:"
 GOING: Final = ("status", "host")
 """Words before a host's name or a selector that only go there."""
 SHOWN: Final = 8
@@ -45,6 +47,8 @@ def typed_choices(text: str, hosts: Collection[str], select: Select, *, read_onl
         return [_host_choice(host) for host in _named(target, select)[:SHOWN]]
     if first in verbs and target:
         return [_verb_choice(verbs[first], target, select, read_only=read_only)]
+    if first == "theme":
+        return [_theme_choice(name.value) for name in SWITCHED if name.value.startswith(target) and target]
     if not text.strip():
         return []
     found = sorted((host for host in hosts if text.strip() in host), key=lambda host: (host != text.strip(), host))
@@ -87,6 +91,11 @@ def _verb_choice(action: Action, target: str, select: Select, *, read_only: bool
 def _host_choice(host: str) -> Choice:
     cells = (("typed", Tone.DIM), (host, Tone.STRONG), ("read", Tone.OK), ("go to this host", Tone.PLAIN))
     return Choice(key=f"{HOST}{host}", cells=cells, note="go to this host", command=f"pvenix status {host}")
+
+
+def _theme_choice(name: str) -> Choice:
+    cells = (("typed", Tone.DIM), (f"theme {name}", Tone.STRONG), ("read", Tone.OK), ("in these colours", Tone.PLAIN))
+    return Choice(key=f"{THEME}{name}", cells=cells, note="other colours, until this window ends")
 
 
 @dataclass(slots=True)
