@@ -129,6 +129,30 @@ async def test_a_field_that_is_left_before_it_was_tried_is_placed_once_it_was(
         assert not ui.line(" place  tappaas2").endswith("?"), "it is the place of what the form says now"
 
 
+@pytest.mark.parametrize(("field", "typed", "label"), [("name", "dns01", " name  "), ("cores", "abc", " cores  ")])
+async def test_what_was_wrong_with_another_text_does_not_stand_beside_this_one(
+    open_ui: OpenUi, backend: FakeBackend, field: str, typed: str, label: str
+) -> None:
+    tries, tried, may_try = backend.try_host, threading.Event(), threading.Event()
+
+    def slow(new: NewHost) -> Trial:
+        tried.set()
+        may_try.wait(5)
+        return tries(new)
+
+    async with open_ui() as ui:
+        await fill(ui, **{"name": "web01", field: typed})
+        while ui.app.focused is not ui.app.screen.query_one(f"#ask-{field}"):
+            await ui.press("up")
+        assert "!" in ui.line(label)
+        backend.try_host = slow  # type: ignore[method-assign]
+        ui.send("9")
+        await ui.until(lambda: "9" in ui.line(label) and tried.is_set())
+        assert "!" not in ui.line(label)
+        may_try.set()
+        await ui.settle()
+
+
 async def test_placement_says_where_it_would_go_and_a_node_can_be_chosen_instead(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await fill(ui, name="web01")
@@ -208,6 +232,7 @@ async def test_the_plan_shows_the_lines_the_place_and_the_steps_and_y_adds_and_o
         ui.expect("new host web01", "+            roles: [base, dns]", "+            cores: 4", "Place")
         ui.expect("pvenix host add web01 --role base --role dns --group core cores=4 --zone core13")
         ui.expect("10 rebuild")
+        ui.expect("the wizard's z takes the VM and the branch back")
         ui.later()
         await ui.press("y")
         [added] = [call[1] for call in ui.backend.calls if call[0] == "add"]
@@ -219,6 +244,27 @@ async def test_the_plan_shows_the_lines_the_place_and_the_steps_and_y_adds_and_o
         assert tuple(task.verb for play in plan.plays for task in play.tasks) == ONBOARDING
         ui.expect_screen("wizard")
         assert not ui.app.session.memory.table("newhost.draft")
+
+
+async def test_asking_twice_while_the_fleet_is_tried_makes_one_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
+    tries, tried, may_try = backend.try_host, threading.Event(), threading.Event()
+
+    def slow(new: NewHost) -> Trial:
+        tried.set()
+        may_try.wait(5)
+        return tries(new)
+
+    async with open_ui() as ui:
+        await fill(ui, name="web01")
+        backend.try_host = slow  # type: ignore[method-assign]
+        ui.send("ctrl+s")
+        ui.send("ctrl+s")
+        await ui.until(tried.is_set)
+        may_try.set()
+        await ui.settle()
+        ui.expect("new host web01")
+        await ui.press("escape")
+        ui.expect_screen("newhost")
 
 
 async def test_only_the_line_is_written_where_that_is_wanted(open_ui: OpenUi) -> None:

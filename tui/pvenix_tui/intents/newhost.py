@@ -13,6 +13,7 @@ from pvenix.model.newhost import NewHost, Placing, Trial
 from pvenix.model.plan import ArgValue, RunPlan
 from pvenix.model.sofar import SoFar
 from pvenix.model.verbs import ONBOARDING, VERBS, Arg
+from pvenix_tui.actions import BY_ID
 from pvenix_tui.backend import Backend
 from pvenix_tui.intents.base import Options, Reading, RunIntent
 from pvenix_tui.models.commandline import ONBOARD_PLAYBOOK
@@ -67,7 +68,9 @@ class NewHostIntent:
         lines: list[Line] = [
             field_line("Reach", f"{reach}: y starts it"),
             field_line("Writes", f"{self._trial.file}; staged where Git tracks it, committed by its registration"),
-            field_line("Undo", "the wizard's u takes the VM and the branch back; the line stays"),
+            field_line(
+                "Undo", f"the wizard's {BY_ID['wizard.undo'].key} takes the VM and the branch back; the line stays"
+            ),
             field_line("Pauses", "before every step" if options.step else "none") if not only else (),
             field_line("Command", command, Tone.ACCENT),
             EMPTY,

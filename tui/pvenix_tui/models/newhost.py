@@ -53,7 +53,7 @@ def field_note(asked: Asked, value: str, trial: Trial | None, placing: Placing |
         return text_line("")
     wrong = trial.problems.get(asked, "")
     if wrong and (value or asked is not Asked.NAME):
-        return text_line(f"! {wrong}", Tone.BAD)
+        return text_line(f"! {_at_field(wrong)}", Tone.BAD)
     if asked is Asked.NAME:
         return text_line("+ free" if value else "a name is needed", Tone.OK if value else Tone.WARN)
     if value:
@@ -99,7 +99,13 @@ def focus_lines(field: FormField, trial: Trial | None) -> list[Line]:
     """What is said in full of the field that has the keys."""
     wrong = trial.problems.get(field.asked, "") if trial is not None else ""
     lines = [text_line(f" {field.help}", Tone.PLAIN)]
-    return [*lines, text_line(f" {wrong}", Tone.BAD)] if wrong else lines
+    return [*lines, text_line(f" {_at_field(wrong)}", Tone.BAD)] if wrong else lines
+
+
+def _at_field(wrong: str) -> str:
+    """What is wrong, without the key of the inventory: the field itself stands beside it."""
+    path, _, rest = wrong.partition("`: ")
+    return rest if rest and path.startswith("`machine.") else wrong
 
 
 def whole_lines(trial: Trial | None) -> list[Line]:

@@ -66,6 +66,8 @@ class NewHostScreen(NewHostForm):
         self._asking = False
         self._tried: NewHost | None = None
         """What the trial is of."""
+        self._tried_values: dict[Asked, str] = {}
+        """What stood in the fields then."""
         self._due = False
         """True when it is to be asked where the host would go, once it was tried."""
         self._stale = False
@@ -73,6 +75,7 @@ class NewHostScreen(NewHostForm):
         self._took = 0.0
         """Seconds that the last trial took."""
         self._trying_now: Worker[None] | None = None
+        self._planning_now: Worker[None] | None = None
 
     @override
     def body(self) -> Iterable[Widget]:
@@ -124,8 +127,9 @@ class NewHostScreen(NewHostForm):
             while self._stale:
                 await asyncio.sleep(min(_REST_S, self._took))
                 self._stale, began = False, time.monotonic()
-                new = self.new
-                self.trial, self._tried = await asyncio.to_thread(self.session.backend.try_host, new), new
+                new, values = self.new, dict(self.values)
+                self.trial = await asyncio.to_thread(self.session.backend.try_host, new)
+                self._tried, self._tried_values = new, values
                 self._took = time.monotonic() - began
 
         await self.session.guarded("new host", work)
@@ -133,8 +137,6 @@ class NewHostScreen(NewHostForm):
             self._show_trial()
 
     def _show_trial(self) -> None:
-        for field in FORM:
-            self.query_one(f"#ask-{field.asked}", Field).placeholder = safe(placeholder(field.asked, self.trial))
         self.query_one("#formpreview", Rows).reload()
         self.refresh_bars()
         self._place_when_tried()
@@ -175,9 +177,13 @@ class NewHostScreen(NewHostForm):
     def show_bars(self) -> None:
         for field in FORM:
             value = self.values.get(field.asked, "")
-            beside = field_note(field.asked, value, self.trial, self.placing)
-            if field.asked is Asked.NAME and self._stale:
-                beside = name_note(value.strip(), self.session.fleet.hosts)
+            # what a trial said of another text in this field would be wrong beside this one
+            trial = self.trial if value == self._tried_values.get(field.asked, "") else None
+            self.query_one(f"#ask-{field.asked}", Field).placeholder = safe(placeholder(field.asked, trial))
+            if trial is not None:
+                beside = field_note(field.asked, value, trial, self.placing)
+            else:
+                beside = name_note(value.strip(), self.session.fleet.hosts) if field.asked is Asked.NAME else ()
             self.query_one(f"#note-{field.asked}", Bar).show(beside)
         at, width = self.at or FORM[0], max(1, self.size.width)
         said = [
@@ -227,14 +233,17 @@ class NewHostScreen(NewHostForm):
 
     def do_newhost_plan(self) -> None:
         """Try once more, then show what would be written and done, or the first field that is wrong."""
-        self.run_worker(self._plan(), group="new-host-plan", exit_on_error=False)
+        if self._planning_now is None or self._planning_now.is_finished:
+            self.session.say("plan: trying the fleet with this host first")
+            self._planning_now = self.run_worker(self._plan(), group="new-host-plan", exit_on_error=False)
 
     async def _plan(self) -> None:
         self.typed()
         if self._trying_now is not None:
             await self._trying_now.wait()
-        if self.trial is None or self.session.problems.get("new host"):
+        if self.trial is None or self.session.problems.get("new host") or not self.is_current:
             return
+        self.session.acted()
         asked, words = first_problem(self.trial)
         if words:
             self.query_one(f"#ask-{asked or FORM[0].asked}", Field).focus()
