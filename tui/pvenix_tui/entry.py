@@ -36,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII alone")
     parser.add_argument("--theme", choices=[each.value for each in ThemeName], help="colours of this session")
     parser.add_argument("--read-only", action="store_true", help="look, and change nothing")
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of tui.yaml, for editors and checks"
+    )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument(
         "--debug-lag", metavar="FILE", type=Path, help="write how late the event loop is, in milliseconds, to FILE"
@@ -50,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from pvenix import __version__
 
         sys.stdout.write(f"pvenix-tui {__version__}\n")
+        return 0
+    if options.schema:
+        from pvenix_tui.prefsschema import schema_text
+
+        sys.stdout.write(schema_text())
         return 0
     os.environ.setdefault("TEXTUAL_FPS", "120")  # read when textual is imported; halves the time from key to paint
     gc.set_threshold(20_000, 50, 1000)  # start-up and live logs make many objects and little garbage

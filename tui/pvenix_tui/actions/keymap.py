@@ -54,6 +54,11 @@ def problems(keys: Keys) -> Iterator[tuple[str, str, str]]:
 _SEE: Final = "the ids are in docs/tui.md and in the palette"
 
 
+def key_pattern() -> str:
+    """What a key has to look like, as a regular expression of JSON Schema."""
+    return f"^(?:(?:{'|'.join(sorted(_MODIFIERS))})\\+)*(?:[^ ]|{'|'.join(sorted(_NAMED))})$"
+
+
 def _is_key(key: str) -> bool:
     *modifiers, last = key.split("+") if len(key) > 1 else [key]
     return set(modifiers) <= _MODIFIERS and ((len(last) == 1 and last.isprintable() and last != " ") or last in _NAMED)
