@@ -276,3 +276,17 @@ async def test_the_timer_moves_once_a_second_only(
             ui.later(0.1)
             await ui.tick()
         assert len(drawn) in (1, 2)
+
+
+async def test_a_step_whose_process_died_does_not_run_on_the_clock(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        run = await onboard(ui)
+        done(backend, run, "place", "clone", "create", "cloudinit")
+        begin(backend, run, "boot")
+        await ui.tick()
+        ui.expect("5/10 boot  % running")
+        backend.live.close()
+        ui.later(60)
+        await seen(ui)
+        ui.expect("5/10 boot  ~ interrupted", "its process died; enter looks and goes on")
+        assert "running" not in ui.text()

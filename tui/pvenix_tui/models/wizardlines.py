@@ -29,27 +29,32 @@ _LABELS: Final = {
 """What is worth a line of what a step recorded, in words; the rest is in the journal."""
 
 
-def step_cells(step: StepSeen, number: int, now: float) -> Sequence[Span]:
+def _state(step: StepSeen, *, dead: bool) -> Span:
+    """A step's state in a word; where the run's process died, nothing runs, whatever was begun."""
+    return status_span("interrupted" if dead and step.state == RUNNING else step.state)
+
+
+def step_cells(step: StepSeen, number: int, now: float, *, dead: bool = False) -> Sequence[Span]:
     """A step in the list."""
-    word, tone = status_span(step.state)
-    time = clock_word(step.elapsed(now)) if step.started_at else ""
+    word, tone = _state(step, dead=dead)
+    time = clock_word(step.elapsed(now)) if step.started_at and not (dead and step.state == RUNNING) else ""
     name_tone = Tone.STRONG if step.gate or step.state == RUNNING else Tone.PLAIN if step.good else Tone.DIM
     return ((f"{number:>2}", Tone.DIM), (step.task.verb, name_tone), (word, tone), (time, Tone.DIM))
 
 
-def breadcrumb(model: WizardModel, now: float, *, paused: bool = False) -> Line:
+def breadcrumb(model: WizardModel, now: float, *, paused: bool = False, dead: bool = False) -> Line:
     """All steps in one line: where it is, since when, and how many are behind it."""
     step = model.current
     if step is None:
         return text_line(" no steps", Tone.DIM)
     number, good = model.steps.index(step) + 1, sum(1 for one in model.steps if one.good)
     skipped = sum(1 for one in model.steps if one.state == Status.SKIPPED)
-    word, tone = status_span(step.state)
+    word, tone = _state(step, dead=dead)
     spans: list[Span] = [
         (f" {number}/{len(model.steps)} ", Tone.STRONG),
         *text_line(step.task.verb, Tone.STRONG),
         (f"  {word} ", tone),
-        (_timer(step, now), Tone.DIM),
+        (_timer(step, now, dead=dead), Tone.DIM),
         ("  pauses next", Tone.WARN) if paused else ("", Tone.PLAIN),
         (f"   done {good - skipped}", Tone.OK),
         (f"  skipped {skipped}", Tone.DIM) if skipped else ("", Tone.PLAIN),
@@ -58,21 +63,21 @@ def breadcrumb(model: WizardModel, now: float, *, paused: bool = False) -> Line:
     return tuple(spans)
 
 
-def _timer(step: StepSeen, now: float) -> str:
-    if not step.started_at:
+def _timer(step: StepSeen, now: float, *, dead: bool) -> str:
+    if not step.started_at or (dead and step.state == RUNNING):
         return ""
     limit = f" of at most {clock_word(step.limit_s)}" if step.limit_s and step.state == RUNNING else ""
     return f"{clock_word(step.elapsed(now))}{limit}"
 
 
-def narrow_lines(model: WizardModel, step: StepSeen | None) -> list[Line]:
+def narrow_lines(model: WizardModel, step: StepSeen | None, *, dead: bool = False) -> list[Line]:
     """The steps from the one before this on, for a step without detail where the list has no room: what is ahead of it."""
     at = model.steps.index(step) if step in model.steps else 0
     return [
         (
             (f" {number:>2} ", Tone.DIM),
             *text_line(f"{each.task.verb:<11}", Tone.STRONG if each is step else Tone.PLAIN),
-            status_span(each.state),
+            _state(each, dead=dead),
             *text_line(f"  {each.said}" if each.ended else "", Tone.DIM),
         )
         for number, each in enumerate(model.steps, 1)
@@ -80,16 +85,16 @@ def narrow_lines(model: WizardModel, step: StepSeen | None) -> list[Line]:
     ]
 
 
-def step_title(step: StepSeen | None, now: float) -> Line:
+def step_title(step: StepSeen | None, now: float, *, dead: bool = False) -> Line:
     """The heading of what shows of a step."""
     if step is None:
         return text_line(" no step", Tone.DIM)
-    word, tone = status_span(step.state)
+    word, tone = _state(step, dead=dead)
     spec = VERBS.get(step.task.verb)
     return (
         *text_line(f" {step.task.verb} ", Tone.TITLE),
         (f"{word}  ", tone),
-        (_timer(step, now), Tone.DIM),
+        (_timer(step, now, dead=dead), Tone.DIM),
         *text_line(f"  {spec.help if spec else step.task.name}", Tone.DIM),
     )
 

@@ -172,7 +172,12 @@ class WizardScreen(RunLog, WizardAsks):
         return next((step for step in self.model.steps if step.id == self._shown), self.model.current)
 
     def _cells(self, step: StepSeen) -> Sequence[tuple[str, Tone]]:
-        return step_cells(step, self.model.steps.index(step) + 1, self.session.clock())
+        return step_cells(step, self.model.steps.index(step) + 1, self.session.clock(), dead=self._dead)
+
+    @property
+    def _dead(self) -> bool:
+        """True when the run's process died: nothing runs, whatever it had begun."""
+        return self.follower.state == "interrupted"
 
     def _said(self) -> list[Line]:
         state = self.follower.state
@@ -189,15 +194,14 @@ class WizardScreen(RunLog, WizardAsks):
         lines = self._wrapped(detail_lines(self._seen_step), width)
         if lines or self.query_one("#stepside").display:
             return lines
-        return [clip(line, width) for line in narrow_lines(self.model, self._seen_step)]
+        return [clip(line, width) for line in narrow_lines(self.model, self._seen_step, dead=self._dead)]
 
     @override
     def show_bars(self) -> None:
         now = self.session.clock()
-        self.query_one("#stepbar", Bar).show(
-            breadcrumb(self.model, now, paused=self.follower.model.paused and self.follower.state == "running")
-        )
-        self.query_one("#steptitle", Bar).show(step_title(self._seen_step, now))
+        paused = self.follower.model.paused and self.follower.state == "running"
+        self.query_one("#stepbar", Bar).show(breadcrumb(self.model, now, paused=paused, dead=self._dead))
+        self.query_one("#steptitle", Bar).show(step_title(self._seen_step, now, dead=self._dead))
         said = self.query_one("#stepsaid", Bar)
         lines = self._wrapped(self._said(), max(1, said.size.width))[:SAID_LINES]
         said.display = bool(lines)
