@@ -47,7 +47,7 @@ def test_both_times_go_on_together_while_sleeping(kind: Kind) -> None:
         await kind.clock.sleep(0.02)
         passed = kind.clock.monotonic() - before
         assert 0.019 < passed < 5
-        assert abs(seconds_of(kind.clock.utc()) - wall - passed) < 0.1
+        assert abs(seconds_of(kind.clock.utc()) - wall - passed) < 2
 
     kind.run(story())
 

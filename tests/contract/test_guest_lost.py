@@ -242,7 +242,7 @@ async def test_a_connection_that_goes_silent_is_lost_after_the_keepalives(wire_w
     started = time.monotonic()
     result = await dies_under(wire_world, session, wire_world.cable.go_silent)
     assert (result.end, result.stdout) == (End.LOST, "so far\n")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert not session.alive
     await guest.close()
 

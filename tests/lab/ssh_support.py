@@ -76,7 +76,7 @@ async def connection(
         known_hosts=([public], [], []),
         config=None,
         agent_path=None,
-        connect_timeout=5,
+        connect_timeout=30,
         **where,
     )
     async with conn:

@@ -24,11 +24,12 @@ async def a_clone_fails_late(asked: Client) -> None:
 
 @shows("clone-slow")
 async def a_clone_takes_its_time_and_logs_nothing(asked: Client) -> None:
-    asked.lab.site.faults.arm("F07", "new", seconds=0.1)
+    asked.lab.site.faults.arm("F07", "new", seconds=60)
     upid = str((await asked.ask("POST", f"{TEMPLATE}/clone", newid="251", name="new")).data)
     await asyncio.sleep(0.03)
     status = (await asked.ask("GET", f"{NODE}/tasks/{upid}/status")).data
     assert (status["status"], "exitstatus" in status) == ("running", False)
+    asked.lab.site.faults.clear()
     assert await ended(asked, upid) == "OK"
 
 
@@ -52,10 +53,11 @@ async def a_task_ends_well_with_warnings(asked: Client) -> None:
 @shows("task-slow")
 async def a_destroyed_vm_is_listed_until_its_task_ends(asked: Client) -> None:
     await task(asked, "POST", f"{VM}/status/stop")
-    asked.lab.site.faults.arm("F06", HOST, seconds=0.1)
+    asked.lab.site.faults.arm("F06", HOST, seconds=60)
     upid = str((await asked.ask("DELETE", VM)).data)
     await asyncio.sleep(0.03)
     assert (await asked.ask("GET", CONFIG)).status == 200
+    asked.lab.site.faults.clear()
     assert await ended(asked, upid) == "OK"
     assert (await asked.ask("GET", CONFIG)).status == 500
 

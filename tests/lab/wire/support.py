@@ -207,7 +207,7 @@ class WireLab:
         async def done() -> T:
             return do(self.site)
 
-        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(60)
 
     @contextmanager
     def fault(self, name: str, /, **args: Any) -> Iterator[None]:
@@ -271,7 +271,7 @@ class WireLab:
         """The path of a new clone that was started; its agent answers."""
         path, client = self.vm(**config), self.token()
         client.ok("POST", f"{path}/status/start")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while client.ask("POST", f"{path}/agent/ping").status_code != 200:
             assert time.monotonic() < until, "the agent never came up"
         return path

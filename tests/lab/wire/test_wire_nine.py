@@ -246,7 +246,7 @@ def test_the_suggested_role_carries_a_whole_life_on_both(lab: WireLab, old: Wire
         client.ok("PUT", f"{path}/resize", disk="scsi0", size="+1G")
         client.put(f"{path}/cloudinit")
         client.ok("POST", f"{path}/status/start")
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while client.ask("POST", f"{path}/agent/ping").status_code != 200 and time.monotonic() < until:
             time.sleep(0.01)
         assert client.ask("POST", f"{path}/agent/exec", command=["hostname"]).status_code == 200

@@ -6,6 +6,7 @@ Nothing here knows the site or a single fault: what can be armed is handed in.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -51,6 +52,7 @@ class Armed:
         self._owner = owner
         self._armed: dict[str, list[Fault]] = {}
         self._serial = 0
+        self._lasting: list[tuple[Fault, asyncio.Event]] = []
         self._random = random.Random(f"faults {seed}")
 
     def at(self, place: Place[Hook]) -> Hook:
@@ -201,6 +203,20 @@ class Armed:
         for fault in self._all():
             if wanted in (None, fault.name) and (host is None or fault.host == host):
                 self._end(fault)
+        for fault, over in self._lasting:
+            if wanted in (None, fault.name) and (host is None or fault.host == host):
+                over.set()
+
+    async def last(self, fault: Fault, seconds: float) -> None:
+        """Let a fault that struck last for real seconds, whatever the site's time scale, or until it is cleared."""
+        lasting = (fault, asyncio.Event())
+        self._lasting.append(lasting)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await lasting[1].wait()
+        finally:
+            self._lasting.remove(lasting)
 
 
 def _now() -> float:

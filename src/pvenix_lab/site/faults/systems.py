@@ -5,7 +5,7 @@ from __future__ import annotations
 from pvenix_lab.site.armed.fault import Spec
 from pvenix_lab.site.armed.spec import Arg, Face, Kind
 
-_SECONDS = "in seconds, whatever the site's time scale"
+_SECONDS = "in seconds, whatever the site's time scale, or until cleared"
 _CALL = (
     Arg(name="method", default="", what="GET, POST, PUT or DELETE; empty for any"),
     Arg(name="path", default="", what="a part of the path; empty for any"),

@@ -43,7 +43,7 @@ def struck(call: Call, kind: str, worker: Worker) -> Worker:
         if faults.take("task-vanishes", host, accept=_of(kind)):
             call.cluster.tasks.pop(task.upid, None)
         if slow := faults.take("task-slow", host, accept=_of(kind)):
-            await asyncio.sleep(slow.number("seconds"))
+            await faults.last(slow, slow.number("seconds"))
         if faults.take("task-hangs", host, accept=_of(kind)):
             await asyncio.Event().wait()
         if faults.take("task-ignored", host, accept=_of(kind)):
@@ -89,7 +89,7 @@ SPECS = (
         name="task-slow",
         rows=("F06",),
         what="the next task begins its work only after `seconds`",
-        args=(_TYPE, Arg(name="seconds", default=5.0, what="of the site's clock")),
+        args=(_TYPE, Arg(name="seconds", default=5.0, what="of the site's clock, or until cleared")),
         face=Face.API,
     ),
     Spec(

@@ -255,6 +255,6 @@ class _Order:
 async def _copy_time(site: Site, name: str | None) -> None:
     fault = site.faults.take("clone-slow", name)
     if fault:
-        await asyncio.sleep(fault.number("seconds", 5.0))  # real seconds, whatever the site's time scale
+        await site.faults.last(fault, fault.number("seconds", 5.0))
     else:
         await site.sleep(site.timings.clone_s)

@@ -231,8 +231,7 @@ async def _fall_silent(guest: Guest) -> None:
 async def _step_time(guest: Guest) -> float:
     slow = guest.site.faults.take("activation-slow", guest.name)
     if slow is not None:
-        # the argument is in real seconds: a test that arms it compares with its own clock
-        await asyncio.sleep(slow.number("seconds", 5.0))
+        await guest.site.faults.last(slow, slow.number("seconds", 5.0))
     return _ACTIVATION_S / _STEPS
 
 
