@@ -98,6 +98,19 @@ def test_a_step_is_skipped_by_name_and_what_the_rest_needs_is_not(lab: StoryLab,
     assert "PVX0812" in refused.text
 
 
+def test_units_journal_and_cloud_init_of_a_host_are_read_at_a_shell(lab: StoryLab) -> None:
+    inside, host = Inside(lab), "dns01"
+    units = json.loads(inside.ends(0, "host", "units", host, "-o", "json").out)["units"]
+    assert "sshd.service" in {unit["name"] for unit in units}
+    assert "Active: active" in inside.ends(0, "host", "units", host, "sshd.service").out
+    lines = inside.ends(0, "host", "journal", host, "-u", "sshd.service", "-n", "5").out.splitlines()
+    assert 0 < len(lines) <= 5
+    told = json.loads(inside.ends(0, "host", "cloudinit", host, "-o", "json").out)
+    assert "ciuser" in {key["key"] for key in told["keys"]}
+    assert not told["problem"]
+    inside.ends(2, "host", "units", host, "no unit")
+
+
 def test_what_is_wrong_with_a_new_host_is_found_before_anything_is_written(lab: StoryLab, workspace: Workspace) -> None:
     before = (lab.fleet / "inventory/hosts.yaml").read_text()
     wrong = workspace.try_host(

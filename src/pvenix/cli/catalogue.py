@@ -33,7 +33,7 @@ _OWN = {
     "validate": Entry(module="validate", help="check every file of the fleet and show all findings", section=FLEET),
     "lint": Entry(module="lint", help="find secrets in clear, unpinned programs and open doors", section=FLEET),
     "doctor": Entry(module="doctor", help="examine the site and say what to do", section=FLEET),
-    "host": Entry(module="host", help="add, edit or show a host of the inventory", section=FLEET),
+    "host": Entry(module="host", help="add, edit or show a host; read its units, journal, cloud-init", section=FLEET),
     "role": Entry(module="role", help="list or show the roles of the site", section=FLEET),
     "inventory": Entry(module="inventory", help="list hosts, explain values, draw groups, export", section=FLEET),
     "template": Entry(module="template", help="judge the templates that hosts are cloned from", section=FLEET),

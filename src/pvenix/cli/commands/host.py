@@ -1,4 +1,4 @@
-"""`pvenix host`: one host of the inventory, in the files of this checkout."""
+"""`pvenix host`: one host of the inventory, in the files of this checkout, and what it says itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pvenix.cli.commands import hostlooks
 from pvenix.cli.documents import show_document
 from pvenix.cli.lazy import Group
 from pvenix.cli.selection import host_argument
@@ -32,7 +33,14 @@ FIELDS = "Other machine fields, such as proxmox.node=tappaas2 or tags=[web]."
     examples=("pvenix host add dns02 --role base --role dns --zone core13", "pvenix host edit dns02 memory=8G"),
 )
 def command() -> None:
-    """Add, edit or show a host; edits change the files of this checkout and commit nothing."""
+    """Add, edit or show a host, in the files of this checkout; read its units, journal and cloud-init drive.
+
+    Edits change files and commit nothing.
+    """
+
+
+for _look in (hostlooks.units, hostlooks.journal, hostlooks.cloudinit):
+    command.add_command(_look)
 
 
 @command.command(
