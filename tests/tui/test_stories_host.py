@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from pvenix.model.inspection import HardwareText, UnitList
 from pvenix.model.plan import RunPlan
+from pvenix.model.status import Console
+from pvenix_tui.screens.dialogs import Picker
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import FakeBackend
@@ -285,6 +288,32 @@ async def test_ssh_and_the_editor_get_the_terminal_and_say_what_became_of_it(
         await ui.do("host.edit")
         ui.expect("was changed; commit and push it")
         assert given == [("ssh", "-t", HOST), ("ed", str(file))]
+
+
+async def test_a_shell_that_is_long_in_coming_says_so_and_takes_the_terminal_from_nothing_else(
+    open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, given, console = asyncio.Event(), list[Sequence[str]](), backend.console
+
+    async def slow(host: str) -> Console:
+        await reached.wait()
+        return await console(host)
+
+    async def outside(argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        given.append(argv)
+        return 0
+
+    monkeypatch.setattr(backend, "console", slow)
+    async with at_host(open_ui) as ui:
+        ui.app.session.run_outside = outside
+        ui.send("S")
+        await ui.until(lambda: f"asking how {HOST} is reached" in ui.text())
+        ui.send(":")
+        await ui.until(lambda: isinstance(ui.app.screen, Picker))
+        reached.set()
+        await ui.settle()
+        ui.expect_error("you went on meanwhile; press S again")
+        assert not given
 
 
 async def test_a_host_without_a_vm_says_so_in_every_pane_and_what_makes_one(

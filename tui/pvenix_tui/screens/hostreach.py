@@ -26,6 +26,7 @@ class HostReach(PlanningScreen):
     def do_host_ssh(self) -> None:
         """A shell on the host, over the connection that pvenix itself would use."""
         host = self.context().hosts[0]
+        self.session.say(f"asking how {host} is reached")
         self.run_worker(self._ssh(host), group="outside", exclusive=True, exit_on_error=False)
 
     async def _ssh(self, host: str) -> None:
@@ -34,6 +35,8 @@ class HostReach(PlanningScreen):
             way = next(way for way in ways if way.kind == "ssh")
             if way.problem:
                 raise UsageError(f"no shell on {host}", why=way.problem, hint=way.hint)
+            if self.app.screen is not self:  # what is typed now is meant for what is in front
+                raise UsageError(f"no shell on {host} was opened", why="you went on meanwhile", hint="press S again")
             code = await self.session.run_outside(way.argv)
         except PvenixError as error:
             self.session.say(f"ssh: {describe(error)}", bad=True)
