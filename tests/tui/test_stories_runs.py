@@ -188,6 +188,17 @@ async def test_the_commands_log_shows_what_was_sent(open_ui: OpenUi, backend: Fa
         ui.expect("1 commands", "ssh  w tappaas-cicd  nix build .#toplevel")
 
 
+async def test_ctrl_c_twice_leaves_a_run_at_work_and_held_down_it_does_not(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        await ui.press("ctrl+c", "ctrl+c", "ctrl+c")
+        ui.expect_dialog("Leave?")
+        ui.later()
+        await ui.pilot.press("ctrl+c")
+        await ui.pilot.pause()
+        assert ui.app.return_code == 0
+
+
 async def test_leaving_while_a_run_is_live_asks_and_says_that_it_goes_on(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await start(ui, "r")

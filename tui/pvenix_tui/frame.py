@@ -205,7 +205,8 @@ class Frame(App[int]):
             first = f"{at_work} and will go on without this window."
             second = "Come back with pvenix-tui, or watch with pvenix runs show last -f."
         lines: list[Line] = [((first, Tone.PLAIN),), ((second, Tone.DIM),)]
-        self.push_screen(Confirm("Leave?", lines, clock=self.session.clock, yes="leave"), self._left)
+        leave = Confirm("Leave?", lines, clock=self.session.clock, yes="leave", leaving=True)
+        self.push_screen(leave, self._left)
 
     def _left(self, yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
         if yes:

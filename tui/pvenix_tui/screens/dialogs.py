@@ -234,11 +234,13 @@ _PROMPT_KEYS: Final[Line] = (
 
 
 class Confirm(Dialog[bool]):
-    """A question; only y is yes, and not within half a second."""
+    """A question; only y is yes, and not within half a second. `leaving`: so are the keys that asked it, pressed again."""
 
-    def __init__(self, title: str, lines: Sequence[Line], *, clock: Clock, yes: str = "yes") -> None:
+    def __init__(
+        self, title: str, lines: Sequence[Line], *, clock: Clock, yes: str = "yes", leaving: bool = False
+    ) -> None:
         super().__init__()
-        self._title, self._lines, self._yes = title, tuple(lines), yes
+        self._title, self._lines, self._yes, self._leaving = title, tuple(lines), yes, leaving
         self._clock = clock
         self._gate = ConfirmGate(clock())
 
@@ -251,15 +253,27 @@ class Confirm(Dialog[bool]):
             question.styles.height = len(self._lines)
             yield question
             bar = Bar(id="note")
-            bar.show(((" y ", Tone.ACCENT), (f"{self._yes}   ", Tone.PLAIN), ("esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
+            key = " y or ctrl+c " if self._leaving else " y "
+            bar.show(((key, Tone.ACCENT), (f"{self._yes}   ", Tone.PLAIN), ("esc ", Tone.ACCENT), ("no", Tone.PLAIN)))
             yield bar
+
+    @override
+    async def action_quit(self) -> None:
+        """Asked whether to leave, the keys that leave mean it; from any other question they lead to that one."""
+        if self._leaving:
+            self._say_yes()
+        else:
+            await super().action_quit()
+
+    def _say_yes(self) -> None:
+        if self._gate.press(self._clock()):
+            self.dismiss(True)  # noqa: FBT003 the dialog's result
 
     def on_key(self, event: Key) -> None:
         """Only y is yes; n is no."""
         if event.key == "y":
             event.stop()
-            if self._gate.press(self._clock()):
-                self.dismiss(True)  # noqa: FBT003 the dialog's result
+            self._say_yes()
         elif event.key == "n":
             event.stop()
             self.dismiss(None)
