@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 50.0
+ESCAPE = b"\x1b[27u"
+"""Escape as terminals say it that tell it from the begin of another key, however fast the next one comes."""
 STACKS = "stacks.txt"
 """The file in the program's home in which it says where its threads are, when it gets SIGUSR1."""
 
@@ -29,6 +31,7 @@ class Terminal:
         self._home = home
         self.data = b""
         """Everything that the program has written."""
+        self._seen = 0
         self.process = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=ROOT, stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
@@ -36,12 +39,13 @@ class Terminal:
         )  # fmt: skip
 
     def until(self, wanted: bytes) -> None:
-        """Read until `wanted` comes, from now on."""
-        start = len(self.data)
+        """Read until `wanted` comes, behind what was waited for before and what came before the last key."""
         deadline = time.monotonic() + PATIENCE_S
-        while wanted not in self.data[start:]:
+        while (found := self.data.find(wanted, self._seen)) < 0:
             if not self.read(deadline - time.monotonic()):
                 raise AssertionError(f"{wanted!r} did not come; the end is {self.data[-2000:]!r}\n{self.stacks()}")
+
+        self._seen = found + len(wanted)
 
     def stacks(self) -> str:
         """Where each thread of the program is, when it is one that says so (see `on_terminal.py`)."""
@@ -53,7 +57,10 @@ class Terminal:
         return said.read_text()
 
     def press(self, keys: bytes) -> None:
-        """Type."""
+        """Type; what the screen before the key had on it is not what it brings."""
+        while self.read(0.0):
+            pass
+        self._seen = len(self.data)
         os.write(self.master, keys)
 
     def resize(self, rows: int, columns: int) -> None:
@@ -76,6 +83,16 @@ class Terminal:
         code = self.process.poll()
         assert code is not None, "the program did not end"
         return code
+
+    def quit(self) -> int:
+        """Press ctrl+q, which dialogs hear too, and again when a screen that came up meanwhile took it; the exit code."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.press(b"\x11")
+            again = time.monotonic() + 2
+            while self.process.poll() is None and time.monotonic() < again:
+                self.read(0.1)
+        return self.end()
 
     def read(self, seconds: float) -> bool:
         """Read what comes next; False when nothing came for so long."""

@@ -16,9 +16,9 @@ from pvenix_tui.session import Session
 from tests.tui.conftest import OpenUi
 from tests.tui.fake_backend import FakeBackend, fake_review
 from tests.tui.fake_inventory import fake_host
-from tests.tui.terminal import on_terminal
+from tests.tui.terminal import PATIENCE_S, on_terminal
 
-pytestmark = pytest.mark.tui
+pytestmark = [pytest.mark.tui, pytest.mark.timeout(180)]
 ATTACK = "\x1b]52;c;UFdORUQ=\x07\x1b]0;PWNED\x07\x1b[2J\x1b[31m\x9d52;c;UFdORUQ=\x9c\x9b2J\u202e[@click=app.exit]PWN[/]"
 
 
@@ -75,7 +75,7 @@ def test_the_terminal_is_as_before_however_the_program_ends(tmp_path: Path, end:
 async def test_a_problem_with_markup_in_it_does_not_end_the_app(backend: FakeBackend) -> None:
     backend.unreachable = f"host[/] {ATTACK}"
     app = PvenixApp(Session(backend), ticking=False)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         async with app.run_test() as pilot:
             await app.workers.wait_for_complete()
             app.session.say(f"[/]{ATTACK}", bad=True)

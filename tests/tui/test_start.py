@@ -20,9 +20,9 @@ from tests.tui.conftest import OpenUi
 from tests.tui.driver import FixedClock, Ui
 from tests.tui.fake_backend import FakeBackend
 from tests.tui.fake_inventory import FakeFleet
-from tests.tui.terminal import ROOT, on_terminal
+from tests.tui.terminal import PATIENCE_S, ROOT, on_terminal
 
-pytestmark = pytest.mark.tui
+pytestmark = [pytest.mark.tui, pytest.mark.timeout(180)]
 WRONG = InvalidInput([Finding(file="inventory/hosts.yaml", line=7, column=3, code="PVX0103", what="no such role")])
 
 
@@ -73,7 +73,7 @@ async def test_an_inventory_that_is_wrong_at_the_start_ends_the_program_with_its
     backend.wrong = WRONG
     session = Session(backend, clock=FixedClock())
     app = PvenixApp(session, ticking=False)
-    async with asyncio.timeout(20), app.run_test() as pilot:
+    async with asyncio.timeout(PATIENCE_S), app.run_test() as pilot:
         while app.is_running:
             await pilot.pause(0.005)
     assert session.refused is WRONG
