@@ -79,7 +79,9 @@ async def _wait(command: Sequence[str], cwd: Path | None) -> int:
     try:
         return await process.wait()
     except asyncio.CancelledError:
-        process.terminate()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):  # not `terminate`: see pvenix.adapters.child
+                os.kill(process.pid, signal.SIGTERM)
         raise
 
 

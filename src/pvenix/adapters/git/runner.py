@@ -14,11 +14,11 @@ import shlex
 import signal
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pvenix.adapters.child import ended, started
 from pvenix.adapters.text import sanitise
 from pvenix.engine.calls import CALLS, Channel
 from pvenix.model.errors import LocalResource, RemoteFailure, UsageError
@@ -123,6 +123,11 @@ def environment(*, protocol: str, ssh: str, home: Path) -> dict[str, str]:
     return fixed
 
 
+def _kill_all(pid: int) -> None:
+    """End git and what it has started, which is in a session of its own."""
+    os.killpg(pid, signal.SIGKILL)
+
+
 class Git:
     """Git commands on one repository directory: a bare one of ours, or with `worktree` a person's."""
 
@@ -139,7 +144,7 @@ class Git:
         Raises: TimeoutError, LocalResource when git cannot be started.
         """
         try:
-            process = await asyncio.create_subprocess_exec(
+            starting = asyncio.create_subprocess_exec(
                 "git",
                 f"--git-dir={self.directory}",
                 *args,
@@ -150,6 +155,7 @@ class Git:
                 cwd=self._worktree or (self.directory if self.directory.is_dir() else "/"),
                 start_new_session=True,
             )
+            process = await started(starting, _kill_all)
         except OSError as error:
             raise LocalResource("git cannot be started", why=str(error), hint="install git 2.39 or later") from error
         with CALLS.call(Channel.GIT, "", shlex.join(("git", *args))) as call:
@@ -157,10 +163,7 @@ class Git:
                 async with asyncio.timeout(timeout_s):
                     stdout, stderr = await process.communicate(stdin or None)
             finally:
-                if process.returncode is None:
-                    with suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-                    await process.wait()
+                await ended(process, _kill_all)
             call.ended(f"exit {process.returncode}" if process.returncode else "ok", bad=bool(process.returncode))
         return Done(status=process.returncode or 0, stdout=stdout, stderr=sanitise(stderr.decode("utf-8", "replace")))
 
