@@ -36,6 +36,9 @@ def test_a_reading_that_fails_keeps_what_was_read_and_says_how_old_it_is() -> No
     assert reading.note(0.0)[0] == "reading"
     reading.take("text", 100.0)
     assert reading.note(112.0)[0] == "read 12s ago"
+    reading.begin()
+    assert reading.note(112.0)[0] == "reading again, this is 12s old"
+    assert reading.note(100.4)[0] == "reading"
     reading.fail("no answer")
     assert (reading.value, reading.note(400.0)[0]) == ("text", "could not be read, this is 5m old")
 

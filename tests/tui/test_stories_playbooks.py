@@ -101,6 +101,14 @@ async def test_parameters_make_the_plan_and_the_very_command_line_that_the_cli_t
         assert [play.waves for play in plan.plays if play.tasks] == [(("tappaas-cicd",), ("dns01",), ("nix-cache01",))]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (160, 48)])
+async def test_every_parameter_says_what_it_is_at_every_width(open_ui: OpenUi, size: tuple[int, int]) -> None:
+    async with open_ui(size) as ui:
+        await open_playbook(ui, "back")
+        ui.expect("WHAT IT IS")
+        ui.expect_in_row("limit", "only these of")
+
+
 async def test_a_value_that_some_task_needs_is_asked_for_before_the_plan(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await open_playbook(ui, "back")

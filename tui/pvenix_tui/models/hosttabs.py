@@ -108,7 +108,8 @@ class Reading(Generic[Value]):
     def note(self, now: float) -> Span:
         """How fresh what shows is, for the line above it."""
         if self.busy:
-            return (f"reading again, this is {self.age(now)} old" if self.at is not None else "reading", Tone.BUSY)
+            old = f" again, this is {self.age(now)} old" if self.at is not None and now - self.at >= 1 else ""
+            return (f"reading{old}", Tone.BUSY)
         if self.problem:
             old = f", this is {self.age(now)} old" if self.at is not None else ""
             return (f"could not be read{old}", Tone.WARN)

@@ -26,7 +26,7 @@ COLUMNS: Final = (
 FIELD_COLUMNS: Final = (
     Column(title="PARAMETER", width=12),
     Column(title="NOW", width=16, grow=1),
-    Column(title="WHAT IT IS", width=30, grow=2, prose=True),
+    Column(title="WHAT IT IS", width=24, grow=2, prose=True),
 )
 LIMIT, TAGS, SKIP_TAGS, START_AT, FORKS, CHECK, DIFF = (
     "limit",
