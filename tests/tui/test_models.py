@@ -210,12 +210,15 @@ def test_no_widget_of_textual_gets_foreign_text_as_a_string() -> None:
 
 
 def test_a_silent_host_is_shown_with_what_it_was_and_when() -> None:
-    last = HostStatus(host="dns01", sync=Sync.BEHIND, seen_at="2025-01-01T00:00:00+00:00", generation=7)
+    last = HostStatus(
+        host="dns01", sync=Sync.BEHIND, seen_at="2025-01-01T00:00:00+00:00", generation=7, vmid=200, node="pve1"
+    )
     silent = HostStatus(host="dns01", sync=Sync.UNREACHABLE, seen_at="2025-01-01T02:00:00+00:00", last=last)
     shown = [
         plain(line) for line in facts_lines(fake_host("dns01", "core", "dns"), Known(status=silent), 1735689600 + 7200)
     ]
     assert "last     2h ago it was behind, generation 7" in shown
+    assert "VM       not known; 200 on pve1 when it last answered" in shown
     assert not any(line.startswith(("runs", "current")) for line in shown)
 
 

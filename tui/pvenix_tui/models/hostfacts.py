@@ -22,6 +22,7 @@ _UNREAD: Final = {
     Sync.UNREACHABLE: "The host itself did not answer; the rest is not known.",
 }
 """Why nothing of the host itself is known."""
+_UNSEEN: Final = (Sync.UNREACHABLE, Sync.UNKNOWN)
 _UNCLEAR: Final = "The rest is not known."
 
 
@@ -51,7 +52,7 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
         lines.append(((f"{'problem':<{_NAME}}", Tone.TITLE), *text_line(status.problem, Tone.BAD)))
     lines += _warnings(status)
     lines += [
-        _fact("VM", f"{status.vmid} on {status.node}, {status.power or 'power unknown'}" if status.vmid else "none"),
+        _fact("VM", _vm(status)),
         *_of_vm(known.vm),
         _fact("address", (status.address or "none known") + (f" ({status.address_why})" if status.address_why else "")),
         *_of_card(card, now),
@@ -59,6 +60,16 @@ def facts_lines(host: HostLike, known: Known, now: float) -> list[Line]:
     if status.facts is None:
         return [*lines, *_last(status, now), EMPTY, text_line(_UNREAD.get(status.sync, _UNCLEAR), Tone.WARN)]
     return [*lines, *_running(status, known.current)]
+
+
+def _vm(status: HostStatus) -> str:
+    """Which VM it is; that there is none is known only where Proxmox has answered."""
+    if status.vmid:
+        return f"{status.vmid} on {status.node}, {status.power or 'power unknown'}"
+    if status.sync not in _UNSEEN:
+        return "none"
+    last = status.last
+    return f"not known; {last.vmid} on {last.node} when it last answered" if last and last.vmid else "not known"
 
 
 def _of_vm(found: VmLook | None) -> list[Line]:
