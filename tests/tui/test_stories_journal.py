@@ -56,6 +56,20 @@ async def test_the_journal_tells_the_newest_first_with_who_result_and_what_undoe
         ui.expect(f"pvenix rollback dns01 --before {REBUILD}", "pvenix rebuild dns01 nix-cache01")
 
 
+async def test_the_journal_opens_on_its_newest_entry_also_where_a_run_began_before_that(
+    open_ui: OpenUi, past: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        await ui.confirm()
+        backend_run = ui.run().run
+        past.acted(Act.MERGE, "2026-11-21T09:58:00Z", host="docker01", commit=MERGED, about="registration/docker01")
+        await ui.app.session.read_runs()
+        await journal(ui)
+        assert backend_run in [ui.rows().source.key(row) for row in range(1, ui.rows().source.count())]
+        assert ui.rows().cursor == 0
+
+
 async def test_at_80x24_the_entry_in_full_is_a_screen_of_its_own_and_enter_goes_on_to_the_run(
     open_ui: OpenUi, past: FakeBackend
 ) -> None:

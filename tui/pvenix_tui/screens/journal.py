@@ -111,6 +111,7 @@ class JournalScreen(EntryActions):
             page, lines = await asyncio.to_thread(lambda: _lines(backend.journal_page()))
             self._end = page.end
             self._take_older(page, lines)
+            self.list.show(self.list.source)  # until now runs alone showed; the newest entry need not be one of them
         else:
             page, lines = await asyncio.to_thread(lambda: _lines(backend.journal_since(self._end)))
             self._end = page.end
