@@ -13,6 +13,7 @@ from pvenix.model.errors import PvenixError
 from pvenix_tui.app import PvenixApp
 from pvenix_tui.session import Session, describe
 from tests.tui.fake_backend import FakeBackend
+from tests.tui.stacks import telling_where
 
 
 class Outside(PvenixApp):
@@ -41,8 +42,10 @@ class Outside(PvenixApp):
 
 
 def main() -> int:
-    app = Outside(Session(FakeBackend(Path(sys.argv[1])), clock=time.time))
-    code = app.run()
+    home = Path(sys.argv[1])
+    app = Outside(Session(FakeBackend(home), clock=time.time))
+    with telling_where(app, home):
+        code = app.run()
     return code if isinstance(code, int) else (app.return_code or 0)
 
 

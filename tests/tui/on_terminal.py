@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import faulthandler
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
 
 from pvenix.model.events import StepStarted
 from pvenix_tui.app import PvenixApp
@@ -16,20 +12,11 @@ from pvenix_tui.screens.fleet import FleetScreen
 from pvenix_tui.session import Session
 from tests.tui.demo_fake import PlayedBackend
 from tests.tui.fake_backend import HOSTS, FakeBackend
-from tests.tui.terminal import STACKS
+from tests.tui.stacks import telling_where
 
 
 def crash(_: FleetScreen) -> None:
     raise RuntimeError("a defect")
-
-
-def say_where(app: PvenixApp, said: TextIO) -> None:
-    """What the window shows, and what each task of its loop and each thread is doing."""
-    said.write(f"{app.current_mode} {app.screen_stack} {app.size}\n")
-    for task in asyncio.all_tasks():
-        task.print_stack(file=said)
-    said.flush()
-    faulthandler.dump_traceback(said)
 
 
 def main() -> int:
@@ -50,8 +37,7 @@ def main() -> int:
     elif word == "crash":
         FleetScreen.do_fleet_history = crash  # type: ignore[assignment, method-assign] # the defect under test
     app = PvenixApp(Session(backend, clock=time.time))
-    with (folder / STACKS).open("w") as said:
-        signal.signal(signal.SIGUSR1, lambda *_: say_where(app, said))
+    with telling_where(app, folder):
         code = app.run()
     return code if isinstance(code, int) else (app.return_code or 0)
 

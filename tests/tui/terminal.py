@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.tui.stacks import STACKS
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 50.0
 ESCAPE = b"\x1b[27u"
 """Escape as terminals say it that tell it from the begin of another key, however fast the next one comes."""
-STACKS = "stacks.txt"
-"""The file in the program's home in which it says where its threads are, when it gets SIGUSR1."""
 
 
 class Terminal:
@@ -48,7 +48,7 @@ class Terminal:
         self._seen = found + len(wanted)
 
     def stacks(self) -> str:
-        """Where each thread of the program is, when it is one that says so (see `on_terminal.py`)."""
+        """Where the program is, when it is one that tells (see `stacks.py`)."""
         said = self._home / STACKS
         if not said.exists():
             return ""
@@ -81,7 +81,7 @@ class Terminal:
         while self.read(0.0):
             pass
         code = self.process.poll()
-        assert code is not None, "the program did not end"
+        assert code is not None, f"the program did not end\n{self.stacks()}"
         return code
 
     def quit(self) -> int:

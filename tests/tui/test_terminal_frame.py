@@ -170,10 +170,12 @@ def test_with_no_color_set_no_colour_is_sent_and_the_cursor_is_in_reverse(
     assert b"\x1b[7m" in terminal.data or b";7m" in terminal.data or b"\x1b[7;" in terminal.data
 
 
-def test_a_terminal_that_is_closed_ends_it_and_what_was_left_is_remembered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [True, False], ids=["by the kernel", "by nobody"])
+def test_a_terminal_that_is_closed_ends_it_and_what_was_left_is_remembered(tmp_path: Path, told: bool) -> None:
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 80))
-    command = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    own = "fcntl.ioctl(0, termios.TIOCSCTTY, 0)" if told else "pass"
+    command = (f"import fcntl, os, sys, termios; {own}; "
                "os.execv(sys.executable, [sys.executable, '-m', 'tests.tui.on_outside', sys.argv[1]])")  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-c", command, str(tmp_path)], cwd=ROOT, stdin=slave, stdout=slave, stderr=slave,

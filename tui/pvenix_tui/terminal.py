@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import time
 from contextlib import suppress
 from queue import Full
-from typing import IO, Final
+from threading import Event
+from typing import IO, Any, Final
 
+from textual.app import App
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
@@ -72,14 +75,53 @@ def _let_go(file: IO[str]) -> None:
         os.close(nowhere)
 
 
+class _Leaving(Event):
+    """What Textual's thread of keys asks ten times a second, and after each key, whether it has to end."""
+
+    def __init__(self, terminal: int) -> None:
+        super().__init__()
+        self._poll = select.poll()
+        self._poll.register(terminal, 0)  # a hang-up is always told
+
+    def hung_up(self) -> bool:
+        """Whether nobody is at the other side of the terminal any more."""
+        return bool(self._poll.poll(0))
+
+    @override
+    def is_set(self) -> bool:
+        return super().is_set() or self.hung_up()
+
+
 class TerminalDriver(LinuxDriver):
     """Textual's driver with that writer: it is made in the middle of a long method, so what is set is replaced."""
 
     _output: Output | None = None
     _loop: asyncio.AbstractEventLoop
 
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.exit_event: _Leaving = _Leaving(self.fileno)
+
+    @override
+    def _run_input_thread(self) -> None:
+        """As Textual's own, which would read the end of a terminal that is gone again and again.
+
+        The kernel tells only a session that the terminal belongs to, and `nohup` keeps even that one from hearing it.
+        """
+        super()._run_input_thread()
+        if self.exit_event.hung_up():
+            os.kill(os.getpid(), signal.SIGHUP)
+
     @override
     def start_application_mode(self) -> None:
+        """As Textual's own; not when a program had the terminal and the window was told to end meanwhile.
+
+        Its thread of keys, which nobody would end any more, would keep the process.
+        """
+        if self._app._exit:  # noqa: SLF001 Textual has no other word for it
+            return
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's
         self._loop = asyncio.get_running_loop()
         signal.signal(signal.SIGWINCH, self._resized)
