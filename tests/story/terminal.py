@@ -44,6 +44,9 @@ class Terminal:
         os.close(slave)
         self._screen: Any = pyte.Screen(80, 24)
         self._stream: Any = pyte.ByteStream(self._screen)
+        self._before: str | None = None
+        """What showed when the first key was pressed that nothing was seen of since."""
+        self._escaped = False
 
     def __enter__(self) -> Self:
         return self
@@ -62,37 +65,51 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def press(self, *keys: str) -> None:
-        """Press keys, by name or as characters."""
+        """Press keys, by name or as characters.
+
+        One behind escape has to wait until what escape does was seen: both in one piece are another key, alt with it.
+        """
         for key in keys:
+            assert not self._escaped, f"see what escape does before {key!r}"
+            self._escaped = key == "escape"
+            self._before = self.text() if self._before is None else self._before
             os.write(self._master, KEYS.get(key, key).encode())
             self._read(0.05)
 
     def see(self, *texts: str) -> str:
-        """Wait until all of these show; the screen."""
+        """Wait until all of these show, which they did not when the keys before were pressed; the screen."""
         return self.see_that(lambda screen: all(text in screen for text in texts), " and ".join(map(repr, texts)))
 
     def see_that(self, right: Callable[[str], bool], what: str) -> str:
-        """Wait until the screen is `right`; the screen."""
+        """Wait until the screen is `right`, which it was not when the keys before were pressed; the screen."""
+        self._must_be_new(right, what)
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             screen = self.text()
             if right(screen):
+                self._before, self._escaped = None, False
                 return screen
             if self.process.poll() is not None:
                 break
             self._read(0.05)
         raise AssertionError(f"{what} did not show:\n{self.text()}")
 
+    def press_until(self, text: str, key: str, *, where: str = "") -> None:
+        """Press a key again and again, while `where` shows, until the text does."""
+        self._must_be_new(lambda screen: text in screen, repr(text))
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in (screen := self.text()):
+            assert time.monotonic() < deadline, f"{text!r} did not show:\n{screen}"
+            self.press(*([key] if where in screen else []))
+            self._read(0.05)
+        self._before = None
+
     def confirm(self, question: str = "y start: ") -> None:
         """y on what asks for it, once it was read to its end and the half second in which it counts for nothing is over.
 
         A plan that still takes in what its hosts say grows, and has to be read to its end again.
         """
-        deadline = time.monotonic() + PATIENCE_S
-        while question not in (screen := self.text()):
-            assert time.monotonic() < deadline, f"{question!r} did not show:\n{screen}"
-            self.press(*(["G"] if UNREAD in screen else []))
-            self._read(0.05)
+        self.press_until(question, "G", where=UNREAD)
         time.sleep(0.6)
         self.press("y")
 
@@ -108,7 +125,12 @@ class Terminal:
             self._read(0.05)
         if self.process.poll() is None:
             self.process.kill()
+            raise AssertionError(f"it did not end:\n{self.text()}")
         return self.process.wait()
+
+    def _must_be_new(self, right: Callable[[str], bool], what: str) -> None:
+        """What showed before a key tells nothing of it: the next key could come before the screen that it is for."""
+        assert self._before is None or not right(self._before), f"{what} showed before the keys:\n{self._before}"
 
     def _read(self, seconds: float) -> None:
         while select.select([self._master], [], [], seconds)[0]:

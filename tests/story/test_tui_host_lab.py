@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from pvenix.model.paths import host_file
+from pvenix_tui.models.hosttabs import Tab
 from tests.story.terminal import Terminal
 from tests.story.world import StoryLab
 
 pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(180)]
 HOST = "dns01"
 TABS = {
-    "hardware": "the generator writes exactly this now",
-    "cloud": "user-data as the drive has it now",
-    "units": "unbound.service",
-    "journal": "systemd[1]: Started",
-    "proxmox": "running",
+    Tab.HARDWARE: "the generator writes exactly this now",
+    Tab.CLOUD_INIT: "user-data as the drive has it now",
+    Tab.UNITS: "unbound.service",
+    Tab.JOURNAL: "systemd[1]: Started",
+    Tab.PROXMOX: "running",
 }
 """What a tab shows that was read from the far side."""
 
 
-def to_tab(terminal: Terminal, name: str) -> None:
+def to_tab(terminal: Terminal, tab: Tab, shown: str) -> None:
     """Choose a tab by its name."""
     terminal.press("t")
     terminal.see("Which tab?")
-    terminal.press(*name)
-    terminal.see(f"│{name}")
-    terminal.press("enter")
+    terminal.press(*tab.value, "enter")
+    terminal.see(f"[{tab.label}]", shown)
 
 
 def test_edits_are_looked_at_adopted_and_overwritten_by_keys_and_every_tab_answers(lab: StoryLab) -> None:
@@ -49,16 +49,14 @@ def test_edits_are_looked_at_adopted_and_overwritten_by_keys_and_every_tab_answe
         terminal.see("[Drift]", "+# by hand")
         terminal.press("W")
         terminal.see("goes into a git stash")
-        terminal.press("G")
         terminal.confirm()
         terminal.see("ended exit 0", "+ changed")
         assert lab.ssh(HOST, "sudo", "-n", "git", "-C", "/etc/nixos", "status", "--porcelain") == ""
         terminal.press("escape")
         terminal.see("no edits: /etc/nixos is as")
 
-        for name, shown in TABS.items():
-            to_tab(terminal, name)
-            terminal.see(shown)
+        for tab, shown in TABS.items():
+            to_tab(terminal, tab, shown)
         assert terminal.leave() == 0
 
 
@@ -71,8 +69,7 @@ def test_lines_of_a_journal_show_as_they_come(lab: StoryLab) -> None:
         terminal.see("Hosts 1/")
         terminal.press("enter")
         terminal.see("[Facts]")
-        to_tab(terminal, "journal")
-        terminal.see("Started sshd.service")
+        to_tab(terminal, Tab.JOURNAL, "Started sshd.service")
         terminal.press("f")
         terminal.see("following")
         lab.ssh(HOST, "sudo", "-n", "systemctl", "restart", "unbound.service")

@@ -33,17 +33,13 @@ def step_through(terminal: Terminal, verbs: tuple[str, ...]) -> None:
 
 def to_host(terminal: Terminal) -> None:
     """Leave only the host in the table."""
-    terminal.press("1", "/", *HOST, "enter")
+    terminal.press("/", *HOST, "enter")
     terminal.see("Hosts 1/6", f"filter: {HOST}")
 
 
 def leave(terminal: Terminal) -> None:
-    """From the whole fleet: the next window begins where this one was, with its filter."""
-    terminal.press("1")
-    terminal.see("[1 Fleet]")
+    """From the table of hosts, with the whole fleet in it: the next window begins where this one was, with its filter."""
     terminal.press("escape")
-    terminal.see("Hosts ")
-    terminal.press("g", "escape")  # another key between: escape twice at once counts as held down
     terminal.see("Hosts 6/6")
     assert terminal.leave() == 0
 
@@ -56,8 +52,7 @@ def approve(terminal: Terminal) -> None:
     files = (f"inventory/trust/{HOST}", f"nix/hardware/{HOST}-hw.nix", f"nix/hosts/{HOST}.nix")
     for seen, path in enumerate(files, start=1):
         terminal.see(f"─ {path}")  # what was never on the screen was not read
-        terminal.press("ctrl+d", "ctrl+d", "ctrl+d")
-        terminal.see(f"seen {seen}/3")
+        terminal.press_until(f"seen {seen}/3", "ctrl+d")
         terminal.press("}")
     terminal.press("escape")  # from the differences to the list
     terminal.see("Files  seen 3/3")
@@ -72,7 +67,6 @@ def roll_back(terminal: Terminal) -> None:
     terminal.see("1 of 1 go back", "the previous one", "runs now")
     terminal.press("enter")
     terminal.see("pvenix rollback", "taken back")
-    terminal.press("G")
     terminal.confirm()
     terminal.see("ended exit 0", "+ changed")
 
@@ -109,6 +103,10 @@ def test_a_host_is_onboarded_reviewed_and_rolled_back_by_keys(lab: StoryLab) -> 
 
         terminal.press("2")
         terminal.see("rollback tappaas-lit", "onboard tappaas-lite")
+        terminal.press("1")
+        terminal.see("[1 Fleet]", "ended exit 0")
+        terminal.press("escape")
+        terminal.see("Hosts 1/6")
         leave(terminal)
 
 
@@ -128,8 +126,6 @@ def test_a_snapshot_is_taken_and_gone_back_to_by_keys(lab: StoryLab) -> None:
     host, name = "nix-cache01", "by-keys"
 
     def choose(terminal: Terminal, verb: str) -> None:
-        terminal.press("1")
-        terminal.see("Hosts 1/", "read ")
         terminal.press("x")
         terminal.see(f"Verbs for {host}")
         terminal.press(*verb[:4])
@@ -150,6 +146,8 @@ def test_a_snapshot_is_taken_and_gone_back_to_by_keys(lab: StoryLab) -> None:
         lab.ssh(host, "touch", "/home/tappaas/after")
         assert "after" in files()
 
+        terminal.press("1")
+        terminal.see("Hosts 1/", "read ")
         choose(terminal, "restore")
         terminal.see(f"Put {host} back to which snapshot?", name, "ours")
         terminal.press("down", "enter")  # another key between, as above
@@ -158,6 +156,8 @@ def test_a_snapshot_is_taken_and_gone_back_to_by_keys(lab: StoryLab) -> None:
         terminal.confirm()
         terminal.see("ended exit 0", "+ changed")
         assert "after" not in files()
+        terminal.press("1")
+        terminal.see("Hosts 1/6")
         leave(terminal)
 
 

@@ -155,6 +155,7 @@ class Ui:
         pumps: list[MessagePump] = [self.app, *screen.walk_children(with_self=True)]
         return any((
             self.app._batch_count,
+            self.app.typed,
             any(not worker.is_finished for worker in self.app.workers),
             any(pump._message_queue.qsize() for pump in pumps),
             any(pump._next_callbacks for pump in pumps),

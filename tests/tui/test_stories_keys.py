@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -96,6 +97,23 @@ async def test_a_filter_and_enter_that_come_in_one_piece_open_what_is_left(open_
         await ui.calm()
         ui.expect_screen("host")
         ui.expect("nix-cache01")
+
+
+@pytest.mark.parametrize("way", [("/",), (":",), ("b", "m", "/")], ids=["filter", "palette", "picker"])
+async def test_no_letter_overtakes_the_one_before_it_when_the_field_opens_between_them(
+    open_ui: OpenUi, way: tuple[str, ...]
+) -> None:
+    async with open_ui() as ui:
+        for turns in range(8):  # of the loop, between keys: somewhere there the field has the focus
+            await ui.press(*way[:-1])
+            for key in (way[-1], *"next"):
+                ui.send(key)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            await ui.calm()
+            assert isinstance(ui.app.focused, Field)
+            assert ui.app.focused.value == "next", turns
+            await ui.press("escape", "escape", "1")
 
 
 async def test_a_verb_is_typed_with_its_hosts_and_leads_to_their_plan(open_ui: OpenUi) -> None:

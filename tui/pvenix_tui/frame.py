@@ -7,12 +7,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from textual.app import App
 from textual.events import Event, Key
 from textual.screen import Screen
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, in_scope
+from pvenix_tui.keyorder import SETTLED_S, OrderedKeys
 from pvenix_tui.latekeys import LateKeys
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.held import HeldKey
@@ -29,12 +29,10 @@ from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
 
 HISTORY: Final = "palette.history"
-_SETTLED_S: Final = 0.5
-"""The longest that a key waits for what the one before it brings about."""
 AREAS: Final = ("fleet", "runs", "reviews", "playbooks", "journal")
 
 
-class Frame(App[int]):
+class Frame(OrderedKeys):
     """The actions of the whole program; what they read is the subclass's."""
 
     session: Session
@@ -57,8 +55,17 @@ class Frame(App[int]):
         """Draw in other colours: in those of this name, else as a menu is answered."""
 
     @override
-    async def on_event(self, event: Event) -> None:
+    async def hand(self, event: Key, front: Screen[object] | None) -> None:
         """A key that is held down is not for what it has just opened."""
+        typing = event.is_printable and front is not None and isinstance(front.focused, Field)
+        if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
+            return
+        self._late.handed(event, front)
+        await super().hand(event, front)
+
+    @override
+    async def on_event(self, event: Event) -> None:
+        """A key that comes back because nothing knew it is for what was in front when it was typed."""
         if isinstance(event, Key) and event.is_forwarded:
             front = self.screen if self._screen_stack else None
             if front is not None and self._late.is_for_field(event, front):
@@ -68,12 +75,6 @@ class Frame(App[int]):
             if late and isinstance(front, Picker | Prompt):
                 (self.focused or front)._forward_event(Key(event.key, event.character))  # noqa: SLF001 as App does
                 return
-        elif isinstance(event, Key):
-            front = self.screen if self._screen_stack else None
-            typing = event.is_printable and front is not None and isinstance(front.focused, Field)
-            if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
-                return
-            self._late.handed(event, front)
         await super().on_event(event)
 
     async def _to_field(self, event: Key, front: Screen[object]) -> None:
@@ -86,7 +87,7 @@ class Frame(App[int]):
             done = asyncio.Event()
             if widget is not self and widget.call_later(done.set):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(done.wait(), _SETTLED_S)
+                    await asyncio.wait_for(done.wait(), SETTLED_S)
 
     async def action_do(self, action_id: str) -> None:
         """Do one of the actions that every screen has, or say why not."""
