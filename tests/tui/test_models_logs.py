@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pvenix.engine.logparts import times_path
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Tone, cells, plain
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.logwords import line_tone
@@ -238,8 +239,25 @@ def test_a_line_with_matches_says_what_it_says_without_them_and_stays_within_the
     bare, marked = LogPane(ring, wrapping=wrapping), LogPane(ring, wrapping=wrapping)
     marked.search(query)
     found = marked.rows(width, 10)
-    assert [plain(line) for line in found] == [plain(line) for line in bare.rows(width, 10)]
+    if wrapping:
+        assert [plain(line) for line in found] == [plain(line) for line in bare.rows(width, 10)]
+    else:
+        [whole] = bare.rows(1_000, 10)
+        assert plain(found[0]).strip(ELLIPSIS) in plain(whole)
     assert all(cells(line) <= width for line in found)
+
+
+def test_a_match_right_of_the_edge_is_brought_into_sight() -> None:
+    ring = LineRing(10_000)
+    pane = LogPane(ring)
+    ring.extend([f"$ systemd-run {'x' * 200} StandardError=append:log {'y' * 200}", "a standarderror at once"])
+    assert "StandardError" not in plain(pane.rows(80, 10)[0])
+    pane.search("standarderror")
+    first, second = (plain(line) for line in pane.rows(80, 10))
+    assert first.startswith(ELLIPSIS)
+    assert "StandardError=append" in first
+    assert len(first) == 80
+    assert second == "a standarderror at once"
 
 
 def test_a_paused_log_that_gets_more_room_fills_it_and_one_that_gets_less_keeps_its_first_line() -> None:

@@ -10,6 +10,7 @@ from pvenix.engine.durations import Durations
 from pvenix.lifecycle.gates import Gate
 from pvenix.model.events import Command, StepEnded
 from pvenix.model.plan import RunPlan
+from pvenix_tui.widgets.rows import Rows
 from tests.tui.conftest import OpenUi
 from tests.tui.driver import Ui
 from tests.tui.fake_backend import FakeBackend
@@ -169,3 +170,15 @@ async def test_the_plan_of_a_rebuild_says_which_edits_it_puts_aside(open_ui: Ope
         await ui.go_to("tappaas-vllm")
         await ui.do("host.rebuild")
         ui.expect("Edits    1 of tappaas-vllm is put aside there (git stash): configuration.nix")
+
+
+async def test_lines_that_are_drawn_before_the_window_told_their_width_are_wrapped_for_it(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        rows = ui.app.screen.query_one("#plan", Rows)
+        rows._width = 1  # as it is between mounting and the first word of its size
+        rows.source.layout(1)
+        drawn = [rows.render_line(y).text for y in range(rows.size.height)]
+        assert rows._width > 1
+        assert [rows.render_line(y).text for y in range(rows.size.height)] == drawn
+        assert any("what it ran before" in line for line in drawn)

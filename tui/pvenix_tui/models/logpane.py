@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from pvenix_tui.glyphs import ELLIPSIS
 from pvenix_tui.models.lines import Line, Tone, clip, wrap
 from pvenix_tui.models.logwords import line_tone, tells_of_error
 from pvenix_tui.models.spans import with_matches
@@ -255,7 +256,10 @@ class LogPane:
         """Rows to draw, each with the number of its line."""
         rows: list[tuple[int, Line]] = []
         for number, stamp in zip(numbers, self._stamps(numbers), strict=True):
-            line: Line = (*stamp, *self._toned(number, safe_output(self.lines.line(number))))
+            text = safe_output(self.lines.line(number))
+            if not self.wrapping:
+                text = self._with_match_in_sight(text, width - sum(len(each) for each, _ in stamp))
+            line: Line = (*stamp, *self._toned(number, text))
             if self.wrapping:
                 indent = 2 + sum(len(text) for text, _ in stamp)
                 rows += [(number, piece) for piece in wrap(line, width, indent=indent)]
@@ -278,6 +282,13 @@ class LogPane:
         if self.times is Times.WALL:
             return time.strftime("%H:%M:%S", time.localtime(at))
         return f"{'+' + clock_word(at - (at if self.began is None else self.began)):>8}"
+
+    def _with_match_in_sight(self, text: str, width: int) -> str:
+        """The text, without its beginning where what is searched for would be cut off."""
+        hit = text.casefold().find(self.query.casefold()) if self.query else -1
+        if hit < 0 or hit + len(self.query) < width:
+            return text
+        return f"{ELLIPSIS}{text[max(1, hit - width // 3) :]}"
 
     def _toned(self, number: int, text: str) -> Line:
         tone = Tone.STRONG if number == self.match else line_tone(text)

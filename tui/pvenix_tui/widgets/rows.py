@@ -96,6 +96,8 @@ class Rows(Painted, can_focus=True):
         self._cursor_key = ""
         self._header: Line | None = None
         self._laid_out = False
+        self._width = 0
+        """What it is laid out for."""
         self._drawn: list[tuple[Line, bool]] = []
 
     def on_resize(self, _: Resize) -> None:
@@ -117,8 +119,7 @@ class Rows(Painted, can_focus=True):
 
     def reload(self) -> None:
         """The source has changed: keep the cursor on its row, lay out and draw."""
-        self._header = self.source.layout(self._text_width())
-        self._laid_out = True
+        self._lay_out()
         count = self.source.count()
         if self._cursor_key:
             found = next((index for index in range(count) if self.source.key(index) == self._cursor_key), self.cursor)
@@ -130,6 +131,11 @@ class Rows(Painted, can_focus=True):
         if self.has_cursor:
             self._show_cursor()
         self.post_message(self.Moved(self))
+
+    def _lay_out(self) -> None:
+        self._width = self._text_width()
+        self._header = self.source.layout(self._width)
+        self._laid_out = True
 
     def _refresh_changed(self) -> None:
         """Draw only the lines that differ from what is drawn: a reading that changes nothing costs no output."""
@@ -239,6 +245,8 @@ class Rows(Painted, can_focus=True):
 
     @override
     def render_line(self, y: int) -> Strip:
+        if self._laid_out and self._width != self._text_width():
+            self._lay_out()  # drawn before it was told of its size
         shown = self._visible_line(y)
         if y < len(self._drawn):
             self._drawn[y] = shown
