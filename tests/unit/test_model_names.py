@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvenix.model.errors import UsageError
-from pvenix.model.names import commit_id, host_name, node_name, registration_branch, store_path, vmid
+from pvenix.model.names import commit_id, host_name, node_name, registration_branch, review_name, store_path, vmid
 
 HASH = "0c1vxkfw9nq8j2lvd6z7a3bsmrgy5h4i"
 HOSTILE = [
@@ -112,3 +112,20 @@ def test_whatever_passes_as_a_host_name_is_safe_everywhere(text: str) -> None:
     assert name.isascii()
     assert name.replace("-", "").isalnum()
     assert not name.startswith("-")
+
+
+@pytest.mark.parametrize(
+    "name", ["dns01", "topic/x", "topic/caf\u00e9", "topic/\u202eodd", "registration/a/b", "refs/heads/x"]
+)
+def test_a_review_is_called_by_any_name_that_git_gives_a_branch(name: str) -> None:
+    assert review_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../main", "a/../b", "a/.b", "a//b", "/a", "a/", "a/b.lock", "-a/b", "a/b c", "a/\x1b[2J", "a/b\n", "a/@{u}", "a/b.",
+     "a:b/c", "a/b*", "-x", "caf\u00e9", ""],
+)  # fmt: skip
+def test_what_can_be_no_branch_is_no_name_of_a_review(name: str) -> None:
+    with pytest.raises(UsageError):
+        review_name(name)

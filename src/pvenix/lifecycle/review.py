@@ -18,7 +18,7 @@ from pvenix.lifecycle.checks import file_diff, run_checks
 from pvenix.lifecycle.world import World
 from pvenix.model.ages import decided_words
 from pvenix.model.errors import RemoteFailure, UsageError
-from pvenix.model.names import CommitId, commit_id, is_branch_name, registration_branch
+from pvenix.model.names import CommitId, commit_id, is_branch_name, registration_branch, review_name
 from pvenix.model.outcome import Outcome, Probe, Status, done, needed, skip
 from pvenix.model.review import Check, Kind, Review, Verdict, kind_of
 
@@ -110,9 +110,9 @@ def _merging(world: World, review: Review) -> Call[CommitId]:
 def branch_of(name: str) -> str:
     """The branch of a review: a host's registration branch, or the branch itself, which there need not be.
 
-    Raises: UsageError for what has no slash and is no host's name.
+    Raises: UsageError for what is neither a host's name nor a branch's.
     """
-    return name.removeprefix("refs/heads/") if "/" in name else registration_branch(name)
+    return review_name(name).removeprefix("refs/heads/") if "/" in name else registration_branch(name)
 
 
 async def open_reviews(world: World) -> tuple[Review, ...]:

@@ -18,6 +18,8 @@ _LABEL = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NODE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _STORE = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[A-Za-z0-9+._?=-]{1,211}")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|\.\Z|\A-")
+"""What no branch of Git has in its name (git-check-ref-format(1))."""
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -85,6 +87,19 @@ def registration_branch(host: str) -> str:
 def is_branch_name(text: str) -> bool:
     """True for a branch as pvenix names them, of letters, digits and `_ . + - /`; Git's own rules allow more."""
     return all(_PART.fullmatch(part) and ".." not in part for part in text.split("/"))
+
+
+def review_name(text: str) -> str:
+    """`text` as what a review is called by: a host name, or a branch with a slash in its name, as Git allows them.
+
+    Raises: UsageError when it is neither.
+    """
+    parts = text.split("/")
+    if len(parts) == 1:
+        return host_name(text)
+    if _NO_REF.search(text) or not all(part and part[0] != "." and not part.endswith(".lock") for part in parts):
+        raise UsageError(f"{text[:120]!r} is not a branch name", hint="pvenix review list")
+    return text
 
 
 def is_host_name(text: str) -> bool:

@@ -15,7 +15,7 @@ from pvenix.cli.prompts import confirm
 from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, one_line, style
 from pvenix.model.errors import UsageError
-from pvenix.model.names import commit_id
+from pvenix.model.names import commit_id, review_name
 
 if TYPE_CHECKING:
     from pvenix.model.review import Conflict, FileDiff, Review
@@ -30,7 +30,7 @@ async def pinned(workspace: Workspace, host: str, commit: str | None) -> Review:
 
     Raises: UsageError when the branch is at another commit.
     """
-    review = await workspace.review(host)
+    review = await workspace.review(review_name(host))
     if commit is None or (len(commit) >= 7 and review.commit.startswith(commit)):
         return review
     if len(commit) >= 40:

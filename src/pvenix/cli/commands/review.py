@@ -15,6 +15,7 @@ from pvenix.cli.settings import Settings, talk
 from pvenix.cli.text import clean, one_line, style, table
 from pvenix.model.ages import decided_words
 from pvenix.model.errors import UsageError
+from pvenix.model.names import review_name
 from pvenix.model.paths import quoted
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _document(review: Review) -> dict[str, Any]:
 @click.pass_obj
 def show(settings: Settings, host: str) -> None:
     """Show the checks, the comments and the diff of a branch."""
-    review = _ask(settings, lambda workspace: workspace.review(host))
+    review = _ask(settings, lambda workspace: workspace.review(review_name(host)))
     show_document(settings, "review", {**_document(review), "approvable": review.approvable}, _text(review))
 
 
