@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pvenix.fleet.playbook import Play, expand, load_playbook, refuse_unknown_tags, starting_at
+from pvenix.fleet.playbooks import read as read_playbook
 from pvenix.fleet.starter import starter
 from pvenix.model.errors import InvalidInput, UsageError
 from pvenix.model.plan import ArgValue
@@ -301,3 +302,11 @@ def test_an_argument_that_is_missing_or_does_not_fit_is_a_usage_error(
     with pytest.raises(UsageError) as caught:
         args(play(tmp_path, "", f"[{{{verb}: }}]"), extra)
     assert str(caught.value) == message
+
+
+def test_a_playbook_is_described_by_its_first_sentence_without_the_command_below_it(tmp_path: Path) -> None:
+    path = tmp_path / "onboard.yaml"
+    path.write_text(
+        "# From a line to\n# a machine:\n#   pvenix run onboard.yaml -l web01\n# Every task looks first.\n[]\n"
+    )
+    assert read_playbook(path, tmp_path).description == "From a line to a machine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +82,11 @@ def playbooks(root: Path) -> tuple[Playbook, ...]:
     return (*(read(path, root) for path in own), *(read(path, root, ships=True) for path in shipped))
 
 
+def _is_prose(line: str) -> bool:
+    """Whether a line of a comment is text; what is set off from the margin is a command line."""
+    return not line.startswith(" ")
+
+
 def read(path: Path, root: Path, *, ships: bool = False) -> Playbook:
     """The playbook in a file, or what is wrong with it."""
     path = path.absolute()
@@ -94,7 +100,7 @@ def read(path: Path, root: Path, *, ships: bool = False) -> Playbook:
     return Playbook(
         path=path,
         name=shown(path, root.absolute()),
-        description=" ".join(comment).partition(". ")[0].rstrip(".:"),
+        description=" ".join(takewhile(_is_prose, comment)).partition(". ")[0].rstrip(".:"),
         comment=comment,
         plays=plays,
         findings=findings,
