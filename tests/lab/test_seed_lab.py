@@ -177,7 +177,7 @@ def test_dropping_a_hosts_connections_ends_a_command_without_a_status(lab: Lab) 
         assert waiting.stderr is not None
         waiting.stderr.readline()
         lab.ask("fault", name="ssh-drop", host="docker01")
-        assert waiting.wait(10) == 255
+        assert waiting.wait(60) == 255
 
 
 def test_a_directory_that_holds_a_lab_is_refused(lab: Lab) -> None:
@@ -206,9 +206,9 @@ def test_after_the_end_no_process_and_no_port_is_left(tmp_path: Path, how: str) 
             time.sleep(0.01)
         if how == "stop":
             assert lab.ask("stop") == {"ok": True}
-            assert lab.process.wait(10) == 0
+            assert lab.process.wait(60) == 0
         assert lab.stop() == ""
-        assert client.wait(10) == 255
+        assert client.wait(60) == 255
     for port in ports:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=1)

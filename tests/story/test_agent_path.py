@@ -11,7 +11,7 @@ import pytest
 
 from tests.story.world import Done, StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 NEW = "tappaas-litellm"
 BRANCH = f"registration/{NEW}"

@@ -7,7 +7,7 @@ import pytest
 from tests.story.person import AtTerminal
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 HOST = "docker01"
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 RUN = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 NEW = "<new system>"

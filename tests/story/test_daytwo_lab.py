@@ -12,7 +12,7 @@ import pytest
 from tests.story.fault_scene import row
 from tests.story.world import StoryLab, until, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(300)]
 
 HOST = "docker01"
 NEW = "tappaas-litellm"
@@ -147,10 +147,11 @@ def test_a_host_that_was_moved_by_hand_is_the_same_host(lab: StoryLab) -> None:
 @row("F32")
 def test_what_a_killed_run_and_a_vanished_host_leave_is_an_orphan_until_it_is_removed(lab: StoryLab) -> None:
     assert lab.ask("orphans")["orphans"] == []
-    lab.fault("clone-slow", NEW, seconds=2)
+    lab.fault("clone-slow", NEW, seconds=120)
     site = lab.site
     lab.killed_when(lambda: any(task["type"] == "qmclone" for task in site.api("/cluster/tasks")), "clone", NEW)
     run = lab.ask("runs", "list", "-n", "1")["runs"][0]["run"]
+    lab.release()
     until(lambda: any(vm.get("name") == NEW for vm in lab.site.vms))
     vmid = lab.site.vm(NEW)["vmid"]
     [left] = json.loads(lab.ends(3, "orphans", "-o", "json").out)["orphans"]

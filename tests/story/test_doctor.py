@@ -16,7 +16,7 @@ import pytest
 from tests.story.fault_scene import row
 from tests.story.world import StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from tests.story.fault_scene import row
 from tests.story.world import StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 NEW = "tappaas-litellm"
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024

@@ -9,7 +9,7 @@ import pytest
 
 from tests.story.world import WRITES, Done, StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 HOST = "tappaas-cicd"
 BARE = "srv/git/second.git"

@@ -11,7 +11,7 @@ from tests.story.fault_scene import row
 from tests.story.person import AtTerminal
 from tests.story.world import StoryLab, until
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
@@ -61,12 +61,12 @@ def test_without_a_terminal_it_is_said_what_else_there_is(lab: StoryLab) -> None
 @row("F14")
 def test_a_token_that_dies_in_mid_run_is_asked_for_and_the_run_goes_on(lab: StoryLab) -> None:
     host = "tappaas-litellm"
-    lab.ok("lab", "fault", str(lab.lab), "clone-slow", "--arg", "seconds=3")
+    lab.ok("lab", "fault", str(lab.lab), "clone-slow", "--arg", "seconds=120")
     person = AtTerminal(lab, "clone", host)
     until(lambda: any(vm.get("lock") == "clone" for vm in lab.site.api("/cluster/resources?type=vm")))
     lab.ok("lab", "fault", str(lab.lab), "F14")
     person.sees("API token pvenix@pve!lab is no longer accepted; its new secret: ")
-    lab.ok("lab", "clear", str(lab.lab))
+    lab.release()
     secret = lab.data["pve"]["token_secret"]
     person.types(secret)
     person.ends(0)

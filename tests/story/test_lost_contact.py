@@ -6,7 +6,7 @@ import pytest
 
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module", autouse=True)

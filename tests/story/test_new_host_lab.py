@@ -17,7 +17,7 @@ from pvenix.wiring import Workspace
 from tests.story.inside import Inside, _as
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 NEW = "web01"
 ASKED = NewHost.of({Asked.NAME: NEW, Asked.ROLES: "base", Asked.GROUPS: "apps", Asked.ZONE: "mgmt"})
 

@@ -13,7 +13,7 @@ from pvenix.fleet.edit import remove_host
 from tests.story.fault_scene import row
 from tests.story.world import Done, StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 NEW, OLD = "tappaas-litellm", "docker01"
 VARS = f"inventory/host_vars/{OLD}.yaml"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.story.world import Done, StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 HOSTS = ("dns01", "docker01", "nix-cache01", "tappaas-cicd")
 REBUILD = ("run", "playbooks/rebuild-all.yaml")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 BRANCH = "topic/motd"
 FILE = "nix/hosts/dns01.nix"

@@ -7,7 +7,7 @@ import pytest
 from tests.story.inside import Inside, _no_fault_is_left, person
 
 __all__ = ["_no_fault_is_left", "person"]
-pytestmark = [pytest.mark.story, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 CLAIM = """\
 apiVersion: infra.example.org/v1alpha1

@@ -12,7 +12,7 @@ from tests.story.fault_scene import row
 from tests.story.inside import Inside, _no_fault_is_left, person
 
 __all__ = ["_no_fault_is_left", "person"]
-pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def clones(person: Inside, template: int = 8100) -> int:

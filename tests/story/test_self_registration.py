@@ -10,7 +10,7 @@ import pytest
 
 from tests.story.world import StoryLab, processes_with_home, until
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 NEW = "tappaas-litellm"
 BRANCH = f"registration/{NEW}"

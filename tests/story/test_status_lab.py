@@ -9,7 +9,7 @@ import pytest
 
 from tests.story.world import StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 GIT = ("sudo", "-n", "git", "-C", "/etc/nixos")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.story.world import StoryLab, writes
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 
 MOMENT = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}|at=[0-9TZ:-]+")
 CANARY = ("state=archived", "disk=32G", "update.canary=true", "proxmox.full=true", "proxmox.onboot=false")

@@ -9,7 +9,7 @@ from pvenix_tui.models.hosttabs import Tab
 from tests.story.terminal import Terminal
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(300)]
 HOST = "dns01"
 TABS = {
     Tab.HARDWARE: "the generator writes exactly this now",

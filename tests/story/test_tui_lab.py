@@ -10,7 +10,7 @@ from pvenix.model.verbs import ONBOARDING
 from tests.story.terminal import Terminal
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(300)]
 HOST = "tappaas-litellm"
 BEFORE_REVIEW = ONBOARDING[: ONBOARDING.index("review") + 1]
 FROM_REVIEW = ONBOARDING[ONBOARDING.index("review") :]

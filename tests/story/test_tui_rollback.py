@@ -7,7 +7,7 @@ import pytest
 from tests.story.terminal import Terminal
 from tests.story.world import StoryLab
 
-pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.story, pytest.mark.tui, pytest.mark.timeout(300)]
 HOSTS = ("dns01", "docker01")
 
 
