@@ -52,3 +52,9 @@ def test_the_history_walks_back_and_on_and_keeps_each_line_once() -> None:
     assert [history.walk(back=True) for _ in range(3)] == ["two", "one", None]
     assert [history.walk(back=False) for _ in range(3)] == ["two", "", None]
     assert history.add("one") == ["two", "one"]
+
+
+def test_the_beginning_of_a_verb_is_enough_where_its_hosts_are_known() -> None:
+    assert [choice.key for choice in typed("reb dns")] == ["verb:rebuild dns", "verb:reboot dns"]
+    assert typed("reb nosuch") == []
+    assert typed("r dns") == []

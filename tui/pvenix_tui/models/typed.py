@@ -47,6 +47,9 @@ def typed_choices(text: str, hosts: Collection[str], select: Select, *, read_onl
         return [_host_choice(host) for host in _named(target, select)[:SHOWN]]
     if first in verbs and target:
         return [_verb_choice(verbs[first], target, select, read_only=read_only)]
+    begun = [label for label in verbs if len(first) > 1 and label.startswith(first)]
+    if begun and target and _named(target, select):
+        return [_verb_choice(verbs[label], target, select, read_only=read_only) for label in begun[:SHOWN]]
     if first == "theme":
         return [_theme_choice(name.value) for name in SWITCHED if name.value.startswith(target) and target]
     if not text.strip():
