@@ -175,7 +175,7 @@ def test_leaving_in_mid_run_leaves_the_run_at_work_and_coming_back_finds_it(lab:
         terminal.see("! waiting", "waiting to go on")
         terminal.press("q")
         terminal.see("will go on without this window")
-        terminal.confirm("y leave")
+        terminal.confirm(" leave   esc no")
         assert terminal.end() == 0
     with Terminal(cwd=lab.fleet, env=lab.env) as again:
         again.see("1 live", "c starts preflight")  # the run that was open when the window before it was left
