@@ -228,6 +228,21 @@ async def test_a_finished_run_is_replayed_from_the_list(open_ui: OpenUi, backend
         ui.expect("< rolled back", "went back to generation 40", "port 22 did not answer", "exit 6")
 
 
+async def test_why_a_host_failed_shows_to_its_end_where_there_is_room_and_says_where_it_is_cut(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        why = " ".join(["the store has no room"] * 25)
+        backend.step(ui.run(), "tappaas-cicd", "rebuild", "failed", summary=f"{why} for this")
+        backend.end_host(ui.run(), "tappaas-cicd", "failed", f"{why} for this")
+        await ui.tick()
+        ui.expect("room for this")
+        await ui.pilot.resize_terminal(80, 15)
+        await ui.settle()
+        assert any(line.endswith("\u2026") and "room" in line for line in ui.text().splitlines())
+
+
 async def test_a_run_opens_with_the_host_that_needs_a_person(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui() as ui:
         await ui.do("fleet.mark", "fleet.mark", "host.rebuild")

@@ -14,7 +14,7 @@ from typing_extensions import override
 from pvenix.engine.runfiles import RunDir
 from pvenix_tui.actions import Context
 from pvenix_tui.models.eta import Left, left
-from pvenix_tui.models.lines import Tone, text_line, wrap
+from pvenix_tui.models.lines import Tone, clip, text_line, wrap
 from pvenix_tui.models.logpane import LogPane, Times
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.runrows import HostRunTable, log_title, run_notes, run_summary, state_note
@@ -39,6 +39,7 @@ OTHERS: Final = 4
 RESTING: Final = 20
 """Ticks to one look at a run that is not at work."""
 NOTE_LINES: Final = 5
+"""What is said of a host in full takes these lines at least, and at most half of what is left below the hosts."""
 
 
 class RunScreen(RunAsks, RunHosts, RunLog):
@@ -208,9 +209,13 @@ class RunScreen(RunAsks, RunHosts, RunLog):
         told = [*state_note(self.follower.state if self._read else ""), *run_notes(self.follower.model, self.host_run)]
         notes = [piece for note in told for piece in wrap(note, width, indent=1)]
         older = self.follower.tail(self.focus_host).before if self.focus_host else 0
-        self.query_one("#logtitle", Bar).show(
-            log_title(self.host_run, self.pane, width, older=older), *notes[:NOTE_LINES]
-        )
+        title = self.query_one("#logtitle", Bar)
+        most = max(NOTE_LINES, (title.size.height + self.query_one("#log", LogView).size.height) // 2)
+        if len(notes) > most:
+            notes[most - 1] = clip(
+                (*notes[most - 1], (" " * width, Tone.DIM)), width
+            )  # the ellipsis says that it goes on
+        title.show(log_title(self.host_run, self.pane, width, older=older), *notes[:most])
 
     @property
     @override
