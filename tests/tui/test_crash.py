@@ -37,3 +37,23 @@ async def test_a_crash_shows_its_traceback_without_the_variables_of_its_frames(
     assert "in crash" in shown
     assert "hunter22" not in shown
     assert "locals" not in shown
+
+
+async def test_what_fails_while_the_window_ends_goes_to_the_log_alone(
+    backend: FakeBackend, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = PvenixApp(Session(backend, clock=FixedClock()), ticking=False)
+
+    def crash() -> None:
+        raise ValueError("a part that was never there")
+
+    async def crashed() -> None:
+        async with app.run_test() as pilot:
+            await pilot.pause()
+            app.exit(0)
+            app.call_next(crash)
+
+    with pytest.raises(ValueError, match="never there"):
+        await crashed()
+    assert "Traceback" not in capsys.readouterr().err
+    assert "never there" in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import pkgutil
 import signal
@@ -36,6 +37,7 @@ from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.scrollbar import choose_scrollbar
 
+_log = logging.getLogger(__name__)
 READ_EVERY_S: Final = 30.0
 CLOSE_S: Final = 2.0
 RUNS_EVERY_S: Final = 5.0
@@ -167,8 +169,12 @@ class PvenixApp(Frame):
     def _fatal_error(self) -> None:
         """As Textual's own, but without the variables of each frame: they may hold what a request carried.
 
-        The next session does not begin where this one failed.
+        The next session does not begin where this one failed. What a screen misses that was still being put together when the
+        window was told to end goes to the log alone.
         """
+        if self._exit:
+            _log.warning("while the window ended", exc_info=True)
+            return
         self.returned = False
         forget_place(self.session.memory)
         self.bell()
