@@ -36,7 +36,8 @@ class Terminal:
     def __init__(self, *words: str, cwd: Path, env: dict[str, str]) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
-        environment = {key: value for key, value in env.items() if key != "NO_COLOR"} | {"TERM": "xterm-256color"}
+        environment = {key: value for key, value in env.items() if key != "NO_COLOR"}
+        environment |= {"TERM": "xterm-256color", "PYTHONFAULTHANDLER": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pvenix_tui.entry", *words],
             cwd=cwd, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
@@ -44,6 +45,7 @@ class Terminal:
         os.close(slave)
         self._screen: Any = pyte.Screen(80, 24)
         self._stream: Any = pyte.ByteStream(self._screen)
+        self._said = b""
         self._before: str | None = None
         """What showed when the first key was pressed that nothing was seen of since."""
         self._escaped = False
@@ -124,8 +126,11 @@ class Terminal:
         while self.process.poll() is None and time.monotonic() < deadline:
             self._read(0.05)
         if self.process.poll() is None:
+            screen, self._said = self.text(), b""
+            self.process.send_signal(signal.SIGABRT)  # Python then says where each thread is
+            self._read(1.0)
             self.process.kill()
-            raise AssertionError(f"it did not end:\n{self.text()}")
+            raise AssertionError(f"it did not end:\n{screen}\n{self._said.decode(errors='replace')}")
         return self.process.wait()
 
     def _must_be_new(self, right: Callable[[str], bool], what: str) -> None:
@@ -141,4 +146,5 @@ class Terminal:
             if not data:
                 return
             self._stream.feed(data)
+            self._said += data
             seconds = 0.0
