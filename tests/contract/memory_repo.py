@@ -218,12 +218,12 @@ class MemoryRepo:
                 return new
         raise RemoteFailure(f"{into} moved too often", code="PVX0701")
 
-    async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
+    async def revert(self, commit: CommitId, *, onto: str, message: str, since: CommitId | None = None) -> CommitId:
         undone, ours = await self._commit(commit), await self._commit(onto)
         commits = self._remote.commits
         if not commits[undone].parents:
             raise RemoteFailure(f"{undone[:12]} is the first commit", code="PVX0706")
-        base, back, mine = (commits[each].files for each in (undone, commits[undone].parents[0], ours))
+        base, back, mine = (commits[each].files for each in (undone, since or commits[undone].parents[0], ours))
         if conflicts := conflicts_of(base, mine, back):
             raise RemoteFailure(
                 "cannot be taken back", why=f"conflicts in {', '.join(conflicts)}", evidence=conflicts, code="PVX0717"

@@ -160,6 +160,18 @@ async def test_a_merge_is_taken_back_against_its_first_parent(repo_world: RepoWo
     assert await repo.files(back) == tuple(sorted((*BASE, "b")))
 
 
+async def test_all_that_a_branch_brought_is_taken_back_at_once(repo_world: RepoWorld) -> None:
+    repo = repo_world.repo
+    main = await repo.main()
+    first = await repo.commit("topic", main, {"a": "1", "README": "1"}, message="first")
+    topic = await repo.commit("topic", first, {"a": "2", "c": "2"}, message="second")
+    assert await repo.merge(topic, into="main", message="Merge") == topic
+    await repo.commit("main", topic, {"b": "later"}, message="later")
+    back = await repo.revert(topic, onto="main", message="Revert", since=main)
+    assert await repo.files(back) == tuple(sorted((*BASE, "b")))
+    assert await repo.read(back, "README") == "x\n"
+
+
 async def test_what_was_changed_again_since_is_not_taken_back(repo_world: RepoWorld) -> None:
     repo = repo_world.repo
     main = await repo.main()

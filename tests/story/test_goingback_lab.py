@@ -56,3 +56,26 @@ def test_a_pin_is_seen_by_plain_ssh_and_outlives_the_real_collector(lab: StoryLa
     lab.ok("generations", "unpin", "dns01", "1")
     lab.ok("generations", "gc", "dns01")
     assert not (lab.tree("dns01") / pinned.lstrip("/")).exists()
+
+
+def test_a_merge_of_several_commits_is_taken_back_whole_by_the_command_that_the_audit_log_names(lab: StoryLab) -> None:
+    lab.git("fetch", "--quiet")
+    main = lab.git("rev-parse", "origin/main")
+    lab.git("switch", "--quiet", "--no-track", "-C", "topic/notes", "origin/main")
+    for number in (1, 2):
+        (lab.fleet / "nix" / f"note{number}.nix").write_text("{ }\n")
+        lab.git("add", "nix")
+        lab.git("commit", "--quiet", "-m", f"note {number}")
+    tip = lab.git("rev-parse", "HEAD")
+    lab.git("push", "--quiet", "origin", "topic/notes")
+    lab.git("switch", "--quiet", "main")
+    lab.ok("review", "approve", "topic/notes", tip)
+    lab.ok("review", "merge", "topic/notes", tip)
+    [told] = [line["undo"] for line in lab.ask("audit", "--undo")["audit"] if line["verb"] == "merge"]
+    words = told.split()[1:]
+    assert words == ["revert", f"{main[:12]}..{tip[:12]}"]
+    lab.ok(*words, "--merge", "--yes")
+    lab.git("fetch", "--quiet")
+    assert lab.git("diff", "--name-only", main, "origin/main") == ""
+    assert "is not before" in lab.ends(2, "revert", f"{tip[:12]}..{main[:12]}").text
+    assert "nothing of" in lab.ends(1, *words).text

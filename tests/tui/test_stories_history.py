@@ -80,7 +80,7 @@ async def test_a_commit_is_taken_back_by_a_plan_that_shows_what_that_changes(
     async with open_ui() as ui:
         await ui.do("fleet.history")
         await ui.press(key)
-        ui.expect(f"take back {MAIN[:12]}", "Concerns", f"pvenix revert {MAIN[:10]}")
+        ui.expect(f"take back {MAIN[:10]}", "Concerns", f"pvenix revert {MAIN[:10]}")
         await ui.confirm()
         assert ("propose_revert", MAIN) in backend.calls
         ui.expect("for a review")

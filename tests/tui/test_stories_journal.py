@@ -123,7 +123,7 @@ async def test_a_merge_is_taken_back_on_a_branch_for_a_review_unless_it_is_said_
         await ui.press("j")
         ui.expect("merge", "docker01", f"revert {MERGED[:7]}")
         await ui.do("journal.undo")
-        ui.expect(f"take back {MERGED[:12]}", "for a review; main stays as it is", "-  vllm 0.6.3")
+        ui.expect(f"take back {MERGED[:10]}", "for a review; main stays as it is", "-  vllm 0.6.3")
         ui.later()
         await ui.do("plan.start")
         ui.expect("pushed revert/", "for a review")

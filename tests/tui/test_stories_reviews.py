@@ -107,12 +107,12 @@ async def test_a_merge_is_of_exactly_the_approved_commit(open_ui: OpenUi, backen
         ui.expect("- merged")
 
 
-async def test_undo_of_a_merge_names_every_commit_that_it_brings(open_ui: OpenUi, backend: FakeBackend) -> None:
+async def test_undo_of_a_merge_is_of_every_commit_that_it_brings(open_ui: OpenUi, backend: FakeBackend) -> None:
     backend.reviews_now[HOST] = replace(fake_review(), state="approved", ahead=2)
     async with open_ui() as ui:
         await open_review(ui)
         await ui.do("review.merge")
-        ui.expect("one commit at a time, and this brings 2")
+        ui.expect("a revert of all that the merge brings")
 
 
 async def test_a_rejection_needs_a_reason(open_ui: OpenUi, backend: FakeBackend) -> None:

@@ -106,3 +106,9 @@ def test_a_step_that_was_tried_again_is_undone_once_and_as_it_ended(tmp_path: Pa
     tries = [line(1, outcome="failed"), line(1, outcome="changed", count=2), line(2, outcome="changed")]
     [undo] = undos(tries, RunStore(tmp_path / "runs"))
     assert undo.told == "pvenix rollback a1 a2 --before r"
+
+
+def test_a_merge_is_undone_with_all_that_it_brought_to_main(tmp_path: Path) -> None:
+    record = line(1, step="", run="", verb="merge", outcome="changed", before="a" * 40, commit="b" * 40)
+    [undo] = undos([record], RunStore(tmp_path / "runs"))
+    assert (undo.told, undo.short) == (f"pvenix revert {'a' * 12}..{'b' * 12}", f"revert {'b' * 7}")

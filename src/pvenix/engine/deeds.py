@@ -10,6 +10,7 @@ from pvenix.engine.audit import key
 from pvenix.engine.journalfile import read_entries
 from pvenix.engine.ports import Entry
 from pvenix.engine.runfiles import RunDir, RunStore
+from pvenix.model.act import Act
 from pvenix.model.errors import LocalResource, UsageError
 from pvenix.model.inverse import INVERSE, Deed, Undo, Way, undos_of
 from pvenix.model.plan import RunPlan
@@ -44,13 +45,19 @@ def _deeds(lines: Sequence[Line], known_of: Callable[[Line], dict[str, str]]) ->
     found: dict[tuple[object, ...], Deed] = {}
     for (run, host, _, verb), line in last.items():
         known = known_of(line) if _asks_journal(verb) else {}
-        commit = str(line.get("commit", ""))
+        commit = _revision(line)
         outcome = str(line.get("outcome", ""))
         alike = (run, verb, outcome, *_taken(verb, known), commit if _by_commit(verb) else "")
         before = found.get(alike)
         hosts = (*(before.hosts if before else ()), *((host,) if host else ()))
         found[alike] = Deed(verb=verb, hosts=hosts, run=run, commit=commit, known=known, outcome=outcome)
     return tuple(found.values())
+
+
+def _revision(line: Line) -> str:
+    """What the line's commit brought to main, as git names it: a merge may bring more than its last commit."""
+    commit, before = str(line.get("commit", "")), str(line.get("before", ""))
+    return f"{before[:12]}..{commit[:12]}" if line.get("verb") == Act.MERGE and before and commit else commit
 
 
 def _by_commit(verb: str) -> bool:

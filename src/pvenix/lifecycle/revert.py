@@ -25,9 +25,11 @@ _ASIDE: Final = ("inventory/", "playbooks/", "docs/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverting:
-    """A commit and the one that takes it back, which is not pushed yet."""
+    """A commit, or all since another one, and the commit that takes it back, which is not pushed yet."""
 
     commit: Commit
+    since: str = ""
+    """The commit after which everything is taken back; empty where it is `commit` alone."""
     branch: str
     base: CommitId
     """The main branch's tip that it was made on."""
@@ -37,22 +39,33 @@ class Reverting:
     hosts: tuple[str, ...]
     """The hosts whose systems it may change."""
 
+    @property
+    def revision(self) -> str:
+        """What is taken back, as `pvenix revert` is told it."""
+        return f"{self.since[:10]}..{self.commit.id[:10]}" if self.since else self.commit.id[:10]
+
 
 async def prepare(world: World, rev: str) -> Reverting:
-    """What taking `rev`, an id or its first seven digits or more, back would change.
+    """What taking `rev` back would change: an id or its first seven digits or more, or `A..B` for all since A up to B.
 
     Raises: UsageError for what is no commit of the main branch, RemoteFailure when later commits stand in the way.
     """
     base = await world.repo.fetch()
-    commit = await _named(world, rev)
-    message = f'Revert "{commit.subject}"\n\nThis reverts commit {commit.id}.\n'
-    tip = await world.repo.revert(commit.id, onto=base, message=message)
-    changes, branch = await world.repo.diff(base, tip), f"{PREFIX}{commit.id[:10]}"
+    first, dots, last = rev.rpartition("..")
+    commit, since = await _named(world, last), await _named(world, first) if dots else None
+    if since is not None and not await world.repo.contains(commit.id, since.id):
+        raise UsageError(f"{first[:60]} is not before {last[:60]}", hint=f"pvenix revert {last}..{first}")
+    what = f"{since.id}..{commit.id}" if since else f"commit {commit.id}"
+    message = f'Revert "{commit.subject}"{" and what came with it" if since else ""}\n\nThis reverts {what}.\n'
+    tip = await world.repo.revert(commit.id, onto=base, message=message, since=since.id if since else None)
+    branch = PREFIX + (f"{since.id[:10]}-" if since else "") + commit.id[:10]
+    changes = await world.repo.diff(base, tip)
     there = await world.repo.tip(branch)
     if there and await world.repo.contains(there, base) and await world.repo.diff(base, there) == changes:
         tip = there  # proposed already: what is merged is what was looked at
     return Reverting(
         commit=commit,
+        since=since.id if since else "",
         branch=branch,
         base=base,
         tip=tip,

@@ -149,7 +149,7 @@ class Undo:
     run: str = ""
     """With `BEFORE`: the run before which the hosts are brought back."""
     commit: str = ""
-    """With `REVERT` the commit that is taken back, with `REVIEW` the one that is decided about."""
+    """With `REVERT` the commit that is taken back, or `A..B` for all after A up to B; with `REVIEW` the one decided about."""
     why: str = ""
     helps: str = ""
 
@@ -165,7 +165,7 @@ class Undo:
             case Way.BEFORE:
                 return "rollback"
             case Way.REVERT:
-                return f"revert {self.commit[:7]}"
+                return f"revert {self.commit.rpartition('..')[2][:7]}"
             case Way.NONE:
                 return "-"
             case _:

@@ -87,7 +87,7 @@ class GoingBack(Noting):
         return await effects(await self._site(), host, number)
 
     async def reverting(self, commit: str) -> Reverting:
-        """What taking a commit of the main branch back would change; nothing is pushed."""
+        """What taking a commit of the main branch back would change, or all of `A..B`; nothing is pushed."""
         from pvenix.lifecycle.revert import prepare
 
         return await prepare(await self._site(), commit)
@@ -97,7 +97,7 @@ class GoingBack(Noting):
         self.refuse_change("push a branch")
         from pvenix.lifecycle.revert import propose
 
-        with self._acting(Act.PROPOSE_REVERT, commit=found.tip, about=f"{found.branch} {found.commit.id}"):
+        with self._acting(Act.PROPOSE_REVERT, commit=found.tip, about=f"{found.branch} {found.revision}"):
             return await propose(await self._site(), found)
 
     async def merge_revert(self, found: Reverting) -> str:
@@ -105,5 +105,5 @@ class GoingBack(Noting):
         self.refuse_change("move the main branch")
         from pvenix.lifecycle.revert import merge
 
-        with self._acting(Act.REVERT, commit=found.tip, before=found.base, about=found.commit.id):
+        with self._acting(Act.REVERT, commit=found.tip, before=found.base, about=found.revision):
             return await merge(await self._site(), found)

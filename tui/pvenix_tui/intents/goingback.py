@@ -94,7 +94,7 @@ class RevertIntent(RunIntent):
     def __init__(self, backend: Backend, found: Reverting, hosts: Sequence[str]) -> None:
         def plan(options: Options) -> RunPlan:
             made = backend.plan_verb("rebuild", hosts, check=options.check, step=options.step)
-            return replace(made, title=f"revert {found.commit.id[:10]} and rebuild {', '.join(hosts)}")
+            return replace(made, title=f"revert {found.revision} and rebuild {', '.join(hosts)}")
 
         super().__init__(backend, plan, Options())
         self.toggles = frozenset({"step"})
@@ -107,7 +107,7 @@ class RevertIntent(RunIntent):
         planned = self._viewed = self._plan(options)
         found = self._found
         step = ("--step",) if options.step else ()
-        command = pvenix_line("revert", found.commit.id[:10], *self._hosts, "--merge", *step)
+        command = pvenix_line("revert", found.revision, *self._hosts, "--merge", *step)
         view = plan_view(planned, command, critical_hosts(self._backend))
         head, tier = view.lines.index(EMPTY), max(view.tier, Tier.READ)
         reach = Reach(tier=tier, why=f"moves main, and rebuilds {', '.join(self._hosts)}")
@@ -116,7 +116,7 @@ class RevertIntent(RunIntent):
         lines = (
             reach.line,
             *view.lines[1:head],
-            field_line("Reverts", f"{found.commit.id[:10]} of {found.commit.author}: {found.commit.subject}"),
+            field_line("Reverts", f"{found.revision} of {found.commit.author}: {found.commit.subject}"),
             *([field_line("Others", behind, Tone.WARN)] if others else []),
             EMPTY,
             *(line for file in found.files for line in _diff_lines(file.unified)),

@@ -101,7 +101,7 @@ def decision(backend: Backend, word: str, review: Review, acknowledged: Sequence
         found += [_field("Known" if not at else "", each, Tone.WARN) for at, each in enumerate(acknowledged)]
         if word != "merge":
             found += [EMPTY, _field("Comment", options.comment or "none (e writes one)")]
-        return [*found, _field("Undo", _undo(word, review)), *_effect(_EFFECT[word])]
+        return [*found, _field("Undo", _UNDO[word]), *_effect(_EFFECT[word])]
 
     async def act(options: Options) -> str:
         match word:
@@ -135,16 +135,8 @@ _EFFECT = {
 _UNDO = {
     "approve": "reject the same commit, until it is merged",
     "reject": "approve the same commit",
-    "merge": "revert the commit that main is at then (H, z)",
+    "merge": "a revert of all that the merge brings (5, z)",
 }
-
-
-def _undo(word: str, review: Review) -> str:
-    if word == "merge" and review.ahead > 1:  # a revert takes one commit back, and main gets all of the branch's
-        return (
-            f"H, z takes back one commit at a time, and this brings {review.ahead}: each plan shows what it takes back"
-        )
-    return _UNDO[word]
 
 
 async def _unchanged(backend: Backend, review: Review) -> None:

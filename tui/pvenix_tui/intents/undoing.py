@@ -102,7 +102,7 @@ class TakeBack:
         """What it takes back, from whom, and where that goes."""
         found = self._found
         self._merge = bool(options.args.get("merge"))
-        command = f"pvenix revert {found.commit.id}" + (" --merge" if self._merge else "")
+        command = f"pvenix revert {found.revision}" + (" --merge" if self._merge else "")
         effect = (
             "main moves forward to it; no host is rebuilt by that"
             if self._merge
@@ -111,7 +111,7 @@ class TakeBack:
         lines: list[Line] = [
             field_line("Reach", f"{effect}: y starts it", Tone.WARN if self._merge else Tone.PLAIN),
             field_line("Undo", "pvenix revert of the commit that this makes" if self._merge else "delete the branch"),
-            field_line("Commit", f"{found.commit.id[:12]} {found.commit.author}: {found.commit.subject}", Tone.STRONG),
+            field_line("Commit", f"{found.revision} {found.commit.author}: {found.commit.subject}", Tone.STRONG),
             field_line("Concerns", ", ".join(found.hosts) or "no host"),
             field_line("Command", command, Tone.ACCENT),
             EMPTY,
@@ -122,7 +122,7 @@ class TakeBack:
                 *_diff_lines(file.unified),
                 EMPTY,
             ]
-        title = f"take back {found.commit.id[:12]}"
+        title = f"take back {found.revision}"
         return PlanView(title=title, tier=Tier.READ if self._merge else Tier.KEY, lines=tuple(lines), command=command)
 
     async def start(self) -> str:

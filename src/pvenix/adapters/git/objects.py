@@ -91,11 +91,11 @@ async def merge_trees(git: Git, ours: str, theirs: str) -> tuple[str | None, tup
     return (tree, ()) if done.status == 0 else (None, tuple(path for path in paths if path))
 
 
-async def reverted(git: Git, ours: str, undone: str, *, who: Identity) -> str:
-    """The tree of `ours` without what the commit `undone`, one of its ancestors, changed.
+async def reverted(git: Git, ours: str, undone: str, since: str | None, *, who: Identity) -> str:
+    """The tree of `ours` without what changed from `since`, else from its first parent, to its ancestor `undone`.
 
-    Its first parent's content is committed on top of it and merged: what both have in common is the commit itself, which
-    is the merge that git revert makes, and needs no newer git than other merges do.
+    That content is committed on top of `undone` and merged: what both have in common is the commit itself, which is the
+    merge that git revert makes, and needs no newer git than other merges do.
     Raises: RemoteFailure, see the port.
     """
     parents = (await git.ask("rev-parse", f"{undone}^@")).text.split()
@@ -103,7 +103,7 @@ async def reverted(git: Git, ours: str, undone: str, *, who: Identity) -> str:
         raise RemoteFailure(
             f"{undone[:12]} is the first commit of all", why="there is nothing before it to go back to", code="PVX0706"
         )
-    before = (await git.ask("rev-parse", f"{parents[0]}^{{tree}}")).text
+    before = (await git.ask("rev-parse", f"{since or parents[0]}^{{tree}}")).text
     back = await commit_tree(git, before, [undone], message=f"Before {undone}", author=who, committer=who)
     tree, conflicts = await merge_trees(git, ours, back)
     if tree is None:

@@ -111,10 +111,11 @@ class GitRepo(Mirror):
             f"branch {branch} was changed by somebody else", hint="look at it and repeat", code="PVX0701"
         )
 
-    async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
-        """A new commit on top of `onto` that takes back what `commit` changed; see the port."""
+    async def revert(self, commit: CommitId, *, onto: str, message: str, since: CommitId | None = None) -> CommitId:
+        """A new commit on top of `onto` that takes back what `commit` changed, or all since `since`; see the port."""
         undone, ours = await self._commit(commit), await self._commit(onto)
-        tree = await objects.reverted(self._git, ours, undone, who=self._author)
+        before = await self._commit(since) if since else None
+        tree = await objects.reverted(self._git, ours, undone, before, who=self._author)
         return CommitId(
             await objects.commit_tree(
                 self._git, tree, [ours], message=message, author=self._author, committer=self._author

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
         "pvenix revert 4b825dc642                    pushes revert/4b825dc642 for a review",
         "pvenix revert 4b825dc642 --merge            moves main and rebuilds the hosts",
         "pvenix revert 4b825dc642 dns01 --merge      rebuilds that host only",
+        "pvenix revert 1c2d3e4..4b825dc642           all that came after the first, up to the second",
     ),
 )
-@click.argument("commit", help="A commit of the main branch, in full or its first digits.")
+@click.argument("commit", help="A commit of the main branch, in full or its first digits; A..B is all after A up to B.")
 @click.argument("hosts", nargs=-1, metavar="[HOST...]", shell_complete=complete_hosts, help=PATTERNS)
 @click.option("--merge", "merge_too", is_flag=True, help="Move main forward to it, and rebuild the hosts it concerns.")
 @run_options
@@ -85,6 +86,7 @@ def _show(settings: Settings, found: Reverting, names: tuple[str, ...], *, ends:
     """On stdout where nothing follows, else on stderr: the run that follows prints its own."""
     item = {
         "commit": found.commit.id,
+        "since": found.since,
         "subject": found.commit.subject,
         "branch": found.branch,
         "base": found.base,
@@ -93,9 +95,7 @@ def _show(settings: Settings, found: Reverting, names: tuple[str, ...], *, ends:
         "hosts": list(names),
     }
     lines = [
-        one_line(
-            f"takes back {found.commit.id[:10]}, {found.commit.author}, {found.commit.at}: {found.commit.subject}"
-        ),
+        one_line(f"takes back {found.revision}, {found.commit.author}, {found.commit.at}: {found.commit.subject}"),
         *(clean(each.unified).rstrip("\n") for each in found.files),
         f"concerns: {', '.join(names) or 'no host'}",
     ]

@@ -148,8 +148,8 @@ class Repo(Protocol):
         """
         ...
 
-    async def revert(self, commit: CommitId, *, onto: str, message: str) -> CommitId:
-        """A new commit on top of `onto` that takes back what `commit` changed; nothing is pushed.
+    async def revert(self, commit: CommitId, *, onto: str, message: str, since: CommitId | None = None) -> CommitId:
+        """A new commit on top of `onto` that takes back what `commit` changed, or all since `since`; nothing is pushed.
 
         As git revert does it: what was changed elsewhere since stays, and a merge is taken back against its first parent.
         Raises: RemoteFailure with code PVX0717 on a conflict, PVX0706 for the first commit of all, PVX0707 when nothing
