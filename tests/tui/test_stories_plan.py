@@ -182,3 +182,15 @@ async def test_lines_that_are_drawn_before_the_window_told_their_width_are_wrapp
         assert rows._width > 1
         assert [rows.render_line(y).text for y in range(rows.size.height)] == drawn
         assert any("what it ran before" in line for line in drawn)
+
+
+async def test_who_goes_to_another_area_is_done_with_the_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await ui.do("host.rebuild")
+        ui.expect_screen("plan")
+        await ui.press("2")
+        ui.expect_screen("runs")
+        await ui.press("1")
+        ui.expect_screen("fleet")
+        await ui.press("y")
+        assert not [call for call in backend.calls if call[0] == "start_detached"]

@@ -126,6 +126,8 @@ class Frame(OrderedKeys):
     async def go(self, area: str) -> None:
         """Show an area; from within it, its first screen."""
         self.session.deal_with_said()
+        if isinstance(self.screen, PvenixScreen) and self.screen.leaves_with_area:
+            await self.screen.dismiss()
         if self.current_mode == area:
             while len(self.screen_stack) > 1:
                 await self.pop_screen()

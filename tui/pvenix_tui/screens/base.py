@@ -114,6 +114,11 @@ class PvenixScreen(Leaving[Result], Generic[Result]):
             self.session.say(f"{action.label}: {describe(error)}", bad=True)
         self.refresh_bars()
 
+    @property
+    def leaves_with_area(self) -> bool:
+        """Whether a person who goes to another area is done with it, as it would be old when they come back."""
+        return False
+
     def back(self) -> bool:
         """Go one level back within the screen. False when there is none, so that the screen itself is left."""
         return False

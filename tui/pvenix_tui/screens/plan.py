@@ -128,6 +128,11 @@ class PlanScreen(PvenixScreen[object]):
         self.reread()
 
     @property
+    @override
+    def leaves_with_area(self) -> bool:
+        return not self._starting
+
+    @property
     def _asks_name(self) -> bool:
         return self.view is not None and self.view.tier is Tier.TYPED
 
