@@ -59,7 +59,8 @@ def test_a_run_is_starting_until_its_process_is_seen(backend: FakeBackend, run: 
 def test_a_process_that_gave_up_is_told_with_its_own_words(run: RunDir) -> None:
     follower = RunFollower(run)
     follower.expect()
-    (run.path / "process.log").write_text("error[PVX0301]: no token\n  hint: export it\n")
+    earlier = "error[PVX0800]: the disk is full\n  hint: free space there\n"
+    (run.path / "process.log").write_text(f"{earlier}error[PVX0301]: no token\n  hint: export it\n")
     for _ in range(WORDS_TICKS + 1):
         follower.poll("")
     assert follower.state == "interrupted"

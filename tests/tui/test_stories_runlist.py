@@ -163,6 +163,34 @@ async def test_a_run_that_waits_for_a_person_stands_out_and_a_finished_one_canno
         ui.expect("resume: every host ended well")
 
 
+async def test_a_live_run_whose_every_host_waits_says_so_in_the_list_until_one_goes_on(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        run = backend.start_detached(backend.plan_verb("rebuild", ["dns01", "docker01"]))
+        backend.step(run, "dns01", "rebuild")
+        backend.step(run, "docker01", "rebuild", "gate")
+        await ui.press("2")
+        ui.expect("% running 1")
+        backend.step(run, "dns01", "boot", "gate")
+        await ui.press("ctrl+r")
+        await ui.settle()
+        ui.expect("! waiting 1", "waits for a person: enter opens it, c there lets it go on")
+        await ui.do("runs.resume")
+        ui.expect("resume: it goes on already")
+        await ui.do("runs.filter")
+        await ui.type("state:running")
+        ui.expect("Runs 0/1")
+        await ui.press("escape", "/")
+        await ui.type("state:waiting")
+        await ui.press("enter")
+        ui.expect("Runs 1/1")
+        backend.step(run, "dns01", "boot")
+        await ui.press("ctrl+r")
+        await ui.settle()
+        ui.expect("Runs 0/1", "% running 1")
+
+
 async def test_runs_are_found_by_words_and_states(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui() as ui:
         for verb, host, code in (("rebuild", "dns01", 0), ("rebuild", "docker01", 6), ("snapshot", "dns01", 0)):

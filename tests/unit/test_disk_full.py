@@ -6,6 +6,7 @@ The disk is a real file system of a few hundred kilobytes, filled to the last by
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Final
 
 import pytest
 
+from pvenix.engine.journal import SqliteJournal
+from pvenix.engine.journalfile import read_entries
 from pvenix.engine.step import Step
 from pvenix.model.errors import ExitCode, LocalResource
 from pvenix.model.outcome import Outcome, Probe, done, needed
@@ -39,6 +42,13 @@ class Disk:
                         pass
                 except OSError:
                     continue
+
+    def leave(self, size: int) -> None:
+        """Leave room for `size` bytes."""
+        self.fill()
+        ballast = self.root / "ballast"
+        with ballast.open("r+b") as file:
+            file.truncate(ballast.stat().st_size - size)
 
     def free(self) -> None:
         """Give the room back."""
@@ -123,3 +133,30 @@ def test_a_run_on_a_full_disk_stops_before_the_next_effect_and_goes_on_when_ther
     code, said = ended(one, resume=True)
     assert code is ExitCode.OK, said
     assert far_side == [*VERBS]
+
+
+@pytest.mark.parametrize("room", [0, 8192, 32768, 40960])
+async def test_a_journal_that_a_full_disk_let_nobody_make_holds_nothing_and_is_made_when_there_is_room(
+    disk: Disk, room: int
+) -> None:
+    path = disk.root / "journal.sqlite"
+    disk.leave(room)
+    with pytest.raises(LocalResource, match="cannot be written"), SqliteJournal(path):
+        pass
+    disk.free()
+    assert path.exists()
+    assert read_entries(path) == ()
+    with SqliteJournal(path) as journal:
+        await journal.intent("a1", "0.0.clone")
+    assert [row.what for row in read_entries(path)] == ["intent"]
+
+
+def test_a_journal_whose_rows_are_lost_is_refused_and_not_taken_for_one_that_was_never_made(disk: Disk) -> None:
+    path = disk.root / "journal.sqlite"
+    with SqliteJournal(path):
+        pass
+    database = sqlite3.connect(path)
+    database.execute("DROP TABLE entry")
+    database.close()
+    with pytest.raises(LocalResource, match="cannot be read"):
+        read_entries(path)

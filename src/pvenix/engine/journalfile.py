@@ -50,12 +50,16 @@ def open_journal(path: Path) -> sqlite3.Connection:
 def read_entries(path: Path) -> tuple[Entry, ...]:
     """Every row of the journal at `path`, of any version, also while a run writes it; empty when there is none.
 
+    One that a full disk let nobody make holds nothing at all, and is made by the next who opens it.
+
     Raises: LocalResource when the file is no journal, or a newer one.
     """
     if not path.exists():
         return ()
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and not _version(database):
+                return ()
             at = "at" if _version(database) > 1 else "''"
             query = f"SELECT seq, host, step, what, data, {at} FROM entry ORDER BY seq"  # noqa: S608 - one of two words
             rows = database.execute(query).fetchall()

@@ -20,8 +20,7 @@ import os
 import re
 import secrets
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,9 +33,10 @@ from pvenix.engine.filelock import held, sign, signature, take
 from pvenix.engine.journalfile import NEWER
 from pvenix.engine.readonly import refuse
 from pvenix.engine.requests import Request, put_request, take_requests
+from pvenix.engine.standing import ends, waits
 from pvenix.model.ages import since_words
 from pvenix.model.errors import LocalResource, LockHeld, UsageError
-from pvenix.model.events import Event, HostEnded, RunEnded, StepStarted
+from pvenix.model.events import Event, RunEnded
 from pvenix.model.names import RunId
 from pvenix.model.plan import RunPlan
 from pvenix.model.secret import KNOWN
@@ -67,6 +67,8 @@ class RunSummary:
     """Who made it."""
     ended_at: str = ""
     """When its last event was; empty while it goes on."""
+    waits: bool = False
+    """It goes on, and nothing happens before a person has done something."""
 
 
 class RunDir:
@@ -185,22 +187,12 @@ class RunDir:
             started_at=events[0].at if events else "",
             exit_code=ended.exit_code if ended else None,
             hosts=hosts,
-            counts=dict(ended.counts) if ended else _ends(events),
+            counts=dict(ended.counts) if ended else ends(events),
             origin=origin,
             operator=operator,
             ended_at=events[-1].at if events and state != "running" else "",
+            waits=state == "running" and waits(events),
         )
-
-
-def _ends(events: Sequence[Event]) -> dict[str, int]:
-    """Hosts by how they ended, of those that were not begun anew since."""
-    ends: dict[str, str] = {}
-    for event in events:
-        if isinstance(event, HostEnded):
-            ends[event.host] = event.status
-        elif isinstance(event, StepStarted):
-            ends.pop(event.host, None)
-    return dict(Counter(ends.values()))
 
 
 def _refuse_newer(run: str, document: dict[str, Any]) -> None:

@@ -31,7 +31,9 @@ STATES: Final = (RUNNING, WAITING, "interrupted", FAILED, OK, "abandoned", "unre
 
 
 def run_state(run: RunSummary) -> str:
-    """One of STATES: of a run that ended, whether it waits for somebody or failed."""
+    """One of STATES: of a run that ended, whether it waits for somebody or failed; a live one waits too, at a gate."""
+    if run.waits:
+        return WAITING
     if run.state != "ended":
         return run.state
     if run.counts.get(WAITING):
@@ -43,7 +45,7 @@ def resume_reason(run: RunSummary | None) -> str:
     """Why nobody can go on with a run; empty when one can."""
     if run is None:
         return "there is no run"
-    match run_state(run):
+    match RUNNING if run.waits else run_state(run):
         case "running":
             return "it goes on already; enter opens it"
         case "ok":
@@ -107,6 +109,10 @@ def preview(run: RunSummary, keys: dict[str, str]) -> Line:
     """What can be done about the run at the cursor; `keys` are those of the actions by id."""
     state = run_state(run)
     enter, resume = keys["runs.open"], keys["runs.resume"]
+    if run.waits:
+        return text_line(
+            f" {run.run}  waits for a person: {enter} opens it, {keys['run.continue']} there lets it go on"
+        )
     told = {
         RUNNING: f"at work; {enter} watches it",
         WAITING: f"waits for a person: {enter} opens it, {keys['run.approve']} there asks what it waits for; "

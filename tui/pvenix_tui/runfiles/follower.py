@@ -128,7 +128,10 @@ class RunFollower:
             lines = (self.run.path / "process.log").read_text(errors="replace").split("\n")
         except OSError:
             return ""
-        return " ".join(line.strip() for line in lines[-6:] if line.strip())
+        last = lines[-6:]
+        errors = [number for number, line in enumerate(last) if line.startswith("error")]
+        newest = last[errors[-1] :] if errors else last  # the file has the words of earlier attempts too
+        return " ".join(line.strip() for line in newest if line.strip())
 
     def _poll_events(self) -> bool:
         try:

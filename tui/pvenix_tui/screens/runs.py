@@ -187,6 +187,5 @@ class RunsScreen(ListScreen[RunSummary]):
 
 
 def _keys() -> dict[str, str]:
-    return {
-        action_id: BY_ID[action_id].key_label.split(" ")[0] for action_id in ("runs.open", "runs.resume", "run.approve")
-    }
+    wanted = ("runs.open", "runs.resume", "run.approve", "run.continue")
+    return {action_id: BY_ID[action_id].key_label.split(" ")[0] for action_id in wanted}
