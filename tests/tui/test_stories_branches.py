@@ -164,5 +164,6 @@ async def test_a_refused_approval_leads_back_to_a_review_that_shows_what_changed
         backend.reviews_now[HOST] = replace(backend.reviews_now[HOST], commit="a" * 40)
         await ui.confirm()
         ui.expect_error("the branch moved while you looked")
+        assert not [call for call in backend.calls if call[0] == "approve"]
         await ui.press("escape")
         ui.expect("MOVED", "the branch moved from b771e02c9d to aaaaaaaaaa; i shows what changed")

@@ -23,6 +23,19 @@ async def fill(ui: Ui, **texts: str) -> None:
             await ui.press("tab")
 
 
+def hold_trials(backend: FakeBackend) -> tuple[threading.Event, threading.Event]:
+    """Let the next trial of the fleet take until it may go on; when it has begun, and what lets it go on."""
+    tries, tried, may_try = backend.try_host, threading.Event(), threading.Event()
+
+    def slow(new: NewHost) -> Trial:
+        tried.set()
+        may_try.wait(60)
+        return tries(new)
+
+    backend.try_host = slow  # type: ignore[method-assign]
+    return tried, may_try
+
+
 async def test_every_field_shows_at_80x24_with_its_default_and_who_says_so(open_ui: OpenUi) -> None:
     async with open_ui() as ui:
         await ui.do("fleet.new")
@@ -111,16 +124,10 @@ async def test_help_has_a_key_while_a_field_has_the_others(open_ui: OpenUi) -> N
 async def test_a_field_that_is_left_before_it_was_tried_is_placed_once_it_was(
     open_ui: OpenUi, backend: FakeBackend
 ) -> None:
-    tries, may_try = backend.try_host, threading.Event()
-
-    def slow(new: NewHost) -> Trial:
-        may_try.wait(5)
-        return tries(new)
-
     async with open_ui() as ui:
         await fill(ui, name="web01", roles="base")
         await ui.press("up", "up")
-        backend.try_host = slow  # type: ignore[method-assign]
+        _, may_try = hold_trials(backend)
         for key in ("up", *"core13", "tab", "f5"):
             ui.send(key)
         await ui.until(lambda: " zone     core13" in ui.text())
@@ -133,19 +140,12 @@ async def test_a_field_that_is_left_before_it_was_tried_is_placed_once_it_was(
 async def test_what_was_wrong_with_another_text_does_not_stand_beside_this_one(
     open_ui: OpenUi, backend: FakeBackend, field: str, typed: str, label: str
 ) -> None:
-    tries, tried, may_try = backend.try_host, threading.Event(), threading.Event()
-
-    def slow(new: NewHost) -> Trial:
-        tried.set()
-        may_try.wait(5)
-        return tries(new)
-
     async with open_ui() as ui:
         await fill(ui, **{"name": "web01", field: typed})
         while ui.app.focused is not ui.app.screen.query_one(f"#ask-{field}"):
             await ui.press("up")
         assert "!" in ui.line(label)
-        backend.try_host = slow  # type: ignore[method-assign]
+        tried, may_try = hold_trials(backend)
         ui.send("9")
         await ui.until(lambda: "9" in ui.line(label) and tried.is_set())
         assert "!" not in ui.line(label)
@@ -247,16 +247,9 @@ async def test_the_plan_shows_the_lines_the_place_and_the_steps_and_y_adds_and_o
 
 
 async def test_asking_twice_while_the_fleet_is_tried_makes_one_plan(open_ui: OpenUi, backend: FakeBackend) -> None:
-    tries, tried, may_try = backend.try_host, threading.Event(), threading.Event()
-
-    def slow(new: NewHost) -> Trial:
-        tried.set()
-        may_try.wait(5)
-        return tries(new)
-
     async with open_ui() as ui:
         await fill(ui, name="web01")
-        backend.try_host = slow  # type: ignore[method-assign]
+        tried, may_try = hold_trials(backend)
         ui.send("ctrl+s")
         ui.send("ctrl+s")
         await ui.until(tried.is_set)
