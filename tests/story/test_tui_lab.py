@@ -180,7 +180,7 @@ def test_leaving_in_mid_run_leaves_the_run_at_work_and_coming_back_finds_it(lab:
     with Terminal(cwd=lab.fleet, env=lab.env) as again:
         again.see("1 live", "c starts preflight")  # the run that was open when the window before it was left
         again.press("2")
-        again.see("at work; enter watches it")
+        again.see("waits for a person: enter opens it")
         again.press("enter")
         again.see("c starts preflight")
         again.press("c")

@@ -44,6 +44,8 @@ PIECES = (
     "é",
     "世",
 )
+LONG_S = 5.0
+"""CPU seconds that a square of a megabyte exceeds by far, and no busy machine for what is linear."""
 CODE = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=12).map("".join)
 
 
@@ -150,7 +152,7 @@ def test_characters_that_hide_are_spelled_and_stand_out() -> None:
     assert ("<U+202E>", Tone.BAD) in document.line(1)
 
 
-def test_a_megabyte_opens_within_a_tenth_of_a_second_and_so_does_its_end() -> None:
+def test_a_megabyte_opens_and_shows_its_end_without_work_that_grows_with_its_square() -> None:
     text = "".join(f'  services.number{number}.setting = "value"; # note\n' for number in range(26_000))
     diff = diff_of("", text)
     assert len(diff.unified) > 1_000_000
@@ -161,8 +163,8 @@ def test_a_megabyte_opens_within_a_tenth_of_a_second_and_so_does_its_end() -> No
     opened = time.process_time() - start
     start = time.process_time()
     shown += [document.line(index) for index in range(document.count() - 40, document.count())]
-    assert opened < 0.5, "0.06 s on a machine of its own"
-    assert time.process_time() - start < 0.5
+    assert opened < LONG_S, "0.06 s on a machine of its own"
+    assert time.process_time() - start < LONG_S
     assert len(shown) == 80
 
 
@@ -171,7 +173,7 @@ def test_one_line_of_a_megabyte_is_cut_into_rows() -> None:
     start = time.process_time()
     document.layout(78)
     assert plain(document.line(document.count() - 1)).endswith("END")
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < LONG_S
 
 
 def test_hunks_and_matches_are_found_both_ways() -> None:

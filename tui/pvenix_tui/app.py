@@ -36,6 +36,7 @@ from pvenix_tui.terminal import TerminalDriver
 from pvenix_tui.themes import ThemeName, make_theme
 from pvenix_tui.ticker import RATE_HZ
 from pvenix_tui.widgets.scrollbar import choose_scrollbar
+from pvenix_tui.working import in_background
 
 _log = logging.getLogger(__name__)
 READ_EVERY_S: Final = 30.0
@@ -197,13 +198,13 @@ class PvenixApp(Frame):
             self.set_timer(REST_AFTER_S, self._load_rest)
 
     def _load_rest(self) -> None:
-        self.run_worker(asyncio.to_thread(load_all), group="rest", exclusive=True, exit_on_error=False)
+        in_background(self, partial(asyncio.to_thread, load_all), group="rest")
 
     def keep_memory(self) -> None:
         """Write what a person has set since the last time, in a thread: no key waits for the disk."""
         self.keep_place()
         if self.session.memory.changed:
-            self.run_worker(self._save_memory(), group="memory", exclusive=True, exit_on_error=False)
+            in_background(self, self._save_memory, group="memory")
 
     async def _save_memory(self) -> None:
         await asyncio.to_thread(self.session.memory.save)
@@ -230,7 +231,7 @@ class PvenixApp(Frame):
     @override
     def read_everything(self) -> None:
         """Read the inventory, then hosts, revision, runs and reviews, all at once."""
-        self.run_worker(self._read_everything(), group="fleet", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_everything, group="fleet")
 
     async def _read_everything(self) -> None:
         await self.session.read_fleet()
@@ -260,7 +261,7 @@ class PvenixApp(Frame):
             self._start_reading("runs")
 
     def _start_reading(self, group: str) -> None:
-        self.run_worker(self._read(group), group=group, exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._read, group), group=group)
 
     async def _read(self, group: str) -> None:
         match group:

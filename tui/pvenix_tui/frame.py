@@ -27,6 +27,7 @@ from pvenix_tui.text import clean
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.working import in_background
 
 HISTORY: Final = "palette.history"
 AREAS: Final = ("fleet", "runs", "reviews", "playbooks", "journal")
@@ -101,7 +102,7 @@ class Frame(OrderedKeys):
         if area in AREAS:
             await self.go(area)
         elif action_id == "app.quit":
-            self.run_worker(self._quit(), group="quit", exclusive=True, exit_on_error=False)
+            in_background(self, self._quit, group="quit")
         elif action_id == "app.suspend":
             self.action_suspend_process()
         elif action_id == "app.back":
@@ -127,7 +128,7 @@ class Frame(OrderedKeys):
         """Show an area; from within it, its first screen."""
         self.session.deal_with_said()
         if isinstance(self.screen, PvenixScreen) and self.screen.leaves_with_area:
-            await self.screen.dismiss()
+            self.screen.dismiss()  # not awaited: a click comes through that very screen
         if self.current_mode == area:
             while len(self.screen_stack) > 1:
                 await self.pop_screen()

@@ -80,12 +80,13 @@ class _Leaving(Event):
 
     def __init__(self, terminal: int) -> None:
         super().__init__()
-        self._poll = select.poll()
-        self._poll.register(terminal, 0)  # a hang-up is always told
+        self._terminal = terminal
 
     def hung_up(self) -> bool:
         """Whether nobody is at the other side of the terminal any more."""
-        return bool(self._poll.poll(0))
+        poll = select.poll()  # two threads ask, which one object refuses
+        poll.register(self._terminal, 0)  # a hang-up is always told
+        return bool(poll.poll(0))
 
     @override
     def is_set(self) -> bool:

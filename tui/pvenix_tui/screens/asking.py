@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from pvenix.engine.requests import Ask
 from pvenix.engine.runfiles import RunDir
@@ -14,6 +15,7 @@ from pvenix_tui.screens.approving import Approver
 from pvenix_tui.screens.dialogs import Confirm
 from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.session import describe
+from pvenix_tui.working import in_background
 
 
 class AskingScreen(PlanningScreen):
@@ -36,7 +38,7 @@ class AskingScreen(PlanningScreen):
 
     def resume(self, only: Sequence[str] = (), *, skip: str = "") -> None:
         """Go on with a run that nobody executes, with `only` if given; of one host without the step `skip`."""
-        self.run_worker(self._resume(only, skip), group="resume", exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._resume, only, skip), group="resume")
 
     async def _resume(self, only: Sequence[str], skip: str) -> None:
         async def work() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -23,6 +24,7 @@ from pvenix_tui.session import Session
 from pvenix_tui.text import foreign, safe
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 _SHOWN: Final = 400
 """Lines of a file that one side deleted."""
@@ -57,7 +59,7 @@ class ConflictsScreen(PvenixScreen[object]):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read(), group="conflicts", exclusive=True, exit_on_error=False)
+        in_background(self, self._read, group="conflicts")
 
     async def _read(self) -> None:
         async def work() -> None:
@@ -151,7 +153,7 @@ class ConflictsScreen(PvenixScreen[object]):
     def do_conflicts_resolve(self) -> None:
         """Edit the file with both sides in it."""
         if self.conflict is not None:
-            self.run_worker(self._resolve(self.conflict), group="edit", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._resolve, self.conflict), group="edit")
 
     async def _resolve(self, conflict: Conflict) -> None:
         async def work() -> None:

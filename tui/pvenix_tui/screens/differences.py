@@ -20,6 +20,7 @@ from pvenix_tui.widgets.diffpane import DiffPane
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.working import in_background
 
 Result = TypeVar("Result")
 SPLIT_FROM: Final = 120
@@ -44,7 +45,7 @@ class DiffScreen(PvenixScreen[Result]):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read(), group=self.scope, exclusive=True, exit_on_error=False)
+        in_background(self, self._read, group=self.scope)
 
     async def _read(self) -> None:
         if not await self.session.guarded(self.scope, self.read):

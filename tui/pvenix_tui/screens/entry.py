@@ -9,7 +9,6 @@ from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widget import Widget
-from textual.worker import Worker
 from typing_extensions import override
 
 from pvenix.model.errors import PvenixError
@@ -26,6 +25,7 @@ from pvenix_tui.screens.onboardings import run_screen
 from pvenix_tui.screens.undoing import undo_with
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 KEPT: Final = 32
 """Entries whose details are kept."""
@@ -58,9 +58,7 @@ class EntryActions(PvenixScreen[None]):
         found = self._details.get(_stamp(entry))
         if found is None and self._reading != _stamp(entry):
             self._reading = _stamp(entry)
-            _: Worker[None] = self.run_worker(
-                partial(self._read_details, entry), group="details", exclusive=True, exit_on_error=False
-            )
+            in_background(self, partial(self._read_details, entry), group="details")
         return found
 
     async def _read_details(self, entry: Entry) -> None:
@@ -111,9 +109,7 @@ class EntryActions(PvenixScreen[None]):
             return
         details = self._details.get(_stamp(entry))
         if details is None:
-            _: Worker[None] = self.run_worker(
-                partial(self._copy_when_read, entry), group="details", exclusive=True, exit_on_error=False
-            )
+            in_background(self, partial(self._copy_when_read, entry), group="details")
         else:
             self._copy(entry, details)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from typing_extensions import override
@@ -17,6 +18,7 @@ from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.working import in_background
 
 GROUP_COLUMNS: Final = (
     Column(title="SHOW ONLY", width=20, grow=1),
@@ -207,7 +209,7 @@ class FleetMenus(HostVerbs):
         elif item.run:
             self.open_run(item.run)
         else:
-            self.run_worker(self.app.run_action(f"do('app.{item.area}')"), group="go", exit_on_error=False)
+            in_background(self, partial(self.app.run_action, f"do('app.{item.area}')"), group="go", exclusive=False)
 
 
 def _wrong_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -19,6 +20,7 @@ from pvenix_tui.screens.commit import CommitScreen, count_hosts
 from pvenix_tui.screens.filtered import FilteredScreen
 from pvenix_tui.screens.plan import PlanScreen
 from pvenix_tui.session import Session
+from pvenix_tui.working import in_background
 
 
 class HistoryScreen(FilteredScreen[Commit]):
@@ -57,7 +59,7 @@ class HistoryScreen(FilteredScreen[Commit]):
         wanted = tuple(commit.id for commit in self.session.commits)
         if wanted and wanted != self._asked:
             self._asked = wanted
-            self.run_worker(self._concerned(wanted), group="concerned", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._concerned, wanted), group="concerned")
 
     async def _concerned(self, commits: Sequence[str]) -> None:
         async def work() -> None:
@@ -153,4 +155,4 @@ def plan_revert(screen: PvenixScreen[None], commit: str) -> None:
         if not await session.guarded("revert", work):
             session.say(session.problems.pop("revert"), bad=True)
 
-    screen.run_worker(read(), group="revert", exclusive=True, exit_on_error=False)
+    in_background(screen, read, group="revert")

@@ -10,6 +10,7 @@ from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.hostreadings import HostReadings
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.logview import LogView
+from pvenix_tui.working import in_background
 
 
 class HostJournalKeys(HostReadings):
@@ -55,7 +56,7 @@ class HostJournalKeys(HostReadings):
         """Ask for its last lines anew, and when it is followed for those that come."""
         self.readings[Tab.JOURNAL].begin()
         self.refresh_bars()
-        self.run_worker(self._read_journal(), group="host-journal", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_journal, group="host-journal")
 
     async def _read_journal(self) -> None:
         reading, source, journal = self.readings[Tab.JOURNAL], f"journal of {self.host}", self.journal

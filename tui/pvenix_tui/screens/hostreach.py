@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from pvenix.model.errors import PvenixError, UsageError
 from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.session import describe
+from pvenix_tui.working import in_background
 
 _NO_CONNECTION: Final = 255
 """What ssh(1) ends with for an error of its own; anything else is what the shell there ended with."""
@@ -27,7 +29,7 @@ class HostReach(PlanningScreen):
         """A shell on the host, over the connection that pvenix itself would use."""
         host = self.context().hosts[0]
         self.session.say(f"asking how {host} is reached")
-        self.run_worker(self._ssh(host), group="outside", exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._ssh, host), group="outside")
 
     async def _ssh(self, host: str) -> None:
         try:
@@ -51,7 +53,7 @@ class HostReach(PlanningScreen):
     def do_host_edit(self) -> None:
         """The host's own file of the inventory in the person's editor."""
         host = self.context().hosts[0]
-        self.run_worker(self._edit(host), group="outside", exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._edit, host), group="outside")
 
     async def _edit(self, host: str) -> None:
         from pvenix_tui.outside import editor

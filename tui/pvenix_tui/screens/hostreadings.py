@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from typing_extensions import override
@@ -12,6 +13,7 @@ from pvenix_tui.models.hostruns import parts_of
 from pvenix_tui.models.hosttabs import Reading, Tab
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.session import Session
+from pvenix_tui.working import in_background
 
 
 class HostReadings(PvenixScreen[None]):
@@ -41,7 +43,7 @@ class HostReadings(PvenixScreen[None]):
             return
         self.readings[tab].begin()
         self.refresh_bars()
-        self.run_worker(self._read(tab), group=f"host-{tab.value}", exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._read, tab), group=f"host-{tab.value}")
 
     async def _read(self, tab: Tab) -> None:
         reading, source = self.readings[tab], f"{tab.value} of {self.host}"
@@ -75,7 +77,7 @@ class HostReadings(PvenixScreen[None]):
 
     @override
     def read_again(self) -> None:
-        self.run_worker(self._read_status(), group="host-status", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_status, group="host-status")
 
     async def _read_status(self) -> None:
         async def work() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
-from textual.worker import Worker
 from typing_extensions import override
 
 from pvenix.engine.auditpages import Page
@@ -31,6 +29,7 @@ from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 MOST: Final = 200_000
 """Lines of the log that are read; `pvenix audit` has them all."""
@@ -99,7 +98,7 @@ class JournalScreen(EntryActions):
 
     @override
     def reread(self) -> None:
-        _: Worker[None] = self.run_worker(partial(self._read), group="journal", exclusive=True, exit_on_error=False)
+        in_background(self, self._read, group="journal")
 
     async def _read(self) -> None:
         if await self.session.guarded("journal", self._read_log):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -45,6 +46,7 @@ from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.formrow import FormRow
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 _HELP_LINES: Final = 3
 _PLACE_LINES: Final = 2
@@ -74,8 +76,8 @@ class NewHostScreen(NewHostForm):
         """True when something was typed since the last trial began."""
         self._took = 0.0
         """Seconds that the last trial took."""
-        self._trying_now: Worker[None] | None = None
-        self._planning_now: Worker[None] | None = None
+        self._trying_now: Worker[object] | None = None
+        self._planning_now: Worker[object] | None = None
 
     @override
     def body(self) -> Iterable[Widget]:
@@ -118,7 +120,7 @@ class NewHostScreen(NewHostForm):
         self._stale = True
         self.refresh_bars()
         if self._trying_now is None or self._trying_now.is_finished:
-            self._trying_now = self.run_worker(self._trying(), group="new-host", exit_on_error=False)
+            self._trying_now = in_background(self, self._trying, group="new-host", exclusive=False)
 
     async def _trying(self) -> None:
         """Try until nothing was typed meanwhile; where that takes long, not before the keys rest."""
@@ -154,7 +156,7 @@ class NewHostScreen(NewHostForm):
         if self.trial is None or self.trial.problems or new == self._placed_for:
             return
         self._placed_for, self._asking = new, True
-        self.run_worker(self._place(new), group="new-host-place", exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._place, new), group="new-host-place")
         self.refresh_bars()
 
     async def _place(self, new: NewHost) -> None:
@@ -235,7 +237,7 @@ class NewHostScreen(NewHostForm):
         """Try once more, then show what would be written and done, or the first field that is wrong."""
         if self._planning_now is None or self._planning_now.is_finished:
             self.session.say("plan: trying the fleet with this host first")
-            self._planning_now = self.run_worker(self._plan(), group="new-host-plan", exit_on_error=False)
+            self._planning_now = in_background(self, self._plan, group="new-host-plan", exclusive=False)
 
     async def _plan(self) -> None:
         self.typed()

@@ -27,6 +27,7 @@ from pvenix_tui.text import foreign, safe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 _MOVES: Final = {"down": "list.down", "up": "list.up", "pagedown": "list.page_down", "pageup": "list.page_up"}
 """Keys that move the plan while a name is typed."""
@@ -81,7 +82,7 @@ class PlanScreen(PvenixScreen[object]):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read_all(), group="plan-readings", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_all, group="plan-readings")
 
     async def _read_all(self) -> None:
         if self.view is not None:
@@ -223,7 +224,7 @@ class PlanScreen(PvenixScreen[object]):
             return
         self._starting = True
         self.refresh_bars()
-        self.run_worker(self._start(), group="start", exit_on_error=False)
+        in_background(self, self._start, group="start", exclusive=False)
 
     async def _start(self) -> None:
         result: list[object] = []
@@ -248,7 +249,7 @@ class PlanScreen(PvenixScreen[object]):
         if self._dry_run.at_work:
             self.session.say("the dry run is at work")
         else:
-            self.run_worker(self._begin_dry_run(), group="dry-run", exclusive=True, exit_on_error=False)
+            in_background(self, self._begin_dry_run, group="dry-run")
 
     async def _begin_dry_run(self) -> None:
         if await self.session.guarded("dry run", lambda: self._dry_run.begin(self.intent)):

@@ -44,6 +44,7 @@ from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 if TYPE_CHECKING:
     from pvenix.fleet.playbooks import Parameter, Playbook
@@ -93,7 +94,7 @@ class PlaybookDetail(PlaybookScreen):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read_file(), group="playbook", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_file, group="playbook")
 
     async def _read_file(self) -> None:
         async def work() -> None:

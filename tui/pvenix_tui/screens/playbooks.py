@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -20,6 +21,7 @@ from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.working import in_background
 
 if TYPE_CHECKING:
     from pvenix.fleet.playbooks import Playbook
@@ -45,7 +47,7 @@ class PlaybookScreen(PlanningScreen):
         """The file in the person's editor."""
         playbook = self.picked()
         if playbook is not None:
-            self.run_worker(self._edit(playbook), group="outside", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._edit, playbook), group="outside")
 
     async def _edit(self, playbook: Playbook) -> None:
         from pvenix_tui.outside import editor
@@ -94,7 +96,7 @@ class PlaybooksScreen(PlaybookScreen):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read_files(), group="playbooks", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_files, group="playbooks")
 
     async def _read_files(self) -> None:
         async def work() -> None:

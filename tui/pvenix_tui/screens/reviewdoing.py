@@ -17,6 +17,7 @@ from pvenix_tui.screens.dialogs import Picker, Prompt
 from pvenix_tui.screens.differences import DiffScreen
 from pvenix_tui.screens.editing import in_editor
 from pvenix_tui.screens.plan import PlanScreen
+from pvenix_tui.working import in_background
 
 REREAD: Final = "being read again"
 """The state of a branch about which something was just done."""
@@ -129,7 +130,7 @@ class ReviewDoing(DiffScreen[None]):
     def do_review_edit(self) -> None:
         """Edit the file in the person's editor."""
         if self.review is not None and self.file is not None:
-            self.run_worker(self._edit(self.review, self.file.path), group="edit", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._edit, self.review, self.file.path), group="edit")
 
     async def _edit(self, review: Review, path: str) -> None:
         async def work() -> None:

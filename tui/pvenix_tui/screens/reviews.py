@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -18,6 +19,7 @@ from pvenix_tui.screens.base import bindings
 from pvenix_tui.screens.filtered import FilteredScreen
 from pvenix_tui.screens.review import ReviewScreen
 from pvenix_tui.session import Session
+from pvenix_tui.working import in_background
 
 
 class ReviewsScreen(FilteredScreen[Review]):
@@ -62,7 +64,7 @@ class ReviewsScreen(FilteredScreen[Review]):
         wanted = sorted(missing, key=lambda name: name != self.at_cursor)
         if wanted and wanted != self._asked:
             self._asked = wanted
-            self.run_worker(self._detail(wanted), group="details", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._detail, wanted), group="details")
 
     async def _detail(self, names: Sequence[str]) -> None:
         async def work() -> None:

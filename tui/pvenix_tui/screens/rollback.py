@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -31,6 +32,7 @@ from pvenix_tui.session import Session, describe
 from pvenix_tui.text import foreign
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 _AT_ONCE: Final = 32
 """Hosts whose generations are read side by side."""
@@ -95,7 +97,7 @@ class RollbackScreen(RollbackPlans):
     def reread(self) -> None:
         self.model.effects.clear()
         self.model.failed.clear()
-        self.run_worker(self._read_all(), group="rollback-generations", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_all, group="rollback-generations")
 
     async def _read_all(self) -> None:
         slots = asyncio.Semaphore(_AT_ONCE)
@@ -159,7 +161,7 @@ class RollbackScreen(RollbackPlans):
         if wanted in (self._reading, *self.model.effects, *self.model.failed):
             return
         self._reading = wanted
-        self.run_worker(self._read_effect(*wanted), group="rollback-effects", exclusive=True, exit_on_error=False)
+        in_background(self, partial(self._read_effect, *wanted), group="rollback-effects")
 
     async def _read_effect(self, host: str, number: int) -> None:
         await asyncio.sleep(_PAUSE_S)

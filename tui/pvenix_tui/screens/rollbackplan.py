@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from typing_extensions import override
@@ -15,6 +16,7 @@ from pvenix_tui.models.rollback import RollbackModel, aim_numbers
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.planning import PlanningScreen
 from pvenix_tui.session import describe
+from pvenix_tui.working import in_background
 
 _METHOD_COLUMNS: Final = (Column(title="METHOD", width=8), Column(title="WHAT IT DOES", width=30, grow=1, prose=True))
 _COMMIT_COLUMNS: Final = (Column(title="COMMIT", width=10), Column(title="SUBJECT", width=30, grow=1, prose=True))
@@ -84,7 +86,7 @@ class RollbackPlans(PlanningScreen):
 
     def _commit_picked(self, commit: str | None) -> None:
         if commit:
-            self.run_worker(self._plan_revert(commit), group="reverting", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._plan_revert, commit), group="reverting")
 
     async def _plan_revert(self, commit: str) -> None:
         self.session.say("reading what taking it back changes")

@@ -30,6 +30,7 @@ from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
 from pvenix_tui.widgets.tilegrid import TileGrid
+from pvenix_tui.working import in_background
 
 if TYPE_CHECKING:
     from pvenix.engine.durations import Durations
@@ -85,7 +86,7 @@ class RunScreen(RunAsks, RunHosts, RunLog):
     @override
     def on_mount(self) -> None:
         self.query_one("#status", Bar).show(text_line(" reading the run", Tone.DIM), ())
-        self.run_worker(self._open(), group="open", exclusive=True, exit_on_error=False)
+        in_background(self, self._open, group="open")
 
     async def _open(self) -> None:
         """Read the events so far, in a thread: there may be tens of thousands, at 12 us each."""
@@ -106,7 +107,7 @@ class RunScreen(RunAsks, RunHosts, RunLog):
         self.share_space()
         self.tick()
         self.session.ticker.add(self)
-        self.run_worker(self._read_history(), group="durations", exclusive=True, exit_on_error=False)
+        in_background(self, self._read_history, group="durations")
 
     async def _read_history(self) -> None:
         from pvenix.engine.durations import History

@@ -14,6 +14,7 @@ from pvenix_tui.runfiles.follower import RunFollower
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Prompt
 from pvenix_tui.widgets.logview import LogView
+from pvenix_tui.working import in_background
 
 NO_QUERY: Final = "nothing is searched for; / asks what to find"
 
@@ -91,7 +92,7 @@ class RunLog(PvenixScreen[None]):
                 self.pane.stand_on_older(found)
             self._redraw_log(missing=self._none_below() if found is None else "")
 
-        self.run_worker(search(), group="search", exclusive=True, exit_on_error=False)
+        in_background(self, search, group="search")
 
     def do_log_only(self) -> None:
         """Only lines that match, or all."""

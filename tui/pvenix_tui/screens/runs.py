@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -33,6 +34,7 @@ from pvenix_tui.session import Session, describe
 from pvenix_tui.widgets.field import Field
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Rows
+from pvenix_tui.working import in_background
 
 FILTER: Final = "runs.filter"
 PREVIEW_LINES: Final = 3
@@ -130,7 +132,7 @@ class RunsScreen(ListScreen[RunSummary]):
         """Go on with the run, and watch it."""
         run = self._open()
         if run is not None:
-            self.run_worker(self._resume(run), group="resume", exclusive=True, exit_on_error=False)
+            in_background(self, partial(self._resume, run), group="resume")
 
     async def _resume(self, run: RunDir) -> None:
         async def work() -> None:

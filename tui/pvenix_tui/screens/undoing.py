@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from textual.worker import Worker
-
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.inverse import Undo
 from pvenix_tui.intents.base import Intent
@@ -18,6 +16,7 @@ from pvenix_tui.runfiles.journalread import last_change
 from pvenix_tui.screens.base import PvenixScreen
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.plan import PlanScreen
+from pvenix_tui.working import in_background
 
 WAYS: Final = (
     Column(title="UNDO", width=18),
@@ -51,7 +50,7 @@ def undo_with(screen: PvenixScreen[Any], what: str, read: Read) -> None:
             _choose(screen, what, found)
 
     screen.session.say(f"looking how {what} is undone")
-    _: Worker[None] = screen.run_worker(asked, group="undo", exclusive=True, exit_on_error=False)
+    in_background(screen, asked, group="undo")
 
 
 def _choose(screen: PvenixScreen[Any], what: str, found: Sequence[Undo]) -> None:
@@ -90,7 +89,7 @@ def _plan(screen: PvenixScreen[Any], undo: Undo) -> None:
                 PlanScreen(screen.session, found[0], area=area), lambda result: _done(screen, result)
             )
 
-    _: Worker[None] = screen.run_worker(planned, group="undo", exclusive=True, exit_on_error=False)
+    in_background(screen, planned, group="undo")
 
 
 def _done(screen: PvenixScreen[Any], result: object) -> None:

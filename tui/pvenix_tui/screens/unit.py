@@ -18,6 +18,7 @@ from pvenix_tui.screens.base import PvenixScreen, bindings
 from pvenix_tui.session import Session
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 
 class UnitScreen(PvenixScreen[bool]):
@@ -44,7 +45,7 @@ class UnitScreen(PvenixScreen[bool]):
 
     @override
     def reread(self) -> None:
-        self.run_worker(self._read(), group="unit", exclusive=True, exit_on_error=False)
+        in_background(self, self._read, group="unit")
 
     async def _read(self) -> None:
         source = f"{self.unit} of {self.host}"

@@ -18,6 +18,7 @@ from pvenix_tui.models.lines import Column, Line
 from pvenix_tui.screens.dialogs import Picker
 from pvenix_tui.screens.hostreach import HostReach
 from pvenix_tui.session import describe
+from pvenix_tui.working import in_background
 
 if TYPE_CHECKING:
     from pvenix.engine.ports import NodeState
@@ -146,7 +147,7 @@ class HostVerbs(HostReach):
                 then(found)
             self.refresh_bars()
 
-        self.run_worker(asked(), group="asking", exclusive=True, exit_on_error=False)
+        in_background(self, asked, group="asking")
 
     def _offer(
         self,

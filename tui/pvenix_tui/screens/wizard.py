@@ -38,6 +38,7 @@ from pvenix_tui.session import Session
 from pvenix_tui.widgets.logview import LogView
 from pvenix_tui.widgets.painted import Bar
 from pvenix_tui.widgets.rows import Document, Rows
+from pvenix_tui.working import in_background
 
 SAID_LINES: Final = 4
 """Lines that what a person may do, and what a step came to, take at most."""
@@ -150,7 +151,7 @@ class WizardScreen(RunLog, WizardAsks):
     def _read_so_far(self) -> None:
         """Read the journal, once more when it has gone on meanwhile."""
         if not self._behind:
-            self.run_worker(self._so_far(), group="so-far", exit_on_error=False)
+            in_background(self, self._so_far, group="so-far", exclusive=False)
         self._behind = True
 
     async def _so_far(self) -> None:
