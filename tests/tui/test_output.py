@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import pty
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from textual.app import App
 from typing_extensions import override
 
-from pvenix_tui.terminal import Output, TerminalDriver
+from pvenix_tui.terminal import Output, TerminalDriver, _Leaving
 
 pytestmark = pytest.mark.tui
 MORE_THAN_WAIT = 100
@@ -96,3 +99,13 @@ async def test_the_size_told_last_is_the_one_that_the_terminal_has() -> None:
         await pilot.pause()
         await pilot.pause()
         assert app.size == (120, 40)
+
+
+def test_two_threads_may_ask_at_once_whether_the_terminal_is_gone() -> None:
+    master, slave = pty.openpty()
+    leaving = _Leaving(slave)
+    with ThreadPoolExecutor(2) as threads:
+        assert not any(threads.map(lambda _: leaving.is_set(), range(5000)))
+    os.close(master)
+    assert leaving.is_set()
+    os.close(slave)
