@@ -42,25 +42,20 @@ def fake_git(folder: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-async def test_settings_and_hooks_of_others_run_nothing(
-    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    witness = tmp_path / "executed"
-    command = f"touch {witness}"
-    settings = tmp_path / "gitconfig"
+def run_everywhere(folder: Path, command: str, remote: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name `command` in every setting, hook and variable by which git starts a program; the file with the settings."""
+    settings = folder / "gitconfig"
     settings.write_text(
-        f"[core]\n fsmonitor = {command}\n sshCommand = {command}\n pager = {command}\n hooksPath = {tmp_path}/hooks\n"
+        f"[core]\n fsmonitor = {command}\n sshCommand = {command}\n pager = {command}\n hooksPath = {folder}/hooks\n"
         f" editor = {command}\n[diff]\n external = {command}\n[credential]\n helper = !{command}\n"
-        f'[url "ext::{command} "]\n insteadOf = {bare}\n[commit]\n gpgSign = true\n[gpg]\n program = {command}\n'
+        f'[url "ext::{command} "]\n insteadOf = {remote}\n[commit]\n gpgSign = true\n[gpg]\n program = {command}\n'
         f'[filter "x"]\n clean = {command}\n smudge = {command}\n[uploadpack]\n packObjectsHook = {command}\n'
     )  # fmt: skip
-    (tmp_path / "hooks").mkdir()
+    (folder / "hooks").mkdir()
     for name in ("pre-commit", "pre-push", "post-commit", "reference-transaction", "post-checkout", "pre-auto-gc"):
-        hook = tmp_path / "hooks" / name
+        hook = folder / "hooks" / name
         hook.write_text(f"#!/bin/sh\n{command}\n")
         hook.chmod(0o755)
-    home = Path.home() / ".gitconfig"
-    home.write_text(settings.read_text())
     for name, value in {
         "GIT_CONFIG_GLOBAL": str(settings), "GIT_SSH_COMMAND": command, "GIT_EXTERNAL_DIFF": command,
         "GIT_DIR": "/nonexistent", "GIT_WORK_TREE": "/", "GIT_INDEX_FILE": "/nonexistent/index", "GIT_PAGER": command,
@@ -69,6 +64,16 @@ async def test_settings_and_hooks_of_others_run_nothing(
         "GIT_EDITOR": command,
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
+    return settings
+
+
+async def test_settings_and_hooks_of_others_run_nothing(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witness = tmp_path / "executed"
+    settings = run_everywhere(tmp_path, f"touch {witness}", bare, monkeypatch)
+    home = Path.home() / ".gitconfig"
+    home.write_text(settings.read_text())
     repo = GitRepo(url=str(bare), branch="main", cache_dir=tmp_path / "cache", author=AUTHOR)
     try:
         main = await repo.fetch()
