@@ -292,6 +292,26 @@ async def test_a_burst_of_enters_in_a_dialog_closes_the_dialog_and_nothing_else(
         ui.expect_screen("fleet")
 
 
+async def test_what_is_typed_for_a_menu_in_one_burst_moves_and_chooses_in_what_it_leaves(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        await ui.press("x")
+        for key in (*"build", "down", "enter"):
+            ui.send(key)
+        await ui.until(lambda: getattr(ui.app.screen, "scope", "") == "plan")
+        await ui.calm()
+        ui.expect("start: preflight")  # the one behind `build`, as what it does has the word too
+
+
+@pytest.mark.parametrize("turn", range(4))
+async def test_a_verb_behind_a_filter_in_one_burst_is_for_the_host_that_it_leaves(open_ui: OpenUi, turn: int) -> None:
+    async with open_ui() as ui:
+        await ui.press("slash")
+        for key in (*"dns", "enter", *["down"] * turn, "x"):
+            ui.send(key)
+        await ui.calm()
+        ui.expect("Verbs for dns")
+
+
 async def test_a_start_that_ends_after_the_person_went_on_closes_nothing_else(
     open_ui: OpenUi, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

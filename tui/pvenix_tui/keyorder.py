@@ -21,10 +21,11 @@ SETTLED_S: Final = 0.5
 
 
 class OrderedKeys(App[int]):
-    """An app in which no key of a text overtakes one that was typed before it.
+    """An app in which no key of a text overtakes one that was typed before it, and none behind a text overtakes its effect.
 
     A key goes to what has the focus and, when nothing there takes it, comes back through everything around. One that is
-    typed meanwhile for a field that got the focus since would be there first: `boot` would become `obot`.
+    typed meanwhile for a field that got the focus since would be there first: `boot` would become `obot`. What a field
+    tells of its text takes the same way: a verb typed behind a filter would be for a host that the filter takes away.
     """
 
     def __init__(self, *, ansi_color: bool | None = None) -> None:
@@ -54,7 +55,7 @@ class OrderedKeys(App[int]):
             front = self.screen if self._screen_stack else None
             target = (front.focused or front) if front is not None else None
             before, self._last = self._last, target
-            text = isinstance(target, Field) or isinstance(front, Picker | Prompt)
+            text = isinstance(target, Field) or isinstance(before, Field) or isinstance(front, Picker | Prompt)
             if text and before is not None and before is not target:
                 self._waits += 1
                 asyncio.get_running_loop().call_later(SETTLED_S, self._follow, iter(()), self._waits)

@@ -76,6 +76,8 @@ class Picker(Dialog[str]):
         self._title = title
         self._choices = Choices(columns, choices)
         self._cursor = cursor
+        self._narrowed = ""
+        """The text that the list follows."""
         self._note_height = 2
         """Never less than it was: the list must not jump while the cursor moves."""
 
@@ -105,6 +107,7 @@ class Picker(Dialog[str]):
 
         A character comes here when the list has the keys, or when it was typed before the filter had them.
         """
+        self._follow()
         if self.takes(event.key):
             event.stop()
             event.prevent_default()
@@ -139,12 +142,20 @@ class Picker(Dialog[str]):
         """Leave what the typed text leaves."""
         self._choices.filter(text)
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter as the person types."""
-        self.narrow(event.value)
+    def _follow(self) -> None:
+        """Let the list be what the filter leaves: in a burst of keys, the word of a change comes behind the next key."""
+        text = self.query_one("#pick-filter", Field).value
+        if text == self._narrowed:
+            return
+        self._narrowed = text
+        self.narrow(text)
         rows = self.query_one("#choices", Rows)
         rows.cursor = 0
         rows.show(self._choices)
+
+    def on_input_changed(self, _: Input.Changed) -> None:
+        """Filter as the person types."""
+        self._follow()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Choose what is at the cursor."""
@@ -178,9 +189,14 @@ class Picker(Dialog[str]):
         return next((choice for choice in self._choices.visible if choice.key == key), None)
 
     def _choose(self) -> None:
+        self._follow()
         choice = self._at_cursor()
         if choice is not None and not choice.disabled:
+            self.chosen()
             self.dismiss(choice.key)
+
+    def chosen(self) -> None:
+        """What is to be kept of a choice."""
 
 
 class Prompt(Dialog[str]):

@@ -56,9 +56,7 @@ class Palette(Picker):
         self._choices.put_first(self._typed(text))
 
     @override
-    def _choose(self) -> None:
-        choice = self._at_cursor()
+    def chosen(self) -> None:
         line = self.query_one("#pick-filter", Field).value.strip()
-        if choice is not None and not choice.disabled and line:
+        if line:
             self._keep(self._history.add(line))
-        super()._choose()
