@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from textual.events import Event, Key
+from textual.events import Key
 from textual.screen import Screen
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, in_scope
-from pvenix_tui.keyorder import SETTLED_S, OrderedKeys
-from pvenix_tui.latekeys import LateKeys
+from pvenix_tui.keyorder import OrderedKeys
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.models.lines import Line, Tone
 from pvenix_tui.models.typed import HOST, THEME, History, order_of, typed_choices
 from pvenix_tui.remembered.place import keep_place
 from pvenix_tui.screens.base import PvenixScreen
-from pvenix_tui.screens.dialogs import Confirm, Picker, Prompt
+from pvenix_tui.screens.dialogs import Confirm
 from pvenix_tui.screens.verbs import HostVerbs
 from pvenix_tui.session import Session
 from pvenix_tui.text import clean
@@ -42,7 +39,6 @@ class Frame(OrderedKeys):
 
     def __init__(self, *, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
-        self._late = LateKeys()
         self.returned = False
         """Whether the place of the last session was gone back to: until then it stays the one that is remembered."""
 
@@ -61,34 +57,7 @@ class Frame(OrderedKeys):
         typing = event.is_printable and front is not None and isinstance(front.focused, Field)
         if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
             return
-        self._late.handed(event, front)
         await super().hand(event, front)
-
-    @override
-    async def on_event(self, event: Event) -> None:
-        """A key that comes back because nothing knew it is for what was in front when it was typed."""
-        if isinstance(event, Key) and event.is_forwarded:
-            front = self.screen if self._screen_stack else None
-            if front is not None and self._late.is_for_field(event, front):
-                await self._to_field(event, front)
-                return
-            late = front is not None and self._late.is_late(event, front)
-            if late and isinstance(front, Picker | Prompt):
-                (self.focused or front)._forward_event(Key(event.key, event.character))  # noqa: SLF001 as App does
-                return
-        await super().on_event(event)
-
-    async def _to_field(self, event: Key, front: Screen[object]) -> None:
-        """A key for the field that opened meanwhile; what enter brings about is done before the next key is."""
-        field = self.focused or front
-        if not await self._check_bindings(event.key, priority=True):
-            field._forward_event(Key(event.key, event.character))  # noqa: SLF001 as App does
-            return
-        for widget in field.ancestors_with_self:
-            done = asyncio.Event()
-            if widget is not self and widget.call_later(done.set):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(done.wait(), SETTLED_S)
 
     async def action_do(self, action_id: str) -> None:
         """Do one of the actions that every screen has, or say why not."""

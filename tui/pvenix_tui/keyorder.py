@@ -1,4 +1,4 @@
-"""Keys reach what they are for in the order in which they were typed, also when one of them gives the focus to a field."""
+"""One key at a time: each finds what the one before it has brought about, however fast they are typed."""
 
 from __future__ import annotations
 
@@ -13,28 +13,23 @@ from textual.events import Event, Key
 from textual.screen import Screen
 from typing_extensions import override
 
-from pvenix_tui.screens.dialogs import Picker, Prompt
-from pvenix_tui.widgets.field import Field
-
 SETTLED_S: Final = 0.5
 """The longest that a key waits for what the one before it brings about."""
 
 
 class OrderedKeys(App[int]):
-    """An app in which no key of a text overtakes one that was typed before it, and none behind a text overtakes its effect.
+    """An app that hands a key out when the one before it is done.
 
-    A key goes to what has the focus and, when nothing there takes it, comes back through everything around. One that is
-    typed meanwhile for a field that got the focus since would be there first: `boot` would become `obot`. What a field
-    tells of its text takes the same way: a verb typed behind a filter would be for a host that the filter takes away.
+    Textual's own app hands each key at once to what has the focus, from where it goes on through everything around it, and
+    what it means is done at the end of that way. A key that is typed meanwhile would be for the screen as it was: a verb
+    behind a filter for a host that the filter takes away, the letters behind a menu's key for the list below it.
     """
 
     def __init__(self, *, ansi_color: bool | None = None) -> None:
         super().__init__(ansi_color=ansi_color)
         self.typed: deque[Key] = deque()
-        """Keys that were not handed out yet; the first waits for those before it."""
-        self._last: DOMNode | None = None
-        """What got the key before."""
-        self._waits = 0
+        """Keys that are not done; the first is under way."""
+        self._way: Iterator[DOMNode] = iter(())
 
     async def hand(self, event: Key, front: Screen[object] | None) -> None:
         """Hand a key out, with this screen in front."""
@@ -51,26 +46,43 @@ class OrderedKeys(App[int]):
             await self._hand_out()
 
     async def _hand_out(self) -> None:
-        while self.typed:
-            front = self.screen if self._screen_stack else None
-            target = (front.focused or front) if front is not None else None
-            before, self._last = self._last, target
-            text = isinstance(target, Field) or isinstance(before, Field) or isinstance(front, Picker | Prompt)
-            if text and before is not None and before is not target:
-                self._waits += 1
-                asyncio.get_running_loop().call_later(SETTLED_S, self._follow, iter(()), self._waits)
-                self._follow(iter(before.ancestors_with_self), self._waits)
-                return
-            await self.hand(self.typed.popleft(), front)
+        event, front = self.typed[0], self._front
+        self._way = way = self._way_of(front)
+        asyncio.get_running_loop().call_later(SETTLED_S, self._give_up, way)
+        await self.hand(event, front)
+        self._follow(way)
 
-    def _follow(self, path: Iterator[DOMNode], number: int) -> None:
-        """Go the way of the keys before, widget by widget, and hand out the next behind them."""
-        for widget in path:
-            if widget is not self and widget.call_later(self._follow, path, number):
-                return
-        self.call_later(self._go_on, number)
+    @property
+    def _front(self) -> Screen[object] | None:
+        return self.screen if self._screen_stack else None
 
-    async def _go_on(self, number: int) -> None:
-        if number == self._waits:  # a widget that went away on the way answers nothing: the time-out comes then
-            self._waits += 1
+    def _way_of(self, front: Screen[object] | None) -> Iterator[DOMNode]:
+        """Where the key goes, where what it changed is told, and the screen that has come to the front of it."""
+        if front is not None:
+            path = (front.focused or front).ancestors_with_self
+            yield from path
+            yield from path
+        now = self._front
+        if now is not None and now is not front:
+            yield now
+            yield now.focused or now
+
+    def _follow(self, way: Iterator[DOMNode]) -> None:
+        """Go the way behind the key, from queue to queue; what went away on it holds up nothing."""
+        if way is not self._way:
+            return
+        for node in way:
+            if node.call_later(self._follow, way):
+                return
+        self.call_later(self._done, way)
+
+    def _give_up(self, way: Iterator[DOMNode]) -> None:
+        self.call_later(self._done, way)
+
+    async def _done(self, way: Iterator[DOMNode]) -> None:
+        if way is not self._way:  # given up, or done before that
+            return
+        self._way = iter(())
+        self.typed.popleft()
+        if self.typed:
             await self._hand_out()

@@ -157,11 +157,6 @@ class Picker(Dialog[str]):
         """Filter as the person types."""
         self._follow()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Choose what is at the cursor."""
-        event.stop()
-        self._choose()
-
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """A second click chooses."""
         event.stop()
@@ -212,7 +207,7 @@ class Prompt(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="small") as box:
             box.border_title = foreign(self._title)
-            yield Field(self._value, hint=self._hint, release=True, id="line")
+            yield Field(self._value, hint=self._hint, id="line")
             bar = Bar(id="note")
             bar.show(_PROMPT_KEYS)
             yield bar

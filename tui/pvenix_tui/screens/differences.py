@@ -77,7 +77,7 @@ class DiffScreen(PvenixScreen[Result]):
             overview.skips = self._is_heading
             yield overview
             yield DiffPane(id="diff")
-        yield Field(hint="find in this file; enter keeps it, esc leaves", release=True, id="find")
+        yield Field(hint="find in this file; enter keeps it, esc leaves", id="find")
         yield Bar(id="note")
 
     @override

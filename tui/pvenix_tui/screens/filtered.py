@@ -50,7 +50,7 @@ class FilteredScreen(ListScreen[Item]):
     @override
     def body(self) -> Iterable[Widget]:
         yield from super().body()
-        yield Field(hint="words of a row, !word for rows without it; enter keeps it", release=True, id="filter")
+        yield Field(hint="words of a row, !word for rows without it; enter keeps it", id="filter")
 
     @override
     def on_mount(self) -> None:

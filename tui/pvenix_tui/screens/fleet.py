@@ -62,7 +62,7 @@ class FleetScreen(FleetMenus):
                 yield Rows(waits, id="attention")
             with Vertical(id="main"):
                 yield Bar(id="summary")
-                field = Field(hint="text  role:vllm  state:drifted  !core  web*:&ai", release=True, id="filter")
+                field = Field(hint="text  role:vllm  state:drifted  !core  web*:&ai", id="filter")
                 field.display = False
                 yield field
                 yield Bar(id="filternote")

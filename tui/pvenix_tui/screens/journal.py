@@ -63,7 +63,7 @@ class JournalScreen(EntryActions):
     @override
     def body(self) -> Iterable[Widget]:
         yield Bar(id="journal-head")
-        field = Field(hint="who:ana  since:7d  result:failed  host:dns01  !rebuild", release=True, id="filter")
+        field = Field(hint="who:ana  since:7d  result:failed  host:dns01  !rebuild", id="filter")
         field.display = False
         yield field
         yield Rows(Table(COLUMNS, self.shown, self._cells, lambda entry: entry.key), id="journal")

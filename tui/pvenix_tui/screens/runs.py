@@ -56,7 +56,7 @@ class RunsScreen(ListScreen[RunSummary]):
     @override
     def body(self) -> Iterable[Widget]:
         yield Bar(id="status")
-        field = Field(self._words, hint="state:failed  who:ana  rebuild  !web", release=True, id="filter")
+        field = Field(self._words, hint="state:failed  who:ana  rebuild  !web", id="filter")
         field.display = False
         yield field
         yield from super().body()

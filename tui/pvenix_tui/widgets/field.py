@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import ClassVar
-
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.binding import Binding, BindingType
 from textual.strip import Strip
 from textual.widgets import Input
 from typing_extensions import override
@@ -19,8 +15,6 @@ from pvenix_tui.text import clean, safe
 class Field(Input):
     """An input that never blinks and never holds what could not be typed."""
 
-    # priority: done before the next key is handed out, while an ordinary binding waits in the widget's queue
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", show=False, priority=True)]
     DEFAULT_CSS = """
     Field { height: 1; border: none; padding: 0 1; background: $boost; }
     Field:focus { border: none; background: $cursor; }
@@ -31,28 +25,10 @@ class Field(Input):
         value: str = "",
         *,
         hint: str = "",
-        release: bool = False,
         id: str | None = None,  # noqa: A002 Textual's own name
     ) -> None:
         super().__init__(clean(value), placeholder=safe(hint), compact=True, select_on_focus=False, id=id)
         self.cursor_blink = False
-        self._release = release
-        """Enter gives the focus up at once, so that a key typed right behind it is not taken for text."""
-
-    @override
-    async def action_submit(self) -> None:
-        await self._typed()
-        if self._release:
-            self.screen.set_focus(None)
-        await super().action_submit()
-
-    async def _typed(self) -> None:
-        """Wait until every key that came before enter is in the value: a burst of keys waits in this widget's queue."""
-        if self.task is asyncio.current_task():
-            return  # this very queue called: what came before is done
-        done = asyncio.Event()
-        if self.call_later(done.set):
-            await done.wait()
 
     def show_end(self) -> None:
         """Bring the end of a value that is longer than the field into sight, with the cursor behind it."""
