@@ -144,6 +144,23 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_screen_back(tmp_path: 
         assert terminal.end() == 0
 
 
+def test_what_was_stopped_from_elsewhere_takes_the_terminal_back_from_the_shell_and_restores_it(tmp_path: Path) -> None:
+    with app_on_terminal(tmp_path) as terminal:
+        ours, before = termios.tcgetattr(terminal.slave), whole_screen(terminal)
+        of_the_shell = [*ours[:3], ours[3] | termios.ICANON | termios.ECHO, *ours[4:]]
+        for left in (of_the_shell, ours):
+            terminal.process.send_signal(signal.SIGSTOP)
+            termios.tcsetattr(terminal.slave, termios.TCSANOW, left)
+            terminal.press(b"")
+            terminal.process.send_signal(signal.SIGCONT)
+            terminal.until(ALT_ON)
+            comes(terminal, lambda screen: screen == before)
+            assert not termios.tcgetattr(terminal.slave)[3] & termios.ICANON
+        terminal.press(b"q")
+        assert terminal.end() == 0
+        assert termios.tcgetattr(terminal.slave)[3] & termios.ICANON
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_the_terminal_restored_and_no_traceback(tmp_path: Path, number: signal.Signals) -> None:
     with app_on_terminal(tmp_path) as terminal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import signal
@@ -97,7 +96,6 @@ class TerminalDriver(LinuxDriver):
     """Textual's driver with that writer: it is made in the middle of a long method, so what is set is replaced."""
 
     _output: Output | None = None
-    _loop: asyncio.AbstractEventLoop
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -124,7 +122,6 @@ class TerminalDriver(LinuxDriver):
         if self._app._exit:  # noqa: SLF001 Textual has no other word for it
             return
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's
-        self._loop = asyncio.get_running_loop()
         signal.signal(signal.SIGWINCH, self._resized)
 
     def _resized(self, *_: object) -> None:
@@ -138,6 +135,24 @@ class TerminalDriver(LinuxDriver):
     def _tell_size(self) -> None:
         size = Size(*self._get_terminal_size())
         self._app.post_message(Resize(size, size))
+
+    @override
+    def _sigcont_application(self, *_: object) -> None:
+        """Let the loop go on: this interrupts anything, also the writing to the thread that it would wait for."""
+        self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        """Take the terminal back, as whoever had it meanwhile left it.
+
+        What SIGSTOP stopped had no chance to let go of it: begun on top of that, there would be a second thread of keys,
+        and the settings of this program would count as those of before.
+        """
+        if not self._auto_restart or self._key_thread is None or self._app._exit:  # noqa: SLF001 as above
+            return
+        if self._key_thread.is_alive():
+            self.suspend_application_mode()
+        self.resume_application_mode()
+        self._app.refresh(layout=True)
 
     @property  # type: ignore[explicit-override]  # mypy looks for the mark on properties of a base only, not on attributes
     @override
