@@ -151,6 +151,19 @@ async def test_a_journal_that_a_full_disk_let_nobody_make_holds_nothing_and_is_m
     assert [row.what for row in read_entries(path)] == ["intent"]
 
 
+async def test_a_journal_that_a_full_disk_keeps_from_being_read_says_where_and_what_to_do(disk: Disk) -> None:
+    path = disk.root / "journal.sqlite"
+    with SqliteJournal(path) as journal:
+        await journal.intent("a1", "0.0.clone")
+    disk.fill()
+    with pytest.raises(LocalResource, match="cannot be read") as told:
+        read_entries(path)
+    assert str(path) in told.value.why
+    assert told.value.hint == f"is the disk full? df -h {disk.root}; free space there, then the same command again"
+    disk.free()
+    assert [row.what for row in read_entries(path)] == ["intent"]
+
+
 def test_a_journal_whose_rows_are_lost_is_refused_and_not_taken_for_one_that_was_never_made(disk: Disk) -> None:
     path = disk.root / "journal.sqlite"
     with SqliteJournal(path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -81,7 +82,15 @@ def refusal(path: Path, error: Exception, *, what: str = "written") -> LocalReso
             code=NEWER,
         )
     hint = "free space there, then `pvenix resume`" if what == "written" else ""
+    if what == "read" and _no_room(error):
+        hint = f"is the disk full? df -h {shlex.quote(str(path.parent))}; free space there, then the same command again"
     return LocalResource(f"the journal cannot be {what}", why=f"{path}: {error}", hint=hint)
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether the disk may be full: also a reader makes an index beside a WAL (https://sqlite.org/wal.html, "-shm")."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is the extended code
+    return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
 
 
 def _version(database: sqlite3.Connection) -> int:
