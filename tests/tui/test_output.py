@@ -75,6 +75,21 @@ def test_everything_that_was_drawn_is_written_before_it_stops() -> None:
     assert terminal.getvalue() == "x" * MORE_THAN_WAIT
 
 
+@pytest.mark.timeout(20)
+def test_what_restores_the_terminal_is_written_however_late_after_the_signal_the_program_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    output = Output(terminal)
+    output.start()
+    output.end_soon()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 10)
+    output.write("restored")
+    output.stop()
+    assert terminal.getvalue() == "restored"
+
+
 class Resizing(TerminalDriver):
     """The driver on a terminal that gets another size while the one before is being read."""
 

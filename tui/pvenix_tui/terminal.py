@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 from contextlib import suppress
 from queue import Full
 from threading import Event
@@ -20,8 +19,11 @@ from typing_extensions import override
 
 _STEP_S: Final = 0.2
 """Seconds after which somebody who waits for room looks again whether there is a terminal at all."""
-_LAST_WORDS_S: Final = 1.0
-"""Seconds that a terminal has for what restores it, once the program has to end."""
+_LAST_STEPS: Final = 5
+"""Such steps without a single one of its writes that a terminal gets, once the program has to end.
+
+Counted, not timed: the end may begin long after the signal, and what restores the terminal must still be tried.
+"""
 
 
 class Output(WriterThread):
@@ -33,23 +35,28 @@ class Output(WriterThread):
 
     def __init__(self, file: IO[str]) -> None:
         super().__init__(file)
-        self._until: float | None = None
+        self._ending = False
+        self._stuck = False
 
     def end_soon(self) -> None:
-        """The program has to end: from now on a terminal that does not read is waited for a second, not longer."""
-        self._until = self._until or time.monotonic() + _LAST_WORDS_S
-
-    def _given_up(self) -> bool:
-        return not self.is_alive() or (self._until is not None and time.monotonic() > self._until)
+        """The program has to end: a terminal that does not read is waited for a second in sum, not for ever."""
+        self._ending = True
 
     @override
     def write(self, text: str) -> None:
         self._offer(text)
 
     def _offer(self, text: str | None) -> None:
-        while not self._given_up():
+        """Put `text` in the queue; where there is no room in time, and will be none, it is lost."""
+        steps = _LAST_STEPS
+        while self.is_alive():
             with suppress(Full):
-                self._queue.put(text, timeout=_STEP_S)
+                self._queue.put(text, timeout=0 if self._stuck else _STEP_S)
+                self._stuck = False
+                return
+            steps -= self._ending
+            if self._stuck or steps <= 0:
+                self._stuck = True
                 return
 
     @override
@@ -62,8 +69,11 @@ class Output(WriterThread):
     @override
     def stop(self) -> None:
         self._offer(None)
-        while not self._given_up():
+        steps = _LAST_STEPS
+        while self.is_alive() and steps > 0 and not self._stuck:
+            left = self._queue.qsize()
             self.join(_STEP_S)
+            steps = _LAST_STEPS if self._queue.qsize() < left else steps - self._ending
 
 
 def _let_go(file: IO[str]) -> None:
