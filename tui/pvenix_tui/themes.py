@@ -27,13 +27,15 @@ SWITCHED: Final = (ThemeName.DARK, ThemeName.LIGHT, ThemeName.BLUE_ORANGE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """CSS colours; the first five are backgrounds, `line` is of borders, the rest are tones of the same name."""
+    """CSS colours; the first six are backgrounds, `line` is of borders, the rest are tones of the same name."""
 
     background: str
     surface: str
     panel: str
     boost: str
     cursor: str
+    aside: str
+    """The cursor of a pane that has not the keys."""
     line: str
     plain: str
     dim: str
@@ -51,36 +53,39 @@ class Palette:
     @property
     def backgrounds(self) -> tuple[str, ...]:
         """Everything that text may stand on."""
-        return self.background, self.surface, self.panel, self.boost, self.cursor
+        return self.background, self.surface, self.panel, self.boost, self.cursor, self.aside
 
     @property
     def tones(self) -> dict[str, str]:
         """The colour of each tone."""
-        return {field.name: getattr(self, field.name) for field in fields(self)[6:]}
+        return {field.name: getattr(self, field.name) for field in fields(self)[7:]}
 
 
 PALETTES: Final = {
     ThemeName.DARK: Palette(
-        background="#14171a", surface="#1a1f24", panel="#222a31", boost="#1e242a", cursor="#2a4560", line="#4f6b85",
+        background="#14171a", surface="#1a1f24", panel="#222a31", boost="#1e242a", cursor="#2a4560", aside="#2c343c",
+        line="#4f6b85",
         plain="#e4e7ea", dim="#a9b4be", strong="#ffffff", title="#8ac8ff", ok="#6fdc98", warn="#f5c062", bad="#ffa0a0",
         busy="#8fc4ff", accent="#ffbd66", hunk="#b5c6ff",
         match="#ffe08a",
     ),
     ThemeName.LIGHT: Palette(
-        background="#fbfbfa", surface="#f3f4f3", panel="#e6e9eb", boost="#eef0f1", cursor="#cfe3f7", line="#7f95a8",
+        background="#fbfbfa", surface="#f3f4f3", panel="#e6e9eb", boost="#eef0f1", cursor="#cfe3f7", aside="#dcdfe2",
+        line="#7f95a8",
         plain="#1c2126", dim="#4b5660", strong="#000000", title="#0b4a82", ok="#0f5c2b", warn="#7a4600", bad="#a3121a",
         busy="#0a559e", accent="#7d3f00", hunk="#453a9e",
         match="#6b4a00",
     ),
     ThemeName.BLUE_ORANGE: Palette(
-        background="#101418", surface="#161c22", panel="#1e262e", boost="#1a2128", cursor="#23405c", line="#51708c",
+        background="#101418", surface="#161c22", panel="#1e262e", boost="#1a2128", cursor="#23405c", aside="#29323b",
+        line="#51708c",
         plain="#e6e9ec", dim="#a8b3bd", strong="#ffffff", title="#cfe4f7", ok="#6cc0f5", warn="#f7e27a", bad="#ffa04d",
         busy="#a9d6ff", accent="#f2c14e", hunk="#c3d4ee",
         match="#f7e27a",
     ),
     ThemeName.TERMINAL: Palette(
         background="ansi_default", surface="ansi_default", panel="ansi_default", boost="ansi_default",
-        cursor="ansi_default", line="ansi_default", plain="ansi_default", dim="ansi_default", strong="ansi_default",
+        cursor="ansi_default", aside="ansi_default", line="ansi_default", plain="ansi_default", dim="ansi_default", strong="ansi_default",
         title="ansi_default", ok="ansi_green", warn="ansi_yellow", bad="ansi_red", busy="ansi_cyan",
         accent="ansi_yellow", hunk="ansi_magenta",
         match="ansi_yellow",
@@ -89,7 +94,7 @@ PALETTES: Final = {
 
 
 def make_theme(name: ThemeName) -> Theme:
-    """The theme as Textual takes it; the style sheet reads `$tone-<tone>`, `$cursor` and `$line` from it."""
+    """The theme as Textual takes it; the style sheet reads `$tone-<tone>`, `$cursor`, `$aside` and `$line` from it."""
     from textual.theme import BUILTIN_THEMES, Theme
 
     terminal = name is ThemeName.TERMINAL
@@ -111,6 +116,6 @@ def make_theme(name: ThemeName) -> Theme:
         dark=name is not ThemeName.LIGHT,
         ansi=terminal,
         variables=theirs
-        | {"cursor": colours.cursor, "line": colours.line}
+        | {"cursor": colours.cursor, "aside": colours.aside, "line": colours.line}
         | {f"tone-{tone}": colour for tone, colour in colours.tones.items()},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from rich.cells import cell_len
@@ -16,7 +17,17 @@ from typing_extensions import override
 from pvenix_tui.models.lines import Line, Tone, clip
 from pvenix_tui.text import safe
 
-TONE_CLASSES: Final = {f"tone-{tone.value}" for tone in Tone} | {"tone-cursor"}
+
+class Cursor(StrEnum):
+    """How a line stands to the cursor."""
+
+    NONE = ""
+    HERE = "cursor"
+    ASIDE = "aside"
+    """The cursor is on it, but another pane has the keys."""
+
+
+TONE_CLASSES: Final = {f"tone-{name}" for name in (*Tone, Cursor.HERE, Cursor.ASIDE)}
 """Component classes of every screen: styles/app.tcss gives them their colours, once for all widgets of the screen."""
 
 
@@ -25,9 +36,9 @@ class Painted(ScrollView):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 Textual's own name
         super().__init__(id=id)
-        self._tones: dict[tuple[Tone, bool], Style] = {}
+        self._tones: dict[tuple[Tone, Cursor], Style] = {}
 
-    def strip(self, line: Line, width: int, *, cursor: bool = False) -> Strip:
+    def strip(self, line: Line, width: int, *, cursor: Cursor = Cursor.NONE) -> Strip:
         """`line` as exactly `width` cells."""
         segments: list[Segment] = []
         length = 0
@@ -37,7 +48,7 @@ class Painted(ScrollView):
             length += cell_len(clean)
         return Strip(segments, length).adjust_cell_length(width, self._style(Tone.PLAIN, cursor))
 
-    def _style(self, tone: Tone, cursor: bool) -> Style:  # noqa: FBT001 the cache's key
+    def _style(self, tone: Tone, cursor: Cursor) -> Style:
         """The tone's colour on this widget's background."""
         style = self._tones.get((tone, cursor))
         if style is None:
@@ -46,7 +57,7 @@ class Painted(ScrollView):
             colour = toned.color if self.app.native_ansi_color else background + toned.color
             style = toned.text_style + Style.from_color(colour.rich_color, background.rich_color)
             if cursor:
-                style += self.screen.get_component_rich_style("tone-cursor", partial=True)
+                style += self.screen.get_component_rich_style(f"tone-{cursor}", partial=True)
             self._tones[(tone, cursor)] = style
         return style
 

@@ -11,11 +11,12 @@ from textual.events import Click, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
+from textual.widget import Widget
 from typing_extensions import override
 
 from pvenix_tui.bindings import bindings
 from pvenix_tui.models.lines import Line
-from pvenix_tui.widgets.painted import Painted
+from pvenix_tui.widgets.painted import Cursor, Painted
 
 
 class Source(Protocol):
@@ -98,7 +99,20 @@ class Rows(Painted, can_focus=True):
         self._laid_out = False
         self._width = 0
         """What it is laid out for."""
-        self._drawn: list[tuple[Line, bool]] = []
+        self._drawn: list[tuple[Line, Cursor]] = []
+        self._aside = False
+        """Whether another pane has the keys."""
+
+    @override
+    def on_mount(self) -> None:  # Textual calls the base's own as well
+        """Draw the cursor as that of the pane with the keys, or of one without."""
+        self.watch(self.screen, "focused", self._focus_went)
+
+    def _focus_went(self, focused: Widget | None) -> None:
+        """A field, a menu's or a filter's, takes the keys from no pane: what is typed there is about its rows."""
+        if isinstance(focused, Painted):
+            self._aside = focused is not self
+            self._refresh_changed()
 
     def on_resize(self, _: Resize) -> None:
         """Lay out for the new width."""
@@ -148,14 +162,16 @@ class Rows(Painted, can_focus=True):
                     self.refresh(Region(0, y, self.size.width, 1))
         self._drawn = lines
 
-    def _visible_line(self, y: int) -> tuple[Line, bool]:
-        """What stands at line `y` of the widget, and whether the cursor is on it."""
+    def _visible_line(self, y: int) -> tuple[Line, Cursor]:
+        """What stands at line `y` of the widget, and how the cursor is drawn when it is on it."""
         if self._header is not None and y == 0:
-            return self._header, False
+            return self._header, Cursor.NONE
         index = self.top + y - self._header_height
         if not self._laid_out or index >= self.source.count():
-            return self.when_empty() if self._laid_out and not index else (), False
-        return self.source.line(index), self.has_cursor and index == self.cursor
+            return self.when_empty() if self._laid_out and not index else (), Cursor.NONE
+        if not self.has_cursor or index != self.cursor:
+            return self.source.line(index), Cursor.NONE
+        return self.source.line(index), Cursor.ASIDE if self._aside else Cursor.HERE
 
     @property
     def key(self) -> str:
