@@ -114,8 +114,33 @@ def test_a_path_is_ignored_once_and_what_is_none_changes_no_file(workspace: Work
     workspace.ignore_drift(HOST, "nix/local/*")
     assert workspace.fleet().host(HOST).machine.drift.ignore == ("notes", "nix/local/*")
     before = file.read_text()
-    for wrong in ("/etc/passwd", "../x", ".git/config", ":(top)x", ""):
+    for wrong in ("/etc/passwd", "../x", ".git/config", ":x", ""):
         with pytest.raises(InvalidInput):
             workspace.ignore_drift(HOST, wrong)
     assert file.read_text() == before
     assert workspace.fleet().host("docker01").machine.drift.ignore == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code", "hint"),
+    [
+        ("*", "L501", "name the file or the directory that may differ"),
+        ("*.nix", "L501", "name the file"),
+        ("nix/", "L501", "name the file"),
+        ("nix/{a,b}", "L502", "are all that a pattern has"),
+    ],
+)
+def test_a_pattern_that_lint_would_find_is_refused_before_it_is_written(
+    workspace: Workspace, pattern: str, code: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        workspace.ignore_drift(HOST, pattern)
+    assert refused.value.what == f"{pattern} cannot be ignored"
+    assert code in refused.value.why
+    assert hint in refused.value.hint
+    assert not (workspace.root / f"inventory/host_vars/{HOST}.yaml").exists()
+
+
+@pytest.mark.parametrize("path", ["nix/common.nix~", "nix/local", "*~"])
+def test_a_file_that_an_editor_left_behind_can_be_ignored(workspace: Workspace, path: str) -> None:
+    assert path in workspace.ignore_drift(HOST, path)

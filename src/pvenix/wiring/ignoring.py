@@ -14,7 +14,8 @@ class Ignoring(Noting):
     def ignore_drift(self, host: str, path: str) -> str:
         """Add a path or a pattern to what may be edited on a host; the diff of its host_vars, empty when it was there.
 
-        Raises: UsageError for an unknown host, InvalidInput for what is no such path, LocalResource.
+        Raises: UsageError for an unknown host and for a pattern that `pvenix lint` would find, InvalidInput for what is
+            no such path, LocalResource.
         """
         from pvenix.fleet.edit import set_machine
         from pvenix.fleet.editing import apply_edits
@@ -22,6 +23,7 @@ class Ignoring(Noting):
 
         self.refuse_change("edit the inventory")
         found = self.fleet().host(host)
+        _refuse_pattern(path)
         if path in found.machine.drift.ignore:
             return ""
         name = vars_file(found.name)
@@ -42,3 +44,13 @@ class Ignoring(Noting):
             )
         self.note(Act.EDIT_HOST, host=found.name, about=name)
         return diff
+
+
+def _refuse_pattern(pattern: str) -> None:
+    from pvenix.lifecycle.lint.ignores import broken
+    from pvenix.model.lint import RULES
+
+    if found := broken(pattern):
+        rule = RULES[found[0]]
+        why = f"{rule.what} ({rule.code}): {rule.why}"
+        raise UsageError(f"{pattern} cannot be ignored", why=why, hint=rule.hint, code="PVX0685")

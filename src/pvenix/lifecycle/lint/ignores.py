@@ -17,8 +17,8 @@ from pvenix.model.paths import SITE
 
 _EVERYTHING: Final = ("nix/flake.nix", "nix/common.nix", "nix/modules/role-dns.nix", "nix/hosts/dns01.nix")
 """What no single pattern has a reason to match all of."""
-_NO_GLOB: Final = re.compile(r"\{[^}]*,|[\\^$~]|\(.*\)")
-"""What other languages of patterns have, and a pathspec takes literally (gitglossary(7))."""
+_NO_GLOB: Final = re.compile(r"\{[^}]*,|[\\^$]|^~|\(.*\)")
+"""What other languages of patterns have, and a pathspec takes literally (gitglossary(7)); `x~` is a backup."""
 
 
 def ignores_in(path: str, text: Text) -> Iterator[Found]:
@@ -49,12 +49,19 @@ def _lists(tree: Node | None, *, inside: bool) -> Iterator[list[Node]]:
         waiting += [(item, inside) for item in node.items]
 
 
-def _judged(pattern: str, others: Sequence[str], *, first: Sequence[Node]) -> tuple[str, str] | None:
-    """The rule that a pattern breaks, with what exactly; None when it breaks none."""
+def broken(pattern: str) -> tuple[str, str] | None:
+    """The rule that a pattern breaks whatever stands beside it, with what exactly; None when it breaks none."""
     if all(ignored_by(path, (pattern,)) for path in _EVERYTHING):
         return "L501", pattern
     if _NO_GLOB.search(pattern):
         return "L502", f"{pattern} is taken letter by letter"
+    return None
+
+
+def _judged(pattern: str, others: Sequence[str], *, first: Sequence[Node]) -> tuple[str, str] | None:
+    """The rule that a pattern breaks, with what exactly; None when it breaks none."""
+    if found := broken(pattern):
+        return found
     if pattern in [str(node.value) for node in first]:
         return "L502", f"{pattern} stands here twice"
     wider = next((other for other in others if other != pattern and ignored_by(pattern, (other,))), "")
