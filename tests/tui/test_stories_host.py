@@ -326,3 +326,37 @@ async def test_a_host_without_a_vm_says_so_in_every_pane_and_what_makes_one(
         await ui.press("enter")
         ui.expect("No VM yet: o onboards it.", f"! {name} does not answer")
         ui.expect_not("The host itself did not answer")
+
+
+@pytest.mark.parametrize(
+    ("tab", "command"),
+    [
+        ("cloud-init", f"pvenix host cloudinit {HOST}"),
+        ("units", f"pvenix host units {HOST}"),
+        ("journal", f"pvenix host journal {HOST} -f"),
+        ("hardware", f"pvenix drift show --hardware {HOST}"),
+        ("config", f"pvenix inventory explain {HOST}"),
+    ],
+)
+async def test_what_a_tab_shows_is_copied_as_the_command_line_that_reads_it(
+    open_ui: OpenUi, tab: str, command: str
+) -> None:
+    async with at_host(open_ui, size=(120, 36)) as ui:
+        await to_tab(ui, tab)
+        await ui.do("frame.copy")
+        ui.expect("the same from a shell", command)
+
+
+async def test_a_journal_and_a_unit_are_copied_with_what_they_are_narrowed_to(open_ui: OpenUi) -> None:
+    async with at_host(open_ui, size=(120, 36)) as ui:
+        await to_tab(ui, "units")
+        await ui.go_to("vllm.service")
+        await ui.do("frame.copy")
+        ui.expect(f"pvenix host units {HOST} vllm.service")
+        await ui.press("escape", "enter")
+        await ui.do("frame.copy")
+        ui.expect(f"pvenix host journal {HOST} -u vllm.service")
+        await ui.press("escape")
+        await ui.do("unit.journal")
+        await ui.do("frame.copy")
+        ui.expect(f"pvenix host journal {HOST} -u vllm.service -f")

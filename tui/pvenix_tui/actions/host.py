@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pvenix.model.inspection import PRIORITIES
@@ -20,6 +21,49 @@ def _one(context: Context) -> str:
 
 def _host_command(*words: str) -> CommandLine:
     return lambda context: pvenix_line(*words, (context.hosts or ("HOST",))[0])
+
+
+_READINGS: Final = {
+    Tab.FACTS: ("host", "show"),
+    Tab.GENERATIONS: ("generations", "list"),
+    Tab.DRIFT: ("drift", "show"),
+    Tab.CONFIG: ("inventory", "explain"),
+    Tab.HARDWARE: ("drift", "show", "--hardware"),
+    Tab.CLOUD_INIT: ("host", "cloudinit"),
+    Tab.UNITS: ("host", "units"),
+}
+"""What reads from a shell what a tab shows; the journal's has options, and of runs and the VM none reads just one host's."""
+
+
+def _reading_command(context: Context) -> str:
+    """What reads the tab that shows."""
+    if context.tab == Tab.JOURNAL:
+        return _journal_line(context)
+    words = _READINGS.get(Tab(context.tab)) if context.tab else ("host", "show")
+    return _host_command(*words)(context) if words else ""
+
+
+def _journal_line(context: Context, *more: str) -> str:
+    unit = ("-u", context.unit) if context.unit else ()
+    priority = ("-p", context.priority) if context.priority else ()
+    return pvenix_line("host", "journal", (context.hosts or ("HOST",))[0], *unit, *priority, *more)
+
+
+def _open_command(context: Context) -> str:
+    """What shows from a shell the row at the cursor."""
+    host = (context.hosts or ("HOST",))[0]
+    match context.tab:
+        case Tab.RUNS:
+            return pvenix_line("runs", "show", context.row or "RUN")
+        case Tab.GENERATIONS:
+            return pvenix_line("generations", "diff", host, context.row or "N")
+        case Tab.UNITS | "":
+            return pvenix_line("host", "units", host, context.row or "UNIT")
+    return ""
+
+
+def _unit_journal(context: Context) -> str:
+    return _journal_line(context if context.unit else replace(context, unit="UNIT"))
 
 
 def _on(*tabs: Tab) -> Reason:
@@ -68,13 +112,14 @@ HOST_TABS: Final = (
     ),
     _HOST.action("host.next", "right_square_bracket", "next tab", "the tab to the right", footer=True),
     _HOST.action("host.previous", "left_square_bracket", "previous tab", "the tab to the left"),
-    _HOST.action("host.tabs", "t", "tabs", "choose a tab by its name", footer=True),
+    _HOST.action("host.tabs", "t", "tabs", "choose a tab by its name", command=_reading_command, footer=True),
     _HOST.action(
         "host.open",
         "enter",
         "open",
         "the unit or the run at the cursor; of a generation what going back to it changes",
         unless=_open_reason,
+        command=_open_command,
         footer=True,
     ),
     _HOST.action(
@@ -116,7 +161,12 @@ HOST_TABS: Final = (
     _HOST.action("host.match", "n", "next", "the next match, or the next hunk of the drift", unless=_on(*_SEARCHED)),
     _HOST.action("host.match_back", "N", "previous", "the match or the hunk before", unless=_on(*_SEARCHED)),
     _HOST.action(
-        "host.follow", "f", "follow", "show lines of the journal as they come, or stop", unless=_on(Tab.JOURNAL)
+        "host.follow",
+        "f",
+        "follow",
+        "show lines of the journal as they come, or stop",
+        unless=_on(Tab.JOURNAL),
+        command=lambda context: _journal_line(context, "-f"),
     ),
     _HOST.action(
         "host.priority",
@@ -124,12 +174,18 @@ HOST_TABS: Final = (
         "priority",
         f"only lines of the journal of this priority and worse: {', '.join(PRIORITIES)}",
         unless=_on(Tab.JOURNAL),
+        command=lambda context: _journal_line(replace(context, priority=context.priority or "LEVEL")),
     ),
-    _HOST.action("host.unit", "u", "unit", "only lines of one unit", unless=_on(Tab.JOURNAL)),
+    _HOST.action("host.unit", "u", "unit", "only lines of one unit", unless=_on(Tab.JOURNAL), command=_unit_journal),
     _HOST.action("host.wrap", "w", "wrap", "wrap long lines of the journal, or cut them", unless=_on(Tab.JOURNAL)),
 )
 UNIT: Final = (
     _UNIT.action(
-        "unit.journal", "enter", "journal", "this unit's lines on the journal tab, with follow and search", footer=True
+        "unit.journal",
+        "enter",
+        "journal",
+        "this unit's lines on the journal tab, with follow and search",
+        command=_unit_journal,
+        footer=True,
     ),
 )

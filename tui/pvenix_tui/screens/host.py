@@ -165,6 +165,8 @@ class HostScreen(HostDriftKeys, HostJournalKeys, HostSearch, HostReadings, HostV
             tab=self.active.value,
             row=key,
             file=self.drift_lines.places.file_at(top),
+            unit=self.journal.unit,
+            priority=self.journal.priority,
             adopt=adopt_reason(drift.value, reading=lambda: drift.busy),
             overwrite=overwrite_reason(drift.value),
         )

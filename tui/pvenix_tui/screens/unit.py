@@ -69,7 +69,7 @@ class UnitScreen(PvenixScreen[bool]):
 
     @override
     def context(self) -> Context:
-        return Context(scope=self.scope, hosts=(self.host,))
+        return Context(scope=self.scope, hosts=(self.host,), unit=self.unit)
 
     def do_unit_journal(self) -> None:
         """Back to the host, and to this unit's lines of its journal."""
