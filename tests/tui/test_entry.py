@@ -76,3 +76,11 @@ def test_a_wrong_file_ends_the_program_with_its_line_and_no_traceback(
     assert "q would be both app.help and app.quit" in told
     assert "Traceback" not in told
     assert told.splitlines()[0] == f"{tmp_path}/pvenix/tui.yaml is wrong"
+
+
+def test_an_interrupt_before_the_first_paint_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pvenix_tui.entry.preferred", interrupted)
+    assert main([]) == 130

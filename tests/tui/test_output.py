@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import pty
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,33 @@ async def test_the_size_told_last_is_the_one_that_the_terminal_has() -> None:
         await pilot.pause()
         await pilot.pause()
         assert app.size == (120, 40)
+
+
+class Stopped(TerminalDriver):
+    """The driver while Textual's own sends what restores the terminal."""
+
+    def __init__(self, app: App[None], output: Output) -> None:  # as above
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._output = output
+        self._key_thread = None
+
+
+@pytest.mark.timeout(20)
+async def test_a_signal_to_stop_waits_for_whoever_writes_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, stops = io.StringIO(), list[int]()
+    output = Output(terminal)
+    output.start()
+    monkeypatch.setattr(os, "kill", lambda _, number: stops.append(number))
+    driver = Stopped(App[None](), output)
+    monkeypatch.setattr(driver, "suspend_application_mode", lambda: output.write("restored"))
+    driver._auto_restart = True
+    driver._key_thread = threading.Thread()
+    with output._queue.mutex:  # held by what the signal interrupts
+        driver._sigtstp_application()
+    await asyncio.sleep(0)
+    output.stop()
+    assert (terminal.getvalue(), stops) == ("restored", [signal.SIGSTOP])
 
 
 def test_two_threads_may_ask_at_once_whether_the_terminal_is_gone() -> None:

@@ -161,9 +161,13 @@ def test_what_was_stopped_from_elsewhere_takes_the_terminal_back_from_the_shell_
         assert termios.tcgetattr(terminal.slave)[3] & termios.ICANON
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_with_the_terminal_restored_and_no_traceback(tmp_path: Path, number: signal.Signals) -> None:
-    with app_on_terminal(tmp_path) as terminal:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("shown", [ALT_ON, b"unreachable"], ids=["at the start", "later"])
+def test_a_signal_ends_it_with_the_terminal_restored_and_no_traceback(
+    tmp_path: Path, number: signal.Signals, shown: bytes
+) -> None:
+    with on_terminal("tests.tui.on_outside", str(tmp_path), home=tmp_path) as terminal:
+        terminal.until(shown)
         terminal.process.send_signal(number)
         assert terminal.end() == 128 + number
         assert b"Traceback" not in terminal.data

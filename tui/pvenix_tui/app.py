@@ -46,6 +46,8 @@ KEEP_EVERY_S: Final = 2.0
 """Seconds of what a person set that are lost when the program gets no chance to end."""
 REST_AFTER_S: Final = 5.0
 """Seconds after which the modules of all screens are loaded: an upgrade under an open window must not mix two versions."""
+ENDS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+"""Signals that end the program; as keys the last two never come, for the terminal is raw."""
 AREA_SCREENS: Final = {
     "runs": "RunsScreen",
     "reviews": "ReviewsScreen",
@@ -125,11 +127,14 @@ class PvenixApp(Frame):
         if self._recoloured:
             super().refresh_css(animate)
 
+    def on_load(self) -> None:
+        """From here on, before anything is done to the terminal, whatever signal ends the program restores it."""
+        self._running_in = asyncio.get_running_loop()
+        for number in ENDS if self._ticking else ():
+            signal.signal(number, self._end)  # not the loop's own: it may be waiting for the terminal
+
     def on_mount(self) -> None:
         """Show the frame at once; the inventory and everything remote come after the first paint."""
-        self._running_in = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP) if self._ticking else ():
-            signal.signal(number, self._end)  # not the loop's own: it may be waiting for the terminal
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # others have drawn meanwhile
         self.session.ticker.add(self)
         self.call_after_refresh(self._after_first_paint)
@@ -159,7 +164,8 @@ class PvenixApp(Frame):
         """A signal to end: as ordered as it can be done without a terminal that may be gone."""
         if isinstance(self._driver, TerminalDriver):
             self._driver.end_soon()
-        self._running_in.call_soon_threadsafe(self.exit, 128 + number)
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._running_in.call_soon_threadsafe(self.call_later, self.exit, 128 + number)
 
     @override
     def read_area(self, area: str) -> None:

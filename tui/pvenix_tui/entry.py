@@ -62,12 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TEXTUAL_FPS", "120")  # read when textual is imported; halves the time from key to paint
     gc.set_threshold(20_000, 50, 1000)  # start-up and live logs make many objects and little garbage
     from pvenix.fleet.root import find_root
-    from pvenix.model.errors import InvalidInput, PvenixError
+    from pvenix.model.errors import ExitCode, InvalidInput, PvenixError
 
     try:
         preferences = preferred(options)
         with _workspace(lab=options.lab, fleet=options.fleet) as workspace:
             return _run(workspace, preferences, throwaway=options.lab, lag=options.debug_lag)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
     except InvalidInput as error:
         _complain(error.what, *(str(finding) for finding in error.findings))
         return int(error.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Full
 from threading import Event
@@ -140,16 +141,30 @@ class TerminalDriver(LinuxDriver):
         Textual 8.2 reads it here, where the next signal may interrupt: the older size would be told last, and stay.
         """
         if not self._in_band_window_resize:
-            self._loop.call_soon_threadsafe(self._tell_size)
+            self._soon(self._tell_size)
 
     def _tell_size(self) -> None:
         size = Size(*self._get_terminal_size())
         self._app.post_message(Resize(size, size))
 
+    def _soon(self, do: Callable[[], object]) -> None:
+        """Let the loop do it: a signal interrupts anything, also whoever holds the lock of the queue that it would wait for."""
+        with suppress(RuntimeError):  # the loop has ended, and the terminal is as it was
+            self._loop.call_soon_threadsafe(do)
+
+    @override
+    def _sigtstp_application(self, *_: object) -> None:
+        self._soon(self._stop_for_now)
+
+    def _stop_for_now(self) -> None:
+        if self._key_thread is None:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            super()._sigtstp_application()
+
     @override
     def _sigcont_application(self, *_: object) -> None:
-        """Let the loop go on: this interrupts anything, also the writing to the thread that it would wait for."""
-        self._loop.call_soon_threadsafe(self._go_on)
+        self._soon(self._go_on)
 
     def _go_on(self) -> None:
         """Take the terminal back, as whoever had it meanwhile left it.
