@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from pvenix.engine.stepwords import planned_steps, step_id
 from pvenix.model.generation import NOT_UNDONE
 from pvenix.model.inverse import INVERSE, Inverse, Way
 from pvenix.model.plan import PlayPlan, RunPlan, Task
@@ -147,8 +148,9 @@ def plan_view(
         *_command_lines(command),
         EMPTY,
     ]
-    for play in plan.plays:
-        lines += _play_lines(play) if play.tasks else []
+    begun = planned_steps(plan)
+    for number, play in enumerate(plan.plays):
+        lines += _play_lines(play, _first_number(number, play, begun)) if play.tasks else []
     lines += _host_lines(plan)
     if any(task.verb == "rollback" for play in plan.plays for task in play.tasks):
         lines += [EMPTY, (("Not undone", Tone.TITLE),), *(text_line(f"  {line}") for line in NOT_UNDONE)]
@@ -216,11 +218,21 @@ def _host_lines(plan: RunPlan) -> list[Line]:
     return lines
 
 
-def _play_lines(play: PlayPlan) -> list[Line]:
+def _first_number(number: int, play: PlayPlan, steps: Mapping[str, Sequence[str]]) -> int:
+    """What its first step is called in a run's headings, which number each host's steps through.
+
+    1 where its hosts do not agree on that, as some of them have no earlier play.
+    """
+    first = step_id(number, 0, play.tasks[0])
+    found = {steps[host].index(first) for wave in play.waves for host in wave}
+    return found.pop() + 1 if len(found) == 1 else 1
+
+
+def _play_lines(play: PlayPlan, first: int) -> list[Line]:
     waves = f"{play.name}, in {len(play.waves)} waves" if len(play.waves) > 1 else play.name
     title = (("Steps    ", Tone.TITLE), (f"{len(play.tasks)}", Tone.STRONG), *text_line(f"  {waves}", Tone.DIM))
     width = max(10, *(len(task.verb) + 1 for task in play.tasks))
-    return [title, *(_task_line(number, task, width) for number, task in enumerate(play.tasks, 1))]
+    return [title, *(_task_line(number, task, width) for number, task in enumerate(play.tasks, first))]
 
 
 def _task_line(number: int, task: Task, width: int) -> Line:
