@@ -251,3 +251,21 @@ def test_a_commit_that_a_host_alone_has_is_shown_and_a_rebuild_keeps_it_as_a_bra
     lab.ok("drift", "overwrite", host, "--yes")
     assert mine in lab.ssh(host, *GIT, "branch", "--list", "--verbose", "--no-abbrev", "pvenix-*")
     assert lab.ssh(host, *GIT, "rev-parse", "HEAD") == lab.git("rev-parse", "origin/main")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.story
+def test_an_ignored_edit_is_told_before_a_build_also_on_a_host_with_a_commit_of_its_own(lab: StoryLab) -> None:
+    host, path = "docker01", "nix/common.nix"
+    who = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    append = ("sudo", "-n", "dd", "oflag=append", "conv=notrunc", "status=none")
+    lab.ssh(host, *append, f"of=/etc/nixos/{host_file(host)}", text="# me\n")
+    lab.ssh(host, "sudo", "-n", "git", "-C", "/etc/nixos", *who, "commit", "-q", "-a", "-m", "mine")
+    lab.ssh(host, *append, f"of=/etc/nixos/{path}", text="# by hand\n")
+    lab.ok("drift", "ignore", host, path)
+    lab.commit(path, "\n", "\n# theirs\n")
+    refused = lab.pvenix("rebuild", host, "--yes")
+    assert refused.code == 1
+    assert f"main changes what was edited on {host} and is ignored there: {path}" in refused.text
+    assert "checkout" not in refused.text
+    assert lab.ssh(host, *GIT, "status", "--porcelain") == f"M {path}"

@@ -81,6 +81,19 @@ async def read_edits(world: World, remote: Remote) -> HostDrift:
     )
 
 
+async def left_main(world: World, remote: Remote, checkout: str, expected: str) -> CommitId | None:
+    """The commit of the main branch that a host's checkout comes from; None when no known one is.
+
+    `checkout` is its HEAD, `expected` what main holds, empty where that is not known.
+    """
+    if expected and await world.repo.contains(expected, checkout):
+        return CommitId(checkout)
+    found = (await remote.try_read(merge_base(world.branch), sudo=True)).stdout.strip()
+    if found and expected and await world.repo.contains(expected, found):
+        return CommitId(found)
+    return None
+
+
 async def _base(world: World, remote: Remote, checkout: str, expected: str) -> CommitId:
     """The guest's HEAD when the main branch holds it, else where it left the main branch."""
     if not checkout:
@@ -90,11 +103,8 @@ async def _base(world: World, remote: Remote, checkout: str, expected: str) -> C
             hint=f"pvenix rebuild {remote.step.host} makes it one, and puts what is there aside",
             code="PVX0680",
         )
-    if expected and await world.repo.contains(expected, checkout):
-        return CommitId(checkout)
-    found = (await remote.try_read(merge_base(world.branch), sudo=True)).stdout.strip()
-    if found and expected and await world.repo.contains(expected, found):
-        return CommitId(found)
+    if base := await left_main(world, remote, checkout, expected):
+        return base
     raise RemoteFailure(
         f"{argv.CONFIGURATION} on {remote.step.host} is at {checkout[:10]}, which comes from no known commit of the fleet",
         why=f"{world.branch} does not hold it" if expected else f"what {world.branch} holds is not known",

@@ -14,7 +14,6 @@ from pvenix.lifecycle.remote import Remote
 from pvenix.lifecycle.together import Together
 from pvenix.lifecycle.world import World
 from pvenix.model.errors import LockHeld, PvenixError, RemoteFailure
-from pvenix.model.names import CommitId
 from pvenix.model.units import bytes_text
 
 STORE_LEAST = 1 << 30
@@ -160,16 +159,20 @@ async def _inhibitors(_world: World, remote: Remote) -> Item:
 
 
 async def _ignored(world: World, remote: Remote) -> Item:
-    """Whether main changes a file whose edit is left alone on the host: no git would bring it there."""
+    """Whether main changes a file whose edit is left alone on the host: no git would bring it there.
+
+    Of a host at a commit of its own, what main changed since that left it.
+    """
     host, expected = remote.step.host, await world.expected()
     patterns = world.host(remote.step).machine.drift.ignore
     head = (await remote.try_read(argv.CHECKOUT, sudo=True)).stdout.strip()
-    if head in ("", expected) or not await world.repo.contains(expected, head):
+    base = await edits.left_main(world, remote, head, expected) if head not in ("", expected) else None
+    if base is None:
         return Item(name="ignored", shown="in nobody's way")
     tracked = await remote.try_read(edits.changed(head), sudo=True)
     untracked = await remote.try_read(edits.UNTRACKED, sudo=True)
     edited = {*(one.path for one in edits.tracked_in(tracked.stdout)), *untracked.stdout.split("\0")}
-    moved = [change.path for change in await world.repo.diff(CommitId(head), expected) if change.path in edited]
+    moved = [change.path for change in await world.repo.diff(base, expected) if change.path in edited]
     found = [(path, by) for path in moved if (by := ignored_by(path, patterns))]
     wrong = None
     if found:
