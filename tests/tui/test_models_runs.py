@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import pytest
 
 from pvenix.engine.durations import Durations
@@ -9,6 +11,7 @@ from pvenix_tui.models.eta import left
 from pvenix_tui.models.lines import cells, plain
 from pvenix_tui.models.ring import LineRing
 from pvenix_tui.models.run import HostRun, RunModel
+from pvenix_tui.models.runrows import run_summary
 from pvenix_tui.models.runtimes import elapsed, host_time
 from pvenix_tui.models.states import epoch
 from pvenix_tui.models.tiles import layout, tile_grid
@@ -240,3 +243,21 @@ def test_a_view_that_does_not_show_costs_nothing() -> None:
     view.shows = False
     beats(ticker, watch, 100)
     assert view.ticks == 0
+
+
+@dataclass
+class Live:
+    """A run at work."""
+
+    model: RunModel
+    state: str = "running"
+
+
+def test_a_narrow_head_leaves_out_what_it_has_no_room_for_as_a_whole_and_keeps_the_id() -> None:
+    run = Live(RunModel(replace(plan("build"), title="rebuild dns01", operator="ana")))
+    heads = [plain(run_summary(run, 0.0, width, run="0baf")[0]).split("dns01")[1] for width in (80, 58, 50)]
+    assert [" ".join(head.split()) for head in heads] == [
+        "2 hosts, 32 at a time by ana 0baf",
+        "2 hosts, 32 at a time 0baf",
+        "0baf",
+    ]

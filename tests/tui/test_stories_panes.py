@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.style import Style
 
+from pvenix_tui.models.lines import Column, Tone
+from pvenix_tui.models.table import Table
 from pvenix_tui.prefs import Preferences
 from pvenix_tui.themes import PALETTES, ThemeName
 from pvenix_tui.widgets.rows import Rows
@@ -63,3 +65,20 @@ async def test_the_rows_of_a_menu_have_the_cursor_while_its_field_is_typed_in(op
         await ui.press("?")
         await ui.type("copy")
         assert ground(ui, "choices") == PALETTES[ThemeName.DARK].cursor
+
+
+async def test_a_list_that_is_ordered_anew_shows_what_stands_first_where_the_cursor_allows_it(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        names = [f"host{number}" for number in range(60)]
+        rows = ui.rows()
+        rows.show(Table((Column(title="HOST", width=9),), lambda: names, lambda name: ((name, Tone.PLAIN),), str))
+        names.append(names.pop(0))
+        rows.reload()
+        await ui.calm()
+        assert rows.key == "host0"
+        assert rows.top > 0
+        names[:] = ["host59", "host0", *names[:-2]]
+        rows.reload()
+        await ui.calm()
+        assert rows.key == "host0"
+        assert rows.top == 0

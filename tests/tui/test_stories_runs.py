@@ -110,6 +110,30 @@ async def test_pause_and_cancel_are_requests_and_cancel_asks_first(open_ui: Open
         assert ui.requests() == [("cancel", "tappaas-cicd")]
 
 
+async def test_a_run_that_was_asked_to_end_says_so_while_a_step_is_let_finish(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        backend.step(ui.run(), "tappaas-cicd", "rebuild")
+        await ui.press("X")
+        await ui.confirm()
+        await ui.tick()
+        ui.expect("! ending", "% running 1")
+
+
+async def test_a_host_that_has_ended_cannot_be_cancelled(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "space", "space", "r")
+        backend.step(ui.run(), "tappaas-cicd", "rebuild", "changed")
+        backend.end_host(ui.run(), "tappaas-cicd", "changed", "runs generation 44")
+        await ui.tick()
+        await ui.go_to("tappaas-cicd")
+        await ui.press("x")
+        ui.expect("cancel host: tappaas-cicd is changed")
+        assert ui.requests() == []
+
+
 async def test_a_failed_host_is_retried_in_a_live_run_by_request_and_in_an_ended_one_by_resume(
     open_ui: OpenUi, backend: FakeBackend
 ) -> None:

@@ -132,7 +132,7 @@ RUN: Final = (
         "x",
         "cancel host",
         "start no further step of the host at the cursor; the others go on",
-        unless=lambda context: not_live(context) or no_hosts(context),
+        unless=lambda context: not_live(context) or no_hosts(context) or context.reasons.get("run.cancel_host", ""),
         danger=Danger.REVERSIBLE,
         command=asks_run("cancel", host=True),
     ),

@@ -131,6 +131,8 @@ class RunModel:
         self.exit_code: int | None = None
         self.paused = False
         """True when this person asked for a pause and did not let the run go on since."""
+        self.ending = False
+        """True when this person asked the run to end, and it has not begun anew since."""
         self.last_seq = -1
         self.problem = ""
         """Why the run's files cannot be read, empty while they can."""
@@ -161,7 +163,7 @@ class RunModel:
 
     def _started(self, event: ev.RunStarted) -> None:
         self.started_at = event.at
-        self.ended_at, self.exit_code = "", None
+        self.ended_at, self.exit_code, self.ending = "", None, False
         for host in self.hosts.values():
             if event.resumed and (host.needs_person or not host.ended):
                 host.state, host.started_at, host.ended_at, host.said = QUEUED, "", "", ""

@@ -73,8 +73,8 @@ def run_summary(
     """What the run is, with its id `run`, and how it stands; hosts by state, how far, how long, and how much longer."""
     model = followed.model
     first: list[Span] = [(" ", Tone.PLAIN), status_span(followed.state)]
-    if model.paused and followed.state == "running":
-        first = [(" ! paused", Tone.WARN)]
+    if followed.state == "running" and (model.ending or model.paused):
+        first = [(" ! ending" if model.ending else " ! paused", Tone.WARN)]
     if model.exit_code is not None and followed.state == "ended":
         first.append((f" exit {model.exit_code}", Tone.OK if model.exit_code == 0 else Tone.BAD))
     if model.plan.check:
@@ -82,7 +82,9 @@ def run_summary(
     hosts = len(model.hosts)
     about = f"  {hosts} hosts, {model.plan.forks} at a time" if hosts > 1 else ""
     who = f"  by {model.plan.operator}" if model.plan.operator else ""
-    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG), *text_line(about + who, Tone.DIM)]
+    first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG)]
+    room = width - cells(first) - len(run) - 2
+    first += text_line(next((text for text in (about + who, about) if len(text) <= room), ""), Tone.DIM)
     return _with_id(tuple(first), run, width), _standing(followed, now, width, left)
 
 

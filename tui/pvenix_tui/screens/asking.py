@@ -62,6 +62,7 @@ class AskingScreen(PlanningScreen):
 
         def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
             if yes:
+                self.follower.model.ending = self.follower.model.ending or not host
                 self.request(Ask.CANCEL, f"asked {what} to end", host=host)
 
         dialog = Confirm(f"Cancel {what}?", lines, clock=self.session.clock, yes=f"cancel {what}")

@@ -241,6 +241,7 @@ class RunScreen(RunAsks, RunHosts, RunLog):
             gates=sum(1 for one in model.hosts.values() if one.gate),
             approvals=sum(1 for one in model.hosts.values() if one.asks),
             host_retry=host.retry_reason(live=live) if host else "no host is at the cursor",
+            reasons={"run.cancel_host": f"{host.host} is {host.state}"} if host and host.ended else {},
             retries=sum(1 for one in model.hosts.values() if not one.retry_reason(live=live)),
         )
 

@@ -59,7 +59,7 @@ class RunHosts(PvenixScreen[None]):
             return
         hosts, size = len(self.follower.model.hosts), self.app.size
         rows, tiles, log = self.query_one("#tiles", Rows), self.query_one("#panes", TileGrid), self.query_one("#log")
-        rows.styles.max_height = min(hosts + 1, max(9, size.height // 4))
+        rows.styles.max_height = min(hosts + 1, size.height * 2 // 5)
         tiles.styles.height = grid_height(hosts, size.width, size.height * 2 // 5)
         on_log = self.focused is log
         if not self._tiled and not rows.display and self.table.hosts:

@@ -135,6 +135,7 @@ class Rows(Painted, can_focus=True):
         """The source has changed: keep the cursor on its row, lay out and draw."""
         self._lay_out()
         count = self.source.count()
+        before = self.cursor
         if self._cursor_key:
             found = next((index for index in range(count) if self.source.key(index) == self._cursor_key), self.cursor)
             self.cursor = found
@@ -142,7 +143,9 @@ class Rows(Painted, can_focus=True):
         self._cursor_key = self.key
         self.virtual_size = Size(self._text_width(), count + self._header_height)
         self._refresh_changed()
-        if self.has_cursor:
+        if self.has_cursor and before != self.cursor < self.shown:
+            self.scroll_to(y=0, animate=False)  # rows came or went above it: what stands first is not left out of sight
+        elif self.has_cursor:
             self._show_cursor()
         self.post_message(self.Moved(self))
 
