@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from pvenix.adapters.child import started
+from pvenix.adapters.child import ended, started
 from pvenix.adapters.git.runner import Git
 from pvenix.model.errors import LocalResource
 
@@ -48,6 +49,34 @@ async def test_a_child_is_killed_when_its_start_is_cancelled() -> None:
     assert len(killed) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(killed[0], 0)
+
+
+async def test_a_start_that_is_cancelled_again_is_not_cut_off_and_the_child_is_killed() -> None:
+    killed: list[int] = []
+
+    def kill(pid: int) -> None:
+        killed.append(pid)
+        os.kill(pid, signal.SIGKILL)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(started(asyncio.create_subprocess_exec("sleep", "1000"), kill))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            task.cancel()
+    assert task.cancelled()
+    assert len(killed) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(killed[0], 0)
+
+
+async def test_who_is_cancelled_while_a_killed_child_ends_leaves_with_its_exit_status() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ended(process, lambda pid: os.kill(pid, signal.SIGKILL)))
+        await asyncio.sleep(0)
+        task.cancel()
+    assert task.cancelled()
+    assert process.returncode == -signal.SIGKILL
 
 
 async def test_a_program_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
