@@ -99,13 +99,51 @@ async def test_what_a_screen_shows_is_saved_and_a_file_that_is_there_is_never_ov
         await ui.press("ctrl+u")
         await ui.type(str(there))
         await ui.press("enter")
-        ui.expect_error("is there already: nothing is overwritten")
+        ui.expect_dialog("Save into which file?")
+        ui.expect("there is such a file already; name another")
         assert there.read_text() == "mine"
+        await ui.type(".2")
+        await ui.press("enter")
+        assert there.with_name("mine.txt.2").is_file()
         await ui.do("frame.save")
         await ui.press("enter")
         ui.expect("lines, ", "saved/fleet-")
         [file] = (backend.state_dir / "saved").iterdir()
         assert "nix-cache01" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("~nobody-of-this-name/x", "~nobody-of-this-name: there is no such user"),
+        ("/", "that is a folder; name a file in it"),
+    ],
+)
+async def test_a_path_that_cannot_be_saved_to_says_why_and_can_be_changed(open_ui: OpenUi, path: str, why: str) -> None:
+    async with open_ui() as ui:
+        await ui.do("frame.save")
+        await ui.press("ctrl+u")
+        await ui.type(path)
+        await ui.press("enter")
+        ui.expect_dialog("Save into which file?")
+        ui.expect(why)
+
+
+async def test_a_command_that_would_be_refused_now_says_so_in_the_copy_menu(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await ui.press("r")
+        await ui.confirm()
+        backend.step(ui.run(), "tappaas-cicd", "rebuild", "ok")
+        backend.end_run(ui.run(), 0, ok=1)
+        for _ in range(10):
+            await ui.tick()
+        await ui.do("frame.copy")
+        await ui.go_to("$ pause")
+        ui.expect("not now: the run is not live (ended)")
+        await ui.go_to("$ follow")
+        ui.expect_not("not now")
 
 
 async def test_what_went_wrong_stays_until_it_is_dealt_with_and_what_went_well_leaves(open_ui: OpenUi) -> None:

@@ -42,12 +42,23 @@ def suggested_path(folder: Path, name: str, now: float) -> Path:
     return folder / "saved" / f"{plain}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}.txt"
 
 
+def full_path(text: str) -> Path:
+    """The path that a person wrote, whole.
+
+    Raises: LocalResource when it begins with `~` and the name of nobody.
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # what pathlib raises for it
+        raise LocalResource(f"{text.partition('/')[0]}: there is no such user", hint="name another file") from error
+
+
 def save(path: Path, texts: Iterable[str]) -> Path:
     """Write a new file that only its owner reads; where it is.
 
     Raises: LocalResource when it is there already or cannot be written.
     """
-    path = path.expanduser().absolute()
+    path = full_path(str(path))
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

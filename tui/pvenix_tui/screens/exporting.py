@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from textual.widget import Widget
 
 from pvenix.model.errors import PvenixError
 from pvenix_tui.actions import in_scope
-from pvenix_tui.exports import Exported, fits_clipboard, save, suggested_path
+from pvenix_tui.exports import Exported, fits_clipboard, full_path, save, suggested_path
 from pvenix_tui.models.choices import Choice
 from pvenix_tui.models.lines import Column, Tone, plain
 from pvenix_tui.models.logpane import Lines
@@ -86,25 +87,29 @@ def copies_of(screen: PvenixScreen[object]) -> dict[str, str]:
     return found
 
 
-def commands_of(screen: PvenixScreen[object]) -> dict[str, str]:
-    """What can be done here, as command lines that are complete, by the name of the action."""
+def commands_of(screen: PvenixScreen[object]) -> dict[str, tuple[str, str]]:
+    """What can be done here, as command lines that are complete with why it cannot be now, by the name of the action."""
     here = screen.here()
-    found = {action.label: action.command(here) for action in in_scope(screen.scope)}
-    return {label: line for label, line in found.items() if line and not PLACEHOLDER.search(line)}
+    found = {action.label: (action.command(here), action.disabled_reason(here)) for action in in_scope(screen.scope)}
+    return {label: (line, why) for label, (line, why) in found.items() if line and not PLACEHOLDER.search(line)}
 
 
 def open_copy_menu(screen: PvenixScreen[object]) -> None:
     """Offer what can be copied."""
     texts, commands = copies_of(screen), commands_of(screen)
-    found = texts | {f"$ {label}": line for label, line in commands.items()}
+    found = texts | {f"$ {label}": line for label, (line, _) in commands.items()}
+    refused = {f"$ {label}": why for label, (_, why) in commands.items() if why}
     if not found:
         screen.session.refuse("copy: there is nothing to copy here")
         return
     choices = [
         Choice(
             key=name,
-            cells=((name, Tone.STRONG), (" ".join(text[:WIDE].split()), Tone.PLAIN)),
-            note=_size(text),
+            cells=(
+                (name, Tone.DIM if name in refused else Tone.STRONG),
+                (" ".join(text[:WIDE].split()), Tone.DIM if name in refused else Tone.PLAIN),
+            ),
+            note=_size(text) + (f"; not now: {refused[name]}" if name in refused else ""),
             group="this" if name in texts else "the same from a shell",
         )
         for name, text in found.items()
@@ -148,11 +153,20 @@ def open_save_prompt(screen: PvenixScreen[object]) -> None:
         if answer:
             _save(session, answer, found.text, "")
 
-    screen.app.push_screen(Prompt("Save into which file?", value=str(path), wrong=_no_path), typed)
+    screen.app.push_screen(Prompt("Save into which file?", value=str(path), wrong=wrong_path), typed)
 
 
-def _no_path(text: str) -> str:
-    return "" if text else "a file must have a name"
+def wrong_path(text: str) -> str:
+    """Why nothing can be written there, as far as a look tells; empty when it can."""
+    if not text:
+        return "a file must have a name"
+    try:
+        path = full_path(text)
+    except PvenixError as error:
+        return error.what
+    if os.path.isdir(path):  # noqa: PTH112 Path.is_dir raises where nobody may look
+        return "that is a folder; name a file in it"
+    return "there is such a file already; name another" if os.path.lexists(path) else ""
 
 
 def _save(session: Session, path: str, text: str, why: str) -> None:
