@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from textual.events import Key
+from textual.events import Event, Key, MouseDown, MouseUp
 from textual.keys import _character_to_key
 from textual.message_pump import MessagePump
 from textual.pilot import Pilot
@@ -120,10 +120,18 @@ class Ui:
 
     def send(self, key: str) -> None:
         """Press a key and wait for nothing."""
-        assert self.app._driver is not None
         name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
         character = key if len(key) == 1 else CHARACTERS.get(name)
-        event = Key(name, character)
+        self.give(Key(name, character))
+
+    def click(self, column: int, row: int) -> None:
+        """Click and wait for nothing."""
+        for event in (MouseDown, MouseUp):
+            self.give(event(None, column, row, 0, 0, 1, False, False, False, column, row))
+
+    def give(self, event: Event) -> None:
+        """Let an event come as from the terminal, and wait for nothing."""
+        assert self.app._driver is not None
         event.set_sender(self.app)
         self.app._driver.send_message(event)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from textual.events import Paste
 
 from pvenix.engine.calls import CallLog, Channel
 from pvenix.engine.runfiles import RunDir
@@ -331,3 +332,44 @@ async def test_a_start_that_ends_after_the_person_went_on_closes_nothing_else(
         ui.expect_screen("reviews")
         await ui.press("1")
         ui.expect_screen("run")
+
+
+async def test_a_paste_behind_the_key_of_a_field_is_for_the_field(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        ui.send("/")
+        ui.give(Paste("nix-cache"))
+        ui.send("enter")
+        ui.send("enter")
+        await ui.calm()
+        ui.expect_screen("host")
+        ui.expect("nix-cache01")
+
+
+async def test_a_click_behind_a_key_is_for_the_screen_that_the_key_brings(open_ui: OpenUi) -> None:
+    async with open_ui() as ui:
+        row = next(at for at, line in enumerate(ui.text().splitlines()) if "nix-cache01" in line)
+        await ui.press("2")
+        ui.send("1")
+        ui.click(20, row)
+        await ui.settle()
+        ui.expect_screen("fleet")
+        ui.expect_cursor("nix-cache01")
+
+
+async def test_no_key_overtakes_another_in_a_loop_that_stood_still(
+    open_ui: OpenUi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_ui() as ui:
+        loop, stood = asyncio.get_running_loop(), 0.0
+        time = loop.time
+        monkeypatch.setattr(loop, "time", lambda: time() + stood)
+        for turns in range(0, 60, 2):  # of the loop, before it stands still
+            for key in ("/", *"next"):
+                ui.send(key)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            stood += 1.0
+            await ui.calm()
+            assert isinstance(ui.app.focused, Field)
+            assert ui.app.focused.value == "next", turns
+            await ui.press("escape", "escape")

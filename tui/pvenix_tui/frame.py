@@ -10,7 +10,7 @@ from textual.screen import Screen
 from typing_extensions import override
 
 from pvenix_tui.actions import BY_ID, Action, in_scope
-from pvenix_tui.keyorder import OrderedKeys
+from pvenix_tui.keyorder import Given, OrderedKeys
 from pvenix_tui.models.choices import action_choices
 from pvenix_tui.models.held import HeldKey
 from pvenix_tui.models.lines import Line, Tone
@@ -52,11 +52,12 @@ class Frame(OrderedKeys):
         """Draw in other colours: in those of this name, else as a menu is answered."""
 
     @override
-    async def hand(self, event: Key, front: Screen[object] | None) -> None:
+    async def hand(self, event: Given, front: Screen[object] | None) -> None:
         """A key that is held down is not for what it has just opened."""
-        typing = event.is_printable and front is not None and isinstance(front.focused, Field)
-        if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
-            return
+        if isinstance(event, Key):
+            typing = event.is_printable and front is not None and isinstance(front.focused, Field)
+            if self._held.ignores(event.key, self.session.clock(), front, typing=typing):
+                return
         await super().hand(event, front)
 
     async def action_do(self, action_id: str) -> None:
