@@ -15,10 +15,14 @@ from typing import Final
 
 import pytest
 
+from pvenix.adapters.clock import SystemClock
 from pvenix.engine.journal import SqliteJournal
 from pvenix.engine.journalfile import read_entries
+from pvenix.engine.narrator import HostLog
+from pvenix.engine.runfiles import RunStore
 from pvenix.engine.step import Step
 from pvenix.model.errors import ExitCode, LocalResource
+from pvenix.model.events import RunEnded
 from pvenix.model.outcome import Outcome, Probe, done, needed
 from tests.unit.engine_support import CHANGED, Bench, FakeVerb, StillJournal, bench, play
 
@@ -162,6 +166,38 @@ async def test_a_journal_that_a_full_disk_keeps_from_being_read_says_where_and_w
     assert told.value.hint == f"is the disk full? df -h {disk.root}; free space there, then the same command again"
     disk.free()
     assert [row.what for row in read_entries(path)] == ["intent"]
+
+
+RECORDS: Final[dict[str, Callable[[Bench], object]]] = {
+    "events": lambda one: one.run.append_event(RunEnded(run=one.run.run, seq=1, at="", exit_code=0, counts={})),
+    "directory": lambda one: RunStore(one.run.path.parent).create(one.plan),
+}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS.keys())
+def test_what_a_full_disk_does_not_take_of_a_run_says_where_and_what_to_do(
+    disk: Disk, record: Callable[[Bench], object]
+) -> None:
+    one = bench(disk.root, play("a1", verbs=VERBS))
+    assert one.run.path.exists()
+    disk.fill()
+    with pytest.raises(LocalResource) as told:
+        record(one)
+    assert str(disk.root) in told.value.why
+    assert told.value.why.endswith("No space left on device")
+    assert told.value.hint.startswith("make room there")
+
+
+def test_a_log_that_a_full_disk_does_not_take_says_where_and_what_to_do(disk: Disk) -> None:
+    path = disk.root / "a1.log"
+    log = HostLog(path, str, SystemClock())
+    disk.fill()
+    with pytest.raises(LocalResource) as told:
+        log.line("x" * 10_000)
+    assert told.value.why == f"{path}: No space left on device"
+    assert told.value.hint.startswith("make room there")
+    disk.free()
+    log.close()
 
 
 def test_a_journal_whose_rows_are_lost_is_refused_and_not_taken_for_one_that_was_never_made(disk: Disk) -> None:

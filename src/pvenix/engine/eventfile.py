@@ -41,9 +41,9 @@ class EventFile:
             with self._path.open("ab", buffering=0) as file:
                 written = file.write(line)
         except OSError as error:
-            raise LocalResource("the run's events cannot be written", why=str(error)) from error
+            raise self._refusal(error.strerror or str(error)) from error
         if written != len(line):
-            raise LocalResource("the run's events cannot be written", why=os.strerror(errno.ENOSPC))
+            raise self._refusal(os.strerror(errno.ENOSPC))
 
     def mend(self) -> None:
         """End a line that an earlier process could not finish, so that the next event has a line of its own.
@@ -55,7 +55,11 @@ class EventFile:
                 if file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
                     file.write(b"\n")
         except OSError as error:
-            raise LocalResource("the run's events cannot be written", why=str(error)) from error
+            raise self._refusal(error.strerror or str(error)) from error
+
+    def _refusal(self, why: str) -> LocalResource:
+        what = "the run's events cannot be written"
+        return LocalResource(what, why=f"{self._path}: {why}", hint="make room there, then `pvenix resume`")
 
 
 def _event_in(line: bytes) -> Event | None:

@@ -123,7 +123,7 @@ class HostLog:
             self._file.write(self._clean("".join(f"{_last_state(line)}\n" for line in lines)))
             self._file.flush()
         except OSError as error:
-            raise LocalResource("a host's log cannot be written", why=str(error)) from error
+            raise _refusal("written", Path(self._file.name), error) from error
 
     def _note_time(self) -> None:
         """Write down when what comes next came; opened each time, as a run has a log open for each of its hosts."""
@@ -144,4 +144,9 @@ def _open(path: Path) -> TextIO:
     try:
         return path.open("a", encoding="utf-8", errors="replace")
     except OSError as error:
-        raise LocalResource("a host's log cannot be opened", why=str(error)) from error
+        raise _refusal("opened", path, error) from error
+
+
+def _refusal(what: str, path: Path, error: OSError) -> LocalResource:
+    why = f"{path}: {error.strerror or error}"
+    return LocalResource(f"a host's log cannot be {what}", why=why, hint="make room there, then `pvenix resume`")

@@ -231,7 +231,10 @@ class RunStore:
             (path / "plan.new").write_text(json.dumps(KNOWN.masked(plan.to_json()), indent=1))
             (path / "plan.new").rename(path / "plan.json")
         except OSError as error:
-            raise LocalResource("the run's directory cannot be made", why=str(error)) from error
+            why = f"{self.root}: {error.strerror or error}"
+            raise LocalResource(
+                "the run's directory cannot be made", why=why, hint="make room there, and repeat"
+            ) from error
         return self._dir(path.name)
 
     def _new_folder(self) -> Path:
