@@ -137,6 +137,8 @@ async def test_a_step_at_its_pause_is_skipped_by_name_and_told_as_skipped(
         gate(backend, run, "rebuild")
         await ui.tick()
         ui.expect("10/10 rebuild", "skipped 1")
+        ui.expect("build - skipped by ana")
+        assert "- skipped  by ana" in ui.line(" 9 build")
 
 
 async def test_a_failed_step_of_a_run_that_ended_is_skipped_and_gone_on_from(

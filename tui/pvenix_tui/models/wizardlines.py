@@ -78,7 +78,7 @@ def narrow_lines(model: WizardModel, step: StepSeen | None, *, dead: bool = Fals
             (f" {number:>2} ", Tone.DIM),
             *text_line(f"{each.task.verb:<11}", Tone.STRONG if each is step else Tone.PLAIN),
             _state(each, dead=dead),
-            *text_line(f"  {each.said}" if each.ended else "", Tone.DIM),
+            *text_line(f"  {_beside(each)}" if each.ended else "", Tone.DIM),
         )
         for number, each in enumerate(model.steps, 1)
         if number >= at
@@ -112,6 +112,11 @@ def detail_lines(step: StepSeen | None) -> list[Line]:
     return lines
 
 
+def _beside(step: StepSeen) -> str:
+    """What a step came to, where its state stands before it: no word is said twice."""
+    return step.said.removeprefix(f"{step.state} ")
+
+
 def said_lines(model: WizardModel, step: StepSeen | None) -> list[Line]:
     """What the step came to and what helps; of one that waits for its turn, what the one before it came to."""
     if step is None:
@@ -122,7 +127,9 @@ def said_lines(model: WizardModel, step: StepSeen | None) -> list[Line]:
         if before is None:
             return []
         word, tone = status_span(before.state)
-        return [(*text_line(f" {before.task.verb} ", Tone.DIM), (f"{word} ", tone), *text_line(before.said, Tone.DIM))]
+        return [
+            (*text_line(f" {before.task.verb} ", Tone.DIM), (f"{word} ", tone), *text_line(_beside(before), Tone.DIM))
+        ]
     lines: list[Line] = []
     if step.ended and step.said:
         lines.append(text_line(f" {step.said}", Tone.BAD if _went_wrong(step) else Tone.PLAIN))
