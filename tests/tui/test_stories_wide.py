@@ -28,6 +28,19 @@ async def test_a_menu_of_a_few_choices_covers_no_more_than_it_needs(open_ui: Ope
         assert ui.app.screen.query_one("#box").size.height > WIDE[1] / 2
 
 
+async def test_the_host_of_a_tile_is_copied_by_its_name(open_ui: OpenUi) -> None:
+    async with open_ui(WIDE) as ui:
+        await ui.press("*", "r", "G")
+        await ui.confirm()
+        await ui.press("l")
+        second = list(ui.app.session.fleet.hosts)[1]
+        ui.expect(f"> {second}")
+        await ui.do("frame.copy")
+        await ui.go_to("the host")
+        await ui.press("enter")
+        assert ui.app.clipboard == second
+
+
 async def test_help_tells_whole_on_a_wide_terminal_what_each_action_does(open_ui: OpenUi) -> None:
     async with open_ui(WIDE) as ui:
         await ui.do("app.help")

@@ -81,6 +81,8 @@ def copies_of(screen: PvenixScreen[object]) -> dict[str, str]:
     if rows is not None and rows.key:
         found["the row"] = _row(rows)
         found["its id"] = rows.key
+    elif len(hosts := screen.here().hosts) == 1:  # tiles, or a document about a host
+        found["the host"] = hosts[0]
     whole = text_of(screen)
     if whole is not None and whole.lines:
         found["everything"] = whole.text
