@@ -255,9 +255,10 @@ class Live:
 
 def test_a_narrow_head_leaves_out_what_it_has_no_room_for_as_a_whole_and_keeps_the_id() -> None:
     run = Live(RunModel(replace(plan("build"), title="rebuild dns01", operator="ana")))
-    heads = [plain(run_summary(run, 0.0, width, run="0baf")[0]).split("dns01")[1] for width in (80, 58, 50)]
+    heads = [plain(run_summary(run, 0.0, width, run="0baf")[0]).split("dns01")[1] for width in (80, 58, 50, 36)]
     assert [" ".join(head.split()) for head in heads] == [
         "2 hosts, 32 at a time by ana 0baf",
         "2 hosts, 32 at a time 0baf",
+        "2 hosts 0baf",
         "0baf",
     ]

@@ -80,11 +80,12 @@ def run_summary(
     if model.plan.check:
         first.append((" check", Tone.ACCENT))
     hosts = len(model.hosts)
-    about = f"  {hosts} hosts, {model.plan.forks} at a time" if hosts > 1 else ""
+    many = f"  {hosts} hosts" if hosts > 1 else ""
+    about = f"{many}, {model.plan.forks} at a time" if many else ""
     who = f"  by {model.plan.operator}" if model.plan.operator else ""
     first += [("  ", Tone.PLAIN), *text_line(model.plan.title, Tone.STRONG)]
     room = width - cells(first) - len(run) - 2
-    first += text_line(next((text for text in (about + who, about) if len(text) <= room), ""), Tone.DIM)
+    first += text_line(next((text for text in (about + who, about, many) if len(text) <= room), ""), Tone.DIM)
     return _with_id(tuple(first), run, width), _standing(followed, now, width, left)
 
 
