@@ -10,12 +10,13 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from selectors import EVENT_READ, SelectSelector
 
 import pytest
 from textual.app import App
 from typing_extensions import override
 
-from pvenix_tui.terminal import Output, TerminalDriver, _Leaving
+from pvenix_tui.terminal import Output, TerminalDriver, _Leaving, _not_waiting
 
 pytestmark = pytest.mark.tui
 MORE_THAN_WAIT = 100
@@ -142,6 +143,35 @@ async def test_a_signal_to_stop_waits_for_whoever_writes_to_the_terminal(monkeyp
     await asyncio.sleep(0)
     output.stop()
     assert (terminal.getvalue(), stops) == ("restored", [signal.SIGSTOP])
+
+
+class Reading(TerminalDriver):
+    """The driver's thread of keys on a terminal."""
+
+    def __init__(self, terminal: int) -> None:  # as above
+        self.fileno = _not_waiting(terminal)
+        self.exit_event = _Leaving(self.fileno)
+        self._debug = False
+
+
+@pytest.mark.timeout(20)
+def test_a_key_that_somebody_else_has_read_does_not_keep_the_thread_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = pty.openpty()
+    told = threading.Event()
+
+    def readable(_: SelectSelector, __: float) -> list[tuple[None, int]]:
+        told.set()
+        return [(None, EVENT_READ)]
+
+    monkeypatch.setattr(SelectSelector, "select", readable)
+    driver = Reading(slave)
+    thread = threading.Thread(target=driver.run_input_thread, daemon=True)
+    thread.start()
+    assert told.wait(10)
+    driver.exit_event.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    os.close(master)
 
 
 def test_two_threads_may_ask_at_once_whether_the_terminal_is_gone() -> None:

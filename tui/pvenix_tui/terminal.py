@@ -85,6 +85,13 @@ def _let_go(file: IO[str]) -> None:
         os.close(nowhere)
 
 
+def _not_waiting(terminal: int) -> int:
+    """The same terminal, but a read that finds nothing does not wait; where it cannot be opened anew, it itself."""
+    with suppress(OSError):
+        return os.open(os.ttyname(terminal), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    return terminal
+
+
 class _Leaving(Event):
     """What Textual's thread of keys asks ten times a second, and after each key, whether it has to end."""
 
@@ -112,6 +119,7 @@ class TerminalDriver(LinuxDriver):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.fileno = _not_waiting(self.fileno)
         self.exit_event: _Leaving = _Leaving(self.fileno)
 
     @override
@@ -123,6 +131,13 @@ class TerminalDriver(LinuxDriver):
         super()._run_input_thread()
         if self.exit_event.hung_up():
             os.kill(os.getpid(), signal.SIGHUP)
+
+    @override
+    def run_input_thread(self) -> None:
+        """As Textual's own, which whoever ends it waits for: also when somebody else took what it was told of (SIGSTOP)."""
+        while not self.exit_event.is_set():
+            with suppress(BlockingIOError):
+                super().run_input_thread()
 
     @override
     def start_application_mode(self) -> None:
