@@ -38,7 +38,9 @@ ONE = Context(
     tab="drift",
 )
 TWO = replace(ONE, hosts=("dns01", "web 1"), aims={"dns01": 41, "web01": 12}, generation=0, review_file="", file="a b")
-CHOSEN = {"N": "41", "VMID": "200", "NAME": "dns01", "COMMIT": COMMIT, "PLAYBOOK": "playbooks/onboard.yaml"}
+CHOSEN = {
+    "N": "41", "VMID": "200", "NAME": "dns01", "COMMIT": COMMIT, "PLAYBOOK": "playbooks/onboard.yaml", "LEVEL": "warning",
+}  # fmt: skip
 """What a person has yet to choose stands in capitals; where only some words are taken, one of those."""
 
 VALUES: Mapping[type, ArgValue] = {int: 41, bool: True, str: "a word"}
