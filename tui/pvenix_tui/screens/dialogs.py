@@ -76,8 +76,6 @@ class Picker(Dialog[str]):
         self._title = title
         self._choices = Choices(columns, choices)
         self._cursor = cursor
-        self._narrowed = ""
-        """The text that the list follows."""
         self._note_height = 2
         """Never less than it was: the list must not jump while the cursor moves."""
 
@@ -107,7 +105,6 @@ class Picker(Dialog[str]):
 
         A character comes here when the list has the keys, or when it was typed before the filter had them.
         """
-        self._follow()
         if self.takes(event.key):
             event.stop()
             event.prevent_default()
@@ -142,20 +139,12 @@ class Picker(Dialog[str]):
         """Leave what the typed text leaves."""
         self._choices.filter(text)
 
-    def _follow(self) -> None:
-        """Let the list be what the filter leaves: in a burst of keys, the word of a change comes behind the next key."""
-        text = self.query_one("#pick-filter", Field).value
-        if text == self._narrowed:
-            return
-        self._narrowed = text
-        self.narrow(text)
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter as the person types."""
+        self.narrow(event.value)
         rows = self.query_one("#choices", Rows)
         rows.cursor = 0
         rows.show(self._choices)
-
-    def on_input_changed(self, _: Input.Changed) -> None:
-        """Filter as the person types."""
-        self._follow()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """A second click chooses."""
@@ -184,7 +173,6 @@ class Picker(Dialog[str]):
         return next((choice for choice in self._choices.visible if choice.key == key), None)
 
     def _choose(self) -> None:
-        self._follow()
         choice = self._at_cursor()
         if choice is not None and not choice.disabled:
             self.chosen()
