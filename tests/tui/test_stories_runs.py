@@ -156,6 +156,19 @@ async def test_a_failed_host_is_retried_in_a_live_run_by_request_and_in_an_ended
         ui.expect("starting")
 
 
+async def test_what_is_asked_of_a_run_that_has_just_ended_is_not_lost(open_ui: OpenUi, backend: FakeBackend) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        run = ui.run()
+        backend.end_host(run, "tappaas-cicd", "failed", "vllm.service failed")
+        await ui.tick()
+        backend.end_run(run, 1, failed=1)
+        await ui.press("p")
+        ui.expect_error("the run ended before it was asked; r tries again")
+        await ui.press("r")
+        assert ("resume", run.run) in backend.calls
+
+
 async def test_a_run_that_waits_asks_and_goes_on_with_what_was_approved(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui() as ui:
         await start(ui, "space", "space", "r")

@@ -25,8 +25,13 @@ class AskingScreen(PlanningScreen):
     follower: RunFollower
     approver: Approver
 
+    @property
+    def live(self) -> bool:
+        """Whether somebody takes what the run is asked: looked at now, where what shows is up to half a second old."""
+        return self.follower.state == "running" and self.run.alive()
+
     def request(self, ask: Ask, said: str, *, host: str = "", step: str = "") -> None:
-        """Ask the run for something, for all its hosts or for one, and say so."""
+        """Ask the run for something, for all its hosts or for one, and say so, or that it has just ended."""
         from pvenix.operator import operator
 
         try:
@@ -34,7 +39,8 @@ class AskingScreen(PlanningScreen):
         except (PvenixError, OSError) as error:
             self.session.say(describe(error) if isinstance(error, PvenixError) else str(error), bad=True)
             return
-        self.session.say(said)
+        gone = self.follower.state == "running" and not self.run.alive()
+        self.session.say("the run ended before it was asked; r tries again" if gone else said, bad=gone)
 
     def resume(self, only: Sequence[str] = (), *, skip: str = "") -> None:
         """Go on with a run that nobody executes, with `only` if given; of one host without the step `skip`."""
@@ -70,7 +76,7 @@ class AskingScreen(PlanningScreen):
 
     def do_run_pause(self) -> None:
         """Hold before the next steps."""
-        self.follower.model.paused = True
+        self.follower.model.paused = self.live
         self.request(Ask.PAUSE, "asked the run to pause before its next steps; c goes on")
 
     def do_run_approve(self) -> None:

@@ -30,7 +30,7 @@ class RunAsks(AskingScreen):
 
     def retry(self, hosts: Sequence[str], only: Sequence[str] = ()) -> None:
         """Ask a live run for another attempt of these hosts, or go on with one that ended, with `only` if given."""
-        if self.follower.state != "running":
+        if not self.live:
             self.resume(only)
             return
         for host in hosts:

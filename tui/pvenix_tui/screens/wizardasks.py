@@ -27,7 +27,7 @@ class WizardAsks(AskingScreen):
 
     def do_wizard_continue(self) -> None:
         """Let the step begin that waits; a run that has stopped goes on."""
-        if self.follower.state == "running":
+        if self.live:
             self.follower.model.paused = False
             self.request(Ask.CONTINUE, "asked the run to go on")
         else:
@@ -39,7 +39,7 @@ class WizardAsks(AskingScreen):
 
     def retry(self, hosts: Sequence[str]) -> None:
         """Ask a live run for another attempt, or go on with one that has ended."""
-        if self.follower.state == "running":
+        if self.live:
             for host in hosts:
                 self.request(Ask.RETRY, "asked for another attempt", host=host)
         else:
@@ -50,7 +50,7 @@ class WizardAsks(AskingScreen):
         step = self.model.current
         if step is None:
             return
-        verb, live = step.task.verb, self.follower.state == "running"
+        verb = step.task.verb
         said: list[Line] = [
             ((f"{self.host} goes on without {verb}.", Tone.PLAIN),),
             ((f"It counts as skipped, not as done; pvenix {verb} {self.host} does it later.", Tone.DIM),),
@@ -58,7 +58,7 @@ class WizardAsks(AskingScreen):
         lines = [piece for line in said for piece in wrap(line, _WIDTH)]
 
         def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
-            if yes and live:
+            if yes and self.live:
                 self.request(Ask.SKIP, f"asked to go on without {verb}", host=self.host, step=step.id)
             elif yes:
                 self.resume((self.host,), skip=step.id)
