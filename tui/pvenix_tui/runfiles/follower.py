@@ -86,6 +86,10 @@ class RunFollower:
         self.model.apply(events)
         self._offset = offset
 
+    def hurry(self) -> None:
+        """Let the next `poll` look whether the run's process is there."""
+        self._tick = 0
+
     def poll(self, focus: str) -> bool:
         """Read what is new; True when anything that shows may have changed."""
         changed = self._poll_events()

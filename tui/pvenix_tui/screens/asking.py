@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from typing_extensions import override
+
 from pvenix.engine.requests import Ask
 from pvenix.engine.runfiles import RunDir
 from pvenix.model.errors import PvenixError
@@ -25,9 +27,20 @@ class AskingScreen(PlanningScreen):
     follower: RunFollower
     approver: Approver
 
+    def tick(self) -> None:
+        """Read what is new of the run, and draw it."""
+        raise NotImplementedError
+
+    @override
+    def action_do(self, action_id: str) -> None:
+        """As on every screen, by what the run is now: what shows is old for half a second, and behind another screen longer."""
+        self.follower.hurry()
+        self.tick()
+        super().action_do(action_id)
+
     @property
     def live(self) -> bool:
-        """Whether somebody takes what the run is asked: looked at now, where what shows is up to half a second old."""
+        """Whether somebody takes what the run is asked; looked at once more, for a dialog may have stood in between."""
         return self.follower.state == "running" and self.run.alive()
 
     def request(self, ask: Ask, said: str, *, host: str = "", step: str = "") -> None:

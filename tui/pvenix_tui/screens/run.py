@@ -134,8 +134,11 @@ class RunScreen(RunAsks, RunHosts, RunLog):
         """True while it is in front."""
         return self.is_current
 
+    @override
     def tick(self) -> None:
         """Read the run's files and draw what changed: the focused log at once, the rest five times a second."""
+        if not self._read:
+            return
         self._turn += 1
         if self._quiet > OTHERS and self._turn % RESTING and self.follower.state not in ("running", "starting"):
             return

@@ -128,6 +128,7 @@ class WizardScreen(RunLog, WizardAsks):
         """True while it is in front."""
         return self.is_current
 
+    @override
     def tick(self) -> None:
         """Read what is new and draw it; the timer once a second."""
         was_alive = self.follower.alive
