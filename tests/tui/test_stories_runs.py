@@ -167,6 +167,18 @@ async def test_what_is_asked_of_a_run_that_has_just_ended_is_not_lost(open_ui: O
         assert ui.requests() == []
 
 
+async def test_a_run_that_ends_behind_the_question_whether_to_cancel_it_is_not_said_to_be_asked(
+    open_ui: OpenUi, backend: FakeBackend
+) -> None:
+    async with open_ui() as ui:
+        await start(ui, "r")
+        await ui.do("run.cancel")
+        ui.expect_dialog("Cancel the run?")
+        backend.end_run(ui.run(), 0, changed=1)
+        await ui.confirm()
+        ui.expect_error("the run ended before it was asked")
+
+
 async def test_a_run_that_waits_asks_and_goes_on_with_what_was_approved(open_ui: OpenUi, backend: FakeBackend) -> None:
     async with open_ui() as ui:
         await start(ui, "space", "space", "r")

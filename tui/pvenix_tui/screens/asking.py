@@ -53,7 +53,7 @@ class AskingScreen(PlanningScreen):
             self.session.say(describe(error) if isinstance(error, PvenixError) else str(error), bad=True)
             return
         gone = self.follower.state == "running" and not self.run.alive()
-        self.session.say("the run ended before it was asked; r tries again" if gone else said, bad=gone)
+        self.session.say("the run ended before it was asked" if gone else said, bad=gone)
 
     def resume(self, only: Sequence[str] = (), *, skip: str = "") -> None:
         """Go on with a run that nobody executes, with `only` if given; of one host without the step `skip`."""
@@ -81,7 +81,7 @@ class AskingScreen(PlanningScreen):
 
         def answered(yes: bool | None) -> None:  # noqa: FBT001 the dialog's result
             if yes:
-                self.follower.model.ending = self.follower.model.ending or not host
+                self.follower.model.ending = self.follower.model.ending or (not host and self.live)
                 self.request(Ask.CANCEL, f"asked {what} to end", host=host)
 
         dialog = Confirm(f"Cancel {what}?", lines, clock=self.session.clock, yes=f"cancel {what}")
@@ -89,7 +89,7 @@ class AskingScreen(PlanningScreen):
 
     def do_run_pause(self) -> None:
         """Hold before the next steps."""
-        self.follower.model.paused = self.live
+        self.follower.model.paused = True
         self.request(Ask.PAUSE, "asked the run to pause before its next steps; c goes on")
 
     def do_run_approve(self) -> None:

@@ -222,7 +222,6 @@ class Prompt(Dialog[str]):
         why = self._wrong(text)
         if why:
             self.query_one("#note", Bar).show(text_line(f" {why}", Tone.WARN))
-            self.query_one("#line", Field).focus()
         else:
             self.dismiss(text)
 
