@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pvenix.engine.noroom import no_room
 from pvenix.model.errors import LocalResource
 from pvenix.model.secret import KNOWN
 
@@ -59,11 +60,7 @@ class AuditLog:
             finally:
                 os.close(file)
         except OSError as error:
-            raise LocalResource(
-                "the audit log cannot be written",
-                why=f"{self.path}: {error}",
-                hint="make room there, then pvenix resume",
-            ) from error
+            raise no_room("the audit log cannot be written", self.path, error) from error
 
     def lines(self) -> Iterator[bytes]:
         """Every whole line without its end, oldest first."""

@@ -6,9 +6,12 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Final
 
-from pvenix.model.errors import LocalResource
+from pvenix.engine.noroom import no_room
 from pvenix.model.events import Event, event_from_json
+
+_UNWRITTEN: Final = "the run's events cannot be written"
 
 
 class EventFile:
@@ -41,9 +44,9 @@ class EventFile:
             with self._path.open("ab", buffering=0) as file:
                 written = file.write(line)
         except OSError as error:
-            raise self._refusal(error.strerror or str(error)) from error
+            raise no_room(_UNWRITTEN, self._path, error) from error
         if written != len(line):
-            raise self._refusal(os.strerror(errno.ENOSPC))
+            raise no_room(_UNWRITTEN, self._path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def mend(self) -> None:
         """End a line that an earlier process could not finish, so that the next event has a line of its own.
@@ -55,11 +58,7 @@ class EventFile:
                 if file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
                     file.write(b"\n")
         except OSError as error:
-            raise self._refusal(error.strerror or str(error)) from error
-
-    def _refusal(self, why: str) -> LocalResource:
-        what = "the run's events cannot be written"
-        return LocalResource(what, why=f"{self._path}: {why}", hint="make room there, then `pvenix resume`")
+            raise no_room(_UNWRITTEN, self._path, error) from error
 
 
 def _event_in(line: bytes) -> Event | None:

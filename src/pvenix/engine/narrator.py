@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from pvenix.engine.logparts import times_path
+from pvenix.engine.noroom import no_room
 from pvenix.engine.ports import Clock
 from pvenix.engine.runfiles import RunDir
 from pvenix.engine.stepwords import heading
-from pvenix.model.errors import LocalResource
 from pvenix.model.events import Event
 from pvenix.model.secret import KNOWN
 
@@ -123,7 +123,7 @@ class HostLog:
             self._file.write(self._clean("".join(f"{_last_state(line)}\n" for line in lines)))
             self._file.flush()
         except OSError as error:
-            raise _refusal("written", Path(self._file.name), error) from error
+            raise no_room("a host's log cannot be written", Path(self._file.name), error) from error
 
     def _note_time(self) -> None:
         """Write down when what comes next came; opened each time, as a run has a log open for each of its hosts."""
@@ -144,9 +144,4 @@ def _open(path: Path) -> TextIO:
     try:
         return path.open("a", encoding="utf-8", errors="replace")
     except OSError as error:
-        raise _refusal("opened", path, error) from error
-
-
-def _refusal(what: str, path: Path, error: OSError) -> LocalResource:
-    why = f"{path}: {error.strerror or error}"
-    return LocalResource(f"a host's log cannot be {what}", why=why, hint="make room there, then `pvenix resume`")
+        raise no_room("a host's log cannot be opened", path, error) from error

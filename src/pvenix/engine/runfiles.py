@@ -31,6 +31,7 @@ from pvenix.engine.abandoned import MARK
 from pvenix.engine.eventfile import EventFile
 from pvenix.engine.filelock import held, sign, signature, take
 from pvenix.engine.journalfile import NEWER
+from pvenix.engine.noroom import no_room
 from pvenix.engine.readonly import refuse
 from pvenix.engine.requests import Request, put_request, take_requests
 from pvenix.engine.standing import ends, waits
@@ -231,10 +232,7 @@ class RunStore:
             (path / "plan.new").write_text(json.dumps(KNOWN.masked(plan.to_json()), indent=1))
             (path / "plan.new").rename(path / "plan.json")
         except OSError as error:
-            why = f"{self.root}: {error.strerror or error}"
-            raise LocalResource(
-                "the run's directory cannot be made", why=why, hint="make room there, and repeat"
-            ) from error
+            raise no_room("the run's directory cannot be made", self.root, error, then="and repeat") from error
         return self._dir(path.name)
 
     def _new_folder(self) -> Path:
